@@ -1,0 +1,193 @@
+/**
+ * Codecs turn values into bodies and back. The JSON codec here is exact for integers of any size.
+ *
+ * @module
+ */
+
+import { RpcError } from "./errors.ts";
+
+/** An encoded value: text for text formats, bytes for binary ones. */
+export type Body = string | Uint8Array;
+
+/** Turns values into bodies of one content type and back. */
+export interface Codec {
+  /** The content type that selects this codec, such as `application/json`. */
+  readonly contentType: string;
+  /**
+   * Encodes a value.
+   *
+   * @throws {RpcError} `unencodable`, naming the path of the offending value.
+   */
+  encode(value: unknown): Body;
+  /**
+   * Decodes a body.
+   *
+   * @throws {RpcError} `undecodable`, if the body is not what the content type says.
+   */
+  decode(body: Body): unknown;
+}
+
+/** The most levels of nesting that {@linkcode jsonCodec} encodes. */
+export const MAX_DEPTH = 1_000;
+
+/** The part of `JSON` that TypeScript's library does not describe yet (ECMAScript, source text access). */
+interface ExactJson {
+  parse(text: string, reviver: typeof readExactInteger): unknown;
+  rawJSON(text: string): unknown;
+}
+const exactJson = JSON as JSON & ExactJson;
+
+/** Sixteen digits in a row: without them, no integer in a JSON text is outside the safe range. */
+const LONG_NUMBER_REGEXP = /\d{16}/;
+const INTEGER_REGEXP = /^-?\d+$/;
+
+/**
+ * JSON that keeps integers exact: a `bigint` is written as plain digits, and plain digits outside
+ * the safe range are read as a `bigint`. A `bigint` inside the safe range arrives as a `number`,
+ * and a `number` outside it is written with an exponent, so that it stays a `number`.
+ *
+ * - `undefined` as the whole value is an empty body; an object's `undefined` property is left out.
+ * - Anything else that JSON would change without a word (`NaN`, `Date`, `Map`, bytes, instances of
+ *   classes, functions, cycles) is refused with its path.
+ *
+ * Source: RFC 8259, and the `JSON.parse` source text access of ECMAScript.
+ *
+ * @example Exact big integers
+ * ```ts
+ * import { assertEquals } from "jsr:@std/assert@^1.0.0";
+ * import { jsonCodec } from "@warren/rpc";
+ *
+ * const body = jsonCodec.encode({ fibonacci100: 354224848179261915075n });
+ * assertEquals(body, '{"fibonacci100":354224848179261915075}');
+ * assertEquals(jsonCodec.decode(body), { fibonacci100: 354224848179261915075n });
+ * ```
+ */
+export const jsonCodec: Codec = {
+  contentType: "application/json",
+  encode(value: unknown): string {
+    if (value === undefined) return "";
+    const needsExactIntegers = inspectValue(value, [], 0);
+    return needsExactIntegers ? JSON.stringify(value, writeExactInteger) : JSON.stringify(value);
+  },
+  decode(body: Body): unknown {
+    if (body.length === 0) return undefined;
+    try {
+      const text = typeof body === "string" ? body : decodeUtf8(body);
+      return LONG_NUMBER_REGEXP.test(text)
+        ? exactJson.parse(text, readExactInteger)
+        : JSON.parse(text);
+    } catch (error) {
+      throw new RpcError(
+        "undecodable",
+        `Cannot decode a body as JSON: ${error instanceof Error ? error.message : error}`,
+        { cause: error },
+      );
+    }
+  },
+};
+
+/**
+ * Finds the codec for a content type. Without one, and for `text/plain`, it is JSON: RabbitMQ's
+ * tutorial sends bare digits.
+ *
+ * @param contentType The `contentType` property of a message.
+ * @returns The codec, or `undefined` if there is none for it.
+ */
+export function codecFor(contentType: string | undefined): Codec | undefined {
+  if (contentType === undefined) return jsonCodec;
+  const mediaType = contentType.split(";", 1)[0]?.trim().toLowerCase();
+  return mediaType === "" || mediaType === "text/plain" || mediaType === jsonCodec.contentType
+    ? jsonCodec
+    : undefined;
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+/**
+ * Decodes bytes as UTF-8 text.
+ *
+ * @param bytes The bytes of a text body.
+ * @returns The text.
+ * @throws {TypeError} If the bytes are not UTF-8: nothing is replaced in silence.
+ */
+export function decodeUtf8(bytes: Uint8Array): string {
+  return utf8.decode(bytes);
+}
+
+/** Checks that JSON carries the value unchanged; tells whether it holds integers to be marked. */
+function inspectValue(value: unknown, path: (string | number)[], depth: number): boolean {
+  switch (typeof value) {
+    case "string":
+    case "boolean":
+      return false;
+    case "bigint":
+      return true;
+    case "number":
+      if (!Number.isFinite(value)) throw unencodable(path, `is ${value}`);
+      return isAltered(value);
+    case "object":
+      return value !== null && inspectObject(value, path, depth);
+    default:
+      throw unencodable(path, `is of type ${typeof value}`);
+  }
+}
+
+function inspectObject(value: object, path: (string | number)[], depth: number): boolean {
+  if (depth === MAX_DEPTH) {
+    throw unencodable(path.slice(0, 8), `is cyclic or nested deeper than ${MAX_DEPTH} levels`);
+  }
+  let found = false;
+  if (Array.isArray(value)) {
+    for (let index = 0; index < value.length; index++) {
+      path.push(index);
+      found = inspectValue(value[index], path, depth + 1) || found;
+      path.pop();
+    }
+    return found;
+  }
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if ((prototype !== Object.prototype && prototype !== null) || "toJSON" in value) {
+    throw unencodable(path, `is not plain data but ${nameOfClass(value)}`);
+  }
+  for (const [key, member] of Object.entries(value)) {
+    if (member === undefined) continue;
+    path.push(key);
+    found = inspectValue(member, path, depth + 1) || found;
+    path.pop();
+  }
+  return found;
+}
+
+function nameOfClass(value: object): string {
+  if ("toJSON" in value && Object.getPrototypeOf(value) === Object.prototype) {
+    return "an object with toJSON()";
+  }
+  const name: unknown = value.constructor?.name;
+  return typeof name === "string" && name !== "" ? `an instance of ${name}` : "of a class";
+}
+
+function unencodable(path: readonly (string | number)[], reason: string): RpcError {
+  const place = path.map((part) => typeof part === "number" ? `[${part}]` : `.${part}`).join("");
+  return new RpcError(
+    "unencodable",
+    `Cannot encode the value at "$${place}" as JSON: it ${reason}`,
+  );
+}
+
+function writeExactInteger(_key: string, value: unknown): unknown {
+  if (typeof value === "bigint") return exactJson.rawJSON(value.toString());
+  if (typeof value !== "number" || !isAltered(value)) return value;
+  return exactJson.rawJSON(value === 0 ? "-0" : value.toExponential());
+}
+
+/** Whether a plain `JSON.stringify` would write this number as something else to our reader. */
+function isAltered(value: number): boolean {
+  return Number.isInteger(value) && (!Number.isSafeInteger(value) || Object.is(value, -0));
+}
+
+function readExactInteger(_key: string, value: unknown, context: { source?: string }): unknown {
+  if (typeof value !== "number" || Number.isSafeInteger(value)) return value;
+  return context.source !== undefined && INTEGER_REGEXP.test(context.source)
+    ? BigInt(context.source)
+    : value;
+}

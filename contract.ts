@@ -1,0 +1,93 @@
+/**
+ * The types that client, server and pool share: contracts, handlers and what passes between them.
+ *
+ * @module
+ */
+
+import type { Body } from "./codec.ts";
+
+/**
+ * What a server offers: procedure names and their functions. Take it from the server's own code
+ * (`type MathContract = typeof procedures`) or write it as an interface of functions.
+ */
+export type Contract = object;
+
+/** The contract of a client that was given none: any name, any input, unknown output. */
+export type AnyContract = Record<string, (input: unknown) => unknown>;
+
+/** The procedure names of a contract. */
+export type ProcedureName<C extends Contract> = keyof C & string;
+
+/** The input of one procedure of a contract. */
+export type InputOf<C extends Contract, Name extends keyof C> = C[Name] extends
+  (...args: infer Args) => unknown ? Args extends [infer Input, ...unknown[]] ? Input : undefined
+  : never;
+
+/** The output of one procedure of a contract. */
+export type OutputOf<C extends Contract, Name extends keyof C> = C[Name] extends
+  (...args: never[]) => infer Output ? Awaited<Output> : never;
+
+/** What a handler may want to know of the call that it serves. */
+export interface CallContext {
+  /** The procedure that was called. */
+  readonly procedure: string;
+  /** The id that ties the reply to its call, if the request has one. */
+  readonly correlationId: string | undefined;
+  /** When the caller stops waiting, in Unix milliseconds, if the request says so. */
+  readonly deadline: number | undefined;
+  /** How often this request was delivered before: 0 the first time. */
+  readonly redeliveries: number;
+  /** Aborts when nobody waits for the output any more. */
+  readonly signal: AbortSignal;
+}
+
+/** A function that runs a procedure. Whatever it throws becomes an error reply. */
+export type Handler<Input = never, Output = unknown> = (
+  input: Input,
+  context: CallContext,
+) => Output | Promise<Output>;
+
+/** A request as a server hands it to a handler that decodes for itself, such as a pool's. */
+export interface EncodedRequest {
+  /** The procedure that was called. */
+  readonly procedure: string;
+  /** The encoded input. Bytes are valid until the handler returns its promise: copy to keep. */
+  readonly body: Uint8Array;
+  /** The content type of the body; absent means JSON text. */
+  readonly contentType: string | undefined;
+  /** What the request says beside its body. */
+  readonly context: CallContext;
+}
+
+/** What a handler that encodes for itself gives back. */
+export interface EncodedReply {
+  /** Whether the body is the output or an {@linkcode ErrorDescription}. */
+  readonly type: "output" | "error";
+  /** The encoded output or error. */
+  readonly body: Body;
+  /** The content type of the body. */
+  readonly contentType: string;
+}
+
+/**
+ * A handler that gets the body as it came and gives one back ready to send, so that bodies are
+ * decoded and encoded elsewhere: in the worker that computes.
+ *
+ * @typeParam Run The function that it stands for, so that contracts can be checked.
+ */
+export interface EncodedHandler<Run = unknown> {
+  /** Only a mark for the compiler; never set. */
+  readonly run?: Run;
+  /**
+   * Runs a request.
+   *
+   * @throws {RpcError} If it was not run to its end for a reason that is not the handler's own:
+   * `worker-crashed`, `overloaded`, `closed`. The error becomes the reply.
+   */
+  handle(request: EncodedRequest): Promise<EncodedReply>;
+}
+
+/** The handlers that a server of a contract must have: functions, or a pool's handlers. */
+export type Handlers<C extends Contract = Record<string, Handler>> = {
+  readonly [Name in keyof C]: C[Name] | EncodedHandler<C[Name]>;
+};

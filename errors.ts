@@ -1,0 +1,225 @@
+/**
+ * Errors that callers catch, and the form in which a handler's error travels.
+ *
+ * @module
+ */
+
+/**
+ * Why a call has no output. A handler that throws an error with a `code` of its own puts that
+ * code here instead, which is why any string is allowed.
+ *
+ * | code | meaning | was it run? |
+ * | --- | --- | --- |
+ * | `closed` | the client, server or pool was closed | perhaps, if it was already published |
+ * | `disconnected` | the connection was lost and the outcome is unknown | perhaps |
+ * | `handler-error` | the handler threw an error without a `code` | yes |
+ * | `overloaded` | no place became free within the limit | no |
+ * | `timeout` | no reply before the deadline | perhaps |
+ * | `too-large` | a body is larger than `maxBodyBytes` | no, if it was the input |
+ * | `undecodable` | a body is not what its content type says | no, if it was the input |
+ * | `unencodable` | a value cannot be carried by the codec | no, if it was the input |
+ * | `unknown-procedure` | the server has no procedure of that name | no |
+ * | `unroutable` | the request queue does not exist | no |
+ * | `worker-crashed` | the worker died while it ran the task | perhaps in part |
+ */
+export type RpcErrorCode =
+  | "closed"
+  | "disconnected"
+  | "handler-error"
+  | "overloaded"
+  | "timeout"
+  | "too-large"
+  | "undecodable"
+  | "unencodable"
+  | "unknown-procedure"
+  | "unroutable"
+  | "worker-crashed"
+  | (string & Record<never, never>);
+
+/** Options of {@linkcode RpcError}. */
+export interface RpcErrorOptions extends ErrorOptions {
+  /**
+   * Data for the caller, sent with an error reply. Must be encodable.
+   *
+   * @default {undefined}
+   */
+  readonly details?: unknown;
+  /**
+   * Whether the same call may succeed later.
+   *
+   * @default {false}
+   */
+  readonly retryable?: boolean;
+}
+
+/**
+ * A failure that a caller is expected to catch and to tell apart by its `code`. A handler may
+ * throw one to choose the `code` and the `details` that its caller sees.
+ *
+ * @example Telling failures apart
+ * ```ts
+ * import { RpcError } from "@warren/rpc";
+ *
+ * function advice(error: unknown): string {
+ *   if (!(error instanceof RpcError)) return "a bug";
+ *   return error.code === "unroutable" ? "start a server first" : error.message;
+ * }
+ * console.log(advice(new RpcError("unroutable", "Cannot call as there is no such queue")));
+ * ```
+ */
+export class RpcError extends Error {
+  /** The class's name. */
+  override readonly name: string = "RpcError";
+  /** The reason, as one word to match on. */
+  readonly code: RpcErrorCode;
+  /** Data that came with the error, or `undefined`. */
+  readonly details: unknown;
+  /** Whether the same call may succeed later. */
+  readonly retryable: boolean;
+
+  /**
+   * Makes an error with a reason to match on.
+   *
+   * @param code The reason, as one word.
+   * @param message What could not be done, and why.
+   * @param options Cause, details and whether a retry may help.
+   */
+  constructor(code: RpcErrorCode, message: string, options: RpcErrorOptions = {}) {
+    super(message, options);
+    this.code = code;
+    this.details = options.details;
+    this.retryable = options.retryable ?? false;
+  }
+}
+
+/** The error of a call that had no reply before its deadline. */
+export class RpcTimeoutError extends RpcError {
+  /** The class's name. */
+  override readonly name = "RpcTimeoutError";
+  /** The procedure that was called. */
+  readonly procedure: string;
+  /** The time that the call was given, in milliseconds. */
+  readonly timeoutMs: number;
+
+  /**
+   * Makes the error of a call whose deadline has passed.
+   *
+   * @param procedure The procedure that was called.
+   * @param timeoutMs The time that the call was given, in milliseconds.
+   */
+  constructor(procedure: string, timeoutMs: number) {
+    super(
+      "timeout",
+      `Cannot complete the call of "${procedure}" as no reply arrived within ${timeoutMs} ms`,
+      { retryable: true },
+    );
+    this.procedure = procedure;
+    this.timeoutMs = timeoutMs;
+  }
+}
+
+/** An error of the other side: what its handler threw, or why the server could not run it. */
+export class RpcRemoteError extends RpcError {
+  /** The class's name. */
+  override readonly name = "RpcRemoteError";
+  /** The procedure that was called. */
+  readonly procedure: string;
+  /** The `name` of the error that the handler threw. */
+  readonly remoteName: string;
+  /** The `stack` of the handler's error, if its server sends stacks. */
+  readonly remoteStack: string | undefined;
+
+  /**
+   * Makes the caller's view of an error reply.
+   *
+   * @param procedure The procedure that was called.
+   * @param description What the error reply says.
+   */
+  constructor(procedure: string, description: ErrorDescription) {
+    const { code, message, details, retryable } = description;
+    super(code, message, { details, ...(retryable === undefined ? {} : { retryable }) });
+    this.procedure = procedure;
+    this.remoteName = description.name;
+    this.remoteStack = description.stack;
+  }
+}
+
+/** What an error reply says of an error: its body, once decoded. */
+export interface ErrorDescription {
+  /** The `name` of the error. */
+  readonly name: string;
+  /** The message, at most {@linkcode MAX_MESSAGE_CHARS} characters. */
+  readonly message: string;
+  /** The `code` of the error, or `handler-error`. */
+  readonly code: string;
+  /** The `details` of the error, if it has any. */
+  readonly details?: unknown;
+  /** Whether the same call may succeed later; absent means that it may not. */
+  readonly retryable?: boolean;
+  /** The stack, only if the server was told to send it. */
+  readonly stack?: string;
+}
+
+/** The most characters of a message that an error reply carries; the rest is cut off. */
+export const MAX_MESSAGE_CHARS = 2_000;
+
+/**
+ * Describes whatever a handler threw, for the caller. The stack stays out of it unless asked for,
+ * as it tells strangers how the server is built.
+ *
+ * @param thrown What was thrown, of any type.
+ * @param options Whether to include the stack.
+ * @returns The description, which the JSON codec can encode if `details` can be.
+ */
+export function describeError(
+  thrown: unknown,
+  options: { readonly includeStack?: boolean } = {},
+): ErrorDescription {
+  if (!(thrown instanceof Error)) {
+    return { name: "Error", message: shorten(describeValue(thrown)), code: "handler-error" };
+  }
+  // `code`, `details` and `retryable` are conventions that any error class may follow.
+  const { code, details, retryable } = thrown as Error & Partial<Record<string, unknown>>;
+  return {
+    name: thrown.name,
+    message: shorten(thrown.message),
+    code: typeof code === "string" && code !== "" ? code : "handler-error",
+    ...(details === undefined ? {} : { details }),
+    ...(retryable === true ? { retryable } : {}),
+    ...(options.includeStack && thrown.stack !== undefined ? { stack: thrown.stack } : {}),
+  };
+}
+
+/**
+ * Reads the decoded body of an error reply. Whatever is missing or of another type is filled in,
+ * because the other side may be written in any language.
+ *
+ * @param value The decoded body.
+ * @returns A complete description.
+ */
+export function readErrorDescription(value: unknown): ErrorDescription {
+  if (typeof value !== "object" || value === null) {
+    return { name: "Error", message: shorten(String(value)), code: "handler-error" };
+  }
+  const { name, message, code, details, retryable, stack } = value as Record<string, unknown>;
+  return {
+    name: typeof name === "string" ? name : "Error",
+    message: typeof message === "string" ? message : "The server gave no message",
+    code: typeof code === "string" ? code : "handler-error",
+    ...(details === undefined ? {} : { details }),
+    ...(retryable === true ? { retryable } : {}),
+    ...(typeof stack === "string" ? { stack } : {}),
+  };
+}
+
+function shorten(message: string): string {
+  return message.length <= MAX_MESSAGE_CHARS ? message : `${message.slice(0, MAX_MESSAGE_CHARS)}…`;
+}
+
+function describeValue(thrown: unknown): string {
+  try {
+    return typeof thrown === "string" ? thrown : `A handler threw ${String(thrown)}`;
+  } catch {
+    return "A handler threw a value that cannot be shown as a string";
+  }
+}
