@@ -12,7 +12,8 @@ export interface GuardedProcessOptions {
 
 /**
  * Runs `"$@"` and kills it as soon as stdin ends: the kernel closes that pipe however its owner
- * dies, SIGKILL included. The first line of stdout is the program's pid.
+ * dies, SIGKILL included. The first line of stdout is the program's pid. The pause is for other
+ * programs of the same owner, which end at the same moment and may still write to the folder.
  *
  * Ctrl-C is left to the owner, which ends things in order.
  */
@@ -25,13 +26,19 @@ echo "$program"
 (
   trap - INT HUP
   read -r _ <&3
+  trap '' TERM
   kill -9 "$program" 2>/dev/null
-  [ -z "$GUARD_FOLDER" ] || { sleep 0.2; rm -rf "$GUARD_FOLDER"; }
+  exit 7
 ) >/dev/null 2>&1 &
 guard=$!
 wait "$program"
 code=$?
 kill "$guard" 2>/dev/null
+wait "$guard"
+if [ "$?" = 7 ] && [ -n "$GUARD_FOLDER" ]; then
+  sleep 1
+  rm -rf "$GUARD_FOLDER"
+fi
 exit "$code"
 `;
 
