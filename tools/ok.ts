@@ -1,0 +1,57 @@
+import { say } from "./say.ts";
+import type { TaskContext } from "./task.ts";
+import { countLine, reportLines, sumReports, type TestReport } from "./test_report.ts";
+
+/** One step of {@linkcode runSteps}: an exit code, or a report if the step runs tests. */
+export interface Step {
+  readonly name: string;
+  readonly run: (context: TaskContext) => Promise<number | TestReport>;
+}
+
+interface Outcome {
+  readonly name: string;
+  readonly seconds: number;
+  readonly report: TestReport;
+}
+
+/**
+ * Runs every step, whatever becomes of the ones before, and sums them up.
+ *
+ * The last line on stdout has the counts of all tests, plus one failure for each other step that
+ * has failed.
+ *
+ * @returns 0 if nothing has failed and at least one test has run.
+ */
+export async function runSteps(steps: readonly Step[], context: TaskContext): Promise<number> {
+  const outcomes: Outcome[] = [];
+  for (const step of steps) {
+    context.interruption.signal.throwIfAborted();
+    say(`\n── ${step.name}`);
+    outcomes.push(await runStep(step, context));
+  }
+  context.interruption.signal.throwIfAborted();
+  const report = sumReports(outcomes.map((outcome) => outcome.report));
+  const lines = ["", ...outcomes.map(outcomeLine), ...reportLines(report), countLine(report)];
+  await Deno.stdout.write(new TextEncoder().encode(`${lines.join("\n")}\n`));
+  return report.failed.length === 0 && report.passed > 0 ? 0 : 1;
+}
+
+async function runStep({ name, run }: Step, context: TaskContext): Promise<Outcome> {
+  const start = performance.now();
+  const report = await run(context)
+    .then((result) => typeof result === "number" ? stepReport(name, result) : result)
+    .catch((error: unknown) => {
+      say(error instanceof Error ? error.message : String(error));
+      return stepReport(name, 1);
+    });
+  return { name, seconds: (performance.now() - start) / 1_000, report };
+}
+
+function stepReport(name: string, code: number): TestReport {
+  return { passed: 0, failed: code === 0 ? [] : [`the step "${name}"`], skipped: [] };
+}
+
+function outcomeLine({ name, seconds, report }: Outcome): string {
+  const verdict = report.failed.length === 0 ? "ok    " : "FAILED";
+  return `${verdict}  ${name.padEnd(24)}${seconds.toFixed(1).padStart(7)} s`;
+}

@@ -1,0 +1,25 @@
+import { ROOT } from "./root.ts";
+
+/** Lists the modules that the package exports, as deno.json names them. */
+export async function entryModules(): Promise<string[]> {
+  const config: unknown = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
+  if (!isRecord(config) || !isRecord(config.exports)) {
+    throw new TypeError('Cannot list the entry modules as deno.json has no "exports" object');
+  }
+  return Object.values(config.exports).filter((path) => typeof path === "string");
+}
+
+/** Lists the Markdown files whose code must compile: those in the root and in docs/. */
+export async function markdownFiles(): Promise<string[]> {
+  const files: string[] = [];
+  for (const folder of ["./", "docs/"]) {
+    for await (const { name, isFile } of Deno.readDir(new URL(folder, ROOT))) {
+      if (isFile && name.endsWith(".md")) files.push(`${folder}${name}`);
+    }
+  }
+  return files.sort();
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}

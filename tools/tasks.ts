@@ -1,0 +1,76 @@
+import { announcedBroker, brokerEnv, withBroker } from "./broker_env.ts";
+import { runDeno } from "./deno_child.ts";
+import { runSteps, type Step } from "./ok.ts";
+import { entryModules, markdownFiles } from "./package_files.ts";
+import type { Task, TaskContext } from "./task.ts";
+import { countLine, reportLines, type TestReport } from "./test_report.ts";
+import { runTests, runUnitTests } from "./test_runs.ts";
+import { say } from "./say.ts";
+
+/** Everything that `deno task` can do here, by name. */
+export const TASKS: ReadonlyMap<string, Task> = new Map<string, Task>([
+  ["demo", withBroker(denoTask("run", "--allow-all", "tools/demo.ts"))],
+  ["test", withBroker(async (context) => conclude(await runTests(context)))],
+  ["test:unit", async (context) => conclude(await runUnitTests(context))],
+  ["bench", withBroker(denoTask("bench", "--allow-all"))],
+  ["check", check],
+  ["lint", denoTask("lint")],
+  ["fmt", denoTask("fmt")],
+  ["doc:lint", lintDocs],
+  ["ok", ok],
+  ["broker", keepBroker],
+  ["deno", denoTask()],
+]);
+
+/** What CI runs, cheapest first. */
+const OK_STEPS: readonly Step[] = [
+  { name: "fmt --check", run: denoTask("fmt", "--check") },
+  { name: "lint", run: denoTask("lint") },
+  { name: "check", run: check },
+  { name: "doc lint", run: lintDocs },
+  { name: "publish --dry-run", run: denoTask("publish", "--dry-run", "--allow-dirty") },
+  { name: "test", run: testWithBroker },
+];
+
+/** Makes a task that is a `deno` command with the user's arguments after it. */
+function denoTask(...args: readonly string[]): Task {
+  return (context) => runDeno([...args, ...context.args], context);
+}
+
+/** Type-checks all modules with the examples in their comments, then those in Markdown files. */
+async function check(context: TaskContext): Promise<number> {
+  const modules = await runDeno(["check", "--doc", ".", ...context.args], context);
+  const markdown = await runDeno(["check", "--doc-only", ...await markdownFiles()], context);
+  return Math.max(modules, markdown);
+}
+
+async function lintDocs(context: TaskContext): Promise<number> {
+  return await runDeno(["doc", "--lint", ...await entryModules()], context);
+}
+
+async function ok(context: TaskContext): Promise<number> {
+  return await runSteps(OK_STEPS, context);
+}
+
+async function testWithBroker(context: TaskContext): Promise<TestReport> {
+  await using broker = await announcedBroker(context);
+  return await runTests({ ...context, env: { ...context.env, ...brokerEnv(broker) } });
+}
+
+function conclude(report: TestReport): number {
+  for (const line of [...reportLines(report), countLine(report)]) say(line);
+  return report.failed.length === 0 ? 0 : 1;
+}
+
+/** Keeps a broker until Ctrl-C, for programs in other terminals. */
+async function keepBroker(context: TaskContext): Promise<number> {
+  await using broker = await announcedBroker(context);
+  say("In another terminal: export the next line; Ctrl-C here ends the broker");
+  await Deno.stdout.write(new TextEncoder().encode(`AMQP_URL=${broker.url}\n`));
+  const { signal } = context.interruption;
+  await new Promise<void>((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+  return 0;
+}
