@@ -18,10 +18,9 @@ export type AnyContract = Record<string, (input: unknown) => unknown>;
 /** The procedure names of a contract. */
 export type ProcedureName<C extends Contract> = keyof C & string;
 
-/** The input of one procedure of a contract. */
+/** The input of one procedure of a contract; `undefined` if it takes none. */
 export type InputOf<C extends Contract, Name extends keyof C> = C[Name] extends
-  (...args: infer Args) => unknown ? Args extends [infer Input, ...unknown[]] ? Input : undefined
-  : never;
+  (...args: infer Args) => unknown ? Args[0] : never;
 
 /** The output of one procedure of a contract. */
 export type OutputOf<C extends Contract, Name extends keyof C> = C[Name] extends

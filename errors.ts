@@ -10,28 +10,34 @@
  *
  * | code | meaning | was it run? |
  * | --- | --- | --- |
+ * | `access-refused` | the broker refuses the user, or the virtual host | no |
  * | `closed` | the client, server or pool was closed | perhaps, if it was already published |
  * | `disconnected` | the connection was lost and the outcome is unknown | perhaps |
  * | `handler-error` | the handler threw an error without a `code` | yes |
+ * | `misconfigured` | the broker cannot be used as asked: TLS, arguments of a queue, permissions | no |
  * | `overloaded` | no place became free within the limit | no |
  * | `timeout` | no reply before the deadline | perhaps |
  * | `too-large` | a body is larger than `maxBodyBytes` | no, if it was the input |
  * | `undecodable` | a body is not what its content type says | no, if it was the input |
  * | `unencodable` | a value cannot be carried by the codec | no, if it was the input |
  * | `unknown-procedure` | the server has no procedure of that name | no |
+ * | `unreachable` | no connection to the broker | no |
  * | `unroutable` | the request queue does not exist | no |
  * | `worker-crashed` | the worker died while it ran the task | perhaps in part |
  */
 export type RpcErrorCode =
+  | "access-refused"
   | "closed"
   | "disconnected"
   | "handler-error"
+  | "misconfigured"
   | "overloaded"
   | "timeout"
   | "too-large"
   | "undecodable"
   | "unencodable"
   | "unknown-procedure"
+  | "unreachable"
   | "unroutable"
   | "worker-crashed"
   | (string & Record<never, never>);

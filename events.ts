@@ -1,0 +1,49 @@
+/**
+ * What clients and servers tell their `onEvent` observer.
+ *
+ * @module
+ */
+
+import type { RpcError } from "./errors.ts";
+
+/** What happens to a connection to the broker. */
+export type ConnectionEvent =
+  /** Connected, or connected again; calls and requests flow. */
+  | { readonly type: "connected" }
+  /** The connection, or a channel on it, was lost. */
+  | { readonly type: "disconnected"; readonly error: Error }
+  /** The next attempt to connect comes after `delayMs` milliseconds. */
+  | { readonly type: "reconnecting"; readonly attempt: number; readonly delayMs: number }
+  /** The broker refuses for good, for example after the password was changed: nothing is tried. */
+  | { readonly type: "gave-up"; readonly error: RpcError }
+  /** The broker takes no messages for now, for example because its memory or disk is full. */
+  | { readonly type: "blocked"; readonly reason: string }
+  /** The broker takes messages again. */
+  | { readonly type: "unblocked" };
+
+/** What a client tells its `onEvent` observer. */
+export type RpcClientEvent =
+  | ConnectionEvent
+  /** A callback of `callAsync()` threw, or its promise rejected. */
+  | { readonly type: "callback-failed"; readonly correlationId: string; readonly error: unknown };
+
+/** What a server tells its `onEvent` observer. */
+export type RpcServerEvent =
+  | ServerConnectionEvent
+  /** A request was settled; `outcome` says with what. */
+  | {
+    readonly type: "served";
+    /** The procedure that the request named, if it named one. */
+    readonly procedure: string | undefined;
+    readonly outcome: "output" | "error" | "orphaned" | "notified" | "expired";
+  }
+  /** A request was not settled before the server closed: the broker gives it to another one. */
+  | { readonly type: "unserved"; readonly error: unknown }
+  /** The broker cancelled the consumer, for example because the queue was deleted. */
+  | { readonly type: "consumer-cancelled" };
+
+/** What happens to one of the two connections of a server. */
+export type ServerConnectionEvent = ConnectionEvent & {
+  /** The one that takes requests, or the one that publishes replies. */
+  readonly connection: "consumer" | "publisher";
+};

@@ -1,0 +1,270 @@
+/**
+ * The only place that touches amqplib: connections and channels with promises that always settle,
+ * events that cannot kill the process, and types that are ours.
+ *
+ * @module
+ */
+
+import { Buffer } from "node:buffer";
+import {
+  type ChannelModel,
+  type ConfirmChannel,
+  connect,
+  type ConsumeMessage,
+  type Message,
+} from "../deps/amqplib.ts";
+import type { Body } from "../codec.ts";
+import type { BrokerAddress } from "./broker_address.ts";
+
+/** The properties of a message that we use. Source: AMQP 0-9-1, class basic. */
+export interface AmqpProperties {
+  readonly contentType?: string;
+  readonly correlationId?: string;
+  readonly deliveryMode?: 1 | 2;
+  readonly expiration?: string;
+  readonly headers?: Readonly<Record<string, unknown>>;
+  readonly messageId?: string;
+  readonly replyTo?: string;
+  readonly type?: string;
+}
+
+/** What the broker says of a published message; `closed` if the channel closed before it spoke. */
+export type AmqpConfirm = "acked" | "nacked" | "closed";
+
+/** A message to publish through the default exchange. */
+export interface AmqpPublish {
+  readonly queue: string;
+  readonly body: Body;
+  readonly properties: AmqpProperties;
+  /** Whether the broker returns the message if there is no such queue. */
+  readonly mandatory: boolean;
+}
+
+/** A message as it was returned. */
+export interface AmqpReturn {
+  readonly queue: string;
+  readonly properties: AmqpProperties;
+}
+
+/** A message as it was delivered; it belongs to the channel that delivered it. */
+export interface AmqpDelivery {
+  readonly channel: AmqpChannel;
+  readonly message: ConsumeMessage;
+  readonly redelivered: boolean;
+  readonly properties: AmqpProperties;
+  /** A view into memory that is shared with other messages: copy to keep or to transfer. */
+  readonly body: Uint8Array;
+}
+
+/** Arguments of `queue.declare`. */
+export interface AmqpQueueOptions {
+  readonly durable?: boolean;
+  readonly exclusive?: boolean;
+  readonly autoDelete?: boolean;
+  readonly arguments?: Readonly<Record<string, unknown>>;
+}
+
+/** Options of {@linkcode AmqpConnection.open}. */
+export interface AmqpConnectionOptions {
+  /** Bound of every silence while connecting, in milliseconds. */
+  readonly connectTimeoutMs: number;
+  /** Heartbeat interval, in whole seconds. */
+  readonly heartbeatSeconds: number;
+  /** What the management interface shows. */
+  readonly connectionName: string;
+}
+
+/** How long a close may take before it is given up, as it never settles if the peer vanishes. */
+const CLOSE_TIMEOUT_MS = 2_000;
+
+/** One TCP connection to the broker. */
+export class AmqpConnection {
+  /** Settles when the connection is gone; with the error, if there was one. */
+  readonly closed: Promise<Error | undefined>;
+  /** Called when the broker stops reading from publishers, with its reason. */
+  onBlocked: (reason: string) => void = () => {};
+  /** Called when the broker reads from publishers again. */
+  onUnblocked: () => void = () => {};
+  readonly #model: ChannelModel;
+
+  private constructor(model: ChannelModel) {
+    this.#model = model;
+    this.closed = whenClosed(model);
+    model.on("blocked", (reason) => this.onBlocked(reason));
+    model.on("unblocked", () => this.onUnblocked());
+  }
+
+  static async open(
+    address: BrokerAddress,
+    options: AmqpConnectionOptions,
+  ): Promise<AmqpConnection> {
+    const { vhost, ...endpoint } = address;
+    const model = await connect({
+      ...endpoint,
+      // amqplib decodes it once more.
+      vhost: encodeURIComponent(vhost),
+      heartbeat: options.heartbeatSeconds,
+    }, {
+      // Nagle's algorithm against delayed acknowledgements costs 40 ms per call.
+      noDelay: true,
+      timeout: options.connectTimeoutMs,
+      clientProperties: { connection_name: options.connectionName },
+    });
+    return new AmqpConnection(model);
+  }
+
+  async openChannel(): Promise<AmqpChannel> {
+    return new AmqpChannel(await this.#model.createConfirmChannel());
+  }
+
+  /** Closes the connection; channels that are not closed yet lose what they have not sent. */
+  close(): Promise<void> {
+    return settleClose(() => this.#model.close(), this.closed);
+  }
+}
+
+/** A channel in confirm mode. */
+export class AmqpChannel {
+  /** Settles when the channel is gone; with the error, if there was one. */
+  readonly closed: Promise<Error | undefined>;
+  /** Called for a mandatory message that no queue took; comes before that message's confirm. */
+  onReturn: (returned: AmqpReturn) => void = () => {};
+  #isOpen = true;
+  readonly #channel: ConfirmChannel;
+
+  constructor(channel: ConfirmChannel) {
+    this.#channel = channel;
+    this.closed = whenClosed(channel);
+    channel.on("close", () => this.#isOpen = false);
+    channel.on("return", (message: Message) => {
+      this.onReturn({
+        queue: message.fields.routingKey,
+        properties: message.properties as AmqpProperties,
+      });
+    });
+  }
+
+  /** Whether the channel can still be used. */
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  /**
+   * Publishes a message.
+   *
+   * @param onConfirm Called once, with the broker's answer.
+   * @throws If the channel is closed, or a property does not fit into its AMQP type.
+   */
+  publish(message: AmqpPublish, onConfirm: (confirm: AmqpConfirm) => void): void {
+    const { queue, body, properties, mandatory } = message;
+    this.#channel.publish(
+      "",
+      queue,
+      toBuffer(body),
+      { ...properties, mandatory },
+      (error: unknown) => {
+        onConfirm(toConfirm(error));
+      },
+    );
+  }
+
+  /**
+   * Consumes a queue.
+   *
+   * @param onDelivery Called for each delivery, and with `undefined` when the broker has cancelled
+   * the consumer, for example because the queue was deleted.
+   * @returns The consumer tag.
+   */
+  async consume(
+    queue: string,
+    options: { readonly noAck: boolean },
+    onDelivery: (delivery: AmqpDelivery | undefined) => void,
+  ): Promise<string> {
+    const { consumerTag } = await this.#channel.consume(queue, (message) => {
+      onDelivery(message === null ? undefined : this.#toDelivery(message));
+    }, options);
+    return consumerTag;
+  }
+
+  async cancel(consumerTag: string): Promise<void> {
+    await this.#channel.cancel(consumerTag);
+  }
+
+  async prefetch(count: number): Promise<void> {
+    await this.#channel.prefetch(count);
+  }
+
+  /** Declares a queue; an empty name lets the broker choose one. Returns its name. */
+  async declareQueue(name: string, options: AmqpQueueOptions): Promise<string> {
+    const { queue } = await this.#channel.assertQueue(name, options);
+    return queue;
+  }
+
+  /** Fails, and closes the channel, if there is no such queue. */
+  async checkQueue(name: string): Promise<void> {
+    await this.#channel.checkQueue(name);
+  }
+
+  /** Acknowledges a delivery of this channel. Does nothing if the channel is gone. */
+  ack(delivery: AmqpDelivery): void {
+    if (this.#isOpen) this.#channel.ack(delivery.message);
+  }
+
+  /** Gives a delivery of this channel back to its queue. Does nothing if the channel is gone. */
+  requeue(delivery: AmqpDelivery): void {
+    if (this.#isOpen) this.#channel.nack(delivery.message, false, true);
+  }
+
+  /** Closes the channel after everything it has to send has been sent. */
+  close(): Promise<void> {
+    return settleClose(() => this.#channel.close(), this.closed);
+  }
+
+  #toDelivery(message: ConsumeMessage): AmqpDelivery {
+    return {
+      channel: this,
+      message,
+      redelivered: message.fields.redelivered,
+      // amqplib's decoder yields these types or fails; its declarations say `any`.
+      properties: message.properties as AmqpProperties,
+      body: message.content,
+    };
+  }
+}
+
+/** amqplib tells a nack from a closed channel by the message only. */
+function toConfirm(error: unknown): AmqpConfirm {
+  if (!(error instanceof Error)) return "acked";
+  return error.message === "message nacked" ? "nacked" : "closed";
+}
+
+function toBuffer(body: Body): Buffer {
+  return typeof body === "string"
+    ? Buffer.from(body, "utf8")
+    : Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+}
+
+/** `close` always comes, `error` only sometimes before it; without listeners they would throw. */
+function whenClosed(emitter: ChannelModel | ConfirmChannel): Promise<Error | undefined> {
+  const { promise, resolve } = Promise.withResolvers<Error | undefined>();
+  let failure: Error | undefined;
+  emitter.on("error", (error: Error) => failure ??= error);
+  emitter.on("handler-error", (error: Error) => failure ??= error);
+  emitter.on("close", (error?: Error) => resolve(failure ?? error));
+  return promise;
+}
+
+async function settleClose(
+  close: () => Promise<void>,
+  closed: Promise<unknown>,
+): Promise<void> {
+  const { promise: expired, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, CLOSE_TIMEOUT_MS);
+  try {
+    await Promise.race([close(), closed, expired]);
+  } catch {
+    // Already closed, which is what was wanted.
+  } finally {
+    clearTimeout(timer);
+  }
+}

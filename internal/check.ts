@@ -1,0 +1,53 @@
+/** Checks of arguments, in the words of the caller. @module */
+
+/** Bounds of an integer. */
+export interface IntegerBounds {
+  readonly min: number;
+  readonly max?: number;
+}
+
+/**
+ * Checks an option that is an integer.
+ *
+ * @param action What cannot be done otherwise, such as `connect`.
+ * @param name The option.
+ * @param value Its value.
+ * @param bounds Smallest and largest value.
+ * @throws {RangeError} If it is not an integer within the bounds.
+ */
+export function checkInteger(
+  action: string,
+  name: string,
+  value: number,
+  { min, max = Number.MAX_SAFE_INTEGER }: IntegerBounds,
+): void {
+  if (Number.isInteger(value) && value >= min && value <= max) return;
+  const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`;
+  throw new RangeError(
+    `Cannot ${action} as "${name}" must be an integer ${range}: current value is ${value}`,
+  );
+}
+
+/** Longest name that AMQP carries, in bytes of UTF-8. */
+const MAX_NAME_BYTES = 255;
+
+const encoder = new TextEncoder();
+
+/**
+ * Checks a name that AMQP must carry: of a queue or of a procedure.
+ *
+ * @param action What cannot be done otherwise.
+ * @param what What is named.
+ * @param name The name.
+ * @throws {TypeError} If it is empty, not a string, or longer than 255 bytes.
+ */
+export function checkName(action: string, what: string, name: unknown): void {
+  if (typeof name === "string" && name !== "" && encoder.encode(name).length <= MAX_NAME_BYTES) {
+    return;
+  }
+  const shown = typeof name === "string" ? `"${name.slice(0, 40)}"` : String(name);
+  throw new TypeError(
+    `Cannot ${action} as the name of the ${what} must have 1 to ${MAX_NAME_BYTES} bytes: ` +
+      `current value is ${shown}`,
+  );
+}

@@ -1,0 +1,68 @@
+/** Explains in words why a connection could not be opened, and whether to try again. @module */
+
+import { RpcError } from "../errors.ts";
+import { type BrokerAddress, describeAddress } from "./broker_address.ts";
+
+/**
+ * Turns what Deno or amqplib said about a failed attempt to connect into an error that names the
+ * place and the next step. Only `unreachable` errors are worth another try.
+ *
+ * @param error What was thrown.
+ * @param address Where the attempt went.
+ * @returns The error for the user: `unreachable`, or `access-refused` or `misconfigured`.
+ */
+export function explainConnectError(error: unknown, address: BrokerAddress): RpcError {
+  const cause = error instanceof Error ? error : new Error(String(error));
+  const [code, reason] = diagnose(cause, address);
+  return new RpcError(
+    code,
+    `Cannot connect to the broker at ${describeAddress(address)} as ${reason}`,
+    { cause, retryable: code === "unreachable" },
+  );
+}
+
+type Diagnosis = readonly [
+  code: "unreachable" | "access-refused" | "misconfigured",
+  reason: string,
+];
+
+function diagnose(cause: Error, address: BrokerAddress): Diagnosis {
+  const { message } = cause;
+  const code = "code" in cause ? String(cause.code) : "";
+  if (cause.name === "NotCapable" || /Requires (net|sys|env|read) access/.test(message)) {
+    return ["misconfigured", `Deno denies it: add "--allow-net=${hostAndPort(address)}"`];
+  }
+  if (message.includes("ACCESS-REFUSED") || message.includes("ACCESS_REFUSED")) {
+    return [
+      "access-refused",
+      `the broker refuses user "${address.username}": check the user name and password ` +
+      `("guest" is only let in from the broker's own machine)`,
+    ];
+  }
+  // amqplib hides the broker's reason here: a connection.close instead of connection.open-ok.
+  if (message.includes("Expected ConnectionOpenOk")) {
+    return [
+      "access-refused",
+      `virtual host "${address.vhost}" does not exist or user "${address.username}" may not ` +
+      `use it: see "rabbitmqctl list_vhosts" and "rabbitmqctl list_permissions"`,
+    ];
+  }
+  if (/SSL|TLS|certificate|CERT_/i.test(`${code} ${message}`)) {
+    return ["misconfigured", `TLS failed (${message}): check "amqps" against the broker's port`];
+  }
+  if (/maxFrameSize|Invalid frame|Unknown frame type/.test(message)) {
+    return ["misconfigured", "what answers there does not speak AMQP 0-9-1: check the port"];
+  }
+  return ["unreachable", describeNetworkError(code, message)];
+}
+
+function describeNetworkError(code: string, message: string): string {
+  if (code === "ECONNREFUSED") return "nothing listens there: start RabbitMQ or correct the URL";
+  if (code === "ENOTFOUND" || code === "EAI_AGAIN") return "there is no host of that name";
+  if (message.includes("ETIMEDOUT")) return "it did not answer in time";
+  return `the connection failed: ${message}`;
+}
+
+function hostAndPort({ hostname, port }: BrokerAddress): string {
+  return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
+}

@@ -1,0 +1,207 @@
+/**
+ * A connection that heals: keeps a session (channels, queues, consumers) on the broker and makes a
+ * new one, on a new connection, whenever the old one ends.
+ *
+ * @module
+ */
+
+import { RpcError } from "../errors.ts";
+import type { ConnectionEvent } from "../events.ts";
+import { type AmqpChannel, AmqpConnection } from "./amqp.ts";
+import { backoffMs, type BackoffOptions } from "./backoff.ts";
+import type { BrokerAddress } from "./broker_address.ts";
+import { explainConnectError } from "./connect_error.ts";
+import { sleep } from "./sleep.ts";
+
+/** What lives on one connection and dies with it. */
+export interface Session {
+  /** The channels; when one of them closes, the session is over. */
+  readonly channels: readonly AmqpChannel[];
+}
+
+/** Options of {@linkcode Connection.open}. */
+export interface ConnectionOptions<S extends Session> {
+  /** The broker's nodes, tried in turn. */
+  readonly addresses: readonly BrokerAddress[];
+  readonly connectTimeoutMs: number;
+  readonly heartbeatSeconds: number;
+  readonly connectionName: string;
+  readonly signal?: AbortSignal | undefined;
+  /** Opens channels, declares queues and starts consumers on a fresh connection. */
+  readonly setUp: (connection: AmqpConnection) => Promise<S>;
+  /** Takes over a new session; runs before the `connected` event. */
+  readonly onSession: (session: S) => void;
+  /** Called once, if the connection can never be had again. */
+  readonly onGiveUp: (error: RpcError) => void;
+  readonly onEvent: (event: ConnectionEvent) => void;
+}
+
+type State<S> =
+  | { readonly name: "connecting" }
+  | { readonly name: "open"; readonly amqp: AmqpConnection; readonly session: S }
+  | { readonly name: "closed" };
+
+const BACKOFF: BackoffOptions = { firstMs: 400, maxMs: 5_000, minMs: 100 };
+
+/** Keeps one session alive until it is closed. */
+export class Connection<S extends Session> {
+  readonly #options: ConnectionOptions<S>;
+  readonly #closing = new AbortController();
+  #state: State<S> = { name: "connecting" };
+  #opening: PromiseWithResolvers<S> | undefined;
+  #keeping: Promise<void> = Promise.resolve();
+
+  private constructor(options: ConnectionOptions<S>) {
+    this.#options = options;
+  }
+
+  /**
+   * Connects and sets the first session up.
+   *
+   * @throws {RpcError} `unreachable`, `access-refused` or `misconfigured`, from the last node tried.
+   */
+  static async open<S extends Session>(options: ConnectionOptions<S>): Promise<Connection<S>> {
+    options.signal?.throwIfAborted();
+    const connection = new Connection(options);
+    await connection.#connect();
+    if (options.signal?.aborted) {
+      await connection.close();
+      options.signal.throwIfAborted();
+    }
+    connection.#keeping = connection.#keep();
+    return connection;
+  }
+
+  /** The session, if there is one at this moment. */
+  get session(): S | undefined {
+    return this.#state.name === "open" ? this.#state.session : undefined;
+  }
+
+  /**
+   * Waits for a session.
+   *
+   * @throws {RpcError} `closed`, if the connection is closed or closes before there is one.
+   */
+  whenOpen(): Promise<S> {
+    if (this.#state.name === "open") return Promise.resolve(this.#state.session);
+    if (this.#state.name === "closed") return Promise.reject(closedError());
+    return (this.#opening ??= Promise.withResolvers<S>()).promise;
+  }
+
+  /** Closes the session's channels, so that all they have to send is sent, then the connection. */
+  async close(): Promise<void> {
+    const state = this.#state;
+    this.#state = { name: "closed" };
+    this.#opening?.reject(closedError());
+    this.#closing.abort();
+    if (state.name === "open") await closeSession(state);
+    await this.#keeping;
+  }
+
+  /** Waits for each session to end and replaces it. Never rejects. */
+  async #keep(): Promise<void> {
+    while (this.#state.name === "open") {
+      const error = await sessionEnd(this.#state);
+      if (this.#isClosed()) return;
+      await this.#replace(this.#state, error);
+    }
+  }
+
+  async #replace(ended: State<S> & { name: "open" }, error: Error): Promise<void> {
+    this.#state = { name: "connecting" };
+    this.#options.onEvent({ type: "disconnected", error });
+    // A channel alone may have closed; its connection goes too, so that there is one way to heal.
+    await ended.amqp.close();
+    for (let attempt = 1; !this.#isClosed(); attempt++) {
+      const delayMs = backoffMs(attempt, BACKOFF);
+      this.#options.onEvent({ type: "reconnecting", attempt, delayMs });
+      await sleep(delayMs, this.#closing.signal);
+      if (this.#isClosed()) return;
+      try {
+        return await this.#connect();
+      } catch (error) {
+        if (error instanceof RpcError && !error.retryable) return this.#giveUp(error);
+      }
+    }
+  }
+
+  #giveUp(error: RpcError): void {
+    if (this.#isClosed()) return;
+    this.#state = { name: "closed" };
+    this.#opening?.reject(error);
+    this.#options.onGiveUp(error);
+    this.#options.onEvent({ type: "gave-up", error });
+  }
+
+  /** Tries each node once. */
+  async #connect(): Promise<void> {
+    let failure: unknown;
+    for (const address of this.#options.addresses) {
+      try {
+        return await this.#connectTo(address);
+      } catch (error) {
+        failure = error;
+      }
+    }
+    throw failure;
+  }
+
+  async #connectTo(address: BrokerAddress): Promise<void> {
+    const amqp = await openAmqp(address, this.#options);
+    const { onEvent, setUp, onSession } = this.#options;
+    amqp.onBlocked = (reason) => onEvent({ type: "blocked", reason });
+    amqp.onUnblocked = () => onEvent({ type: "unblocked" });
+    try {
+      const session = await setUp(amqp);
+      if (this.#isClosed()) return await amqp.close();
+      this.#state = { name: "open", amqp, session };
+      this.#opening?.resolve(session);
+      this.#opening = undefined;
+      onSession(session);
+      onEvent({ type: "connected" });
+    } catch (error) {
+      await amqp.close();
+      throw error instanceof RpcError ? error : explainConnectError(error, address);
+    }
+  }
+
+  #isClosed(): boolean {
+    return this.#state.name === "closed";
+  }
+}
+
+function closedError(): RpcError {
+  return new RpcError("closed", "Cannot use the connection to the broker as it is closed");
+}
+
+async function openAmqp<S extends Session>(
+  address: BrokerAddress,
+  options: ConnectionOptions<S>,
+): Promise<AmqpConnection> {
+  try {
+    return await AmqpConnection.open(address, options);
+  } catch (error) {
+    throw explainConnectError(error, address);
+  }
+}
+
+/** Waits until the connection or one of the session's channels closes; tells the reason. */
+async function sessionEnd<S extends Session>(
+  { amqp, session }: { readonly amqp: AmqpConnection; readonly session: S },
+): Promise<Error> {
+  const ends = [amqp.closed, ...session.channels.map((channel) => channel.closed)];
+  const reasons: Error[] = [];
+  for (const end of ends) end.then((reason) => reason && reasons.push(reason));
+  await Promise.race(ends);
+  // Channels close just before their connection does, and only the connection knows why.
+  await sleep(0);
+  return reasons[0] ?? new Error("The broker closed the connection");
+}
+
+async function closeSession<S extends Session>(
+  { amqp, session }: { readonly amqp: AmqpConnection; readonly session: S },
+): Promise<void> {
+  // Closing a connection drops what its channels have not sent yet; closing a channel does not.
+  await Promise.all(session.channels.map((channel) => channel.close()));
+  await amqp.close();
+}

@@ -1,0 +1,101 @@
+/** The procedures of a server, by name. @module */
+
+import { codecFor, jsonCodec } from "../codec.ts";
+import type {
+  CallContext,
+  EncodedHandler,
+  EncodedReply,
+  EncodedRequest,
+  Handlers,
+} from "../contract.ts";
+import { describeError, RpcError } from "../errors.ts";
+import { checkName } from "./check.ts";
+
+/** Finds the handler of a procedure. Names come from strangers, hence a `Map`. */
+export class Procedures {
+  readonly #handlers = new Map<string, EncodedHandler>();
+  readonly #defaultName: string | undefined;
+
+  /**
+   * Takes the handlers over.
+   *
+   * @param handlers Functions, or handlers that encode for themselves, by procedure name.
+   * @param defaultName What a request without a name means; by default the only procedure, if
+   * there is but one.
+   * @throws {TypeError} If there is no handler, one is not a handler, or the default is none.
+   */
+  constructor(handlers: Handlers, defaultName: string | undefined) {
+    for (const [name, handler] of Object.entries(handlers)) {
+      checkName("listen", "procedure", name);
+      this.#handlers.set(name, toEncodedHandler(name, handler));
+    }
+    const [onlyName, ...others] = this.#handlers.keys();
+    if (onlyName === undefined) throw new TypeError('Cannot listen as "handlers" is empty');
+    this.#defaultName = defaultName ?? (others.length === 0 ? onlyName : undefined);
+    if (this.#defaultName !== undefined && !this.#handlers.has(this.#defaultName)) {
+      throw new TypeError(
+        `Cannot listen as "defaultProcedure" is not among the handlers: it is "${defaultName}"`,
+      );
+    }
+  }
+
+  /**
+   * Finds a procedure.
+   *
+   * @param requested The name in the request, if it has one.
+   * @throws {RpcError} `unknown-procedure`.
+   */
+  find(requested: string | undefined): { readonly name: string; readonly handler: EncodedHandler } {
+    const name = requested ?? this.#defaultName;
+    const handler = name === undefined ? undefined : this.#handlers.get(name);
+    if (name !== undefined && handler !== undefined) return { name, handler };
+    throw new RpcError(
+      "unknown-procedure",
+      name === undefined
+        ? "Cannot run a request without a procedure name as the server has no default procedure"
+        : `Cannot run "${name.slice(0, 80)}" as the server has no such procedure`,
+    );
+  }
+}
+
+/** Encodes whatever stopped a request as an error reply. */
+export function errorReply(thrown: unknown): EncodedReply {
+  const description = describeError(thrown);
+  const { contentType } = jsonCodec;
+  try {
+    return { type: "error", body: jsonCodec.encode(description), contentType };
+  } catch {
+    const { details: _, ...rest } = description;
+    return { type: "error", body: jsonCodec.encode(rest), contentType };
+  }
+}
+
+type InlineHandler = (input: unknown, context: CallContext) => unknown;
+
+function toEncodedHandler(name: string, handler: unknown): EncodedHandler {
+  if (typeof handler === "function") return inlineHandler(handler as InlineHandler);
+  if (isEncodedHandler(handler)) return handler;
+  throw new TypeError(`Cannot listen as the handler of "${name}" is not a function`);
+}
+
+function isEncodedHandler(value: unknown): value is EncodedHandler {
+  return typeof value === "object" && value !== null && "handle" in value &&
+    typeof value.handle === "function";
+}
+
+/** Puts the codec around a function that runs on this thread. */
+function inlineHandler(run: InlineHandler): EncodedHandler {
+  return {
+    async handle({ body, contentType, context }: EncodedRequest): Promise<EncodedReply> {
+      const codec = codecFor(contentType);
+      if (codec === undefined) {
+        throw new RpcError(
+          "undecodable",
+          `Cannot decode the input as there is no codec for content type "${contentType}"`,
+        );
+      }
+      const output = await run(codec.decode(body), context);
+      return { type: "output", body: codec.encode(output), contentType: codec.contentType };
+    },
+  };
+}

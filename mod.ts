@@ -1,0 +1,67 @@
+/**
+ * Function calls over RabbitMQ, typed, with CPU-bound work in a pool of workers.
+ *
+ * A {@linkcode RpcServer} serves procedures from a queue, a {@linkcode RpcClient} calls them. The
+ * pool of workers is in `@warren/rpc/workers`, so that programs that only call do not load it.
+ *
+ * @example A server and a client
+ * ```ts ignore because it needs a broker
+ * import { RpcClient, RpcServer } from "@warren/rpc";
+ *
+ * const procedures = { add: ({ a, b }: { a: number; b: number }) => a + b };
+ * const url = "amqp://127.0.0.1";
+ * await using server = await RpcServer.listen(url, { queue: "math", handlers: procedures });
+ * await using client = await RpcClient.connect<typeof procedures>(url, { queue: "math" });
+ * console.log(await client.call("add", { a: 1, b: 2 }));
+ * ```
+ *
+ * @module
+ */
+
+export {
+  type CallArguments,
+  type CallCallback,
+  type CallOptions,
+  type CallResult,
+  type NotifyOptions,
+  RpcClient,
+  type RpcClientCloseOptions,
+  type RpcClientOptions,
+  type RpcClientStats,
+} from "./client.ts";
+export { type Body, type Codec, codecFor, jsonCodec } from "./codec.ts";
+export type { BrokerUrl, ConnectOptions } from "./connecting.ts";
+export type {
+  AnyContract,
+  CallContext,
+  Contract,
+  EncodedHandler,
+  EncodedReply,
+  EncodedRequest,
+  Handler,
+  Handlers,
+  InputOf,
+  OutputOf,
+  ProcedureName,
+} from "./contract.ts";
+export {
+  type ErrorDescription,
+  RpcError,
+  type RpcErrorCode,
+  type RpcErrorOptions,
+  RpcRemoteError,
+  RpcTimeoutError,
+} from "./errors.ts";
+export type {
+  ConnectionEvent,
+  RpcClientEvent,
+  RpcServerEvent,
+  ServerConnectionEvent,
+} from "./events.ts";
+export {
+  type Durability,
+  RpcServer,
+  type RpcServerCloseOptions,
+  type RpcServerOptions,
+  type RpcServerStats,
+} from "./server.ts";
