@@ -1,0 +1,62 @@
+/**
+ * Bodies on their way into the pool, and replies on their way out of it.
+ *
+ * @module
+ */
+
+import { codecFor, decodeUtf8, jsonCodec } from "../codec.ts";
+import type { EncodedReply } from "../contract.ts";
+import { describeError, readErrorDescription, RpcError, RpcRemoteError } from "../errors.ts";
+
+/** From this size on, a copy that moves is cheaper for this thread than a string's clone. */
+const COPY_FROM_BYTES = 8_192;
+
+/**
+ * Makes a body the pool's own. A delivery's body is a view of a chunk of up to 64 KB that it
+ * shares with other deliveries: posting the view would clone the whole chunk, and moving it would
+ * take the other deliveries' bodies away.
+ *
+ * @param body The body, valid now only.
+ * @param contentType What the body is.
+ * @returns A short body as a string, a long one as a copy.
+ * @throws {RpcError} `undecodable`, if no codec is known or a short body is not UTF-8.
+ */
+export function ownBody(
+  body: Uint8Array,
+  contentType: string | undefined,
+): string | Uint8Array<ArrayBuffer> {
+  if (codecFor(contentType) === undefined) {
+    throw new RpcError(
+      "undecodable",
+      `Cannot decode the input as no codec is known for "${contentType}"`,
+    );
+  }
+  if (body.length >= COPY_FROM_BYTES) return new Uint8Array(body);
+  try {
+    return decodeUtf8(body);
+  } catch (error) {
+    throw new RpcError("undecodable", "Cannot decode the input as it is not UTF-8", {
+      cause: error,
+    });
+  }
+}
+
+/** Makes an error reply of an error that arose on this side. */
+export function errorReply(error: unknown): EncodedReply {
+  const { contentType } = jsonCodec;
+  return { type: "error", body: jsonCodec.encode(describeError(error)), contentType };
+}
+
+/**
+ * Reads a reply for a caller in this process.
+ *
+ * @param procedure The procedure that was called.
+ * @param reply What the worker replied.
+ * @returns The output.
+ * @throws {RpcRemoteError} If it is an error reply.
+ */
+export function readReply(procedure: string, reply: EncodedReply): unknown {
+  const value = (codecFor(reply.contentType) ?? jsonCodec).decode(reply.body);
+  if (reply.type === "output") return value;
+  throw new RpcRemoteError(procedure, readErrorDescription(value));
+}

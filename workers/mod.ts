@@ -1,0 +1,22 @@
+/**
+ * A pool of workers for CPU-bound procedures, with or without a broker.
+ *
+ * @module
+ */
+
+export type {
+  AnyContract,
+  CallContext,
+  Contract,
+  EncodedHandler,
+  EncodedReply,
+  EncodedRequest,
+  InputOf,
+  OutputOf,
+  ProcedureName,
+} from "../contract.ts";
+export type { Body } from "../codec.ts";
+export { type PoolHandlers, WorkerPool } from "./pool.ts";
+export type { PoolEvent } from "./pool_events.ts";
+export type { PoolCloseOptions, RunOptions, WorkerPoolOptions } from "./pool_options.ts";
+export type { PoolStats } from "./pool_stats.ts";

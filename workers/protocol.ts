@@ -1,0 +1,161 @@
+/**
+ * What passes between a pool and its workers, and where the two sides find each other.
+ *
+ * @module
+ */
+
+import type { Body } from "../codec.ts";
+import type { ErrorDescription } from "../errors.ts";
+
+/** Grows with every incompatible change: a worker file may import another version of this package. */
+export const PROTOCOL_VERSION = 1;
+
+/** The most tasks that one worker holds at a time: one runs, the others wait inside it. */
+export const MAX_WINDOW = 64;
+
+/** What a pool tells a worker. */
+export type PoolMessage =
+  | LoadMessage
+  | RunMessage
+  | { readonly type: "abort"; readonly id: number };
+
+/** Tells a worker which file to load. */
+export interface LoadMessage {
+  readonly type: "load";
+  /** The absolute URL of the worker file. */
+  readonly url: string;
+  /** The memory of {@linkcode ControlBlock}. */
+  readonly control: SharedArrayBuffer;
+}
+
+/** Hands a task to a worker. Absent members have the value that is most common. */
+export interface RunMessage {
+  readonly type: "run";
+  /** Tells the tasks of one pool apart; positive, fits 31 bits. */
+  readonly id: number;
+  /** The cell of the {@linkcode ControlBlock} that belongs to the task. */
+  readonly cell: number;
+  readonly procedure: string;
+  readonly body: Body;
+  readonly contentType?: string;
+  readonly correlationId?: string;
+  readonly deadline?: number;
+  readonly redeliveries?: number;
+}
+
+/** What a worker tells its pool. */
+export type WorkerMessage =
+  /** The worker can receive messages, those posted before are lost; it holds this life lock. */
+  | { readonly type: "booted"; readonly lockName: string }
+  /** The worker file was loaded and has called `expose()`. */
+  | { readonly type: "ready"; readonly version: number; readonly procedures: readonly string[] }
+  /** The worker file cannot be used. */
+  | { readonly type: "unusable"; readonly error: ErrorDescription }
+  | ReplyMessage
+  /** The pool took the task back before it started. */
+  | { readonly type: "skipped"; readonly id: number }
+  /** The worker is about to end. */
+  | { readonly type: "ending"; readonly reason: string };
+
+/** Ends a task. */
+export interface ReplyMessage {
+  readonly type: "output" | "error";
+  readonly id: number;
+  readonly body: Body;
+  readonly contentType: string;
+  /** How long the task ran, in milliseconds, decoding and encoding included. */
+  readonly runMs: number;
+}
+
+/** The worker's end of the line to its pool. */
+export interface WorkerPort {
+  /** Absent where pool and worker share no memory. */
+  readonly control: ControlBlock | undefined;
+  /** Calls `receive` with whatever comes, in order. */
+  listen(receive: (message: PoolMessage) => void): void;
+  /** Takes a message for the pool, which may leave only with the next {@linkcode flush}. */
+  send(message: WorkerMessage, transfer?: ArrayBuffer): void;
+  /** Sends what waits. */
+  flush(): void;
+}
+
+/** How far the task of a cell has come. */
+export type CellState = typeof CellState[keyof typeof CellState];
+/** The values of a cell. */
+export const CellState = {
+  /** Free, or its task waits inside the worker. */
+  waiting: 0,
+  /** The pool took the task back before it started; the worker will skip it. */
+  takenBack: 1,
+  /** The worker runs the task, and its output is wanted. */
+  started: 2,
+  /** The worker runs the task, but nobody waits for its output any more. */
+  cancelled: 3,
+  /** The task ran to its end; its reply may not have left the worker yet. */
+  finished: 4,
+} as const;
+
+/**
+ * Memory that pool and worker share, one cell for each task that the worker holds. It works while
+ * the worker's event loop does not turn, and each step is one atomic operation: either the worker
+ * starts a task or the pool takes it back, never both.
+ */
+export class ControlBlock {
+  /** The memory, to be shared with the other side. */
+  readonly memory: SharedArrayBuffer;
+  readonly #cells: Int32Array;
+
+  /**
+   * Looks at shared memory.
+   *
+   * @param memory What the other side made; fresh if there is no other side yet.
+   */
+  constructor(memory: SharedArrayBuffer = new SharedArrayBuffer(4 * MAX_WINDOW)) {
+    this.memory = memory;
+    this.#cells = new Int32Array(memory);
+  }
+
+  /** Tells how far the task of a cell has come. */
+  stateOf(cell: number): CellState {
+    // Only the methods below write, and they write these values only.
+    return Atomics.load(this.#cells, cell) as CellState;
+  }
+
+  /** Claims a task for the worker; false if the pool took it back. */
+  claim(cell: number): boolean {
+    return this.#change(cell, CellState.waiting, CellState.started);
+  }
+
+  /** Takes a task back for the pool; false if the worker has started it. */
+  takeBack(cell: number): boolean {
+    return this.#change(cell, CellState.waiting, CellState.takenBack);
+  }
+
+  /** Marks a running task as cancelled. */
+  cancel(cell: number): boolean {
+    return this.#change(cell, CellState.started, CellState.cancelled);
+  }
+
+  /** Marks a task as run to its end. */
+  finish(cell: number): void {
+    Atomics.store(this.#cells, cell, CellState.finished);
+  }
+
+  /** Makes a cell free for another task. */
+  release(cell: number): void {
+    Atomics.store(this.#cells, cell, CellState.waiting);
+  }
+
+  #change(cell: number, from: CellState, to: CellState): boolean {
+    return Atomics.compareExchange(this.#cells, cell, from, to) === from;
+  }
+}
+
+/**
+ * The global property where a worker's entry file leaves the {@linkcode WorkerPort}. It is a
+ * registered symbol because the worker file may import its own copy of this package.
+ */
+export const WORKER_PORT: unique symbol = Symbol.for("@warren/rpc.worker-port");
+
+/** The global object of a worker. */
+export type WorkerGlobal = typeof globalThis & { [WORKER_PORT]?: WorkerPort };

@@ -1,0 +1,190 @@
+/**
+ * What a worker file imports: {@linkcode expose} offers its procedures to the pool.
+ *
+ * @example A worker file (not run, as it is for workers only)
+ * ```ts ignore
+ * import { expose } from "@warren/rpc/workers/runtime";
+ *
+ * const procedures = { square: (input: number) => input * input };
+ * export type SquareContract = typeof procedures;
+ *
+ * expose(procedures);
+ * ```
+ *
+ * @module
+ */
+
+import { codecFor } from "../codec.ts";
+import type { Handler } from "../contract.ts";
+import { RpcError } from "../errors.ts";
+import {
+  type PoolMessage,
+  PROTOCOL_VERSION,
+  type RunMessage,
+  WORKER_PORT,
+  type WorkerGlobal,
+  type WorkerPort,
+} from "./protocol.ts";
+import { encodeError, encodeOutput, type TaskResult } from "./task_result.ts";
+import { TaskContext } from "./task_context.ts";
+
+export type { CallContext, Handler } from "../contract.ts";
+
+/** A reply waits at most this long for others to share its `postMessage` with, in milliseconds. */
+const MAX_FLUSH_DELAY_MS = 0.2;
+
+/**
+ * Offers procedures to the pool that started this worker. Call it once, at the top level of the
+ * worker file. From then on the pool sends tasks, and they run one at a time.
+ *
+ * @param procedures The functions to offer, by procedure name.
+ * @throws {TypeError} If this is not a worker of a pool, or a procedure is not a function.
+ */
+export function expose(procedures: Readonly<Record<string, Handler>>): void {
+  const handlers = new Map(Object.entries(procedures));
+  for (const [name, handler] of handlers) {
+    if (typeof handler !== "function") {
+      throw new TypeError(`Cannot expose "${name}" as it is not a function: it is ${handler}`);
+    }
+  }
+  // The entry file of every worker sets the property before it loads the worker file.
+  const workerGlobal = globalThis as WorkerGlobal;
+  const port = workerGlobal[WORKER_PORT];
+  if (port === undefined) {
+    throw new TypeError(
+      "Cannot expose procedures as no pool has loaded this file, or it has called expose() before",
+    );
+  }
+  delete workerGlobal[WORKER_PORT];
+  const runtime = new WorkerRuntime(port, handlers);
+  port.listen((message) => runtime.receive(message));
+  port.send({ type: "ready", version: PROTOCOL_VERSION, procedures: [...handlers.keys()] });
+  port.flush();
+}
+
+class WorkerRuntime {
+  readonly #port: WorkerPort;
+  readonly #handlers: ReadonlyMap<string, Handler>;
+  readonly #waiting: RunMessage[] = [];
+  #current: TaskContext | undefined;
+  #isDue = false;
+  #flushedAt = 0;
+
+  constructor(port: WorkerPort, handlers: ReadonlyMap<string, Handler>) {
+    this.#port = port;
+    this.#handlers = handlers;
+  }
+
+  receive(message: PoolMessage): void {
+    switch (message.type) {
+      case "run":
+        this.#waiting.push(message);
+        return this.#startSoon();
+      case "abort":
+        if (this.#current?.id === message.id) this.#current.abort();
+        return;
+      case "load":
+        return;
+      default:
+        return unreachable(message);
+    }
+  }
+
+  /** Not at once: the messages of one batch are received first, so that their replies batch too. */
+  #startSoon(): void {
+    if (this.#isDue || this.#current !== undefined) return;
+    this.#isDue = true;
+    queueMicrotask(() => {
+      this.#isDue = false;
+      this.#runWaiting();
+    });
+  }
+
+  #runWaiting(): void {
+    for (let task = this.#waiting.shift(); task !== undefined; task = this.#waiting.shift()) {
+      if (this.#port.control?.claim(task.cell) === false) {
+        this.#port.send({ type: "skipped", id: task.id });
+        continue;
+      }
+      const pending = this.#run(task);
+      if (pending !== undefined) {
+        this.#port.flush();
+        // `#finish` cannot throw: whatever a handler does ends in a reply.
+        void pending.then(() => this.#runWaiting());
+        return;
+      }
+    }
+    this.#port.flush();
+  }
+
+  /** Returns a promise only if the handler does, so that short tasks need no turn of the loop. */
+  #run(task: RunMessage): Promise<void> | undefined {
+    const startedAt = performance.now();
+    const context = new TaskContext(task, this.#port.control);
+    this.#current = context;
+    let reply: TaskResult;
+    try {
+      const output = this.#call(task, context);
+      if (isPromiseLike(output)) return this.#settle(output, task, startedAt);
+      reply = encodeOutput(output, task);
+    } catch (thrown) {
+      reply = encodeError(thrown);
+    }
+    this.#finish(task, startedAt, reply);
+  }
+
+  async #settle(output: PromiseLike<unknown>, task: RunMessage, startedAt: number): Promise<void> {
+    let reply: TaskResult;
+    try {
+      reply = encodeOutput(await output, task);
+    } catch (thrown) {
+      reply = encodeError(thrown);
+    }
+    this.#finish(task, startedAt, reply);
+  }
+
+  #call(task: RunMessage, context: TaskContext): unknown {
+    const codec = codecFor(task.contentType);
+    if (codec === undefined) throw unknownContentType(task);
+    const input = codec.decode(task.body);
+    const handler = this.#handlers.get(task.procedure);
+    if (handler === undefined) throw unknownProcedure(task, this.#handlers);
+    // A handler's input type is a promise of its contract: whoever calls must keep it.
+    return (handler as Handler<unknown>)(input, context);
+  }
+
+  #finish(task: RunMessage, startedAt: number, reply: TaskResult): void {
+    const now = performance.now();
+    this.#current = undefined;
+    this.#port.control?.finish(task.cell);
+    const { type, body, contentType, transfer } = reply;
+    this.#port.send({ type, id: task.id, body, contentType, runMs: now - startedAt }, transfer);
+    if (now - this.#flushedAt < MAX_FLUSH_DELAY_MS) return;
+    this.#flushedAt = now;
+    this.#port.flush();
+  }
+}
+
+function unknownContentType(task: RunMessage): RpcError {
+  return new RpcError(
+    "undecodable",
+    `Cannot decode the input of "${task.procedure}" as no codec is known for "${task.contentType}"`,
+  );
+}
+
+function unknownProcedure(task: RunMessage, handlers: ReadonlyMap<string, Handler>): RpcError {
+  const known = [...handlers.keys()].map((name) => `"${name}"`).join(", ");
+  return new RpcError(
+    "unknown-procedure",
+    `Cannot run "${task.procedure}" as no worker exposes it: known are ${known || "none"}`,
+  );
+}
+
+function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && "then" in value &&
+    typeof value.then === "function";
+}
+
+function unreachable(message: never): never {
+  throw new TypeError(`Cannot read a message of an unknown type: ${JSON.stringify(message)}`);
+}

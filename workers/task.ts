@@ -1,0 +1,85 @@
+/**
+ * One unit of work given to the pool.
+ *
+ * @module
+ */
+
+import type { EncodedReply } from "../contract.ts";
+
+/** What a task is to do. */
+export interface TaskRequest {
+  readonly procedure: string;
+  /** The encoded input; bytes are a private copy, which moves to the worker. */
+  readonly body: string | Uint8Array<ArrayBuffer>;
+  readonly contentType?: string | undefined;
+  readonly correlationId?: string | undefined;
+  /** When the output is worthless, in Unix milliseconds. */
+  readonly deadline?: number | undefined;
+  readonly redeliveries?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Whoever runs a task. */
+export interface TaskHolder {
+  /** Hears that nobody waits for the task any more. */
+  abort(task: Task): void;
+}
+
+/** A task and the promise of its reply, which settles exactly once. */
+export class Task {
+  readonly id: number;
+  readonly request: TaskRequest;
+  /** Who runs the task; absent while it waits. */
+  holder: TaskHolder | undefined;
+  readonly #reply = Promise.withResolvers<EncodedReply>();
+  readonly #onAbort: (task: Task) => void;
+  #isSettled = false;
+
+  /**
+   * Makes a task that waits.
+   *
+   * @param id Tells the tasks of one pool apart.
+   * @param request What to do.
+   * @param onAbort Called when the request's signal aborts before the task has settled.
+   */
+  constructor(id: number, request: TaskRequest, onAbort: (task: Task) => void) {
+    this.id = id;
+    this.request = request;
+    this.#onAbort = onAbort;
+    request.signal?.addEventListener("abort", this);
+  }
+
+  /** The reply; rejects if the task was not run to its end. */
+  get reply(): Promise<EncodedReply> {
+    return this.#reply.promise;
+  }
+
+  /** Whether the reply is known, so that running the task is of no use. */
+  get isSettled(): boolean {
+    return this.#isSettled;
+  }
+
+  /** Tells the reply. */
+  fulfil(reply: EncodedReply): void {
+    if (this.#settle()) this.#reply.resolve(reply);
+  }
+
+  /** Tells why there is no reply. */
+  fail(reason: unknown): void {
+    if (this.#settle()) this.#reply.reject(reason);
+  }
+
+  /** Makes the task its own listener on the signal: one closure less for each task. */
+  handleEvent(): void {
+    if (this.#isSettled) return;
+    this.fail(this.request.signal?.reason);
+    this.#onAbort(this);
+  }
+
+  #settle(): boolean {
+    if (this.#isSettled) return false;
+    this.#isSettled = true;
+    this.request.signal?.removeEventListener("abort", this);
+    return true;
+  }
+}

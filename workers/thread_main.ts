@@ -1,0 +1,118 @@
+/**
+ * The entry file of every Web Worker of a pool: loads the user's worker file, and sees to it that
+ * no death is silent.
+ *
+ * @module
+ */
+
+import { describeError } from "../errors.ts";
+import { holdLifeLock } from "./life_lock.ts";
+import {
+  ControlBlock,
+  type LoadMessage,
+  type PoolMessage,
+  WORKER_PORT,
+  type WorkerGlobal,
+  type WorkerMessage,
+  type WorkerPort,
+} from "./protocol.ts";
+
+/** The part of a Web Worker's global object that TypeScript's `deno.window` library lacks. */
+interface ThreadGlobal extends WorkerGlobal {
+  onmessage: ((event: MessageEvent<readonly PoolMessage[]>) => void) | null;
+  postMessage(messages: readonly WorkerMessage[], transfer: ArrayBuffer[]): void;
+  close(): void;
+}
+// This file is only ever loaded in a Web Worker, whose global object has these members.
+const thread = globalThis as unknown as ThreadGlobal;
+
+class ThreadPort implements WorkerPort {
+  readonly control: ControlBlock;
+  #messages: WorkerMessage[] = [];
+  #transfer: ArrayBuffer[] = [];
+
+  constructor(control: ControlBlock) {
+    this.control = control;
+  }
+
+  listen(receive: (message: PoolMessage) => void): void {
+    thread.onmessage = ({ data }) => data.forEach(receive);
+  }
+
+  send(message: WorkerMessage, transfer?: ArrayBuffer): void {
+    this.#messages.push(message);
+    if (transfer !== undefined) this.#transfer.push(transfer);
+  }
+
+  flush(): void {
+    if (this.#messages.length === 0) return;
+    const messages = this.#messages;
+    const transfer = this.#transfer;
+    this.#messages = [];
+    this.#transfer = [];
+    thread.postMessage(messages, transfer);
+  }
+}
+
+// Messages that arrive before there is a listener are lost, so the pool waits for `booted`.
+thread.onmessage = ({ data }) => {
+  for (const message of data) if (message.type === "load") void load(message);
+};
+thread.postMessage([{ type: "booted", lockName: await holdLifeLock() }], []);
+
+/** Settles once the file has called `expose()`, or once the pool knows why it has not. */
+async function load(message: LoadMessage): Promise<void> {
+  const port = new ThreadPort(new ControlBlock(message.control));
+  reportEveryEnd(port);
+  try {
+    let exposed = false;
+    thread[WORKER_PORT] = {
+      control: port.control,
+      listen(receive) {
+        exposed = true;
+        port.listen(receive);
+      },
+      send: (reply, transfer) => port.send(reply, transfer),
+      flush: () => port.flush(),
+    };
+    await import(message.url);
+    if (!exposed) throw new TypeError(`the file never calls expose()`);
+  } catch (error) {
+    port.send({ type: "unusable", error: describeError(error, { includeStack: true }) });
+    port.flush();
+  }
+}
+
+/** Deno tells the owner of a Web Worker nothing of `close()` and `exit()`, and little of errors. */
+function reportEveryEnd(port: ThreadPort): void {
+  const close = thread.close.bind(thread);
+  const exit = Deno.exit;
+  function report(reason: string): void {
+    port.send({ type: "ending", reason });
+    port.flush();
+  }
+  thread.close = () => {
+    report("it called self.close()");
+    close();
+  };
+  // `process.exit()` ends here too.
+  Deno.exit = (code) => {
+    report(`it called Deno.exit(${code ?? ""})`);
+    return exit(code);
+  };
+  thread.addEventListener("error", (event) => {
+    event.preventDefault();
+    report(`uncaught ${show(event.error ?? event.message)}`);
+    close();
+  });
+  thread.addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    report(`unhandled rejection: ${show(event.reason)}`);
+    close();
+  });
+}
+
+function show(thrown: unknown): string {
+  const { name, message } = describeError(thrown);
+  return thrown instanceof Error ? `${name}: ${message}` : message;
+}
