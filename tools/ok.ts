@@ -2,6 +2,17 @@ import { say } from "./say.ts";
 import type { TaskContext } from "./task.ts";
 import { countLine, reportLines, sumReports, type TestReport } from "./test_report.ts";
 
+/** What has become of all steps. */
+export interface StepsResult {
+  /** 0 if nothing has failed and at least one test has run. */
+  readonly code: number;
+  /**
+   * A line per step, the names of what was skipped or has failed, and last the counts: of all
+   * tests, plus one failure for each other step that has failed.
+   */
+  readonly summary: readonly string[];
+}
+
 /** One step of {@linkcode runSteps}: an exit code, or a report if the step runs tests. */
 export interface Step {
   readonly name: string;
@@ -14,26 +25,24 @@ interface Outcome {
   readonly report: TestReport;
 }
 
-/**
- * Runs every step, whatever becomes of the ones before, and sums them up.
- *
- * The last line on stdout has the counts of all tests, plus one failure for each other step that
- * has failed.
- *
- * @returns 0 if nothing has failed and at least one test has run.
- */
-export async function runSteps(steps: readonly Step[], context: TaskContext): Promise<number> {
+/** Runs every step, whatever becomes of the ones before, and sums them up. */
+export async function runSteps(
+  steps: readonly Step[],
+  context: TaskContext,
+): Promise<StepsResult> {
+  const { signal } = context.interruption;
   const outcomes: Outcome[] = [];
   for (const step of steps) {
-    context.interruption.signal.throwIfAborted();
+    signal.throwIfAborted();
     say(`\n── ${step.name}`);
     outcomes.push(await runStep(step, context));
   }
-  context.interruption.signal.throwIfAborted();
+  signal.throwIfAborted();
   const report = sumReports(outcomes.map((outcome) => outcome.report));
-  const lines = ["", ...outcomes.map(outcomeLine), ...reportLines(report), countLine(report)];
-  await Deno.stdout.write(new TextEncoder().encode(`${lines.join("\n")}\n`));
-  return report.failed.length === 0 && report.passed > 0 ? 0 : 1;
+  return {
+    code: report.failed.length === 0 && report.passed > 0 ? 0 : 1,
+    summary: [...outcomes.map(outcomeLine), ...reportLines(report), countLine(report)],
+  };
 }
 
 async function runStep({ name, run }: Step, context: TaskContext): Promise<Outcome> {

@@ -43,6 +43,11 @@ const LOOPBACK = "127.0.0.1";
 const ERLANG_LOOPBACK = "-kernel inet_dist_use_interface {127,0,0,1}";
 const PROBE_INTERVAL_MS = 50;
 const STOP_TIMEOUT_MS = 30_000;
+const MAX_ERROR_LINES = 12;
+/** Somebody else can take a free port before the node does; then other ports will do. */
+const MAX_ATTEMPTS = 3;
+const PORT_TAKEN_REGEXP =
+  /eaddrinuse|could_not_start_listener|port \d+ (?:is )?(?:already )?in use/i;
 
 /**
  * A RabbitMQ node of one's own: in a temporary folder, on free ports of 127.0.0.1, without root.
@@ -86,6 +91,18 @@ export class PrivateNode implements AsyncDisposable {
    * @throws {Error} If RabbitMQ is not installed, or the node ends or takes too long.
    */
   static async start(options: PrivateNodeOptions = {}): Promise<PrivateNode> {
+    const mayMove = options.amqpPort === undefined && options.distPort === undefined;
+    for (let attempt = 1;; attempt++) {
+      try {
+        return await PrivateNode.#startOnce(options);
+      } catch (error) {
+        const lostPort = error instanceof Error && PORT_TAKEN_REGEXP.test(error.message);
+        if (!lostPort || !mayMove || attempt === MAX_ATTEMPTS) throw error;
+      }
+    }
+  }
+
+  static async #startOnce(options: PrivateNodeOptions): Promise<PrivateNode> {
     const { network = await ErlangNetwork.open(), config, signal } = options;
     const node = new PrivateNode(network, options);
     try {
@@ -192,10 +209,22 @@ export class PrivateNode implements AsyncDisposable {
   }
 
   async #startError(reason: string): Promise<Error> {
-    const output = await Deno.readTextFile(`${this.#folder}/out`).catch(() => "");
-    const lastLines = output.trim().split("\n").slice(-15).join("\n");
-    return new Error(`Cannot start the private node "${this.name}" as ${reason}: ${lastLines}`);
+    const logs = [`${this.#folder}/out`, `${this.#folder}/log/${this.name}.log`];
+    const texts = await Promise.all(logs.map((path) => Deno.readTextFile(path).catch(() => "")));
+    return new Error(
+      `Cannot start the private node "${this.name}" as ${reason}: ${bootErrors(texts.join("\n"))}`,
+    );
   }
+}
+
+/** What the node itself has said about its failure, before pages of crash reports. */
+function bootErrors(output: string): string {
+  const lines = output.split("\n").filter((line) => line.trim() !== "");
+  const errors = lines.filter((line) => line.includes("[error]"))
+    .map((line) => line.replace(/^.*\[error\] <[\d.]+>/, "").trim())
+    .filter((line) => line !== "");
+  const telling = errors.length > 0 ? errors : lines.slice(-MAX_ERROR_LINES);
+  return telling.slice(0, MAX_ERROR_LINES).join("\n  ");
 }
 
 function nodeEnv(folder: string, erlangArgs: string): Record<string, string> {
@@ -208,6 +237,7 @@ function nodeEnv(folder: string, erlangArgs: string): Record<string, string> {
     RABBITMQ_ENABLED_PLUGINS_FILE: `${folder}/enabled_plugins`,
     RABBITMQ_MNESIA_BASE: `${folder}/data`,
     RABBITMQ_LOG_BASE: `${folder}/log`,
+    ERL_CRASH_DUMP: `${folder}/erl_crash.dump`,
     RABBITMQ_PID_FILE: `${folder}/pid`,
     RABBITMQ_NODE_IP_ADDRESS: LOOPBACK,
     RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: `${ERLANG_LOOPBACK} ${erlangArgs}`,

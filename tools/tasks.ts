@@ -49,7 +49,9 @@ async function lintDocs(context: TaskContext): Promise<number> {
 }
 
 async function ok(context: TaskContext): Promise<number> {
-  return await runSteps(OK_STEPS, context);
+  const { code, summary } = await runSteps(OK_STEPS, context);
+  await print(["", ...summary]);
+  return code;
 }
 
 async function testWithBroker(context: TaskContext): Promise<TestReport> {
@@ -66,11 +68,17 @@ function conclude(report: TestReport): number {
 async function keepBroker(context: TaskContext): Promise<number> {
   await using broker = await announcedBroker(context);
   say("In another terminal: export the next line; Ctrl-C here ends the broker");
-  await Deno.stdout.write(new TextEncoder().encode(`AMQP_URL=${broker.url}\n`));
+  await print([`AMQP_URL=${broker.url}`]);
   const { signal } = context.interruption;
   await new Promise<void>((resolve) => {
     if (signal.aborted) resolve();
     else signal.addEventListener("abort", () => resolve(), { once: true });
   });
   return 0;
+}
+
+/** Results go to stdout, unlike what `say()` tells. */
+async function print(lines: readonly string[]): Promise<void> {
+  const blob = new Blob([`${lines.join("\n")}\n`]);
+  await blob.stream().pipeTo(Deno.stdout.writable, { preventClose: true });
 }

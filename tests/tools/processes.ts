@@ -1,0 +1,32 @@
+/** Tells whether a process exists and is not just waiting to be collected. */
+export function isAlive(pid: number): boolean {
+  const { stdout } = new Deno.Command("ps", {
+    args: ["-o", "stat=", "-p", `${pid}`],
+    stdout: "piped",
+  }).outputSync();
+  const state = new TextDecoder().decode(stdout).trim();
+  return state !== "" && !state.startsWith("Z");
+}
+
+/** Resolves when a process has gone; nothing reports the end of somebody else's child. */
+export async function gone(pid: number, limitMs = 10_000): Promise<void> {
+  const deadline = Date.now() + limitMs;
+  while (isAlive(pid)) {
+    if (Date.now() > deadline) throw new Error(`Process ${pid} is alive after ${limitMs} ms`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/** Resolves when a path has gone. */
+export async function removed(path: string, limitMs = 10_000): Promise<void> {
+  const deadline = Date.now() + limitMs;
+  while (await exists(path)) {
+    if (Date.now() > deadline) throw new Error(`"${path}" is there after ${limitMs} ms`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/** Tells whether there is a file or folder at a path. */
+export async function exists(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
+}
