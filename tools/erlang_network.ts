@@ -62,7 +62,7 @@ export class ErlangNetwork implements AsyncDisposable {
   /** Variables for each program that is to join; no others are inherited. */
   get env(): Record<string, string> {
     return {
-      PATH: Deno.env.get("PATH") ?? "/usr/bin:/bin",
+      PATH: `${this.install.erlang}:${Deno.env.get("PATH") ?? ""}:/usr/bin:/bin`,
       LC_ALL: "C.UTF-8",
       // Erlang reads the cookie from there.
       HOME: this.folder,

@@ -4,6 +4,8 @@ export interface RabbitmqInstall {
   readonly ctl: string;
   /** The Erlang port mapper, which nodes and rabbitmqctl find each other by. */
   readonly epmd: string;
+  /** Folder of `erl`, which the other programs look for on the PATH. */
+  readonly erlang: string;
 }
 
 /**
@@ -31,7 +33,7 @@ export function findRabbitmq(): RabbitmqInstall | string {
   const epmd = [erlang, folderOf(Deno.realPathSync(`${erlang}/erl`))]
     .map((folder) => `${folder}/epmd`).find(isFile);
   if (epmd === undefined) return `Erlang is in ${erlang}, but its epmd is not`;
-  return { server: `${sbin}/rabbitmq-server`, ctl: `${sbin}/rabbitmqctl`, epmd };
+  return { server: `${sbin}/rabbitmq-server`, ctl: `${sbin}/rabbitmqctl`, epmd, erlang };
 }
 
 function sbinFoldersOf(folder: string): string[] {
@@ -46,8 +48,8 @@ function sbinFoldersOf(folder: string): string[] {
 
 function pathFolders(): string[] {
   const folders = (Deno.env.get("PATH") ?? "").split(":").filter((folder) => folder !== "");
-  // Debian keeps /usr/sbin off the PATH of ordinary users.
-  return [...folders, "/usr/sbin", "/usr/local/sbin", "/opt/homebrew/bin", "/usr/local/bin"];
+  // Debian keeps /usr/sbin off the PATH of ordinary users, macOS the folders of Homebrew.
+  return [...folders, "/usr/sbin", "/usr/bin", "/usr/local/bin", "/opt/homebrew/bin"];
 }
 
 function isFile(path: string): boolean {
