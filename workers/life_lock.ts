@@ -12,7 +12,7 @@ interface Locks {
 }
 
 /** Deno has had Web Locks since 2.9.4; without them, deaths are known from the worker's word only. */
-const { locks } = navigator as Navigator & { readonly locks?: Locks };
+const { locks } = navigator as { readonly locks?: Locks };
 
 /**
  * Takes a lock and keeps it until this thread ends.

@@ -12,18 +12,24 @@ import {
   type LoadMessage,
   type PoolMessage,
   WORKER_PORT,
-  type WorkerGlobal,
   type WorkerMessage,
   type WorkerPort,
 } from "./protocol.ts";
 
-/** The part of a Web Worker's global object that TypeScript's `deno.window` library lacks. */
-interface ThreadGlobal extends WorkerGlobal {
+/** What is used here of a Web Worker's global object. */
+interface ThreadGlobal {
+  [WORKER_PORT]?: WorkerPort;
   onmessage: ((event: MessageEvent<readonly PoolMessage[]>) => void) | null;
   postMessage(messages: readonly WorkerMessage[], transfer: ArrayBuffer[]): void;
   close(): void;
+  addEventListener(type: "error", listener: (event: ErrorEvent) => void): void;
+  addEventListener(
+    type: "unhandledrejection",
+    listener: (event: PromiseRejectionEvent) => void,
+  ): void;
 }
-// This file is only ever loaded in a Web Worker, whose global object has these members.
+// This file is only ever loaded in a Web Worker. Its users check it with the types of a worker's
+// global object, and the package's own checks with those of a window's: this cast suits both.
 const thread = globalThis as unknown as ThreadGlobal;
 
 class ThreadPort implements WorkerPort {

@@ -1,0 +1,95 @@
+import type { AnyContract, CallContext, Contract, EncodedRequest } from "../../../contract.ts";
+import { type PoolEvent, WorkerPool, type WorkerPoolOptions } from "../../../workers/mod.ts";
+
+export function workerUrl(file: string): URL {
+  return new URL(`../../fixtures/workers/${file}`, import.meta.url);
+}
+
+export function openPool<C extends Contract = AnyContract>(
+  file: string,
+  options: WorkerPoolOptions = {},
+): Promise<WorkerPool<C>> {
+  return WorkerPool.open<C>(workerUrl(file), { size: 1, ...options });
+}
+
+/** A request as a server hands it over, with a body as amqplib gives it: a view of a larger chunk. */
+export function encodedRequest(
+  procedure: string,
+  body: string | Uint8Array,
+  context: Partial<CallContext> & { readonly contentType?: string } = {},
+): EncodedRequest {
+  const bytes = typeof body === "string" ? new TextEncoder().encode(body) : body;
+  const chunk = new Uint8Array(bytes.length + 200).fill(0x7a);
+  chunk.set(bytes, 100);
+  const { contentType, ...rest } = context;
+  return {
+    procedure,
+    body: chunk.subarray(100, 100 + bytes.length),
+    contentType,
+    context: {
+      procedure,
+      correlationId: undefined,
+      deadline: undefined,
+      redeliveries: 0,
+      signal: new AbortController().signal,
+      ...rest,
+    },
+  };
+}
+
+/** Collects what a pool tells, and lets a test wait for it. */
+export class PoolObserver {
+  readonly events: PoolEvent[] = [];
+  #onChange: () => void = () => {};
+
+  readonly observe = (event: PoolEvent): void => {
+    this.events.push(event);
+    this.#onChange();
+  };
+
+  /** Waits until so many events of a type have come. */
+  async count(type: PoolEvent["type"], count: number): Promise<PoolEvent[]> {
+    for (;;) {
+      const found = this.events.filter((event) => event.type === type);
+      if (found.length >= count) return found;
+      await new Promise<void>((resolve) => this.#onChange = resolve);
+    }
+  }
+}
+
+/** The test's end of `gated_worker.ts`. */
+export class Gates implements Disposable {
+  readonly #channel = new BroadcastChannel("gates");
+  readonly #heard = new Set<string>();
+  #onHeard: () => void = () => {};
+
+  constructor() {
+    this.#channel.onmessage = ({ data }) => {
+      this.#heard.add(data);
+      this.#onHeard();
+    };
+  }
+
+  /** A name that no other test uses. */
+  name(): string {
+    return crypto.randomUUID();
+  }
+
+  open(name: string): void {
+    this.#channel.postMessage(name);
+  }
+
+  hasHeard(event: "started" | "aborted", name: string): boolean {
+    return this.#heard.has(`${event} ${name}`);
+  }
+
+  async heard(event: "started" | "aborted", name: string): Promise<void> {
+    while (!this.hasHeard(event, name)) {
+      await new Promise<void>((resolve) => this.#onHeard = resolve);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#channel.close();
+  }
+}
