@@ -1,0 +1,289 @@
+/** The test broker: what a test starts, looks at and closes. @module */
+
+import { createServer, type Server, type Socket } from "node:net";
+import { type Clock, SystemClock } from "./clock.ts";
+import { Faults } from "./faults.ts";
+import { MethodLog } from "./method_log.ts";
+import { User, type UserOptions } from "./model/users.ts";
+import { VirtualHost } from "./model/virtual_host.ts";
+import type { BrokerContext, Compat, ConnectionLimits } from "./session/broker_context.ts";
+import { Connection } from "./session/connection.ts";
+import { SocketTransport } from "./session/socket_transport.ts";
+import { AmqpError } from "./wire/amqp_error.ts";
+import { MAX_TABLE_DEPTH } from "./wire/field_table.ts";
+
+/** Bounds that keep a faulty peer from filling the memory. */
+export interface BrokerLimits extends ConnectionLimits {
+  /** The most connections. @default {1000} */
+  readonly maxConnections: number;
+  /** The most queues of a virtual host. @default {10000} */
+  readonly maxQueues: number;
+  /** The most exchanges of a virtual host. @default {10000} */
+  readonly maxExchanges: number;
+  /** The most bindings of a virtual host. @default {100000} */
+  readonly maxBindings: number;
+  /** The bytes of stored bodies at which publishers are blocked. @default {268435456} */
+  readonly maxMemoryBytes: number;
+}
+
+/** Options of {@linkcode TestBroker.start}. */
+export interface TestBrokerOptions {
+  /** The TCP port, 0 for a free one. @default {0} */
+  readonly port?: number;
+  /** The address to listen on. @default {"127.0.0.1"} */
+  readonly hostname?: string;
+  /** The RabbitMQ version to follow where versions differ. @default {"3.10"} */
+  readonly compat?: Compat;
+  /** The users. @default {[{ name: "guest", password: "guest" }]} */
+  readonly users?: readonly UserOptions[];
+  /** Virtual hosts besides "/" and those of the users' permissions. @default {[]} */
+  readonly virtualHosts?: readonly string[];
+  /** The heartbeat interval that the broker proposes, in seconds; 0 for none. @default {60} */
+  readonly heartbeatSeconds?: number;
+  /** Source of time; see {@linkcode VirtualClock}. @default the system's clock */
+  readonly clock?: Clock;
+  /** The number of methods that the log keeps. @default {10000} */
+  readonly logCapacity?: number;
+  /** Bounds that keep a faulty peer from filling the memory. */
+  readonly limits?: Partial<BrokerLimits>;
+}
+
+/** What is known of a queue. */
+export interface QueueInfo {
+  /** The name. */
+  readonly name: string;
+  /** The messages that wait for a consumer. */
+  readonly messages: number;
+  /** The messages that were delivered and not settled. */
+  readonly unacked: number;
+  /** The number of consumers. */
+  readonly consumers: number;
+}
+
+const DEFAULT_LIMITS: BrokerLimits = {
+  maxConnections: 1000,
+  maxChannels: 2047,
+  maxConsumers: 10_000,
+  maxQueues: 10_000,
+  maxExchanges: 10_000,
+  maxBindings: 100_000,
+  maxFrameSize: 131_072,
+  maxBodyBytes: 134_217_728,
+  maxTableDepth: MAX_TABLE_DEPTH,
+  maxMemoryBytes: 268_435_456,
+};
+
+/**
+ * An in-memory AMQP 0-9-1 broker for development and tests, on a loopback TCP port.
+ *
+ * @example Test against a broker of one's own
+ * ```ts
+ * import { TestBroker } from "@warren/rpc/testing";
+ *
+ * await using broker = await TestBroker.start();
+ * console.log(broker.url);
+ * ```
+ */
+export class TestBroker implements AsyncDisposable {
+  /** Faults to be injected. */
+  readonly faults: Faults;
+  /** The methods that went over the wire. */
+  readonly log: MethodLog;
+  readonly #options: TestBrokerOptions;
+  readonly #limits: BrokerLimits;
+  readonly #context: BrokerContext;
+  readonly #users = new Map<string, User>();
+  readonly #virtualHosts = new Map<string, VirtualHost>();
+  readonly #connections = new Set<Connection>();
+  #server: Server | undefined;
+  #port: number;
+  #connectionCount = 0;
+  #storedBytes = 0;
+  #alarm: string | undefined;
+  #isMemoryLow = false;
+  #closing: Promise<void> | undefined;
+
+  private constructor(options: TestBrokerOptions) {
+    const { port = 0, compat = "3.10", heartbeatSeconds = 60, logCapacity = 10_000 } = options;
+    this.#options = options;
+    this.#port = port;
+    this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.faults = new Faults((reason) => this.#setAlarm(reason));
+    this.log = new MethodLog(logCapacity);
+    const blockedReason = (): string | undefined => this.#blockedReason;
+    this.#context = {
+      compat,
+      heartbeatSeconds,
+      limits: this.#limits,
+      clock: options.clock ?? new SystemClock(),
+      faults: this.faults,
+      log: this.log,
+      get blockedReason(): string | undefined {
+        return blockedReason();
+      },
+      findUser: (name) => this.#users.get(name),
+      findVirtualHost: (name) => this.#virtualHosts.get(name),
+    };
+    this.#addUsers();
+  }
+
+  /**
+   * Starts a broker.
+   *
+   * @throws {Error} If the port is taken.
+   */
+  static async start(options: TestBrokerOptions = {}): Promise<TestBroker> {
+    const broker = new TestBroker(options);
+    await broker.startApp();
+    return broker;
+  }
+
+  /** The TCP port. */
+  get port(): number {
+    return this.#port;
+  }
+
+  /** The URL with the first user's name and password. */
+  get url(): string {
+    const { hostname = "127.0.0.1", users = [] } = this.#options;
+    const { name, password } = users[0] ?? { name: "guest", password: "guest" };
+    const credentials = `${encodeURIComponent(name)}:${encodeURIComponent(password)}`;
+    return `amqp://${credentials}@${hostname}:${this.#port}`;
+  }
+
+  /** The number of open connections. */
+  get connectionCount(): number {
+    return this.#connections.size;
+  }
+
+  /** Returns what is known of the queues of a virtual host. */
+  queues(virtualHost: string = "/"): QueueInfo[] {
+    return [...this.#virtualHost(virtualHost).queues].map((queue) => ({
+      name: queue.name,
+      messages: queue.messageCount,
+      unacked: queue.unackedCount,
+      consumers: queue.consumers.length,
+    }));
+  }
+
+  /** Cancels the consumers of a queue, as RabbitMQ does when a queue loses its node. */
+  cancelConsumers(queue: string, virtualHost: string = "/"): void {
+    for (const consumer of this.#virtualHost(virtualHost).queue(queue).cancelConsumers()) {
+      consumer.sink.cancelled(consumer);
+    }
+  }
+
+  /** Closes all connections with reply code 320, as `rabbitmqctl close_all_connections` does. */
+  closeConnections(reason: string = "closed by the test"): void {
+    for (const connection of this.#connections) {
+      connection.close(new AmqpError("connection-forced", reason));
+    }
+  }
+
+  /** Drops all connections by a TCP reset. */
+  resetConnections(): void {
+    for (const connection of this.#connections) connection.drop("reset");
+  }
+
+  /** Stops listening, drops connections and forgets what is not durable; see {@linkcode startApp}. */
+  async stopApp(): Promise<void> {
+    const server = this.#server;
+    this.#server = undefined;
+    this.resetConnections();
+    for (const virtualHost of this.#virtualHosts.values()) virtualHost.dropTransient();
+    if (server !== undefined) await new Promise((resolve) => server.close(resolve));
+  }
+
+  /** Listens again after {@linkcode stopApp}, on the same port, with what is durable. */
+  async startApp(): Promise<void> {
+    const server = createServer({ noDelay: true }, (socket) => this.#accept(socket));
+    this.#server = server;
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen(this.#port, this.#options.hostname ?? "127.0.0.1", () => resolve());
+    });
+    const address = server.address();
+    if (address !== null && typeof address === "object") this.#port = address.port;
+  }
+
+  /** Restarts the broker: connections are reset, durable queues stay. */
+  async restart(): Promise<void> {
+    await this.stopApp();
+    await this.startApp();
+  }
+
+  /** Ends the broker and everything that belongs to it. */
+  close(): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  /** Ends the broker, as {@linkcode close} does. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    await this.stopApp();
+    // Deleted queues have no timers, so nothing keeps the process alive.
+    for (const virtualHost of this.#virtualHosts.values()) {
+      for (const queue of virtualHost.queues) virtualHost.deleteQueue(queue);
+    }
+  }
+
+  get #blockedReason(): string | undefined {
+    return this.#alarm ?? (this.#isMemoryLow ? "low on memory" : undefined);
+  }
+
+  #addUsers(): void {
+    const { users = [{ name: "guest", password: "guest" }], virtualHosts = [] } = this.#options;
+    for (const options of users) this.#users.set(options.name, new User(options));
+    const ofUsers = [...this.#users.values()].flatMap((user) => user.virtualHosts);
+    for (const name of ["/", ...virtualHosts, ...ofUsers]) {
+      if (this.#virtualHosts.has(name)) continue;
+      const countBytes = (change: number): void => this.#countBytes(change);
+      const { clock } = this.#context;
+      this.#virtualHosts.set(
+        name,
+        new VirtualHost({ name, clock, limits: this.#limits, countBytes }),
+      );
+    }
+  }
+
+  #accept(socket: Socket): void {
+    const isFull = this.#connections.size >= this.#limits.maxConnections;
+    if (this.faults.refusesConnections || isFull) return void socket.destroy();
+    const transport = new SocketTransport(socket);
+    const connection = new Connection({
+      number: ++this.#connectionCount,
+      context: this.#context,
+      transport,
+      onClosed: (closed) => this.#connections.delete(closed),
+    });
+    this.#connections.add(connection);
+    transport.listen(connection);
+  }
+
+  #virtualHost(name: string): VirtualHost {
+    const virtualHost = this.#virtualHosts.get(name);
+    if (virtualHost !== undefined) return virtualHost;
+    throw new RangeError(`Cannot look into virtual host as there is none of that name: "${name}"`);
+  }
+
+  #setAlarm(reason: string | undefined): void {
+    this.#alarm = reason;
+    this.#unblockIfFree();
+  }
+
+  #countBytes(change: number): void {
+    this.#storedBytes += change;
+    const { maxMemoryBytes } = this.#limits;
+    const wasLow = this.#isMemoryLow;
+    this.#isMemoryLow = this.#storedBytes > maxMemoryBytes;
+    if (wasLow && !this.#isMemoryLow) queueMicrotask(() => this.#unblockIfFree());
+  }
+
+  #unblockIfFree(): void {
+    if (this.#blockedReason !== undefined) return;
+    for (const connection of this.#connections) connection.unblock();
+  }
+}

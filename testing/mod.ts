@@ -1,0 +1,23 @@
+/**
+ * An in-memory AMQP 0-9-1 broker for development and tests.
+ *
+ * It speaks the protocol of RabbitMQ on a loopback TCP port, so any client works with it unchanged. It
+ * keeps nothing on disk and knows no clusters: production belongs to RabbitMQ.
+ *
+ * @example Start a broker for the length of a test
+ * ```ts
+ * import { TestBroker } from "@warren/rpc/testing";
+ *
+ * await using broker = await TestBroker.start();
+ * console.log(broker.url);
+ * ```
+ *
+ * @module
+ */
+
+export { type BrokerLimits, type QueueInfo, TestBroker, type TestBrokerOptions } from "./broker.ts";
+export { type Clock, type ClockTimer, SystemClock, VirtualClock } from "./clock.ts";
+export { type ConfirmOutcome, type DropKind, type DropPoint, Faults } from "./faults.ts";
+export { type MethodDirection, type MethodEvent, MethodLog } from "./method_log.ts";
+export type { UserOptions, UserPermissions } from "./model/users.ts";
+export type { Compat, ConnectionLimits } from "./session/broker_context.ts";

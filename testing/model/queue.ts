@@ -1,0 +1,301 @@
+/** A queue: its messages, its consumers, its limits. @module */
+
+import type { Clock, ClockTimer } from "../clock.ts";
+import type { FieldTable } from "../wire/field_value.ts";
+import { type Consumer, ConsumerRotation } from "./consumer.ts";
+import { expirationOf, type Message, type QueuedMessage } from "./message.ts";
+import type { QueueSettings } from "./queue_settings.ts";
+import { ReadyMessages } from "./ready_messages.ts";
+
+/** Why a queue gave a message up; the texts are those of `x-death`. */
+export type DeathReason = "rejected" | "expired" | "maxlen" | "delivery_limit";
+
+/** How deliveries end. */
+export type SettleOutcome = "ack" | "reject" | "requeue";
+
+/** A delivery to be settled; without a consumer it came from `basic.get`. */
+export interface Settlement {
+  /** The message in the queue. */
+  readonly entry: QueuedMessage;
+  /** The consumer that it was delivered to. */
+  readonly consumer: Consumer | undefined;
+}
+
+/** What a queue needs from its virtual host. */
+export interface QueueHost {
+  /** Source of time. */
+  readonly clock: Clock;
+  /** Takes the messages that the queue gave up. */
+  deadLetter(queue: Queue, messages: readonly Message[], reason: DeathReason): void;
+  /** Deletes the queue, because it is unused. */
+  deleteQueue(queue: Queue): void;
+  /** Counts the bytes of stored bodies. */
+  countBytes(change: number): void;
+}
+
+/** What identifies a queue and does not change. */
+export interface QueueDeclaration {
+  /** The name, unique in its virtual host. */
+  readonly name: string;
+  /** Whether it survives a restart of the broker. */
+  readonly durable: boolean;
+  /** Whether it is deleted with its last consumer. */
+  readonly autoDelete: boolean;
+  /** The connection that alone may use it, or `undefined`. */
+  readonly owner: object | undefined;
+  /** The arguments as declared. */
+  readonly arguments: FieldTable;
+  /** The meaning of the arguments. */
+  readonly settings: QueueSettings;
+}
+
+/** A queue of a virtual host. */
+export class Queue {
+  /** What was declared. */
+  readonly declaration: QueueDeclaration;
+  readonly #host: QueueHost;
+  readonly #ready: ReadyMessages;
+  readonly #consumers: ConsumerRotation;
+  readonly #unacked = new Set<QueuedMessage>();
+  #nextPosition = 0;
+  #isDelivering = false;
+  #isDeleted = false;
+  #expiryTimer: ClockTimer | undefined;
+  #unusedTimer: ClockTimer | undefined;
+
+  /** Creates an empty queue. */
+  constructor(declaration: QueueDeclaration, host: QueueHost) {
+    this.declaration = declaration;
+    this.#host = host;
+    const { type, maxPriority, singleActiveConsumer } = declaration.settings;
+    this.#ready = new ReadyMessages(maxPriority, type === "quorum" ? "arrival" : "position");
+    this.#consumers = new ConsumerRotation(singleActiveConsumer);
+    this.touch();
+  }
+
+  /** The name. */
+  get name(): string {
+    return this.declaration.name;
+  }
+
+  /** The number of messages that wait for a consumer. */
+  get messageCount(): number {
+    return this.#ready.length;
+  }
+
+  /** The number of messages that were delivered and not settled. */
+  get unackedCount(): number {
+    return this.#unacked.size;
+  }
+
+  /** The consumers. */
+  get consumers(): readonly Consumer[] {
+    return this.#consumers.all;
+  }
+
+  /** Notes a use of the queue, which restarts its `x-expires`. */
+  touch(): void {
+    this.#unusedTimer?.cancel();
+    this.#unusedTimer = undefined;
+    const { expiresMs } = this.declaration.settings;
+    if (expiresMs === undefined || this.#consumers.size > 0 || this.#isDeleted) return;
+    this.#unusedTimer = this.#host.clock.schedule(expiresMs, () => this.#host.deleteQueue(this));
+  }
+
+  /** Takes a message in; returns `false` if a full queue rejects it. */
+  publish(message: Message): boolean {
+    if (this.#rejects(message)) return false;
+    const entry = this.#entryOf(message);
+    if (this.#ready.length === 0 && this.#deliverAtOnce(entry)) return true;
+    this.#host.countBytes(message.body.length);
+    this.#ready.push(entry);
+    this.#dropOverflow();
+    this.run();
+    return true;
+  }
+
+  /** Takes the next message out, as for `basic.get`. */
+  get(noAck: boolean): QueuedMessage | undefined {
+    this.touch();
+    this.#dropExpired();
+    const entry = this.#shift();
+    if (entry !== undefined && !noAck) this.#unacked.add(entry);
+    this.#dropExpired();
+    return entry;
+  }
+
+  /** Adds a consumer and serves it. */
+  addConsumer(consumer: Consumer): void {
+    this.#consumers.add(consumer);
+    this.touch();
+    this.run();
+  }
+
+  /** Takes a consumer out; its unsettled deliveries stay with its channel. */
+  removeConsumer(consumer: Consumer): void {
+    if (!this.#consumers.remove(consumer)) return;
+    this.touch();
+    if (this.declaration.autoDelete && this.#consumers.size === 0) this.#host.deleteQueue(this);
+    else this.run();
+  }
+
+  /** Serves a consumer that may have room again. */
+  resume(consumer: Consumer): void {
+    this.#consumers.resume(consumer);
+    this.run();
+  }
+
+  /** Ends deliveries: for good, as dead letters, or back into the queue. */
+  settle(deliveries: readonly Settlement[], outcome: SettleOutcome): void {
+    const entries: QueuedMessage[] = [];
+    for (const { entry, consumer } of deliveries) {
+      if (!this.#unacked.delete(entry)) continue;
+      entries.push(entry);
+      if (consumer === undefined) continue;
+      consumer.unacked--;
+      this.#consumers.resume(consumer);
+    }
+    if (outcome === "reject") this.#deadLetter(entries, "rejected");
+    if (outcome === "requeue") this.#requeue(entries);
+    this.run();
+  }
+
+  /** Drops all ready messages; returns their number. */
+  purge(): number {
+    const purged = this.#ready.clear();
+    for (const { message } of purged) this.#host.countBytes(-message.body.length);
+    return purged.length;
+  }
+
+  /** Ends the queue; returns the number of ready messages that went with it. */
+  delete(): number {
+    this.#isDeleted = true;
+    this.#expiryTimer?.cancel();
+    this.#unusedTimer?.cancel();
+    const count = this.purge();
+    this.#unacked.clear();
+    for (const consumer of this.cancelConsumers()) consumer.sink.cancelled(consumer);
+    return count;
+  }
+
+  /** Takes all consumers out and returns them. */
+  cancelConsumers(): readonly Consumer[] {
+    const consumers = this.#consumers.all;
+    for (const consumer of consumers) this.#consumers.remove(consumer);
+    return consumers;
+  }
+
+  /** Forgets what does not survive a restart: transient messages of classic queues. */
+  dropTransient(): void {
+    const kept = this.#ready.clear();
+    for (const entry of kept) {
+      const { message } = entry;
+      if (this.declaration.settings.type === "quorum" || message.properties.isPersistent) {
+        this.#ready.push(entry);
+      } else this.#host.countBytes(-message.body.length);
+    }
+  }
+
+  /** Delivers ready messages while a consumer has room. */
+  run(): void {
+    if (this.#isDelivering) return;
+    this.#isDelivering = true;
+    this.#dropExpired();
+    while (this.#ready.length > 0) {
+      const consumer = this.#consumers.next();
+      if (consumer === undefined) break;
+      const entry = this.#shift();
+      if (entry !== undefined) this.#deliver(consumer, entry);
+      this.#dropExpired();
+    }
+    this.#isDelivering = false;
+  }
+
+  #requeue(entries: readonly QueuedMessage[]): void {
+    const { type, deliveryLimit = Infinity } = this.declaration.settings;
+    for (const entry of entries) {
+      entry.redelivered = true;
+      if (type === "quorum" && ++entry.deliveryCount > deliveryLimit) {
+        this.#deadLetter([entry], "delivery_limit");
+        continue;
+      }
+      this.#host.countBytes(entry.message.body.length);
+      this.#ready.putBack(entry);
+    }
+    this.#dropOverflow();
+  }
+
+  #deliverAtOnce(entry: QueuedMessage): boolean {
+    if (this.#isDelivering) return false;
+    const consumer = this.#consumers.next();
+    if (consumer === undefined) return false;
+    this.#deliver(consumer, entry);
+    return true;
+  }
+
+  #deliver(consumer: Consumer, entry: QueuedMessage): void {
+    if (!consumer.noAck) {
+      this.#unacked.add(entry);
+      consumer.unacked++;
+    }
+    consumer.sink.deliver(consumer, entry);
+  }
+
+  #shift(): QueuedMessage | undefined {
+    const entry = this.#ready.shift();
+    if (entry !== undefined) this.#host.countBytes(-entry.message.body.length);
+    return entry;
+  }
+
+  #entryOf(message: Message): QueuedMessage {
+    const { messageTtlMs, maxPriority } = this.declaration.settings;
+    const expiration = expirationOf(message.properties);
+    const ttl = Math.min(messageTtlMs ?? Infinity, expiration ?? Infinity);
+    return {
+      message,
+      position: this.#nextPosition++,
+      priority: maxPriority === 0 ? 0 : Math.min(message.properties.priority ?? 0, maxPriority),
+      expiresAt: ttl === Infinity ? undefined : this.#host.clock.now() + ttl,
+      redelivered: false,
+      deliveryCount: 0,
+    };
+  }
+
+  #rejects(message: Message): boolean {
+    const { overflow, maxLength = Infinity, maxLengthBytes = Infinity } = this.declaration.settings;
+    if (overflow === "drop-head") return false;
+    const fits = this.#ready.length + 1 <= maxLength &&
+      this.#ready.bytes + message.body.length <= maxLengthBytes;
+    if (!fits && overflow === "reject-publish-dlx") this.#deadLetter([{ message }], "maxlen");
+    return !fits;
+  }
+
+  #dropOverflow(): void {
+    const { overflow, maxLength = Infinity, maxLengthBytes = Infinity } = this.declaration.settings;
+    if (overflow !== "drop-head") return;
+    while (this.#ready.length > maxLength || this.#ready.bytes > maxLengthBytes) {
+      const dropped = this.#ready.dropHead();
+      if (dropped === undefined) return;
+      this.#host.countBytes(-dropped.message.body.length);
+      this.#deadLetter([dropped], "maxlen");
+    }
+  }
+
+  #dropExpired(): void {
+    this.#expiryTimer?.cancel();
+    this.#expiryTimer = undefined;
+    if (this.#ready.length === 0) return;
+    const now = this.#host.clock.now();
+    const expired = this.#ready.takeExpired(now);
+    for (const { message } of expired) this.#host.countBytes(-message.body.length);
+    this.#deadLetter(expired, "expired");
+    const next = this.#ready.nextExpiry();
+    if (next === undefined) return;
+    this.#expiryTimer = this.#host.clock.schedule(next - now, () => this.run());
+  }
+
+  #deadLetter(entries: readonly Pick<QueuedMessage, "message">[], reason: DeathReason): void {
+    if (entries.length === 0) return;
+    this.#host.deadLetter(this, entries.map(({ message }) => message), reason);
+  }
+}

@@ -1,0 +1,100 @@
+/** Users, their passwords and what they may do in each virtual host. @module */
+
+import { AmqpError } from "../wire/amqp_error.ts";
+
+/** Regular expressions for names of exchanges and queues, as `rabbitmqctl set_permissions` takes them. */
+export interface UserPermissions {
+  /** What the user may declare and delete. @default {".*"} */
+  readonly configure?: string;
+  /** What the user may publish and bind to. @default {".*"} */
+  readonly write?: string;
+  /** What the user may consume, get, purge and bind from. @default {".*"} */
+  readonly read?: string;
+}
+
+/** A user of the broker. */
+export interface UserOptions {
+  /** The name. */
+  readonly name: string;
+  /** The password. */
+  readonly password: string;
+  /** Permissions by virtual host; a user has no access to others. @default {{ "/": {} }} */
+  readonly permissions?: Readonly<Record<string, UserPermissions>>;
+  /** Whether the user may put another name into the property `userId`. @default {false} */
+  readonly impersonator?: boolean;
+}
+
+/** What may be done with an exchange or a queue. */
+export type Permission = "configure" | "write" | "read";
+
+interface CompiledPermissions {
+  readonly configure: RegExp;
+  readonly write: RegExp;
+  readonly read: RegExp;
+}
+
+/** A user who has logged in. */
+export class User {
+  /** The name. */
+  readonly name: string;
+  /** Whether the user may put another name into the property `userId`. */
+  readonly impersonator: boolean;
+  readonly #password: string;
+  readonly #permissions = new Map<string, CompiledPermissions>();
+
+  /** Creates a user. */
+  constructor({ name, password, permissions = { "/": {} }, impersonator = false }: UserOptions) {
+    this.name = name;
+    this.impersonator = impersonator;
+    this.#password = password;
+    for (const [virtualHost, { configure, write, read }] of Object.entries(permissions)) {
+      this.#permissions.set(virtualHost, {
+        configure: compile(configure),
+        write: compile(write),
+        read: compile(read),
+      });
+    }
+  }
+
+  /** The virtual hosts to which the user has access. */
+  get virtualHosts(): string[] {
+    return [...this.#permissions.keys()];
+  }
+
+  /** Tells whether the password is right. */
+  hasPassword(password: string): boolean {
+    return password === this.#password;
+  }
+
+  /** Tells whether the user may use a virtual host. */
+  mayAccess(virtualHost: string): boolean {
+    return this.#permissions.has(virtualHost);
+  }
+
+  /**
+   * Checks a permission.
+   *
+   * @throws {AmqpError} If the user does not have it.
+   */
+  assertMay(
+    permission: Permission,
+    { kind, name, virtualHost }: {
+      readonly kind: "queue" | "exchange";
+      readonly name: string;
+      readonly virtualHost: string;
+    },
+  ): void {
+    // RabbitMQ checks the default exchange under this name.
+    const checked = kind === "exchange" && name === "" ? "amq.default" : name;
+    if (this.#permissions.get(virtualHost)?.[permission].test(checked)) return;
+    throw new AmqpError(
+      "access-refused",
+      `access to ${kind} '${checked}' in vhost '${virtualHost}' refused for user '${this.name}'`,
+    );
+  }
+}
+
+/** An empty expression matches the empty name only, as RabbitMQ has it. */
+function compile(source = ".*"): RegExp {
+  return new RegExp(source === "" ? "^$" : source, "u");
+}

@@ -1,0 +1,367 @@
+/** A connection: its frames, its channels, its end. @module */
+
+import type { DropKind } from "../faults.ts";
+import type { MethodDirection, MethodEvent } from "../method_log.ts";
+import type { User } from "../model/users.ts";
+import type { VirtualHost } from "../model/virtual_host.ts";
+import { AmqpError } from "../wire/amqp_error.ts";
+import { type Frame, FrameReader, FrameType, PROTOCOL_HEADER, snippet } from "../wire/frame.ts";
+import { decodeMethod, methodIds } from "../wire/method_codec.ts";
+import type { Method, MethodArguments, MethodName } from "../wire/methods.ts";
+import type { BrokerContext } from "./broker_context.ts";
+import type { ChannelHost, OutgoingContent } from "./channel.ts";
+import { ChannelTable } from "./channel_table.ts";
+import { FrameSender } from "./frame_sender.ts";
+import { type Agreement, Handshake } from "./handshake.ts";
+import { Heartbeats } from "./heartbeats.ts";
+import type { Transport, TransportEvents } from "./transport.ts";
+
+/** Deliveries wait for a client that reads too slowly. */
+const MAX_DELIVERY_BACKLOG = 1024 * 1024;
+/** A client that does not read at all is not read either. */
+const MAX_BACKLOG = 8 * 1024 * 1024;
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+const CLOSE_TIMEOUT_MS = 10_000;
+
+/** What a connection is made of. */
+export interface ConnectionOptions {
+  /** Its number in the log. */
+  readonly number: number;
+  /** The broker around it. */
+  readonly context: BrokerContext;
+  /** The stream of bytes under it. */
+  readonly transport: Transport;
+  /** Called once it is gone. */
+  readonly onClosed: (connection: Connection) => void;
+}
+
+type State = "header" | "handshake" | "running" | "closing" | "closed";
+
+/** A connection of a client. */
+export class Connection implements ChannelHost, TransportEvents {
+  /** The broker around it. */
+  readonly context: BrokerContext;
+  /** Its number in the log. */
+  readonly number: number;
+  readonly #transport: Transport;
+  readonly #onClosed: (connection: Connection) => void;
+  readonly #reader: FrameReader;
+  readonly #sender: FrameSender;
+  readonly #handshake: Handshake;
+  readonly #channels: ChannelTable;
+  #heartbeats: Heartbeats | undefined;
+  #agreement: Agreement | undefined;
+  #state: State = "header";
+  #isBlocked = false;
+  #isSilent = false;
+  #timeout: { cancel(): void };
+
+  /** Creates a connection that waits for the protocol header. */
+  constructor({ number, context, transport, onClosed }: ConnectionOptions) {
+    this.number = number;
+    this.context = context;
+    this.#transport = transport;
+    this.#onClosed = onClosed;
+    this.#reader = new FrameReader(context.limits.maxFrameSize);
+    this.#sender = new FrameSender(context.limits.maxFrameSize, (bytes) => this.#write(bytes));
+    this.#handshake = new Handshake(
+      context,
+      (name, values) => this.send({ channel: 0, name }, values),
+    );
+    this.#channels = new ChannelTable(this);
+    this.#timeout = context.clock.schedule(HANDSHAKE_TIMEOUT_MS, () => this.drop("end"));
+  }
+
+  /** Who logged in. */
+  get user(): User {
+    return this.#agreed.user;
+  }
+
+  /** The virtual host that was opened. */
+  get virtualHost(): VirtualHost {
+    return this.#agreed.virtualHost;
+  }
+
+  /** Whether the client reads fast enough for more deliveries. */
+  get isWritable(): boolean {
+    return this.#backlog < MAX_DELIVERY_BACKLOG && this.#state === "running";
+  }
+
+  /** Whether the client wants to know of cancelled consumers. */
+  get wantsCancelNotify(): boolean {
+    return this.#handshake.clientCan("consumer_cancel_notify");
+  }
+
+  /** Takes bytes from the client. */
+  onBytes(bytes: Uint8Array): void {
+    if (this.#state === "closed" || this.#isSilent) return;
+    this.#heartbeats?.noteReceived();
+    this.#reader.push(bytes);
+    this.#readFrames();
+  }
+
+  /** Goes on after the backlog has been sent. */
+  onDrain(): void {
+    if (this.#state === "closed" || this.#isBlocked) return;
+    this.#transport.setReading(true);
+    this.#channels.resumeConsumers();
+    this.#readFrames();
+  }
+
+  /** Releases everything after the stream has ended. */
+  onClose(): void {
+    if (this.#state === "closed") return;
+    this.#state = "closed";
+    this.#timeout.cancel();
+    this.#heartbeats?.stop();
+    this.#release();
+    this.#onClosed(this);
+  }
+
+  /** Sends a method, with content if given. */
+  send<Name extends MethodName>(
+    { channel, name }: { readonly channel: number; readonly name: Name },
+    values: MethodArguments<Name>,
+    content?: OutgoingContent,
+  ): void {
+    if (this.#state === "closed") return;
+    // The compiler does not see that name and arguments of one `Name` make up a Method.
+    const event = this.#event("sent", channel, { name, arguments: values } as unknown as Method);
+    if (this.#strike(event, "before")) return;
+    this.#sender.method(channel, name, values);
+    if (content !== undefined) this.#sender.content(channel, content);
+    this.context.log.record(event);
+    this.#strike(event, "after");
+  }
+
+  /** Closes the connection with a reply code, as the broker does when it shuts down. */
+  close(error: AmqpError, cause?: MethodName): void {
+    if (this.#state === "closed" || this.#state === "closing") return;
+    const wasRunning = this.#state === "running";
+    this.#release();
+    if (this.#state === "header" || !this.#mayTellWhy(error, wasRunning)) return this.drop("end");
+    this.send({ channel: 0, name: "connection.close" }, {
+      replyCode: error.replyCode,
+      replyText: error.replyText,
+      ...methodIds(cause),
+    });
+    if (this.#isGone) return;
+    this.#state = "closing";
+    this.#timeout.cancel();
+    this.#timeout = this.context.clock.schedule(CLOSE_TIMEOUT_MS, () => this.drop("end"));
+  }
+
+  /** Ends the connection without a word, or lets it fall silent. */
+  drop(kind: DropKind): void {
+    if (this.#state === "closed") return;
+    if (kind === "silence") {
+      this.#isSilent = true;
+      this.#sender.discard();
+      return;
+    }
+    this.#transport.drop(kind);
+    this.onClose();
+  }
+
+  /** Lets a blocked connection go on. */
+  unblock(): void {
+    if (!this.#isBlocked) return;
+    this.#isBlocked = false;
+    if (this.#heartbeats !== undefined) this.#heartbeats.isListening = true;
+    if (this.#handshake.clientCan("connection.blocked")) {
+      this.send({ channel: 0, name: "connection.unblocked" }, {});
+    }
+    this.#transport.setReading(true);
+    this.#readFrames();
+  }
+
+  get #agreed(): Agreement {
+    if (this.#agreement !== undefined) return this.#agreement;
+    throw new TypeError("Cannot use connection as it is not open: handshake");
+  }
+
+  get #backlog(): number {
+    return this.#transport.backlog + this.#sender.pending;
+  }
+
+  get #isGone(): boolean {
+    return this.#state === "closed";
+  }
+
+  #readFrames(): void {
+    try {
+      if (this.#state === "header" && !this.#readHeader()) return;
+      while (!this.#isGone && !this.#isBlocked && !this.#isSilent) {
+        if (this.#backlog > MAX_BACKLOG) return this.#transport.setReading(false);
+        const frame = this.#reader.next();
+        if (frame === undefined) return;
+        this.#handleFrame(frame);
+      }
+    } catch (error) {
+      this.close(toAmqpError(error));
+      // After bytes that make no frame nothing that follows can be understood.
+      if (this.#state === "closing") this.#transport.setReading(false);
+      this.#sender.flush();
+      if (!this.#isGone) this.#transport.end();
+    }
+  }
+
+  #readHeader(): boolean {
+    const header = this.#reader.take(PROTOCOL_HEADER.length);
+    if (header === undefined) return false;
+    if (header.some((byte, index) => byte !== PROTOCOL_HEADER[index])) {
+      this.#write(PROTOCOL_HEADER.slice());
+      this.#transport.end();
+      this.onClose();
+      return false;
+    }
+    this.#state = "handshake";
+    this.#handshake.start();
+    return true;
+  }
+
+  #handleFrame(frame: Frame): void {
+    if (frame.channel === 0) return this.#handleConnectionFrame(frame);
+    if (this.#state === "closing") return;
+    if (this.#state !== "running" || frame.type === FrameType.heartbeat) {
+      return this.close(unexpectedFrame(frame));
+    }
+    this.#channels.handleFrame(frame, {
+      before: (channel, method) => this.#received(channel, method),
+      after: (channel, method) => this.#handled(channel, method),
+      onConnectionError: (error, cause) => this.close(error, cause),
+    });
+    const isPublishing = frame.type === FrameType.header || frame.type === FrameType.body;
+    if (isPublishing && this.context.blockedReason !== undefined) {
+      this.#block(this.context.blockedReason);
+    }
+  }
+
+  #handleConnectionFrame(frame: Frame): void {
+    if (frame.type === FrameType.heartbeat) return;
+    if (frame.type !== FrameType.method) return this.close(unexpectedFrame(frame));
+    let method: Method | undefined;
+    try {
+      method = decodeMethod(frame.payload, this.context.limits.maxTableDepth);
+      if (!this.#received(0, method)) return;
+      this.#handleConnectionMethod(method);
+    } catch (error) {
+      return this.close(toAmqpError(error), method?.name);
+    }
+    this.#handled(0, method);
+  }
+
+  #handleConnectionMethod(method: Method): void {
+    if (this.#state === "closing") {
+      if (method.name === "connection.close") this.#answerClose();
+      else if (method.name === "connection.close-ok") this.#finish();
+      return;
+    }
+    if (this.#state === "handshake") {
+      const agreement = this.#handshake.handle(method);
+      if (agreement !== undefined) this.#open(agreement);
+      return;
+    }
+    switch (method.name) {
+      case "connection.close":
+        this.#release();
+        return this.#answerClose();
+      case "connection.update-secret":
+        return this.send({ channel: 0, name: "connection.update-secret-ok" }, {});
+      default:
+        throw new AmqpError("channel-error", "unexpected method in connection state running");
+    }
+  }
+
+  #open(agreement: Agreement): void {
+    this.#agreement = agreement;
+    this.#state = "running";
+    this.#timeout.cancel();
+    this.#reader.maxFrameSize = agreement.frameMax;
+    this.#sender.maxFrameSize = agreement.frameMax;
+    this.#channels.maxChannels = agreement.channelMax;
+    this.#heartbeats = new Heartbeats({
+      intervalMs: agreement.heartbeatSeconds * 1000,
+      clock: this.context.clock,
+      send: () => this.#sender.heartbeat(),
+      onSilence: () => this.drop("end"),
+    });
+    this.#heartbeats.start();
+  }
+
+  #answerClose(): void {
+    this.send({ channel: 0, name: "connection.close-ok" }, {});
+    this.#finish();
+  }
+
+  #finish(): void {
+    this.#sender.flush();
+    this.#transport.end();
+    this.onClose();
+  }
+
+  #release(): void {
+    this.#channels.release();
+    if (this.#agreement === undefined) return;
+    for (const queue of this.virtualHost.queues) {
+      if (queue.declaration.owner === this) this.virtualHost.deleteQueue(queue);
+    }
+  }
+
+  #block(reason: string): void {
+    this.#isBlocked = true;
+    if (this.#heartbeats !== undefined) this.#heartbeats.isListening = false;
+    if (this.#handshake.clientCan("connection.blocked")) {
+      this.send({ channel: 0, name: "connection.blocked" }, { reason });
+    }
+    this.#transport.setReading(false);
+  }
+
+  #write(bytes: Uint8Array): void {
+    if (this.#isSilent) return;
+    this.#heartbeats?.noteSent();
+    this.#transport.write(bytes);
+  }
+
+  /** During the handshake RabbitMQ explains a refused login only to clients that can take it. */
+  #mayTellWhy(error: AmqpError, wasRunning: boolean): boolean {
+    const isLogin = !wasRunning && error.replyCode === 403;
+    return !isLogin || this.#handshake.clientCan("authentication_failure_close");
+  }
+
+  /** Notes a received method; tells whether it may be handled. */
+  #received(channel: number, method: Method): boolean {
+    const event = this.#event("received", channel, method);
+    this.context.log.record(event);
+    return !this.#strike(event, "before");
+  }
+
+  #handled(channel: number, method: Method): void {
+    this.#strike(this.#event("received", channel, method), "after");
+  }
+
+  /** Drops the connection if a fault is armed for this point; tells whether it did. */
+  #strike(event: MethodEvent, when: "before" | "after"): boolean {
+    const { faults } = this.context;
+    if (!faults.hasDrops) return false;
+    const how = faults.dropAt(event, when);
+    if (how === undefined) return false;
+    if (event.direction === "sent") this.#sender.flush();
+    else this.#sender.discard();
+    this.drop(how);
+    return true;
+  }
+
+  #event(direction: MethodDirection, channel: number, method: Method): MethodEvent {
+    return { ...method, connection: this.number, channel, direction };
+  }
+}
+
+function unexpectedFrame({ type, payload }: Frame): AmqpError {
+  return new AmqpError("unexpected-frame", `type ${type}, ${snippet(payload)}`);
+}
+
+/** A fault of ours closes the connection that met it, never the broker. */
+function toAmqpError(error: unknown): AmqpError {
+  return error instanceof AmqpError ? error : new AmqpError("internal-error", String(error));
+}

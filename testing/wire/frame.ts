@@ -1,0 +1,125 @@
+/** Frames: splitting a byte stream into them, and writing them. @module */
+
+import { AmqpError } from "./amqp_error.ts";
+import type { ByteWriter } from "./byte_writer.ts";
+
+/** The frame types of AMQP 0-9-1. */
+export const FrameType = { method: 1, header: 2, body: 3, heartbeat: 8 } as const;
+
+/** The octet that ends every frame. */
+export const FRAME_END = 0xce;
+
+/** The bytes of a frame around its payload. */
+export const FRAME_OVERHEAD = 8;
+
+/** The smallest frame size that a peer may negotiate. */
+export const MIN_FRAME_SIZE = 4096;
+
+/** The eight bytes with which a client of AMQP 0-9-1 begins. */
+export const PROTOCOL_HEADER: Uint8Array = Uint8Array.of(0x41, 0x4d, 0x51, 0x50, 0, 0, 9, 1);
+
+/** One frame; the payload is a view that is valid until the handler returns. */
+export interface Frame {
+  /** One of {@linkcode FrameType}, or what a faulty peer sent. */
+  readonly type: number;
+  /** The channel number. */
+  readonly channel: number;
+  /** The bytes between the frame header and the frame end. */
+  readonly payload: Uint8Array;
+}
+
+/** Cuts a byte stream, split anywhere, into frames. */
+export class FrameReader {
+  /** The largest payload that is accepted, in bytes. */
+  maxFrameSize: number;
+  #input: Uint8Array = new Uint8Array(0);
+  #offset = 0;
+
+  /** Creates a reader that accepts frames of at most `maxFrameSize` bytes. */
+  constructor(maxFrameSize: number) {
+    this.maxFrameSize = maxFrameSize;
+  }
+
+  /** Takes the next bytes of the stream; they must not change afterwards. */
+  push(chunk: Uint8Array): void {
+    const rest = this.#input.subarray(this.#offset);
+    this.#input = rest.length === 0 ? chunk : concatenate(rest, chunk);
+    this.#offset = 0;
+  }
+
+  /** Takes `count` bytes that are not a frame, or `undefined` if there are not so many yet. */
+  take(count: number): Uint8Array | undefined {
+    const end = this.#offset + count;
+    if (end > this.#input.length) return undefined;
+    const bytes = this.#input.subarray(this.#offset, end);
+    this.#offset = end;
+    return bytes;
+  }
+
+  /**
+   * Returns the next whole frame, or `undefined` until more bytes come.
+   *
+   * @throws {AmqpError} If a frame is too large or has no frame end.
+   */
+  next(): Frame | undefined {
+    const input = this.#input;
+    const start = this.#offset;
+    if (input.length - start < 7) return undefined;
+    const view = new DataView(input.buffer, input.byteOffset + start, 7);
+    const type = view.getUint8(0);
+    const size = view.getUint32(3);
+    // RabbitMQ allows the overhead twice; so do we, to refuse exactly what it refuses.
+    if (size > this.maxFrameSize) {
+      const limit = this.maxFrameSize - FRAME_OVERHEAD;
+      const reason = `{frame_too_large,${size},${limit}}`;
+      throw new AmqpError("frame-error", `type ${type}, all octets = <<>>: ${reason}`);
+    }
+    const end = start + FRAME_OVERHEAD + size;
+    if (end > input.length) return undefined;
+    const payload = input.subarray(start + 7, end - 1);
+    const mark = input[end - 1];
+    if (mark !== FRAME_END) {
+      const reason = `{invalid_frame_end_marker,${mark}}`;
+      throw new AmqpError("frame-error", `type ${type}, ${snippet(payload)}: ${reason}`);
+    }
+    this.#offset = end;
+    return { type, channel: view.getUint16(1), payload };
+  }
+}
+
+/** Writes a whole frame. */
+export function writeFrame(writer: ByteWriter, frame: Frame): void {
+  writer.octet(frame.type);
+  writer.short(frame.channel);
+  writer.long(frame.payload.length);
+  writer.bytes(frame.payload);
+  writer.octet(FRAME_END);
+}
+
+/** Writes a frame whose payload is written by `writePayload`; its size is filled in afterwards. */
+export function writeFrameWith(
+  writer: ByteWriter,
+  head: Pick<Frame, "type" | "channel">,
+  writePayload: () => void,
+): void {
+  writer.octet(head.type);
+  writer.short(head.channel);
+  const sizeAt = writer.length;
+  writer.long(0);
+  writePayload();
+  writer.patchLong(sizeAt, writer.length - sizeAt - 4);
+  writer.octet(FRAME_END);
+}
+
+function concatenate(head: Uint8Array, tail: Uint8Array): Uint8Array {
+  const whole = new Uint8Array(head.length + tail.length);
+  whole.set(head);
+  whole.set(tail, head.length);
+  return whole;
+}
+
+/** Renders the start of a payload as RabbitMQ's texts do. */
+export function snippet(payload: Uint8Array): string {
+  const length = payload.length <= 16 ? "all" : "first 16";
+  return `${length} octets = <<${payload.subarray(0, 16).join(",")}>>`;
+}
