@@ -12,12 +12,21 @@ export async function entryModules(): Promise<string[]> {
 /** Lists the Markdown files whose code must compile: those in the root and in docs/. */
 export async function markdownFiles(): Promise<string[]> {
   const files: string[] = [];
-  for (const folder of ["./", "docs/"]) {
+  for (const folder of ["./", "docs/"].filter(isPath)) {
     for await (const { name, isFile } of Deno.readDir(new URL(folder, ROOT))) {
       if (isFile && name.endsWith(".md")) files.push(`${folder}${name}`);
     }
   }
   return files.sort();
+}
+
+/** Tells whether an argument is the path of a file or folder of this project. */
+export function isPath(arg: string): boolean {
+  try {
+    return !arg.startsWith("-") && Deno.statSync(new URL(arg, ROOT)) !== undefined;
+  } catch {
+    return false;
+  }
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

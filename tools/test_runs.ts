@@ -1,4 +1,5 @@
 import { runDeno } from "./deno_child.ts";
+import { isPath } from "./package_files.ts";
 import { ROOT } from "./root.ts";
 import type { TaskContext } from "./task.ts";
 import { EMPTY_REPORT, readTestReport, sumReports, type TestReport } from "./test_report.ts";
@@ -62,12 +63,4 @@ async function unitTestPaths(): Promise<string[]> {
     if (name.endsWith("_test.ts")) paths.push(`tests/${name}`);
   }
   return paths;
-}
-
-function isPath(arg: string): boolean {
-  try {
-    return !arg.startsWith("-") && Deno.statSync(new URL(arg, ROOT)) !== undefined;
-  } catch {
-    return false;
-  }
 }
