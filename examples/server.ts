@@ -1,0 +1,29 @@
+// deno run --allow-net --allow-env=AMQP_URL --allow-read=. examples/server.ts
+// deno-lint-ignore-file no-console
+import { RpcServer } from "../mod.ts";
+import type { FibonacciContract } from "../workers/fibonacci.ts";
+import { WorkerPool } from "../workers/mod.ts";
+import { interrupted, main } from "./command_line.ts";
+
+await main("server.ts", async ({ url, queue = "rpc_queue" }) => {
+  const workerFile = new URL("../workers/fibonacci.ts", import.meta.url);
+  await using pool = await WorkerPool.open<FibonacciContract>(workerFile);
+  await using server = await RpcServer.listen(url, {
+    queue,
+    handlers: pool.handlers(),
+    // A request without a procedure name, as a client of RabbitMQ's tutorial sends it.
+    defaultProcedure: "fibonacci",
+  });
+  const stop = interrupted();
+  console.log(`Serving fibonacci and slowFibonacci on queue "${queue}": Ctrl-C ends it`);
+
+  let shown = "Served 0 outputs and 0 errors";
+  const reporting = setInterval(() => {
+    const { succeeded, failed } = server.stats();
+    const news = `Served ${succeeded} outputs and ${failed} errors`;
+    if (news !== shown) console.log(shown = news);
+  }, 1_000);
+  await stop;
+  clearInterval(reporting);
+  console.log(`Finishing the ${server.stats().active} requests in hand`);
+});
