@@ -67,7 +67,6 @@ export function requestMessage(request: OutgoingRequest): AmqpPublish {
         ...(deadline === undefined ? {} : { [DEADLINE_HEADER]: deadline }),
         ...(attempt === 0 ? {} : { [ATTEMPT_HEADER]: attempt }),
       },
-      messageId: correlationId,
       type: request.procedure,
       ...(deadline === undefined ? {} : { expiration: expirationUntil(deadline) }),
       ...(replyTo === undefined ? {} : { replyTo }),

@@ -3,6 +3,7 @@
 import { RpcError, RpcTimeoutError } from "../errors.ts";
 import type { Body } from "../codec.ts";
 import type { AmqpProperties } from "./amqp.ts";
+import { DeadlineTimer } from "./deadline_timer.ts";
 
 /** A call, or a notification, as it is asked for. */
 export interface CallRequest {
@@ -50,15 +51,10 @@ export class PendingCall {
   attempts = 0;
   readonly #resolve: (reply: IncomingReply) => void;
   readonly #reject: (reason: unknown) => void;
-  readonly #timer: ReturnType<typeof setTimeout>;
   readonly #onSettled: (call: PendingCall) => void;
   #isSettled = false;
 
-  constructor(
-    request: CallRequest,
-    onTimeout: (call: PendingCall) => void,
-    onSettled: (call: PendingCall) => void,
-  ) {
+  constructor(request: CallRequest, onSettled: (call: PendingCall) => void) {
     const { promise, resolve, reject } = Promise.withResolvers<IncomingReply>();
     this.request = request;
     this.reply = promise;
@@ -66,7 +62,6 @@ export class PendingCall {
     this.#resolve = resolve;
     this.#reject = reject;
     this.#onSettled = onSettled;
-    this.#timer = setTimeout(() => onTimeout(this), request.timeoutMs);
     request.signal?.addEventListener("abort", this.#abort, { once: true });
   }
 
@@ -90,7 +85,6 @@ export class PendingCall {
   #settle(): boolean {
     if (this.#isSettled) return false;
     this.#isSettled = true;
-    clearTimeout(this.#timer);
     this.request.signal?.removeEventListener("abort", this.#abort);
     this.#onSettled(this);
     return true;
@@ -109,6 +103,8 @@ export class PendingCalls {
   #duplicateReplies = 0;
   #unknownReplies = 0;
   #onEmpty: () => void = () => {};
+  /** Left running between calls, for the next one. */
+  readonly #timer = new DeadlineTimer(() => this.#expireDue());
 
   /**
    * Makes an empty table.
@@ -139,9 +135,8 @@ export class PendingCalls {
 
   /** Registers a call and starts its clock, and the call itself as soon as there is a place. */
   add(request: CallRequest): PendingCall {
-    const call = new PendingCall(request, (call) => this.#expire(call), (call) => {
-      this.#forget(call);
-    });
+    const call = new PendingCall(request, (call) => this.#forget(call));
+    this.#timer.schedule(call.deadline);
     if (this.#calls.size < this.#maxPending) this.#admit(call);
     else this.#waiting.set(request.correlationId, call);
     return call;
@@ -181,14 +176,25 @@ export class PendingCalls {
     clearTimeout(timer);
   }
 
-  /** Ends all calls with one reason. */
+  /** Ends all calls with one reason, and the timer with them. */
   rejectAll(reason: RpcError): void {
+    this.#timer.stop();
     for (const call of [...this.#waiting.values(), ...this.#calls.values()]) call.reject(reason);
   }
 
   #admit(call: PendingCall): void {
     this.#calls.set(call.request.correlationId, call);
     this.#start(call);
+  }
+
+  #expireDue(): number | undefined {
+    const now = Date.now();
+    let next = Infinity;
+    for (const call of [...this.#waiting.values(), ...this.#calls.values()]) {
+      if (call.deadline <= now) this.#expire(call);
+      else next = Math.min(next, call.deadline);
+    }
+    return next === Infinity ? undefined : next;
   }
 
   #expire(call: PendingCall): void {
