@@ -35,6 +35,6 @@ export function holdLifeLock(): Promise<string> {
  *
  * @param name What {@linkcode holdLifeLock} returned there.
  */
-export function lifeLockReleased(name: string): Promise<void> {
-  return locks === undefined ? new Promise<never>(() => {}) : locks.request(name, () => {});
+export async function lifeLockReleased(name: string): Promise<void> {
+  await (locks === undefined ? new Promise<never>(() => {}) : locks.request(name, () => {}));
 }

@@ -18,7 +18,7 @@ import type {
 import { RpcTimeoutError } from "../errors.ts";
 import { Backlog } from "./backlog.ts";
 import { errorReply, ownBody, readReply } from "./bodies.ts";
-import type { StartHost } from "./host.ts";
+import type { StartHost, WorkerHost } from "./host.ts";
 import type { PoolEvent } from "./pool_events.ts";
 import {
   type PoolCloseOptions,
@@ -40,6 +40,9 @@ import { untilAborted, within } from "./waiting.ts";
 export type PoolHandlers<C extends Contract> = {
   readonly [Name in keyof C]: EncodedHandler<C[Name]>;
 };
+
+/** A deadline comes from its caller's clock, which may be so much ahead or behind. */
+const CLOCK_TOLERANCE_MS = 5_000;
 
 /** So much work a worker may hold, in milliseconds: it hides the way from thread to thread. */
 const MAX_LOAD_MS = 3;
@@ -73,6 +76,8 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
   readonly #backlog = new Backlog();
   readonly #runTimes = new RunTimes();
   readonly #counts = { done: 0, failed: 0, crashes: 0, cancelled: 0 };
+  /** The ends of all workers that still run, those that were given up included. */
+  readonly #ending = new Set<Promise<void>>();
   readonly #drained = Promise.withResolvers<void>();
   #closing: Promise<void> | undefined;
   #isOpen = true;
@@ -81,7 +86,7 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
 
   private constructor(url: string, settings: PoolSettings) {
     this.#settings = settings;
-    const owner = this.#ownSlots((listener) => startThread(url, listener));
+    const owner = this.#ownSlots((listener) => this.#watch(startThread(url, listener)));
     this.#slots = Array.from({ length: settings.size }, (_, index) => new Slot(index, owner));
   }
 
@@ -187,9 +192,9 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
     this.#checkDrained();
     await within(this.#drained.promise, graceMs);
     const tasks = [...this.#slots.flatMap((slot) => slot.tasks), ...this.#backlog.clear()];
-    const ended = this.#slots.map((slot) => slot.close());
+    for (const slot of this.#slots) slot.close();
     for (const task of tasks) task.fail(closedError(task.request.procedure));
-    await within(Promise.all(ended), MAX_END_MS);
+    await within(Promise.all(this.#ending), MAX_END_MS);
   }
 
   async #handle(request: EncodedRequest): Promise<EncodedReply> {
@@ -292,6 +297,12 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
     };
   }
 
+  #watch(host: WorkerHost): WorkerHost {
+    const ended = host.ended.finally(() => this.#ending.delete(ended));
+    this.#ending.add(ended);
+    return host;
+  }
+
   #finish(task: Task, { type, body, contentType, runMs }: ReplyMessage): void {
     this.#runTimes.learn(task.request.procedure, runMs);
     if (task.isSettled) return;
@@ -328,7 +339,7 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
 }
 
 function isExpired({ request: { deadline } }: Task): boolean {
-  return deadline !== undefined && deadline <= Date.now();
+  return deadline !== undefined && deadline + CLOCK_TOLERANCE_MS < Date.now();
 }
 
 function toOwnBody(body: Body): TaskRequest["body"] {

@@ -5,7 +5,6 @@
  */
 
 import type { Body } from "../codec.ts";
-import type { ErrorDescription } from "../errors.ts";
 
 /** Grows with every incompatible change: a worker file may import another version of this package. */
 export const PROTOCOL_VERSION = 1;
@@ -50,7 +49,7 @@ export type WorkerMessage =
   /** The worker file was loaded and has called `expose()`. */
   | { readonly type: "ready"; readonly version: number; readonly procedures: readonly string[] }
   /** The worker file cannot be used. */
-  | { readonly type: "unusable"; readonly error: ErrorDescription }
+  | { readonly type: "unusable"; readonly reason: string }
   | ReplyMessage
   /** The pool took the task back before it started. */
   | { readonly type: "skipped"; readonly id: number }

@@ -58,8 +58,8 @@ export function expose(procedures: Readonly<Record<string, Handler>>): void {
   delete workerGlobal[WORKER_PORT];
   const runtime = new WorkerRuntime(port, handlers);
   port.listen((message) => runtime.receive(message));
+  // It leaves once the whole file has loaded: what throws after this line must count, too.
   port.send({ type: "ready", version: PROTOCOL_VERSION, procedures: [...handlers.keys()] });
-  port.flush();
 }
 
 class WorkerRuntime {

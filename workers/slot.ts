@@ -153,13 +153,11 @@ export class Slot {
     return this.#held.flatMap(({ task }) => task ?? []);
   }
 
-  /** Ends the worker, and starts no other; settles when the worker is gone. */
-  close(): Promise<void> {
-    const ended = "host" in this.#state ? this.#state.host.ended : Promise.resolve();
+  /** Ends the worker, and starts no other. */
+  close(): void {
     this.#release();
     if (this.#state.name !== "closed") this.#become({ name: "closed" });
     this.#ready.reject(notStarted("the pool was closed"));
-    return ended;
   }
 
   #startWorker(): void {
@@ -185,7 +183,7 @@ export class Slot {
       case "ready":
         return this.#welcome(message, performance.now() - startedAt);
       case "unusable":
-        return this.#crash(message.error.message);
+        return this.#crash(message.reason);
       case "output":
       case "error":
         return this.#finish(message);

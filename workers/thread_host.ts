@@ -28,6 +28,7 @@ class ThreadHost implements WorkerHost {
   readonly #listener: HostListener;
   readonly #ended = Promise.withResolvers<void>();
   #worker: Worker | undefined;
+  #isBooted = false;
   /** Whether the pool is to hear of this worker no more. */
   #isSilenced = false;
 
@@ -61,6 +62,8 @@ class ThreadHost implements WorkerHost {
   terminate(): void {
     this.#isSilenced = true;
     this.#worker?.terminate();
+    // No lock is held yet, nor did any of the user's code run that could go on.
+    if (!this.#isBooted) this.#ended.resolve();
   }
 
   #receive(messages: readonly WorkerMessage[]): void {
@@ -73,6 +76,7 @@ class ThreadHost implements WorkerHost {
   }
 
   #load(lockName: string): void {
+    this.#isBooted = true;
     const { memory } = this.control;
     this.post([{ type: "load", url: this.#url, control: memory }], []);
     lifeLockReleased(lockName).then(() => this.#onEnded(), () => this.#onEnded());

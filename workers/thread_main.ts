@@ -70,23 +70,27 @@ thread.postMessage([{ type: "booted", lockName: await holdLifeLock() }], []);
 async function load(message: LoadMessage): Promise<void> {
   const port = new ThreadPort(new ControlBlock(message.control));
   reportEveryEnd(port);
+  let isExposed = false;
+  thread[WORKER_PORT] = {
+    control: port.control,
+    listen(receive) {
+      isExposed = true;
+      port.listen(receive);
+    },
+    send: (reply, transfer) => port.send(reply, transfer),
+    flush: () => port.flush(),
+  };
   try {
-    let exposed = false;
-    thread[WORKER_PORT] = {
-      control: port.control,
-      listen(receive) {
-        exposed = true;
-        port.listen(receive);
-      },
-      send: (reply, transfer) => port.send(reply, transfer),
-      flush: () => port.flush(),
-    };
     await import(message.url);
-    if (!exposed) throw new TypeError(`the file never calls expose()`);
   } catch (error) {
-    port.send({ type: "unusable", error: describeError(error, { includeStack: true }) });
-    port.flush();
+    return refuse(show(error));
   }
+  if (isExposed) port.flush();
+  else refuse("the file never calls expose()");
+}
+
+function refuse(reason: string): void {
+  thread.postMessage([{ type: "unusable", reason }], []);
 }
 
 /** Deno tells the owner of a Web Worker nothing of `close()` and `exit()`, and little of errors. */

@@ -1,0 +1,112 @@
+import { assertEquals, assertLess, assertRejects } from "../../../deps/std_assert.ts";
+import { RpcError } from "../../../errors.ts";
+import { WorkerPool, type WorkerPoolOptions } from "../../../workers/mod.ts";
+import type { PlainContract } from "../../fixtures/workers/plain_worker.ts";
+import { openPool, PoolObserver, workerUrl } from "./pool_helpers.ts";
+
+async function openError(file: string, options: WorkerPoolOptions = {}): Promise<RpcError> {
+  const error = await assertRejects(
+    () => openPool(file, options),
+    RpcError,
+    "Cannot start a worker",
+  );
+  assertEquals(error.code, "worker-not-started");
+  return error;
+}
+
+Deno.test("WorkerPool.open() takes the worker's URL as a string", async () => {
+  await using pool = await WorkerPool.open<PlainContract>(workerUrl("plain_worker.ts").href, {
+    size: 1,
+  });
+  assertEquals(await pool.run("echo", "here"), "here");
+});
+
+Deno.test("WorkerPool.open() gives as many workers as asked for", async () => {
+  await using pool = await openPool("plain_worker.ts", { size: 3 });
+  assertEquals(pool.stats().idle, 3);
+});
+
+Deno.test("WorkerPool.open() takes a worker file as a data URL", async () => {
+  const runtime = import.meta.resolve("../../../workers/runtime.ts");
+  const code = `import { expose } from "${runtime}"; expose({ two: () => 2 });`;
+  await using pool = await WorkerPool.open(`data:text/typescript,${encodeURIComponent(code)}`, {
+    size: 1,
+  });
+  assertEquals(await pool.run("two", undefined), 2);
+});
+
+Deno.test("WorkerPool.open() refuses a relative URL and names it", async () => {
+  await assertRejects(
+    () => WorkerPool.open("./x_worker.ts"),
+    TypeError,
+    `the worker's URL must be absolute: current value is "./x_worker.ts"`,
+  );
+});
+
+Deno.test("WorkerPool.open() refuses numbers out of range", async () => {
+  for (const options of [{ size: 0 }, { size: 1.5 }, { maxBacklog: -1 }, { startTimeoutMs: 0 }]) {
+    const [name = ""] = Object.keys(options);
+    await assertRejects(() => openPool("plain_worker.ts", options), RangeError, `'${name}'`);
+  }
+});
+
+Deno.test("WorkerPool.open() rejects when the file is missing", async () => {
+  const { message } = await openError("no_such_worker.ts");
+  assertEquals(message.includes("Module not found"), true);
+  assertEquals(message.includes("no_such_worker.ts"), true);
+});
+
+Deno.test("WorkerPool.open() rejects when the file has a syntax error", async () => {
+  const url = `data:text/typescript,${encodeURIComponent("const = 1;")}`;
+  const error = await assertRejects(() => WorkerPool.open(url, { size: 1 }), RpcError);
+  assertEquals(error.code, "worker-not-started");
+});
+
+Deno.test("WorkerPool.open() rejects with what the file throws", async () => {
+  const { message } = await openError("throwing_worker.ts");
+  assertEquals(message, "Cannot start a worker: RangeError: no luck at the top level");
+});
+
+Deno.test("WorkerPool.open() rejects when expose() is never called", async () => {
+  const { message } = await openError("silent_worker.ts");
+  assertEquals(message, "Cannot start a worker: the file never calls expose()");
+});
+
+Deno.test("WorkerPool.open() rejects when expose() is called twice", async () => {
+  const { message } = await openError("twice_worker.ts");
+  assertEquals(message.includes("called expose() before"), true);
+});
+
+Deno.test("WorkerPool.open() rejects when the file exits at once", async () => {
+  const { message } = await openError("exiting_worker.ts");
+  assertEquals(message, "Cannot start a worker: it called Deno.exit(7)");
+});
+
+Deno.test("WorkerPool.open() rejects in time when the file hangs", async () => {
+  const startedAt = performance.now();
+  const { message } = await openError("hanging_worker.ts", { startTimeoutMs: 300 });
+  assertEquals(message.includes("not ready within 300 ms"), true);
+  assertLess(performance.now() - startedAt, 1_300);
+});
+
+Deno.test("WorkerPool.open() gives up when its signal aborts", async () => {
+  const controller = new AbortController();
+  const opening = openPool("hanging_worker.ts", { signal: controller.signal });
+  controller.abort(new Error("not needed any more"));
+  await assertRejects(() => opening, Error, "not needed any more");
+});
+
+Deno.test("WorkerPool.open() leaves no worker behind when it fails", async () => {
+  const observer = new PoolObserver();
+  await openError("throwing_worker.ts", { size: 2, onEvent: observer.observe });
+  assertEquals((await observer.count("closed", 2)).length, 2);
+});
+
+Deno.test("WorkerPool.open() survives an observer that throws", async () => {
+  await using pool = await openPool("plain_worker.ts", {
+    onEvent: () => {
+      throw new Error("an observer's own affair");
+    },
+  });
+  assertEquals(await pool.run("echo", 1), 1);
+});
