@@ -1,0 +1,115 @@
+/** Programs that a test runs beside itself. @module */
+
+/** How a program ended. */
+export interface ChildResult {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Options of {@linkcode startChild} and {@linkcode runChild}. */
+export interface ChildOptions {
+  readonly args?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+}
+
+/** A program that runs until it ends by itself or is disposed of. */
+export interface Child extends AsyncDisposable {
+  readonly pid: number;
+  /** Waits for the next line of its stdout. */
+  nextLine(): Promise<string>;
+  /** Waits for its end. */
+  readonly status: Promise<Deno.CommandStatus>;
+  kill(signal: Deno.Signal): void;
+}
+
+/** Starts a Deno program whose stdout is read line by line. */
+export function startChild(module: string | URL, options: ChildOptions = {}): Child {
+  return startProgram([Deno.execPath(), "run", "--allow-all", "--quiet", pathOf(module)], options);
+}
+
+/** Starts any program whose stdout is read line by line. */
+export function startProgram(command: readonly string[], options: ChildOptions = {}): Child {
+  const [program = "", ...args] = command;
+  const child = new Deno.Command(program, {
+    ...commandOptions(options),
+    args: [...args, ...options.args ?? []],
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  const lines = linesOf(child.stdout);
+  return {
+    pid: child.pid,
+    status: child.status,
+    async nextLine() {
+      const { done, value } = await lines.next();
+      if (done) throw new Error(`Cannot read a line of "${command.join(" ")}" as it has ended`);
+      return value;
+    },
+    kill: (signal) => child.kill(signal),
+    async [Symbol.asyncDispose]() {
+      kill(child);
+      await child.status;
+      await lines.return(undefined);
+    },
+  };
+}
+
+/**
+ * Runs a Deno program that must end by itself.
+ *
+ * @throws {Error} If it is still there after the limit: something keeps it alive.
+ */
+export async function runChild(
+  module: string | URL,
+  options: ChildOptions & { readonly limitMs: number },
+): Promise<ChildResult> {
+  const child = new Deno.Command(Deno.execPath(), {
+    ...commandOptions(options),
+    args: ["run", "--allow-all", "--quiet", pathOf(module), ...options.args ?? []],
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  let isLate = false;
+  const timer = setTimeout(() => {
+    isLate = true;
+    kill(child);
+  }, options.limitMs);
+  const { code, stdout, stderr } = await child.output();
+  clearTimeout(timer);
+  const decoder = new TextDecoder();
+  const result = { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+  if (!isLate) return result;
+  throw new Error(
+    `Cannot wait for "${pathOf(module)}" as it runs longer than ${options.limitMs} ms: ` +
+      `${result.stdout}${result.stderr}`,
+  );
+}
+
+function commandOptions({ env, cwd }: ChildOptions): Deno.CommandOptions {
+  return { stdin: "null", ...(env && { env: { ...env } }), ...(cwd && { cwd }) };
+}
+
+function pathOf(module: string | URL): string {
+  return module instanceof URL ? module.href : module;
+}
+
+function kill(child: Deno.ChildProcess): void {
+  try {
+    child.kill("SIGKILL");
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+async function* linesOf(
+  stdout: ReadableStream<Uint8Array<ArrayBuffer>>,
+): AsyncGenerator<string, undefined> {
+  let rest = "";
+  for await (const chunk of stdout.pipeThrough(new TextDecoderStream())) {
+    const lines = (rest + chunk).split("\n");
+    rest = lines.pop() ?? "";
+    yield* lines;
+  }
+}
