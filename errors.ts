@@ -181,18 +181,28 @@ export function describeError(
   thrown: unknown,
   options: { readonly includeStack?: boolean } = {},
 ): ErrorDescription {
-  if (!(thrown instanceof Error)) {
+  try {
+    if (thrown instanceof Error) return describe(thrown, options.includeStack ?? false);
     return { name: "Error", message: shorten(describeValue(thrown)), code: "handler-error" };
+  } catch {
+    const message = "A handler threw an error whose properties cannot be read";
+    return { name: "Error", message, code: "handler-error" };
   }
-  // `code`, `details` and `retryable` are conventions that any error class may follow.
-  const { code, details, retryable } = thrown as Error & Partial<Record<string, unknown>>;
+}
+
+function describe(thrown: Error, includeStack: boolean): ErrorDescription {
+  // Handlers throw what they like: only convention gives these properties their types.
+  const { name, message, code, details, retryable } = thrown as
+    & { readonly [Key in keyof Error]: unknown }
+    & Partial<Record<string, unknown>>;
+  const stack: unknown = includeStack ? thrown.stack : undefined;
   return {
-    name: thrown.name,
-    message: shorten(thrown.message),
+    name: typeof name === "string" ? name : "Error",
+    message: shorten(typeof message === "string" ? message : describeValue(message)),
     code: typeof code === "string" && code !== "" ? code : "handler-error",
     ...(details === undefined ? {} : { details }),
     ...(retryable === true ? { retryable } : {}),
-    ...(options.includeStack && thrown.stack !== undefined ? { stack: thrown.stack } : {}),
+    ...(typeof stack === "string" ? { stack } : {}),
   };
 }
 
