@@ -2,7 +2,13 @@
 
 import type { BasicProperties } from "../wire/basic_properties.ts";
 import { decodeArray, decodeTable, encodeArray, encodeTable } from "../wire/field_table.ts";
-import { type FieldTable, type FieldValue, longString, textOf } from "../wire/field_value.ts";
+import {
+  type FieldTable,
+  type FieldValue,
+  longString,
+  sortedTable,
+  textOf,
+} from "../wire/field_value.ts";
 import type { Message } from "./message.ts";
 import { routingKeysOf } from "./message.ts";
 
@@ -70,9 +76,11 @@ function recordDeath(message: Message, death: Death): FieldTable {
   const all = [current, ...deaths.filter((other) => !isSame(other))];
   headers.set("x-death", {
     type: "array",
-    value: encodeArray(all.map((table) => ({ type: "table", value: encodeTable(sorted(table)) }))),
+    value: encodeArray(
+      all.map((table) => ({ type: "table", value: encodeTable(sortedTable(table)) })),
+    ),
   });
-  return sorted(headers);
+  return sortedTable(headers);
 }
 
 function newDeath(message: Message, death: Death): FieldTable {
@@ -95,9 +103,4 @@ function countAgain(death: FieldTable): FieldTable {
   const count = death.get("count")?.value;
   const next = typeof count === "bigint" ? count + 1n : 1n;
   return new Map(death).set("count", { type: "long", value: next });
-}
-
-/** RabbitMQ sorts the tables that it changes. */
-function sorted(table: FieldTable): FieldTable {
-  return new Map([...table].sort(([one], [other]) => (one < other ? -1 : one > other ? 1 : 0)));
 }

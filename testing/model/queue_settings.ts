@@ -72,32 +72,38 @@ const CHECKS: Record<string, ArgumentCheck> = {
   "x-quorum-initial-group-size": (value) => countFault(value) ?? zeroFault(value),
 };
 
-const COMMON = [
-  "x-expires",
-  "x-message-ttl",
-  "x-dead-letter-exchange",
-  "x-dead-letter-routing-key",
-  "x-max-length",
-  "x-max-length-bytes",
-  "x-overflow",
-  "x-single-active-consumer",
-  "x-queue-type",
-];
+/** In the order in which RabbitMQ compares them: the first that differs is the one in the text. */
 const ARGUMENTS: Record<QueueType, readonly string[]> = {
   classic: [
-    ...COMMON,
+    "x-expires",
+    "x-message-ttl",
+    "x-dead-letter-exchange",
+    "x-dead-letter-routing-key",
+    "x-max-length",
+    "x-max-length-bytes",
     "x-max-priority",
+    "x-overflow",
     "x-queue-mode",
     "x-queue-version",
+    "x-single-active-consumer",
+    "x-queue-type",
     "x-queue-master-locator",
   ],
   quorum: [
-    ...COMMON,
+    "x-dead-letter-exchange",
+    "x-dead-letter-routing-key",
     "x-dead-letter-strategy",
+    "x-expires",
+    "x-max-length",
+    "x-max-length-bytes",
     "x-max-in-memory-length",
     "x-max-in-memory-bytes",
-    "x-delivery-limit",
+    "x-overflow",
+    "x-single-active-consumer",
+    "x-queue-type",
     "x-quorum-initial-group-size",
+    "x-delivery-limit",
+    "x-message-ttl",
     "x-queue-leader-locator",
   ],
 };

@@ -7,6 +7,7 @@ import type { User } from "../model/users.ts";
 import type { VirtualHost } from "../model/virtual_host.ts";
 import { AmqpError } from "../wire/amqp_error.ts";
 import type { BasicProperties } from "../wire/basic_properties.ts";
+import { sortedTable } from "../wire/field_value.ts";
 import type { MethodArguments, MethodName } from "../wire/methods.ts";
 import type { BrokerContext } from "./broker_context.ts";
 import { Confirms } from "./confirms.ts";
@@ -135,14 +136,14 @@ export class Channel implements DeliverySink {
     const deliveryTag = this.#nextDeliveryTag++;
     const { queue } = subscription;
     if (!consumer.noAck) this.#deliveries.set(deliveryTag, { queue, entry, consumer });
-    const { exchange, routingKeys: [routingKey], body } = entry.message;
+    const { exchange, routingKeys: [routingKey], properties, body } = entry.message;
     this.send("basic.deliver", {
       consumerTag: consumer.tag,
       deliveryTag,
       redelivered: entry.redelivered,
       exchange,
       routingKey,
-    }, { properties: deliveredProperties(entry), body });
+    }, { properties: entry.deliveryCount > 0 ? countedProperties(entry) : properties, body });
   }
 
   /** Delivers a direct reply, which nobody settles. */
@@ -160,14 +161,16 @@ export class Channel implements DeliverySink {
   sendGetOk(queue: Queue, entry: QueuedMessage, noAck: boolean): void {
     const deliveryTag = this.#nextDeliveryTag++;
     if (!noAck) this.#deliveries.set(deliveryTag, { queue, entry, consumer: undefined });
-    const { exchange, routingKeys: [routingKey], body } = entry.message;
+    const { exchange, routingKeys: [routingKey], properties, body } = entry.message;
+    // Unlike deliveries, what is fetched from a quorum queue carries a count of zero too.
+    const isCounted = queue.declaration.settings.type === "quorum";
     this.send("basic.get-ok", {
       deliveryTag,
       redelivered: entry.redelivered,
       exchange,
       routingKey,
       messageCount: queue.messageCount,
-    }, { properties: deliveredProperties(entry), body });
+    }, { properties: isCounted ? countedProperties(entry) : properties, body });
   }
 
   /** Tells the client that its consumer is gone, because the queue is. */
@@ -260,10 +263,8 @@ export class DeliveryBatch {
 }
 
 /** Quorum queues tell how often a message came back. */
-function deliveredProperties({ message, deliveryCount }: QueuedMessage): BasicProperties {
-  const { properties } = message;
-  if (deliveryCount === 0) return properties;
-  const headers = new Map(properties.headers);
+function countedProperties({ message, deliveryCount }: QueuedMessage): BasicProperties {
+  const headers = new Map(message.properties.headers);
   headers.set("x-delivery-count", { type: "long", value: BigInt(deliveryCount) });
-  return properties.with({ headers });
+  return message.properties.with({ headers: sortedTable(headers) });
 }

@@ -42,19 +42,12 @@ export function deleteQueue(channel: Channel, values: MethodArguments<"queue.del
   const name = stripLineBreaks(resolveQueueName(channel, values.queue));
   user.assertMay("configure", { kind: "queue", name, virtualHost: virtualHost.name });
   const queue = virtualHost.findQueue(name);
-  let messageCount = 0;
-  if (queue !== undefined) {
-    assertAccess(channel, queue);
-    const resource = virtualHost.describe({ kind: "queue", name });
-    if (values.ifEmpty && queue.messageCount > 0) {
-      throw new AmqpError("precondition-failed", `${resource} not empty`);
-    }
-    if (values.ifUnused && queue.consumers.length > 0) {
-      throw new AmqpError("precondition-failed", `${resource} in use`);
-    }
-    messageCount = virtualHost.deleteQueue(queue);
+  if (queue !== undefined) assertDeletable(channel, queue, values);
+  if (!values.nowait) {
+    channel.send("queue.delete-ok", { messageCount: queue?.messageCount ?? 0 });
   }
-  if (!values.nowait) channel.send("queue.delete-ok", { messageCount });
+  // After the answer, because RabbitMQ tells consumers later.
+  if (queue !== undefined) virtualHost.deleteQueue(queue);
 }
 
 /** Handles `queue.purge`. */
@@ -90,6 +83,21 @@ export function unbindQueue(channel: Channel, values: MethodArguments<"queue.unb
     key: { ...values, routingKey: usesLast ? name : values.routingKey },
   });
   channel.send("queue.unbind-ok", {});
+}
+
+function assertDeletable(
+  channel: Channel,
+  queue: Queue,
+  { ifEmpty, ifUnused }: MethodArguments<"queue.delete">,
+): void {
+  assertAccess(channel, queue);
+  const resource = channel.host.virtualHost.describe({ kind: "queue", name: queue.name });
+  if (ifEmpty && queue.messageCount > 0) {
+    throw new AmqpError("precondition-failed", `${resource} not empty`);
+  }
+  if (ifUnused && queue.consumers.length > 0) {
+    throw new AmqpError("precondition-failed", `${resource} in use`);
+  }
 }
 
 function declareReplyAddress(

@@ -22,22 +22,26 @@ export class ByteWriter {
 
   /** Writes an unsigned 8-bit integer. */
   octet(value: number): void {
-    this.#view.setUint8(this.#grow(1), value);
+    const at = this.#grow(1);
+    this.#view.setUint8(at, value);
   }
 
   /** Writes an unsigned 16-bit integer. */
   short(value: number): void {
-    this.#view.setUint16(this.#grow(2), value);
+    const at = this.#grow(2);
+    this.#view.setUint16(at, value);
   }
 
   /** Writes an unsigned 32-bit integer. */
   long(value: number): void {
-    this.#view.setUint32(this.#grow(4), value);
+    const at = this.#grow(4);
+    this.#view.setUint32(at, value);
   }
 
   /** Writes a 64-bit integer; negative ones in two's complement. */
   longLong(value: bigint): void {
-    this.#view.setBigInt64(this.#grow(8), BigInt.asIntN(64, value));
+    const at = this.#grow(8);
+    this.#view.setBigInt64(at, BigInt.asIntN(64, value));
   }
 
   /** Writes an unsigned 64-bit integer given as a number: delivery tags and body sizes. */
@@ -49,8 +53,9 @@ export class ByteWriter {
 
   /** Writes a 32-bit or 64-bit floating-point number. */
   float(value: number, bits: 32 | 64): void {
-    if (bits === 32) this.#view.setFloat32(this.#grow(4), value);
-    else this.#view.setFloat64(this.#grow(8), value);
+    const at = this.#grow(bits / 8);
+    if (bits === 32) this.#view.setFloat32(at, value);
+    else this.#view.setFloat64(at, value);
   }
 
   /** Writes a short string, cut to 255 bytes: reply texts may echo names of any length. */
@@ -72,7 +77,8 @@ export class ByteWriter {
 
   /** Writes raw bytes. */
   bytes(bytes: Uint8Array): void {
-    this.#bytes.set(bytes, this.#grow(bytes.length));
+    const at = this.#grow(bytes.length);
+    this.#bytes.set(bytes, at);
   }
 
   /** Overwrites an unsigned 32-bit integer, for sizes that are known after their content. */
@@ -87,6 +93,7 @@ export class ByteWriter {
     return taken;
   }
 
+  /** Makes room and returns where it starts; the buffer may be another one afterwards. */
   #grow(count: number): number {
     const start = this.#length;
     this.#length += count;

@@ -33,6 +33,11 @@ export type FieldValue =
 /** A decoded field table, in wire order. */
 export type FieldTable = ReadonlyMap<string, FieldValue>;
 
+/** Returns a table in the order of names, as RabbitMQ orders the tables that it changes. */
+export function sortedTable(table: FieldTable): FieldTable {
+  return new Map([...table].sort(([one], [other]) => (one < other ? -1 : one > other ? 1 : 0)));
+}
+
 /** Returns a long string value. */
 export function longString(text: string): FieldValue {
   return { type: "longstr", value: encodeText(text) };

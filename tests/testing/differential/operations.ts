@@ -1,0 +1,350 @@
+/** Random AMQP operations. @module */
+
+import { encodeArray } from "../../../testing/wire/field_table.ts";
+import { type FieldValue, longString } from "../../../testing/wire/field_value.ts";
+import type { MethodName } from "../../../testing/wire/methods.ts";
+import type { Sparse } from "../helpers/raw_client.ts";
+import type { Random } from "./random.ts";
+
+/** A channel of one of the connections. */
+export interface Place {
+  readonly connection: number;
+  readonly channel: number;
+}
+
+/** Properties of a random message. */
+export interface RandomMessage {
+  readonly id: string;
+  readonly expiration: string | undefined;
+  readonly priority: number | undefined;
+  readonly headers: ReadonlyMap<string, FieldValue> | undefined;
+  readonly persistent: boolean;
+}
+
+/** One operation; deliveries are meant by what they carry, since tags may differ. */
+export type Operation =
+  & Place
+  & (
+    | { readonly type: "method"; readonly name: MethodName; readonly values: Sparse<MethodName> }
+    | {
+      readonly type: "publish";
+      readonly values: Sparse<"basic.publish">;
+      readonly message: RandomMessage;
+    }
+    | {
+      readonly type: "settle";
+      readonly delivery: string;
+      readonly how: "ack" | "nack" | "reject";
+      readonly requeue: boolean;
+    }
+    | { readonly type: "settle-all"; readonly how: "ack" | "nack"; readonly requeue: boolean }
+    | { readonly type: "close-channel" }
+    | { readonly type: "close-connection" }
+  );
+
+const QUEUES = ["q0", "q1", "q2", "q3", "dead"];
+const EXCHANGES = ["direct", "fanout", "topic", "headers", "alternate"];
+const KEYS = ["a", "a.b", "a.b.c", "b", ""];
+const PATTERNS = [...KEYS, "#", "*", "a.*", "a.#", "*.b.#", "#.c"];
+const TAGS = ["c0", "c1", "c2", "c3"];
+const PLACES: readonly Place[] = [
+  { connection: 0, channel: 1 },
+  { connection: 0, channel: 2 },
+  { connection: 1, channel: 1 },
+];
+
+const PROFILES: readonly { readonly [name: string]: FieldValue }[] = [
+  {},
+  {},
+  { "x-message-ttl": integer(600_000) },
+  { "x-message-ttl": integer(0) },
+  {
+    "x-max-length": integer(2),
+    "x-dead-letter-exchange": longString(""),
+    "x-dead-letter-routing-key": longString("@dead"),
+  },
+  { "x-max-length": integer(2), "x-overflow": longString("reject-publish") },
+  {
+    "x-max-length": integer(1),
+    "x-overflow": longString("reject-publish-dlx"),
+    "x-dead-letter-exchange": longString("@fanout"),
+  },
+  { "x-max-length-bytes": integer(12) },
+  { "x-max-priority": integer(3) },
+  { "x-single-active-consumer": { type: "bool", value: true } },
+  { "x-dead-letter-exchange": longString("@topic") },
+  { "x-dead-letter-exchange": longString("@direct"), "x-dead-letter-routing-key": longString("a") },
+  { "x-queue-type": longString("classic") },
+  {
+    "x-queue-type": longString("quorum"),
+    "x-delivery-limit": integer(1),
+    "x-dead-letter-exchange": longString("@headers"),
+  },
+  { "x-queue-type": longString("quorum") },
+  { "x-queue-type": longString("odd") },
+  { "x-expires": integer(0) },
+  { "x-overflow": longString("odd") },
+  { "x-max-length": integer(-1) },
+  { "x-dead-letter-routing-key": longString("a") },
+  { "x-message-ttl": longString("5") },
+];
+
+/** What the generator must know of the run so far. */
+export interface RunState {
+  /** Deliveries that are not settled, by channel. */
+  unsettled(place: Place): readonly string[];
+}
+
+/** Makes random operations on a small set of queues and exchanges. */
+export class OperationSource {
+  readonly #random: Random;
+  readonly #prefix: string;
+  readonly #state: RunState;
+  #messages = 0;
+
+  constructor(random: Random, prefix: string, state: RunState) {
+    this.#random = random;
+    this.#prefix = prefix;
+    this.#state = state;
+  }
+
+  /** Every queue that an operation may touch. */
+  get queues(): string[] {
+    return QUEUES.map((name) => this.#name(name));
+  }
+
+  /** Every exchange that an operation may touch. */
+  get exchanges(): string[] {
+    return EXCHANGES.map((name) => this.#name(name));
+  }
+
+  /** Operations that make something to work on. */
+  preamble(): Operation[] {
+    const place: Place = { connection: 0, channel: 1 };
+    const exchanges = EXCHANGES.map((name) => this.#declare(place, name));
+    const queues = QUEUES.map((name) => {
+      const queue = this.#name(name);
+      return this.#method(place, "queue.declare", { queue, durable: this.#random.oneIn(2) });
+    }).filter((_, index) => index === 4 || this.#random.oneIn(2));
+    const bindings = EXCHANGES.map(() => this.#bind(place));
+    return [...exchanges, ...queues, ...bindings];
+  }
+
+  /** Returns the next operation. */
+  next(): Operation {
+    const random = this.#random;
+    const place = random.pick(PLACES);
+    const dice = random.below(100);
+    if (dice < 34) return this.#publish(place);
+    if (dice < 46) return this.#declareQueue(place);
+    if (dice < 54) return this.#consume(place);
+    if (dice < 68) return this.#settle(place);
+    if (dice < 78) return this.#bind(place);
+    if (dice < 83) return this.#declareExchange(place);
+    if (dice < 87) return this.#get(place);
+    if (dice < 90) return this.#method(place, "basic.cancel", { consumerTag: random.pick(TAGS) });
+    return this.#rare(place);
+  }
+
+  #name(name: string): string {
+    return `${this.#prefix}${name}`;
+  }
+
+  #queue(): string {
+    return this.#name(this.#random.pick(QUEUES));
+  }
+
+  #exchange(): string {
+    return this.#name(this.#random.pick(EXCHANGES));
+  }
+
+  #method<Name extends MethodName>(place: Place, name: Name, values: Sparse<Name>): Operation {
+    return { ...place, type: "method", name, values };
+  }
+
+  #publish(place: Place): Operation {
+    const random = this.#random;
+    const toQueue = random.oneIn(2);
+    const target = random.oneIn(20)
+      ? "amq.fanout"
+      : random.oneIn(30)
+      ? this.#name("none")
+      : this.#exchange();
+    return {
+      ...place,
+      type: "publish",
+      values: {
+        exchange: toQueue ? "" : target,
+        routingKey: toQueue ? this.#queue() : random.pick(KEYS),
+        mandatory: random.oneIn(3),
+      },
+      message: {
+        id: `m${this.#messages++}`,
+        expiration: random.oneIn(12) ? random.pick(["0", "600000", "x", "-1", "1.5"]) : undefined,
+        priority: random.oneIn(4) ? random.below(6) : undefined,
+        headers: this.#headers(),
+        persistent: random.oneIn(2),
+      },
+    };
+  }
+
+  #headers(): Map<string, FieldValue> | undefined {
+    const random = this.#random;
+    if (random.oneIn(2)) return undefined;
+    const headers = new Map<string, FieldValue>();
+    if (random.oneIn(2)) headers.set("k", random.pick([integer(1), integer(2), longString("v")]));
+    if (random.oneIn(3)) headers.set("n", integer(random.below(2)));
+    if (random.oneIn(8)) {
+      const name = random.oneIn(2) ? "CC" : "BCC";
+      headers.set(name, { type: "array", value: encodeArray([longString(this.#queue())]) });
+    }
+    if (random.oneIn(60)) headers.set("CC", longString("odd"));
+    return headers;
+  }
+
+  #declareQueue(place: Place): Operation {
+    const random = this.#random;
+    const queue = this.#queue();
+    if (random.oneIn(5)) return this.#method(place, "queue.declare", { queue, passive: true });
+    const profile = queue.endsWith("dead") ? {} : random.pick(PROFILES);
+    const table = Object.entries(profile).map((
+      [key, value],
+    ): [string, FieldValue] => [key, this.#local(value)]);
+    const isQuorum = table.some(([key]) => key === "x-queue-type");
+    return this.#method(place, "queue.declare", {
+      queue,
+      durable: isQuorum ? !random.oneIn(10) : random.oneIn(2),
+      exclusive: random.oneIn(10),
+      autoDelete: random.oneIn(10),
+      arguments: new Map(table),
+    });
+  }
+
+  /** Names after an at sign belong to this run. */
+  #local(value: FieldValue): FieldValue {
+    if (value.type !== "longstr") return value;
+    const text = new TextDecoder().decode(value.value);
+    return text.startsWith("@") ? longString(this.#name(text.slice(1))) : value;
+  }
+
+  #declareExchange(place: Place): Operation {
+    const random = this.#random;
+    const name = random.pick(EXCHANGES);
+    const exchange = this.#name(name);
+    if (random.oneIn(6)) {
+      return this.#method(place, "exchange.delete", { exchange, ifUnused: random.oneIn(2) });
+    }
+    if (random.oneIn(6)) {
+      return this.#method(place, "exchange.declare", { exchange, passive: true });
+    }
+    return this.#declare(place, name);
+  }
+
+  #declare(place: Place, name: string): Operation {
+    const random = this.#random;
+    const exchange = this.#name(name);
+    const table = new Map<string, FieldValue>();
+    if (name === "alternate") table.set("alternate-exchange", longString(this.#name("fanout")));
+    return this.#method(place, "exchange.declare", {
+      exchange,
+      type: name === "alternate" ? "direct" : random.oneIn(40) ? "odd" : name,
+      durable: random.oneIn(12),
+      autoDelete: random.oneIn(12),
+      internal: random.oneIn(25),
+      arguments: table,
+    });
+  }
+
+  #bind(place: Place): Operation {
+    const random = this.#random;
+    const routingKey = random.pick(PATTERNS);
+    const source = this.#exchange();
+    const table = this.#criteria();
+    const isUnbind = random.oneIn(6);
+    if (random.oneIn(4)) {
+      const values = { source, destination: this.#exchange(), routingKey, arguments: table };
+      return this.#method(place, isUnbind ? "exchange.unbind" : "exchange.bind", values);
+    }
+    const values = { exchange: source, queue: this.#queue(), routingKey, arguments: table };
+    return this.#method(place, isUnbind ? "queue.unbind" : "queue.bind", values);
+  }
+
+  #criteria(): Map<string, FieldValue> {
+    const random = this.#random;
+    const table = new Map<string, FieldValue>();
+    if (random.oneIn(2)) {
+      table.set("x-match", longString(random.pick(["all", "any", "any-with-x"])));
+    }
+    if (random.oneIn(30)) table.set("x-match", longString("odd"));
+    if (random.oneIn(2)) table.set("k", random.pick([integer(1), longString("v")]));
+    if (random.oneIn(3)) {
+      table.set("n", random.pick([integer(0), { type: "void", value: undefined }]));
+    }
+    return table;
+  }
+
+  #consume(place: Place): Operation {
+    const random = this.#random;
+    return this.#method(place, "basic.consume", {
+      queue: this.#queue(),
+      consumerTag: random.pick(TAGS),
+      noAck: random.oneIn(4),
+      exclusive: random.oneIn(15),
+      arguments: random.oneIn(8) ? new Map([["x-priority", integer(random.below(3))]]) : new Map(),
+    });
+  }
+
+  #get(place: Place): Operation {
+    return this.#method(place, "basic.get", { queue: this.#queue(), noAck: this.#random.oneIn(2) });
+  }
+
+  #settle(place: Place): Operation {
+    const random = this.#random;
+    const unsettled = this.#state.unsettled(place);
+    if (unsettled.length === 0) return this.#publish(place);
+    const requeue = random.oneIn(2);
+    if (random.oneIn(12)) {
+      return { ...place, type: "settle-all", how: random.pick(["ack", "nack"]), requeue };
+    }
+    const how = random.pick(["ack", "nack", "reject"] as const);
+    return { ...place, type: "settle", delivery: random.pick(unsettled), how, requeue };
+  }
+
+  #rare(place: Place): Operation {
+    const random = this.#random;
+    switch (random.below(10)) {
+      case 0:
+        return { ...place, type: "close-channel" };
+      case 1:
+        return random.oneIn(2) ? { ...place, type: "close-connection" } : this.#get(place);
+      case 2:
+        return this.#method(place, "queue.purge", { queue: this.#queue() });
+      case 3:
+        return this.#method(place, "queue.delete", {
+          queue: this.#queue(),
+          ifUnused: random.oneIn(3),
+          ifEmpty: random.oneIn(3),
+        });
+      case 4:
+      case 5:
+        return this.#method(place, "basic.qos", {
+          prefetchCount: random.below(4),
+          global: random.oneIn(5),
+        });
+      case 6:
+        return this.#method(place, "basic.recover", { requeue: true });
+      case 7:
+        return random.oneIn(5)
+          ? this.#method(place, "basic.ack", { deliveryTag: 9999 })
+          : this.#method(place, "confirm.select", {});
+      case 8:
+        return this.#method(place, random.pick(["tx.select", "tx.commit", "tx.rollback"]), {});
+      default:
+        return this.#method(place, "confirm.select", {});
+    }
+  }
+}
+
+function integer(value: number): FieldValue {
+  return { type: "signedint", value: BigInt(value) };
+}

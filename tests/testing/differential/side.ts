@@ -1,0 +1,317 @@
+/** One broker of the comparison: runs operations and tells in plain words what came of them. @module */
+
+import type { BasicProperties } from "../../../testing/wire/basic_properties.ts";
+import { decodeArray, decodeTable } from "../../../testing/wire/field_table.ts";
+import type { FieldTable, FieldValue } from "../../../testing/wire/field_value.ts";
+import { RawClient, type Received } from "../helpers/raw_client.ts";
+import type { Operation, Place, RandomMessage } from "./operations.ts";
+
+interface ChannelState {
+  /** Delivery tags by what was delivered. */
+  readonly unsettled: Map<string, number>;
+  published: number;
+  readonly confirmed: Set<number>;
+  isConfirming: boolean;
+}
+
+/** Lines that tell what happened, in groups whose order within is fixed. */
+export type Outcome = Map<string, string[]>;
+
+/** Runs operations on one broker. */
+export class Side implements Disposable {
+  readonly #url: string;
+  readonly #clients: (RawClient | undefined)[] = [];
+  readonly #channels = new Map<string, ChannelState>();
+  #outcome: Outcome = new Map();
+
+  constructor(url: string) {
+    this.#url = url;
+  }
+
+  /** Deliveries that are not settled. */
+  unsettled(place: Place): readonly string[] {
+    return [...this.#channels.get(keyOf(place))?.unsettled.keys() ?? []];
+  }
+
+  /** Runs an operation and returns what is known to have come of it so far. */
+  async run(operation: Operation): Promise<Outcome> {
+    this.#outcome = new Map();
+    const client = await this.#client(operation);
+    this.#send(client, operation);
+    const isEnding = operation.type === "close-channel" || operation.type === "close-connection";
+    if (isEnding) await this.#answered(client, operation.channel);
+    this.#collect();
+    await this.#barrier();
+    return this.#collect();
+  }
+
+  /** Waits for more and returns all that has come of the last operation. */
+  async wait(ms: number): Promise<Outcome> {
+    await new Promise((resolve) => setTimeout(resolve, ms));
+    await this.#barrier();
+    return this.#collect();
+  }
+
+  /** Returns the counts and contents of queues, which this empties. */
+  async drain(queues: readonly string[]): Promise<string[]> {
+    for (const client of this.#clients) client?.[Symbol.dispose]();
+    const lines: string[] = [];
+    for (const queue of queues) {
+      using client = await RawClient.open(this.#url);
+      await client.openChannel(1);
+      for (;;) {
+        client.send(1, "basic.get", { queue, noAck: true });
+        client.send(1, "channel.flow", { active: true });
+        await client.next(1, "channel.flow-ok").catch(() => {});
+        const [answer] = client.takeAll();
+        lines.push(`${queue}: ${answer === undefined ? "nothing" : describe(answer)}`);
+        if (answer?.name !== "basic.get-ok") break;
+      }
+      if (!lines.at(-1)?.includes("close")) {
+        await client.call(1, ["queue.delete", "queue.delete-ok"], { queue }).catch(() => {});
+      }
+    }
+    return lines;
+  }
+
+  /** Deletes exchanges. */
+  async clear(exchanges: readonly string[]): Promise<void> {
+    using client = await RawClient.open(this.#url);
+    await client.openChannel(1);
+    for (const exchange of exchanges) {
+      await client.call(1, ["exchange.delete", "exchange.delete-ok"], { exchange });
+    }
+  }
+
+  [Symbol.dispose](): void {
+    for (const client of this.#clients) client?.[Symbol.dispose]();
+  }
+
+  async #client(place: Place): Promise<RawClient> {
+    let client = this.#clients[place.connection];
+    if (client === undefined || client.isClosed) {
+      client = await RawClient.open(this.#url);
+      this.#clients[place.connection] = client;
+    }
+    if (!this.#channels.has(keyOf(place))) {
+      await client.openChannel(place.channel);
+      this.#channels.set(keyOf(place), {
+        unsettled: new Map(),
+        published: 0,
+        confirmed: new Set(),
+        isConfirming: false,
+      });
+    }
+    return client;
+  }
+
+  #send(client: RawClient, operation: Operation): void {
+    const { channel } = operation;
+    const state = this.#channels.get(keyOf(operation));
+    if (state === undefined) return;
+    switch (operation.type) {
+      case "method":
+        return client.send(channel, operation.name, operation.values);
+      case "publish":
+        if (state.isConfirming) state.published++;
+        return client.send(
+          channel,
+          "basic.publish",
+          operation.values,
+          contentOf(operation.message),
+        );
+      case "settle": {
+        const deliveryTag = state.unsettled.get(operation.delivery);
+        if (deliveryTag === undefined) throw new Error(`no delivery ${operation.delivery}`);
+        state.unsettled.delete(operation.delivery);
+        return settle(client, operation, { deliveryTag, multiple: false });
+      }
+      case "settle-all":
+        state.unsettled.clear();
+        return settle(client, operation, { deliveryTag: 0, multiple: true });
+      case "close-channel":
+        return client.send(channel, "channel.close", { replyCode: 200 });
+      case "close-connection":
+        return client.send(0, "connection.close", { replyCode: 200 });
+    }
+  }
+
+  /** Waits until every open channel has answered. */
+  async #barrier(): Promise<void> {
+    for (const key of [...this.#channels.keys()]) {
+      const { connection, channel } = placeOf(key);
+      const client = this.#clients[connection];
+      if (client === undefined || client.isClosed) continue;
+      client.send(channel, "channel.flow", { active: true });
+      await this.#answered(client, channel);
+    }
+  }
+
+  async #answered(client: RawClient, channel: number): Promise<void> {
+    for (;;) {
+      const isDone = client.received.some((item) =>
+        (item.channel === channel &&
+          ["channel.flow-ok", "channel.close", "channel.close-ok"].includes(item.name)) ||
+        ["connection.close", "connection.close-ok"].includes(item.name)
+      );
+      if (isDone || client.isClosed) return;
+      await client.change("Cannot wait as the connection has ended").catch(() => {});
+    }
+  }
+
+  #collect(): Outcome {
+    this.#clients.forEach((client, connection) => {
+      for (const item of client?.takeAll() ?? []) this.#note(connection, item);
+    });
+    return this.#outcome;
+  }
+
+  #note(connection: number, item: Received): void {
+    const place = { connection, channel: item.channel };
+    const key = keyOf(place);
+    const state = this.#channels.get(key);
+    const client = this.#clients[connection];
+    switch (item.name) {
+      case "channel.flow-ok":
+        return;
+      case "basic.ack":
+      case "basic.nack":
+        return this.#noteConfirms(key, item.name, item.arguments);
+      case "basic.deliver":
+      case "basic.get-ok":
+        return this.#noteDelivery(key, item);
+      case "confirm.select-ok":
+        if (state !== undefined) state.isConfirming = true;
+        break;
+      case "basic.recover-ok":
+        state?.unsettled.clear();
+        break;
+      case "tx.rollback-ok":
+      case "tx.commit-ok":
+        break;
+      case "channel.close":
+        client?.send(item.channel, "channel.close-ok");
+        this.#channels.delete(key);
+        break;
+      case "channel.close-ok":
+        this.#channels.delete(key);
+        break;
+      case "connection.close":
+        client?.send(0, "connection.close-ok");
+        this.#forget(connection);
+        break;
+      case "connection.close-ok":
+        this.#forget(connection);
+        break;
+      default:
+    }
+    this.#add(`${key} ${item.name === "basic.return" ? "returns" : "answers"}`, describe(item));
+  }
+
+  #forget(connection: number): void {
+    for (const key of [...this.#channels.keys()]) {
+      if (placeOf(key).connection === connection) this.#channels.delete(key);
+    }
+    this.#clients[connection]?.[Symbol.dispose]();
+    this.#clients[connection] = undefined;
+  }
+
+  #noteDelivery(key: string, item: Received): void {
+    if (item.name !== "basic.deliver" && item.name !== "basic.get-ok") return;
+    const text = describe(item);
+    const from = item.name === "basic.deliver" ? item.arguments.consumerTag : "get";
+    const unsettled = this.#channels.get(key)?.unsettled;
+    let name = `${from} ${new TextDecoder().decode(item.body)}`;
+    // The same message may reach a channel on several ways.
+    while (unsettled?.has(name)) name += "'";
+    unsettled?.set(name, item.arguments.deliveryTag);
+    this.#add(`${key} deliveries to ${from}`, text);
+  }
+
+  #noteConfirms(
+    key: string,
+    name: string,
+    { deliveryTag, multiple }: { readonly deliveryTag: number; readonly multiple: boolean },
+  ): void {
+    const confirmed = this.#channels.get(key)?.confirmed;
+    if (confirmed === undefined) return;
+    for (let tag = multiple ? 1 : deliveryTag; tag <= deliveryTag; tag++) {
+      if (confirmed.has(tag)) continue;
+      confirmed.add(tag);
+      this.#add(`${key} confirms`, `${name} ${tag}`);
+    }
+  }
+
+  #add(group: string, line: string): void {
+    const lines = this.#outcome.get(group);
+    if (lines === undefined) this.#outcome.set(group, [line]);
+    else lines.push(line);
+  }
+}
+
+function settle(
+  client: RawClient,
+  { channel, how, requeue }: Operation & { type: "settle" | "settle-all" },
+  which: { readonly deliveryTag: number; readonly multiple: boolean },
+): void {
+  if (how === "ack") client.send(channel, "basic.ack", which);
+  else if (how === "nack") client.send(channel, "basic.nack", { ...which, requeue });
+  else client.send(channel, "basic.reject", { deliveryTag: which.deliveryTag, requeue });
+}
+
+function keyOf({ connection, channel }: Place): string {
+  return `${connection}/${channel}`;
+}
+
+function placeOf(key: string): Place {
+  const [connection, channel] = key.split("/");
+  return { connection: Number(connection), channel: Number(channel) };
+}
+
+function contentOf(message: RandomMessage): Parameters<RawClient["send"]>[3] {
+  const { id, expiration, priority, headers, persistent } = message;
+  return {
+    body: new TextEncoder().encode(id),
+    properties: { expiration, priority, headers, deliveryMode: persistent ? 2 : 1 },
+  };
+}
+
+/** Tells what a method says, without what differs from run to run. */
+export function describe({ name, arguments: values, properties, body }: Received): string {
+  const shown = { ...values, deliveryTag: undefined };
+  const content = properties === undefined
+    ? ""
+    : ` ${describeProperties(properties)} ${new TextDecoder().decode(body)}`;
+  return `${name} ${JSON.stringify(shown)}${content}`;
+}
+
+function describeProperties(properties: BasicProperties): string {
+  const texts = (["expiration", "replyTo", "correlationId"] as const).map((name) =>
+    properties.text(name)
+  );
+  return JSON.stringify([
+    properties.isPersistent,
+    properties.priority,
+    texts,
+    plain(properties.headers),
+  ]);
+}
+
+function plain(table: FieldTable): unknown {
+  return Object.fromEntries(
+    [...table].map(([key, value]) => [key, key === "time" ? "time" : plainValue(value)]),
+  );
+}
+
+function plainValue(value: FieldValue): unknown {
+  switch (value.type) {
+    case "table":
+      return plain(decodeTable(value.value));
+    case "array":
+      return decodeArray(value.value).map(plainValue);
+    case "longstr":
+      return new TextDecoder().decode(value.value);
+    default:
+      return `${value.type} ${value.value}`;
+  }
+}

@@ -1,0 +1,87 @@
+import { assertEquals } from "../../deps/std_assert.ts";
+import { TestBroker } from "../../testing/mod.ts";
+import { type Operation, OperationSource } from "./differential/operations.ts";
+import { Random } from "./differential/random.ts";
+import { type Outcome, Side } from "./differential/side.ts";
+
+const RABBITMQ_URL = Deno.env.get("AMQP_URL");
+const SEED = Number(Deno.env.get("DIFFERENTIAL_SEED") ?? 1);
+const OPERATIONS = Number(Deno.env.get("DIFFERENTIAL_OPERATIONS") ?? 10_000);
+const OPERATIONS_PER_RUN = 50;
+const PATIENCE_MS = 3000;
+
+Deno.test({
+  name: `TestBroker differs in nothing from RabbitMQ in ${OPERATIONS} random operations`,
+  ignore: RABBITMQ_URL === undefined,
+  fn: async () => {
+    await using broker = await TestBroker.start();
+    const differences: string[] = [];
+    for (let run = 0; run * OPERATIONS_PER_RUN < OPERATIONS; run++) {
+      const difference = await compare(broker.url, RABBITMQ_URL ?? "", SEED * 1_000_000 + run);
+      if (difference !== undefined) differences.push(difference);
+    }
+    assertEquals(differences, []);
+  },
+});
+
+async function compare(ours: string, theirs: string, seed: number): Promise<string | undefined> {
+  using embedded = new Side(ours);
+  using rabbitmq = new Side(theirs);
+  const source = new OperationSource(
+    new Random(seed),
+    `diff.${crypto.randomUUID().slice(0, 8)}.`,
+    embedded,
+  );
+  const history: string[] = [];
+  try {
+    const preamble = source.preamble();
+    for (let count = 0; count < OPERATIONS_PER_RUN; count++) {
+      const operation = preamble.shift() ?? source.next();
+      history.push(show(operation));
+      const expected = sorted(await embedded.run(operation));
+      const actual = await settle(rabbitmq, operation, expected);
+      if (actual !== expected) return report(seed, history, expected, actual);
+    }
+  } finally {
+    history.push("drain");
+    const [ourRest, theirRest] = [
+      await embedded.drain(source.queues),
+      await rabbitmq.drain(source.queues),
+    ];
+    await rabbitmq.clear(source.exchanges);
+    if (ourRest.join("\n") !== theirRest.join("\n") && history.length > OPERATIONS_PER_RUN) {
+      // deno-lint-ignore no-unsafe-finally -- the rest is what the run was for
+      return report(seed, history, ourRest.join("\n"), theirRest.join("\n"));
+    }
+  }
+  return undefined;
+}
+
+/** RabbitMQ's queues are processes of their own: what comes of an operation may come late. */
+async function settle(side: Side, operation: Operation, expected: string): Promise<string> {
+  let actual = sorted(await side.run(operation));
+  for (let waited = 0; actual !== expected && waited < PATIENCE_MS; waited = waited * 2 + 2) {
+    actual = sorted(await side.wait(waited));
+  }
+  return actual;
+}
+
+function sorted(outcome: Outcome): string {
+  const groups = [...outcome].map(([group, lines]) => {
+    if (group.endsWith("confirms")) lines.sort();
+    return `${group}: ${lines.join("; ")}`;
+  });
+  return groups.sort().join("\n");
+}
+
+function report(seed: number, history: string[], expected: string, actual: string): string {
+  return [`seed ${seed}`, ...history, `embedded: ${expected}`, `RabbitMQ: ${actual}`].join("\n");
+}
+
+function show(operation: Operation): string {
+  return JSON.stringify(operation, (_, value) => {
+    if (value instanceof Map) return Object.fromEntries(value);
+    if (value instanceof Uint8Array) return new TextDecoder().decode(value);
+    return typeof value === "bigint" ? Number(value) : value;
+  });
+}
