@@ -255,11 +255,15 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
     return best.loadMs < MAX_LOAD_MS ? best : undefined;
   }
 
-  /** Messages that arise in one turn leave in one `postMessage`: 8 at once cost a third. */
+  /**
+   * What arises in one turn of the event loop leaves in one `postMessage` for each worker: 8 tasks
+   * at once cost a third. A microtask would be too early, as the callers that a batch of replies
+   * wakes come with their next tasks some microtasks later.
+   */
   #flushSoon(): void {
     if (this.#isFlushDue) return;
     this.#isFlushDue = true;
-    queueMicrotask(() => {
+    setImmediate(() => {
       this.#isFlushDue = false;
       for (const slot of this.#slots) slot.flush();
     });
