@@ -131,6 +131,8 @@ export class RpcServer implements AsyncDisposable {
   #publisher: Connection<PublisherSession> | undefined;
   #onIdle: () => void = () => {};
   #closing: Promise<void> | undefined;
+  /** Set when the grace of close() is over: what is in hand then is left to other servers. */
+  #abandoned: RpcError | undefined;
 
   private constructor(options: RpcServerOptions) {
     const { maxBodyBytes = DEFAULT_MAX_BODY_BYTES } = options;
@@ -207,6 +209,8 @@ export class RpcServer implements AsyncDisposable {
   }
 
   async #close({ graceMs = 30_000 }: RpcServerCloseOptions): Promise<void> {
+    // Should the session end from now on, its requests are other servers' already.
+    this.#consumer?.retire();
     try {
       await this.#consumer?.session?.stop();
     } catch {
@@ -214,6 +218,7 @@ export class RpcServer implements AsyncDisposable {
     }
     await this.#drain(graceMs);
     const reason = new RpcError("closed", "Cannot complete the request as the server is closed");
+    this.#abandoned = reason;
     for (const context of this.#active.values()) context?.abort(reason);
     // What is not acknowledged now goes back to the queue with its channel.
     await this.#consumer?.close();
@@ -257,6 +262,8 @@ export class RpcServer implements AsyncDisposable {
       return delivery.ack();
     }
     const reply = await this.#run(request, delivery);
+    // Another server runs the request anew; an error of a handler that was aborted is no answer.
+    if (this.#abandoned !== undefined) throw this.#abandoned;
     const isOrphan = request.replyTo !== undefined && !await this.#publish(request, reply);
     delivery.ack();
     this.#count(request, reply, isOrphan);

@@ -12,6 +12,7 @@ import { backoffMs, type BackoffOptions } from "./backoff.ts";
 import type { BrokerAddress } from "./broker_address.ts";
 import { explainConnectError } from "./connect_error.ts";
 import { sleep } from "./sleep.ts";
+import { untilAborted } from "./until_aborted.ts";
 
 /** What lives on one connection and dies with it. */
 export interface Session {
@@ -50,6 +51,7 @@ export class Connection<S extends Session> {
   #state: State<S> = { name: "connecting" };
   #opening: PromiseWithResolvers<S> | undefined;
   #keeping: Promise<void> = Promise.resolve();
+  #isRetired = false;
 
   private constructor(options: ConnectionOptions<S>) {
     this.#options = options;
@@ -61,12 +63,15 @@ export class Connection<S extends Session> {
    * @throws {RpcError} `unreachable`, `access-refused` or `misconfigured`, from the last node tried.
    */
   static async open<S extends Session>(options: ConnectionOptions<S>): Promise<Connection<S>> {
-    options.signal?.throwIfAborted();
+    const { signal } = options;
+    signal?.throwIfAborted();
     const connection = new Connection(options);
-    await connection.#connect();
-    if (options.signal?.aborted) {
+    try {
+      await untilAborted(connection.#connect(), signal);
+    } catch (error) {
+      // An attempt that was given up finds the connection closed when it succeeds all the same.
       await connection.close();
-      options.signal.throwIfAborted();
+      throw error;
     }
     connection.#keeping = connection.#keep();
     return connection;
@@ -88,6 +93,12 @@ export class Connection<S extends Session> {
     return (this.#opening ??= Promise.withResolvers<S>()).promise;
   }
 
+  /** Keeps the session for as long as it lives, but makes no other. */
+  retire(): void {
+    this.#isRetired = true;
+    this.#closing.abort();
+  }
+
   /** Closes the session's channels, so that all they have to send is sent, then the connection. */
   async close(): Promise<void> {
     const state = this.#state;
@@ -102,7 +113,7 @@ export class Connection<S extends Session> {
   async #keep(): Promise<void> {
     while (this.#state.name === "open") {
       const error = await sessionEnd(this.#state);
-      if (this.#isClosed()) return;
+      if (this.#isOver()) return;
       await this.#replace(this.#state, error);
     }
   }
@@ -112,11 +123,11 @@ export class Connection<S extends Session> {
     this.#options.onEvent({ type: "disconnected", error });
     // A channel alone may have closed; its connection goes too, so that there is one way to heal.
     await ended.amqp.close();
-    for (let attempt = 1; !this.#isClosed(); attempt++) {
+    for (let attempt = 1; !this.#isOver(); attempt++) {
       const delayMs = backoffMs(attempt, BACKOFF);
       this.#options.onEvent({ type: "reconnecting", attempt, delayMs });
       await sleep(delayMs, this.#closing.signal);
-      if (this.#isClosed()) return;
+      if (this.#isOver()) return;
       try {
         return await this.#connect();
       } catch (error) {
@@ -140,6 +151,7 @@ export class Connection<S extends Session> {
       try {
         return await this.#connectTo(address);
       } catch (error) {
+        if (this.#isOver()) throw error;
         failure = error;
       }
     }
@@ -153,7 +165,7 @@ export class Connection<S extends Session> {
     amqp.onUnblocked = () => onEvent({ type: "unblocked" });
     try {
       const session = await setUp(amqp);
-      if (this.#isClosed()) return await amqp.close();
+      if (this.#isOver()) return await amqp.close();
       this.#state = { name: "open", amqp, session };
       this.#opening?.resolve(session);
       this.#opening = undefined;
@@ -167,6 +179,11 @@ export class Connection<S extends Session> {
 
   #isClosed(): boolean {
     return this.#state.name === "closed";
+  }
+
+  /** Whether no further session is wanted. */
+  #isOver(): boolean {
+    return this.#isRetired || this.#isClosed();
   }
 }
 

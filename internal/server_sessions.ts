@@ -33,18 +33,27 @@ export async function openConsumerSession(
 ): Promise<ConsumerSession> {
   const channel = await connection.openChannel();
   await channel.prefetch(options.prefetch);
+  let isStopped = false;
   let consumerTag = await subscribe(channel, options, resubscribe);
 
-  function resubscribe(): void {
+  async function resubscribe(): Promise<void> {
+    if (isStopped) return;
     options.onCancelled();
-    subscribe(channel, options, resubscribe).then(
-      (tag) => consumerTag = tag,
+    try {
+      consumerTag = await subscribe(channel, options, resubscribe);
+      if (isStopped) await channel.cancel(consumerTag);
+    } catch {
       // The whole session starts anew, after a pause. close() never rejects.
-      () => channel.close(),
-    );
+      await channel.close();
+    }
   }
 
-  return { channels: [channel], stop: () => channel.cancel(consumerTag) };
+  async function stop(): Promise<void> {
+    isStopped = true;
+    await channel.cancel(consumerTag);
+  }
+
+  return { channels: [channel], stop };
 }
 
 async function subscribe(

@@ -39,8 +39,11 @@ export class AmqpPeer implements AsyncDisposable {
   }
 
   /** Declares a durable queue that lives as long as the peer. */
-  async declareQueue(queue: string = randomQueue()): Promise<string> {
-    await this.#channel.assertQueue(queue, { durable: true });
+  async declareQueue(
+    queue: string = randomQueue(),
+    options: Options.AssertQueue = { durable: true },
+  ): Promise<string> {
+    await this.#channel.assertQueue(queue, options);
     this.#stack.defer(() => deleteQueue(queue));
     return queue;
   }

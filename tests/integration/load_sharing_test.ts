@@ -1,0 +1,61 @@
+import { RpcServer } from "../../mod.ts";
+import { assert, assertEquals } from "../../deps/std_assert.ts";
+import { eventually } from "../helpers/eventually.ts";
+import { startPair } from "../helpers/pair.ts";
+
+Deno.test("RpcServer shares the load with the others on its queue", async () => {
+  const served = [0, 0, 0];
+  const handlerOf = (server: number) => ({ who: () => served[server] = (served[server] ?? 0) + 1 });
+  await using pair = await startPair(handlerOf(0), { server: { prefetch: 1 } });
+  const { url, queue } = pair;
+  const options = { queue, prefetch: 1 };
+  await using _second = await RpcServer.listen(url, { ...options, handlers: handlerOf(1) });
+  await using _third = await RpcServer.listen(url, { ...options, handlers: handlerOf(2) });
+  await Promise.all(Array.from({ length: 60 }, () => pair.client.call("who")));
+  assertEquals(served.reduce((sum, count) => sum + count, 0), 60);
+  for (const count of served) assert(count > 0, `One server served nothing: ${served}`);
+});
+
+Deno.test("RpcServer gives way while it is busy with prefetch requests", async () => {
+  const gate = Promise.withResolvers<string>();
+  const options = { server: { prefetch: 1 } };
+  await using pair = await startPair({ wait: () => gate.promise }, options);
+  const slow = pair.client.call("wait");
+  await eventually(() => assertEquals(pair.server.stats().active, 1));
+  const handlers = { wait: () => "other" };
+  await using _other = await RpcServer.listen(pair.url, { queue: pair.queue, handlers });
+  const fast = Array.from({ length: 20 }, () => pair.client.call("wait"));
+  assertEquals(new Set(await Promise.all(fast)), new Set(["other"]));
+  gate.resolve("first");
+  assertEquals(await slow, "first");
+});
+
+Deno.test("RpcServer has never more than prefetch requests in hand", async () => {
+  const gate = Promise.withResolvers<void>();
+  let most = 0;
+  await using pair = await startPair({
+    wait() {
+      most = Math.max(most, pair.server.stats().active);
+      return gate.promise;
+    },
+  }, { server: { prefetch: 3 } });
+  const calls = Array.from({ length: 10 }, () => pair.client.call("wait"));
+  await eventually(() => assertEquals(pair.server.stats().active, 3));
+  gate.resolve();
+  await Promise.all(calls);
+  assertEquals(most, 3);
+});
+
+Deno.test("RpcServer holds no more requests than prefetch while it waits", async () => {
+  const gate = Promise.withResolvers<void>();
+  await using pair = await startPair({ wait: () => gate.promise }, { server: { prefetch: 2 } });
+  const calls = Array.from({ length: 6 }, () => pair.client.call("wait"));
+  await eventually(() => assertEquals(pair.server.stats().active, 2));
+  const handlers = { wait: () => {} };
+  await using _other = await RpcServer.listen(pair.url, { queue: pair.queue, handlers });
+  await Promise.any(calls);
+  await eventually(() => assertEquals(pair.client.pending, 2));
+  assertEquals(pair.server.stats().active, 2);
+  gate.resolve();
+  await Promise.all(calls);
+});
