@@ -101,6 +101,8 @@ export function codecFor(contentType: string | undefined): Codec | undefined {
     : undefined;
 }
 
+const JSON_FORMAT = "JSON";
+
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /**
