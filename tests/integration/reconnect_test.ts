@@ -1,0 +1,135 @@
+import { RpcClient, RpcError, RpcServer, RpcTimeoutError } from "../../mod.ts";
+import { assert, assertEquals, assertLess, assertRejects } from "../../deps/std_assert.ts";
+import { AmqpPeer, nextOf } from "../helpers/amqp_peer.ts";
+import { eventually } from "../helpers/eventually.ts";
+import { startPair } from "../helpers/pair.ts";
+import { TcpProxy } from "../helpers/tcp_proxy.ts";
+
+const echo = { echo: (value: unknown) => value };
+
+function countOf(events: readonly { readonly type: string }[], type: string): number {
+  return events.filter((event) => event.type === type).length;
+}
+
+Deno.test("RpcClient heals a connection that is cut and tells so", async () => {
+  await using proxy = TcpProxy.start();
+  await using pair = await startPair(echo, { url: proxy.url });
+  for (const round of [1, 2, 3]) {
+    proxy.cut();
+    await eventually(() => assertEquals(countOf(pair.clientEvents, "disconnected"), round));
+    assertEquals(await pair.client.call("echo", round), round);
+  }
+  const types = pair.clientEvents.map(({ type }) => type);
+  assertEquals(types.slice(0, 4), ["connected", "disconnected", "reconnecting", "connected"]);
+});
+
+Deno.test("RpcClient.call() outlives a cut connection while it waits", async () => {
+  await using proxy = TcpProxy.start();
+  await using peer = await AmqpPeer.open();
+  const queue = await peer.declareQueue();
+  const requests = await peer.messages(queue);
+  await using client = await RpcClient.connect(proxy.url, { queue });
+  const call = client.call("add", 1);
+  const first = (await nextOf(requests)).properties;
+  proxy.cut();
+  const { replyTo, correlationId, headers } = (await nextOf(requests)).properties;
+  await peer.send(replyTo, "7", { correlationId });
+  assertEquals(await call, 7);
+  assertEquals([correlationId, headers?.["rpc-attempt"]], [first.correlationId, 1]);
+  assert(replyTo !== first.replyTo);
+});
+
+Deno.test("RpcClient.call() is not repeated if it is not idempotent", async () => {
+  await using proxy = TcpProxy.start();
+  await using peer = await AmqpPeer.open();
+  const queue = await peer.declareQueue();
+  const requests = await peer.messages(queue);
+  await using client = await RpcClient.connect(proxy.url, { queue });
+  const options = { idempotent: false };
+  const call = assertRejects(() => client.call("pay", 1, options), RpcError, "what became");
+  await nextOf(requests);
+  proxy.cut();
+  assertEquals((await call).code, "disconnected");
+  await client.notify("marker");
+  assertEquals((await nextOf(requests)).properties.type, "marker");
+});
+
+Deno.test("RpcClient.call() made without a connection waits for one", async () => {
+  await using proxy = TcpProxy.start();
+  await using pair = await startPair(echo, { url: proxy.url });
+  proxy.block();
+  await eventually(() => assertEquals(countOf(pair.clientEvents, "reconnecting"), 1));
+  const calls = [pair.client.call("echo", 1), pair.client.call("echo", 2, { idempotent: false })];
+  const notified = pair.client.notify("echo", 3);
+  proxy.restore();
+  assertEquals(await Promise.all(calls), [1, 2]);
+  await notified;
+});
+
+Deno.test("RpcClient.call() keeps its deadline without a connection", async () => {
+  await using proxy = TcpProxy.start();
+  await using pair = await startPair(echo, { url: proxy.url });
+  proxy.block();
+  await eventually(() => assertEquals(countOf(pair.clientEvents, "disconnected"), 1));
+  const options = { timeoutMs: 30 };
+  await assertRejects(() => pair.client.call("echo", 1, options), RpcTimeoutError);
+  await assertRejects(() => pair.client.notify("echo", 1, options), RpcTimeoutError);
+  assertEquals(pair.client.pending, 0);
+  proxy.restore();
+});
+
+Deno.test("RpcClient.close() does not wait for a broker that is gone", async () => {
+  await using proxy = TcpProxy.start();
+  await using pair = await startPair(echo, { url: proxy.url });
+  proxy.block();
+  await eventually(() => assertEquals(countOf(pair.clientEvents, "reconnecting"), 1));
+  const call = assertRejects(() => pair.client.call("echo", 1), RpcError);
+  await pair.client.close({ graceMs: 0 });
+  assertEquals((await call).code, "closed");
+  await pair.server.close();
+  proxy.restore();
+});
+
+Deno.test("RpcServer replies to what it had in hand when it was cut off", async () => {
+  await using proxy = TcpProxy.start();
+  const gate = Promise.withResolvers<string>();
+  let runs = 0;
+  const handlers = {
+    wait() {
+      runs++;
+      return gate.promise;
+    },
+  };
+  await using pair = await startPair(handlers);
+  await pair.server.close();
+  const { queue } = pair;
+  await using server = await RpcServer.listen(proxy.url, { queue, handlers });
+  const call = pair.client.call("wait");
+  await eventually(() => assertEquals(runs, 1));
+  proxy.cut();
+  await eventually(() => assertEquals(runs, 2));
+  gate.resolve("done");
+  assertEquals(await call, "done");
+  await eventually(() => assertEquals(server.stats().active, 0));
+  assertEquals(pair.client.stats().unknownReplies, 0);
+});
+
+Deno.test("RpcServer.close() consumes no more once it has been cut off", async () => {
+  await using proxy = TcpProxy.start();
+  const gate = Promise.withResolvers<void>();
+  await using pair = await startPair({ wait: () => gate.promise }, { url: proxy.url });
+  const attempts = (connection: string) =>
+    pair.serverEvents.filter((event) =>
+      event.type === "reconnecting" && event.connection === connection
+    ).length;
+  await pair.client.notify("wait");
+  await eventually(() => assertEquals(pair.server.stats().active, 1));
+  proxy.block();
+  await eventually(() => assertEquals(attempts("consumer"), 1));
+  const closing = pair.server.close();
+  await eventually(() => assertEquals(attempts("publisher"), 3));
+  assertLess(attempts("consumer"), 2);
+  gate.resolve();
+  await closing;
+  proxy.restore();
+});
