@@ -5,6 +5,7 @@
  */
 
 import { RpcError } from "./errors.ts";
+import { describeObject, tooDeep, unencodable } from "./internal/plain_data.ts";
 
 /** An encoded value: text for text formats, bytes for binary ones. */
 export type Body = string | Uint8Array;
@@ -40,6 +41,8 @@ const exactJson = JSON as JSON & ExactJson;
 /** Sixteen digits in a row: without them, no integer in a JSON text is outside the safe range. */
 const LONG_NUMBER_REGEXP = /\d{16}/;
 const INTEGER_REGEXP = /^-?\d+$/;
+/** What errors call the format. */
+const JSON_FORMAT = "JSON";
 
 /**
  * JSON that keeps integers exact: a `bigint` is written as plain digits, and plain digits outside
@@ -101,8 +104,6 @@ export function codecFor(contentType: string | undefined): Codec | undefined {
     : undefined;
 }
 
-const JSON_FORMAT = "JSON";
-
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /**
@@ -125,19 +126,17 @@ function inspectValue(value: unknown, path: (string | number)[], depth: number):
     case "bigint":
       return true;
     case "number":
-      if (!Number.isFinite(value)) throw unencodable(path, `is ${value}`);
+      if (!Number.isFinite(value)) throw unencodable(path, JSON_FORMAT, `is ${value}`);
       return isAltered(value);
     case "object":
       return value !== null && inspectObject(value, path, depth);
     default:
-      throw unencodable(path, `is of type ${typeof value}`);
+      throw unencodable(path, JSON_FORMAT, `is of type ${typeof value}`);
   }
 }
 
 function inspectObject(value: object, path: (string | number)[], depth: number): boolean {
-  if (depth === MAX_DEPTH) {
-    throw unencodable(path.slice(0, 8), `is cyclic or nested deeper than ${MAX_DEPTH} levels`);
-  }
+  if (depth === MAX_DEPTH) throw tooDeep(path, JSON_FORMAT, MAX_DEPTH);
   let found = false;
   if (Array.isArray(value)) {
     for (let index = 0; index < value.length; index++) {
@@ -149,7 +148,7 @@ function inspectObject(value: object, path: (string | number)[], depth: number):
   }
   const prototype: unknown = Object.getPrototypeOf(value);
   if ((prototype !== Object.prototype && prototype !== null) || "toJSON" in value) {
-    throw unencodable(path, `is not plain data but ${nameOfClass(value)}`);
+    throw unencodable(path, JSON_FORMAT, describeObject(value));
   }
   for (const [key, member] of Object.entries(value)) {
     if (member === undefined) continue;
@@ -158,22 +157,6 @@ function inspectObject(value: object, path: (string | number)[], depth: number):
     path.pop();
   }
   return found;
-}
-
-function nameOfClass(value: object): string {
-  if ("toJSON" in value && Object.getPrototypeOf(value) === Object.prototype) {
-    return "an object with toJSON()";
-  }
-  const name: unknown = value.constructor?.name;
-  return typeof name === "string" && name !== "" ? `an instance of ${name}` : "of a class";
-}
-
-function unencodable(path: readonly (string | number)[], reason: string): RpcError {
-  const place = path.map((part) => typeof part === "number" ? `[${part}]` : `.${part}`).join("");
-  return new RpcError(
-    "unencodable",
-    `Cannot encode the value at "$${place}" as JSON: it ${reason}`,
-  );
 }
 
 function writeExactInteger(_key: string, value: unknown): unknown {
