@@ -2,6 +2,16 @@ import { say } from "./say.ts";
 import type { TaskContext } from "./task.ts";
 import { countLine, reportLines, sumReports, type TestReport } from "./test_report.ts";
 
+/** Options of {@linkcode runSteps}. */
+export interface RunStepsOptions {
+  /**
+   * Is told what begins and what has gone wrong.
+   *
+   * @default {a line on stderr}
+   */
+  readonly tell?: (line: string) => void;
+}
+
 /** What has become of all steps. */
 export interface StepsResult {
   /** 0 if nothing has failed and at least one test has run. */
@@ -29,13 +39,15 @@ interface Outcome {
 export async function runSteps(
   steps: readonly Step[],
   context: TaskContext,
+  options: RunStepsOptions = {},
 ): Promise<StepsResult> {
+  const { tell = say } = options;
   const { signal } = context.interruption;
   const outcomes: Outcome[] = [];
   for (const step of steps) {
     signal.throwIfAborted();
-    say(`\n── ${step.name}`);
-    outcomes.push(await runStep(step, context));
+    tell(`\n── ${step.name}`);
+    outcomes.push(await runStep(step, context, tell));
   }
   signal.throwIfAborted();
   const report = sumReports(outcomes.map((outcome) => outcome.report));
@@ -45,12 +57,16 @@ export async function runSteps(
   };
 }
 
-async function runStep({ name, run }: Step, context: TaskContext): Promise<Outcome> {
+async function runStep(
+  { name, run }: Step,
+  context: TaskContext,
+  tell: (line: string) => void,
+): Promise<Outcome> {
   const start = performance.now();
   const report = await run(context)
     .then((result) => typeof result === "number" ? stepReport(name, result) : result)
     .catch((error: unknown) => {
-      say(error instanceof Error ? error.message : String(error));
+      tell(error instanceof Error ? error.message : String(error));
       return stepReport(name, 1);
     });
   return { name, seconds: (performance.now() - start) / 1_000, report };

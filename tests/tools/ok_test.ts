@@ -10,7 +10,7 @@ const TESTS_PASS: Step = {
 
 async function run(...steps: readonly Step[]): Promise<StepsResult> {
   using interruption = Interruption.listen();
-  return await runSteps(steps, { args: [], env: {}, interruption });
+  return await runSteps(steps, { args: [], env: {}, interruption }, { tell: () => {} });
 }
 
 Deno.test("runSteps() gives 0 when all steps and a test have passed", async () => {
@@ -55,7 +55,7 @@ Deno.test("runSteps() gives up when it is interrupted", async () => {
   };
   const steps = [{ name: "lint", run: interrupt }, TESTS_PASS];
   await assertRejects(
-    () => runSteps(steps, { args: [], env: {}, interruption }),
+    () => runSteps(steps, { args: [], env: {}, interruption }, { tell: () => {} }),
     DOMException,
     "SIGHUP",
   );
