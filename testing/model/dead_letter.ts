@@ -69,18 +69,21 @@ function recordDeath(message: Message, death: Death): FieldTable {
     headers.set("x-first-death-queue", longString(death.queue));
     headers.set("x-first-death-exchange", longString(exchange));
   }
+  const all = deaths.length === 0 ? [newDeath(message, death)] : withDeath(deaths, message, death);
+  headers.set("x-death", {
+    type: "array",
+    value: encodeArray(all.map((table) => ({ type: "table", value: encodeTable(table) }))),
+  });
+  return sortedTable(headers);
+}
+
+/** A death like an earlier one is counted there; RabbitMQ sorts all but the first it records. */
+function withDeath(deaths: readonly FieldTable[], message: Message, death: Death): FieldTable[] {
   const isSame = (other: FieldTable): boolean =>
     textOf(other.get("queue")) === death.queue && textOf(other.get("reason")) === death.reason;
   const same = deaths.find(isSame);
   const current = same === undefined ? newDeath(message, death) : countAgain(same);
-  const all = [current, ...deaths.filter((other) => !isSame(other))];
-  headers.set("x-death", {
-    type: "array",
-    value: encodeArray(
-      all.map((table) => ({ type: "table", value: encodeTable(sortedTable(table)) })),
-    ),
-  });
-  return sortedTable(headers);
+  return [sortedTable(current), ...deaths.filter((other) => !isSame(other))];
 }
 
 function newDeath(message: Message, death: Death): FieldTable {

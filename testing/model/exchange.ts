@@ -95,6 +95,11 @@ export class Exchange {
     else sameKey.add(binding);
   }
 
+  /** Tells whether a destination is bound in this way. */
+  isBound(destination: Destination, key: BindingKey): boolean {
+    return this.#bindings.has(bindingId(destination, key));
+  }
+
   /** Removes a binding; tells whether it was there. */
   unbind(destination: Destination, key: BindingKey): boolean {
     return this.#remove(bindingId(destination, key));

@@ -31,7 +31,7 @@ export function unbind(channel: Channel, request: BindingRequest): void {
   const { source, destination } = checked(channel, request);
   const { virtualHost } = channel.host;
   const exchange = virtualHost.findExchange(source);
-  if (exchange === undefined) return;
+  if (!exchange?.isBound(destination, keyOf(request))) return;
   const queue = destination.kind === "queue" ? virtualHost.findQueue(destination.name) : undefined;
   if (queue !== undefined) assertAccess(channel, queue);
   virtualHost.unbind(exchange, destination, keyOf(request));

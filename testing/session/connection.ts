@@ -137,16 +137,15 @@ export class Connection implements ChannelHost, TransportEvents {
   /** Closes the connection with a reply code, as the broker does when it shuts down. */
   close(error: AmqpError, cause?: MethodName): void {
     if (this.#state === "closed" || this.#state === "closing") return;
-    const wasRunning = this.#state === "running";
+    const before = this.#state;
     this.#release();
-    if (this.#state === "header" || !this.#mayTellWhy(error, wasRunning)) return this.drop("end");
+    if (before === "header" || !this.#mayTellWhy(error, before)) return this.drop("end");
     this.send({ channel: 0, name: "connection.close" }, {
       replyCode: error.replyCode,
       replyText: error.replyText,
       ...methodIds(cause),
     });
     if (this.#isGone) return;
-    this.#state = "closing";
     this.#timeout.cancel();
     this.#timeout = this.context.clock.schedule(CLOSE_TIMEOUT_MS, () => this.drop("end"));
   }
@@ -301,6 +300,8 @@ export class Connection implements ChannelHost, TransportEvents {
   }
 
   #release(): void {
+    // From here on no channel takes what the others give back.
+    if (this.#state !== "closed") this.#state = "closing";
     this.#channels.release();
     if (this.#agreement === undefined) return;
     for (const queue of this.virtualHost.queues) {
@@ -324,8 +325,8 @@ export class Connection implements ChannelHost, TransportEvents {
   }
 
   /** During the handshake RabbitMQ explains a refused login only to clients that can take it. */
-  #mayTellWhy(error: AmqpError, wasRunning: boolean): boolean {
-    const isLogin = !wasRunning && error.replyCode === 403;
+  #mayTellWhy(error: AmqpError, state: State): boolean {
+    const isLogin = state === "handshake" && error.replyCode === 403;
     return !isLogin || this.#handshake.clientCan("authentication_failure_close");
   }
 

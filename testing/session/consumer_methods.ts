@@ -75,8 +75,9 @@ function assertConsumable(channel: Channel, queue: Queue, exclusive: boolean): v
   if (channel.hasGlobalPrefetch && queue.declaration.settings.type === "quorum") {
     throw new AmqpError("not-implemented", `${resource} does not support global qos`);
   }
-  const { consumers } = queue;
-  if (consumers.some((other) => other.exclusive) || (exclusive && consumers.length > 0)) {
+  const { consumers, declaration: { settings } } = queue;
+  const isShared = consumers.length > 0 || settings.singleActiveConsumer;
+  if (consumers.some((other) => other.exclusive) || (exclusive && isShared)) {
     throw new AmqpError("access-refused", `${resource} in exclusive use`);
   }
 }

@@ -92,6 +92,13 @@ function assertDeletable(
 ): void {
   assertAccess(channel, queue);
   const resource = channel.host.virtualHost.describe({ kind: "queue", name: queue.name });
+  if (queue.declaration.settings.type === "quorum" && (ifUnused || ifEmpty)) {
+    throw new AmqpError(
+      "not-implemented",
+      `cannot delete ${resource}. queue.delete operations with ` +
+        `${ifUnused ? "if-unused" : "if-empty"} flag set are not supported by quorum queues`,
+    );
+  }
   if (ifEmpty && queue.messageCount > 0) {
     throw new AmqpError("precondition-failed", `${resource} not empty`);
   }

@@ -44,17 +44,25 @@ async function compare(ours: string, theirs: string, seed: number): Promise<stri
     }
   } finally {
     history.push("drain");
-    const [ourRest, theirRest] = [
-      await embedded.drain(source.queues),
-      await rabbitmq.drain(source.queues),
-    ];
+    const [ourRest, theirRest] = await rest(embedded, rabbitmq, source.queues);
     await rabbitmq.clear(source.exchanges);
-    if (ourRest.join("\n") !== theirRest.join("\n") && history.length > OPERATIONS_PER_RUN) {
+    if (ourRest !== theirRest && history.length > OPERATIONS_PER_RUN) {
       // deno-lint-ignore no-unsafe-finally -- the rest is what the run was for
-      return report(seed, history, ourRest.join("\n"), theirRest.join("\n"));
+      return report(seed, history, ourRest, theirRest);
     }
   }
   return undefined;
+}
+
+/** Returns what is left in the queues of both brokers. */
+async function rest(ours: Side, theirs: Side, queues: string[]): Promise<[string, string]> {
+  await Promise.all([ours.close(), theirs.close()]);
+  const expected = await ours.count(queues);
+  for (let waited = 0; waited < PATIENCE_MS; waited = waited * 2 + 2) {
+    if (await theirs.count(queues) === expected) break;
+    await theirs.wait(waited);
+  }
+  return [(await ours.drain(queues)).join("\n"), (await theirs.drain(queues)).join("\n")];
 }
 
 /** RabbitMQ's queues are processes of their own: what comes of an operation may come late. */

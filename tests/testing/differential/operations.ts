@@ -122,10 +122,7 @@ export class OperationSource {
   preamble(): Operation[] {
     const place: Place = { connection: 0, channel: 1 };
     const exchanges = EXCHANGES.map((name) => this.#declare(place, name));
-    const queues = QUEUES.map((name) => {
-      const queue = this.#name(name);
-      return this.#method(place, "queue.declare", { queue, durable: this.#random.oneIn(2) });
-    }).filter((_, index) => index === 4 || this.#random.oneIn(2));
+    const queues = QUEUES.map((name) => this.#declareQueue(place, this.#name(name)));
     const bindings = EXCHANGES.map(() => this.#bind(place));
     return [...exchanges, ...queues, ...bindings];
   }
@@ -135,13 +132,13 @@ export class OperationSource {
     const random = this.#random;
     const place = random.pick(PLACES);
     const dice = random.below(100);
-    if (dice < 34) return this.#publish(place);
+    if (dice < 38) return this.#publish(place);
     if (dice < 46) return this.#declareQueue(place);
-    if (dice < 54) return this.#consume(place);
-    if (dice < 68) return this.#settle(place);
+    if (dice < 53) return this.#consume(place);
+    if (dice < 70) return this.#settle(place);
     if (dice < 78) return this.#bind(place);
-    if (dice < 83) return this.#declareExchange(place);
-    if (dice < 87) return this.#get(place);
+    if (dice < 82) return this.#declareExchange(place);
+    if (dice < 88) return this.#get(place);
     if (dice < 90) return this.#method(place, "basic.cancel", { consumerTag: random.pick(TAGS) });
     return this.#rare(place);
   }
@@ -202,9 +199,8 @@ export class OperationSource {
     return headers;
   }
 
-  #declareQueue(place: Place): Operation {
+  #declareQueue(place: Place, queue = this.#queue()): Operation {
     const random = this.#random;
-    const queue = this.#queue();
     if (random.oneIn(5)) return this.#method(place, "queue.declare", { queue, passive: true });
     const profile = queue.endsWith("dead") ? {} : random.pick(PROFILES);
     const table = Object.entries(profile).map((

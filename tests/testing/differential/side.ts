@@ -52,9 +52,30 @@ export class Side implements Disposable {
     return this.#collect();
   }
 
-  /** Returns the counts and contents of queues, which this empties. */
+  /** Closes the connections in good order. */
+  async close(): Promise<void> {
+    for (const client of this.#clients) {
+      if (client === undefined || client.isClosed) continue;
+      await client.call(0, ["connection.close", "connection.close-ok"]).catch(() => {});
+      client[Symbol.dispose]();
+    }
+  }
+
+  /** Returns the number of messages in each queue. */
+  async count(queues: readonly string[]): Promise<string> {
+    const counts: string[] = [];
+    for (const queue of queues) {
+      using client = await RawClient.open(this.#url);
+      await client.openChannel(1);
+      const values = { queue, passive: true };
+      const count = client.call(1, ["queue.declare", "queue.declare-ok"], values).then(describe);
+      counts.push(await count.catch(String));
+    }
+    return counts.join();
+  }
+
+  /** Returns the contents of queues, which this empties. */
   async drain(queues: readonly string[]): Promise<string[]> {
-    for (const client of this.#clients) client?.[Symbol.dispose]();
     const lines: string[] = [];
     for (const queue of queues) {
       using client = await RawClient.open(this.#url);
