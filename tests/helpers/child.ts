@@ -19,6 +19,8 @@ export interface Child extends AsyncDisposable {
   readonly pid: number;
   /** Waits for the next line of its stdout. */
   nextLine(): Promise<string>;
+  /** Waits for a line of its stdout and skips all before it. */
+  line(expected: string): Promise<void>;
   /** Waits for its end. */
   readonly status: Promise<Deno.CommandStatus>;
   kill(signal: Deno.Signal): void;
@@ -39,19 +41,24 @@ export function startProgram(command: readonly string[], options: ChildOptions =
     stderr: "inherit",
   }).spawn();
   const lines = linesOf(child.stdout);
+  async function nextLine(): Promise<string> {
+    const { done, value } = await lines.next();
+    if (done) throw new Error(`Cannot read a line of "${command.join(" ")}" as it has ended`);
+    return value;
+  }
   return {
     pid: child.pid,
     status: child.status,
-    async nextLine() {
-      const { done, value } = await lines.next();
-      if (done) throw new Error(`Cannot read a line of "${command.join(" ")}" as it has ended`);
-      return value;
+    nextLine,
+    async line(expected) {
+      while (await nextLine() !== expected);
     },
     kill: (signal) => child.kill(signal),
     async [Symbol.asyncDispose]() {
       kill(child);
       await child.status;
-      await lines.return(undefined);
+      // What nobody has read keeps the pipe open.
+      while (!(await lines.next()).done);
     },
   };
 }
