@@ -13,10 +13,17 @@ export type ValuePath = readonly (string | number)[];
  * @param reason What it is or has, such as `is NaN`.
  */
 export function unencodable(path: ValuePath, format: string, reason: string): RpcError {
-  const place = path.map((part) => typeof part === "number" ? `[${part}]` : `.${part}`).join("");
   return new RpcError(
     "unencodable",
-    `Cannot encode the value at "$${place}" as ${format}: it ${reason}`,
+    `Cannot encode the value at "${formatPath(path)}" as ${format}: it ${reason}`,
+  );
+}
+
+/** Writes a path for people, such as `$.tags[1]`; `$` is the whole value. */
+export function formatPath(path: ValuePath): string {
+  return path.reduce<string>(
+    (before, part) => before + (typeof part === "number" ? `[${part}]` : `.${part}`),
+    "$",
   );
 }
 

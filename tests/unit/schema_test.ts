@@ -4,7 +4,6 @@ import { type } from "../../deps/arktype.ts";
 import {
   assert,
   assertEquals,
-  assertInstanceOf,
   assertLessOrEqual,
   assertRejects,
   assertStrictEquals,
@@ -53,8 +52,8 @@ for (const [library, schema] of Object.entries(sides)) {
   Deno.test(`procedure() names what is wrong by ${library}, and where`, () => {
     const error = assertThrows(() => serve(area, { width: "2", height: 0 }), RpcError);
     assertEquals([error.code, error.retryable], ["invalid-input", false]);
-    const paths = detailsOf(error).issues.map(({ path }) => path);
-    assertEquals(paths, [["width"], ["height"]]);
+    const paths = detailsOf(error).issues.map(({ path }) => path).sort();
+    assertEquals(paths, [["height"], ["width"]]);
     assertStringIncludes(error.message, '"$.width"');
   });
 
@@ -125,7 +124,8 @@ Deno.test("procedure() lets errors of its handler and of its schema through", as
   const brokenSchema = z.number().refine(() => {
     throw failure;
   });
-  assertThrows(() => serve(procedure({ input: brokenSchema }, () => 1), 1), RangeError);
+  const broken = procedure({ input: brokenSchema }, () => 1);
+  await assertRejects(async () => await serve(broken, 1), RangeError, "Out of stock");
 });
 
 Deno.test("procedure() refuses what is not a Standard Schema", () => {
@@ -161,7 +161,6 @@ Deno.test("validate() makes plain keys of segments and symbols", () => {
   assertEquals(detailsOf(error).issues, [
     { message: "Wrong", path: ["a", 1, "Symbol(secret)", "NaN"] },
   ]);
-  assertInstanceOf(jsonCodec.encode(error.details), String.prototype.constructor === String ? Object : Object, "unused");
 });
 
 Deno.test("procedure() gives a contract the types of its schemas", () => {

@@ -1,0 +1,3 @@
+/** A schema library; tests only. @module */
+
+export * as v from "npm:valibot@^1.0.0";
