@@ -1,0 +1,101 @@
+import { RpcClient, RpcError, RpcServer } from "../../mod.ts";
+import { assertEquals, assertRejects } from "../../deps/std_assert.ts";
+import type { FibonacciContract } from "../../workers/fibonacci.ts";
+import { WorkerPool } from "../../workers/mod.ts";
+import { brokerUrl, deleteQueue, randomQueue } from "../helpers/broker.ts";
+import { startPair } from "../helpers/pair.ts";
+import {
+  type Language,
+  languageTest,
+  runTutorialClient,
+  startTutorialServer,
+} from "../helpers/tutorial.ts";
+
+const LANGUAGES: readonly Language[] = ["python", "javascript"];
+const FIBONACCI = new URL("../../workers/fibonacci.ts", import.meta.url);
+
+/** A queue name whose queue goes with its test. */
+function ownQueue() {
+  const name = randomQueue();
+  return { name, [Symbol.asyncDispose]: () => deleteQueue(name) };
+}
+
+for (const language of LANGUAGES) {
+  for (const mode of ["exclusive", "direct"]) {
+    languageTest(
+      language,
+      `A ${language} tutorial client (${mode}) gets fibonacci(30)`,
+      async () => {
+        await using queue = ownQueue();
+        await using pool = await WorkerPool.open<FibonacciContract>(FIBONACCI, { size: 1 });
+        await using server = await RpcServer.listen(brokerUrl(), {
+          queue: queue.name,
+          handlers: pool.handlers(),
+          defaultProcedure: "fibonacci",
+        });
+        const args = [brokerUrl(), queue.name, "30", mode];
+        assertEquals(await runTutorialClient(language, args), "832040");
+        assertEquals(server.stats().orphaned, 0);
+      },
+    );
+  }
+
+  for (const kind of ["transient", "quorum"]) {
+    languageTest(language, `RpcClient calls a ${language} tutorial server (${kind})`, async () => {
+      await using queue = ownQueue();
+      await using _server = await startTutorialServer(language, [brokerUrl(), queue.name, kind]);
+      await using client = await RpcClient.connect<FibonacciContract>(brokerUrl(), {
+        queue: queue.name,
+      });
+      const calls = [0, 1, 20, 25].map((n) => client.call("fibonacci", n));
+      assertEquals(await Promise.all(calls), [0, 1, 6765, 75025]);
+    });
+  }
+
+  languageTest(language, `RpcServer joins the queue of a ${language} tutorial server`, async () => {
+    for (
+      const [kind, durability] of [["transient", "transient"], ["quorum", "replicated"]] as const
+    ) {
+      await using queue = ownQueue();
+      const args = [brokerUrl(), queue.name, kind];
+      await using _theirs = await startTutorialServer(language, args);
+      const options = { queue: queue.name, handlers: { fibonacci: () => 6765 } };
+      const other = durability === "transient" ? "replicated" : "transient";
+      const mismatch = () => RpcServer.listen(brokerUrl(), { ...options, durability: other });
+      await assertRejects(mismatch, RpcError, `Set durability to "`);
+      await using _ours = await RpcServer.listen(brokerUrl(), { ...options, durability });
+      await using client = await RpcClient.connect(brokerUrl(), { queue: queue.name });
+      const calls = Array.from({ length: 4 }, () => client.call("fibonacci", 20));
+      assertEquals(new Set(await Promise.all(calls)), new Set([6765]));
+    }
+  });
+
+  languageTest(
+    language,
+    `A ${language} tutorial server joins the queue of an RpcServer`,
+    async () => {
+      await using pair = await startPair({ fibonacci: () => 6765 });
+      const args = [pair.url, pair.queue, "quorum"];
+      await using _theirs = await startTutorialServer(language, args);
+      await pair.server.close();
+      assertEquals(await pair.client.call("fibonacci", 20), 6765);
+    },
+  );
+}
+
+languageTest("python", "A client that sends JSON gets JSON from an RpcServer", async () => {
+  await using pair = await startPair({ process: (request: unknown) => `Processed: ${request}` });
+  const args = [pair.url, pair.queue, "Hello World"];
+  assertEquals(await runTutorialClient("python", args, "json_client"), "Processed: Hello World");
+});
+
+languageTest("python", "RpcClient calls a server that speaks JSON", async () => {
+  await using queue = ownQueue();
+  await using _server = await startTutorialServer(
+    "python",
+    [brokerUrl(), queue.name],
+    "json_server",
+  );
+  await using client = await RpcClient.connect(brokerUrl(), { queue: queue.name });
+  assertEquals(await client.call("process", "Hello"), "Processed: Hello");
+});
