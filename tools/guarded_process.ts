@@ -15,25 +15,25 @@ export interface GuardedProcessOptions {
  * dies, SIGKILL included. The first line of stdout is the program's pid. The pause is for other
  * programs of the same owner, which end at the same moment and may still write to the folder.
  *
- * Ctrl-C is left to the owner, which ends things in order.
+ * Signals to the whole process group, such as Ctrl-C, are left to the owner, which ends things in
+ * order.
  */
 const GUARD_SCRIPT = `
-trap '' INT HUP
+trap '' INT HUP TERM
 exec 3<&0
 "$@" >>"$GUARD_LOG" 2>&1 </dev/null 3<&- &
 program=$!
 echo "$program"
 (
-  trap - INT HUP
   read -r _ <&3
-  trap '' TERM
+  trap '' USR1
   kill -9 "$program" 2>/dev/null
   exit 7
 ) >/dev/null 2>&1 &
 guard=$!
 wait "$program"
 code=$?
-kill "$guard" 2>/dev/null
+kill -USR1 "$guard" 2>/dev/null
 wait "$guard"
 if [ "$?" = 7 ] && [ -n "$GUARD_FOLDER" ]; then
   sleep 1
