@@ -79,7 +79,10 @@ export class Connection<S extends Session> {
 
   /** The session, if there is one at this moment. */
   get session(): S | undefined {
-    return this.#state.name === "open" ? this.#state.session : undefined;
+    if (this.#state.name !== "open") return undefined;
+    // A channel closes some time before the state follows; who tries again must not find it here.
+    const { session } = this.#state;
+    return session.channels.every((channel) => channel.isOpen) ? session : undefined;
   }
 
   /**
@@ -88,7 +91,8 @@ export class Connection<S extends Session> {
    * @throws {RpcError} `closed`, if the connection is closed or closes before there is one.
    */
   whenOpen(): Promise<S> {
-    if (this.#state.name === "open") return Promise.resolve(this.#state.session);
+    const { session } = this;
+    if (session !== undefined) return Promise.resolve(session);
     if (this.#state.name === "closed") return Promise.reject(closedError());
     return (this.#opening ??= Promise.withResolvers<S>()).promise;
   }
