@@ -26,11 +26,22 @@ type Diagnosis = readonly [
   reason: string,
 ];
 
+/** What the broker says of a user who may log in but not do this; from 3.11 on with the verb. */
+const REFUSED_ACCESS_REGEXP = /((?:\w+ )?access to \w+ '[^']*') in vhost/;
+
 function diagnose(cause: Error, address: BrokerAddress): Diagnosis {
   const { message } = cause;
   const code = "code" in cause ? String(cause.code) : "";
   if (cause.name === "NotCapable" || /Requires (net|sys|env|read) access/.test(message)) {
     return ["misconfigured", `Deno denies it: add "--allow-net=${hostAndPort(address)}"`];
+  }
+  const [, refusedAccess] = REFUSED_ACCESS_REGEXP.exec(message) ?? [];
+  if (refusedAccess !== undefined) {
+    return [
+      "access-refused",
+      `the broker refuses user "${address.username}" ${refusedAccess}: see ` +
+      `"rabbitmqctl list_user_permissions"`,
+    ];
   }
   if (message.includes("ACCESS-REFUSED") || message.includes("ACCESS_REFUSED")) {
     return [
