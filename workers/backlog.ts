@@ -5,31 +5,54 @@
  */
 
 import type { Task } from "./task.ts";
+import { TaskQueue } from "./task_queue.ts";
 
-/** So many dropped tasks may keep their memory before the list is swept. */
+/** So many dropped tasks may keep their memory before the lists are swept. */
 const MAX_DROPPED = 1_024;
 
-/** A first-in first-out list of tasks that takes constant time at both ends. */
+/** Tasks in the order of their priority, and within one priority in that of their arrival. */
 export class Backlog {
-  #tasks: Task[] = [];
-  #head = 0;
   /** Tasks that came back from a worker that died; they go first. */
-  #returned: Task[] = [];
+  readonly #returned = new TaskQueue();
+  readonly #levels: { readonly priority: number; readonly tasks: TaskQueue }[] = [];
+  /** Tasks of procedures of which as many run as may run. */
+  readonly #parked = new Map<string, TaskQueue>();
+  #size = 0;
   #dropped = 0;
 
   /** How many tasks wait. */
   get size(): number {
-    return this.#returned.length + this.#tasks.length - this.#head - this.#dropped;
+    return this.#size - this.#dropped;
   }
 
-  /** Adds a task at the end. */
-  push(task: Task): void {
-    this.#tasks.push(task);
+  /** Adds a task behind those of its priority. */
+  push(task: Task, priority = 0): void {
+    this.#size++;
+    this.#level(priority).push(task);
   }
 
   /** Puts tasks back at the front, in their order. */
   unshift(tasks: readonly Task[]): void {
-    this.#returned.unshift(...tasks);
+    this.#size += tasks.length;
+    this.#returned.unshift(tasks);
+  }
+
+  /** Keeps a task that was next out of the way of others, until {@linkcode unpark}. */
+  park(task: Task): void {
+    this.#size++;
+    const { procedure } = task.request;
+    const parked = this.#parked.get(procedure) ?? new TaskQueue();
+    this.#parked.set(procedure, parked);
+    parked.push(task);
+  }
+
+  /** Puts the first parked task of a procedure at the front. */
+  unpark(procedure: string): void {
+    if (this.#parked.size === 0) return;
+    const parked = this.#parked.get(procedure);
+    const task = parked?.shift();
+    if (task !== undefined) this.#returned.push(task);
+    if (parked?.length === 0) this.#parked.delete(procedure);
   }
 
   /** Counts out a waiting task that has settled: it is passed over when its turn comes. */
@@ -40,47 +63,51 @@ export class Backlog {
 
   /** The task that is next. */
   peek(): Task | undefined {
-    for (let task = this.#first(); task !== undefined; task = this.#first()) {
-      if (!task.isSettled) return task;
+    for (let queue = this.#first(); queue !== undefined; queue = this.#first()) {
+      if (queue.first?.isSettled === false) return queue.first;
+      queue.shift();
+      this.#size--;
       this.#dropped--;
-      this.#removeFirst();
     }
     return undefined;
   }
 
   /** Takes out the task that is next. */
   shift(): Task | undefined {
-    const task = this.peek();
-    if (task !== undefined) this.#removeFirst();
-    return task;
+    if (this.peek() === undefined) return undefined;
+    this.#size--;
+    return this.#first()?.shift();
   }
 
   /** Takes out all tasks. */
   clear(): Task[] {
     this.#sweep();
-    const tasks = this.#tasks;
-    this.#tasks = [];
+    const tasks = this.#queues().flatMap((queue) => queue.clear());
+    this.#size = 0;
     return tasks;
   }
 
-  #first(): Task | undefined {
-    return this.#returned[0] ?? this.#tasks[this.#head];
+  #level(priority: number): TaskQueue {
+    const index = this.#levels.findIndex((level) => level.priority <= priority);
+    const found = this.#levels[index];
+    if (found?.priority === priority) return found.tasks;
+    const tasks = new TaskQueue();
+    this.#levels.splice(index === -1 ? this.#levels.length : index, 0, { priority, tasks });
+    return tasks;
   }
 
-  #removeFirst(): void {
-    if (this.#returned.shift() !== undefined) return;
-    this.#head++;
-    // Moving the rest only when half is gone makes the cost of a move constant per task.
-    if (this.#head * 2 < this.#tasks.length) return;
-    this.#tasks = this.#tasks.slice(this.#head);
-    this.#head = 0;
+  #first(): TaskQueue | undefined {
+    if (this.#returned.length > 0) return this.#returned;
+    for (const { tasks } of this.#levels) if (tasks.length > 0) return tasks;
+    return undefined;
+  }
+
+  #queues(): TaskQueue[] {
+    return [this.#returned, ...this.#levels.map(({ tasks }) => tasks), ...this.#parked.values()];
   }
 
   #sweep(): void {
-    const waiting = [...this.#returned, ...this.#tasks.slice(this.#head)];
-    this.#tasks = waiting.filter((task) => !task.isSettled);
-    this.#returned = [];
-    this.#head = 0;
+    for (const queue of this.#queues()) this.#size -= queue.sweep();
     this.#dropped = 0;
   }
 }

@@ -18,5 +18,12 @@ export type {
 export type { Body } from "../codec.ts";
 export { type PoolHandlers, WorkerPool } from "./pool.ts";
 export type { PoolEvent } from "./pool_events.ts";
-export type { PoolCloseOptions, RunOptions, WorkerPoolOptions } from "./pool_options.ts";
+export type {
+  PoolCloseOptions,
+  ProcedureLimits,
+  RunOptions,
+  WorkerPoolOptions,
+} from "./pool_options.ts";
+export type { HistogramSummary } from "./histogram.ts";
 export type { PoolStats } from "./pool_stats.ts";
+export type { PermissionScope, ProcessOptions, ProcessPermissions } from "./process_options.ts";

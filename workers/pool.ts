@@ -16,39 +16,22 @@ import type {
   ProcedureName,
 } from "../contract.ts";
 import { RpcTimeoutError } from "../errors.ts";
-import { Backlog } from "./backlog.ts";
 import { errorReply, ownBody, readReply } from "./bodies.ts";
-import type { StartHost, WorkerHost } from "./host.ts";
-import type { PoolEvent } from "./pool_events.ts";
 import {
   type PoolCloseOptions,
-  type PoolSettings,
   resolvePoolOptions,
   type RunOptions,
   type WorkerPoolOptions,
 } from "./pool_options.ts";
 import type { PoolStats } from "./pool_stats.ts";
-import type { ReplyMessage } from "./protocol.ts";
-import { RunTimes } from "./run_times.ts";
-import { Slot, type SlotOwner } from "./slot.ts";
-import { Task, type TaskRequest } from "./task.ts";
-import { closedError, crashedError, expiredError, overloadedError } from "./task_errors.ts";
-import { startThread } from "./thread_host.ts";
-import { untilAborted, within } from "./waiting.ts";
+import { Scheduler } from "./scheduler.ts";
+import type { TaskRequest } from "./task.ts";
+import { untilAborted } from "./waiting.ts";
 
 /** The handlers that a pool offers to a server. */
 export type PoolHandlers<C extends Contract> = {
   readonly [Name in keyof C]: EncodedHandler<C[Name]>;
 };
-
-/** A deadline comes from its caller's clock, which may be so much ahead or behind. */
-const CLOCK_TOLERANCE_MS = 5_000;
-
-/** So much work a worker may hold, in milliseconds: it hides the way from thread to thread. */
-const MAX_LOAD_MS = 3;
-
-/** How long a worker that was terminated is waited for: one that was busy may go on for ever. */
-const MAX_END_MS = 1_000;
 
 /**
  * A pool of workers that run the procedures of one worker file, one task per worker at a time.
@@ -71,23 +54,11 @@ const MAX_END_MS = 1_000;
  * ```
  */
 export class WorkerPool<C extends Contract = AnyContract> implements AsyncDisposable {
-  readonly #settings: PoolSettings;
-  readonly #slots: readonly Slot[];
-  readonly #backlog = new Backlog();
-  readonly #runTimes = new RunTimes();
-  readonly #counts = { done: 0, failed: 0, crashes: 0, cancelled: 0 };
-  /** The ends of all workers that still run, those that were given up included. */
-  readonly #ending = new Set<Promise<void>>();
-  readonly #drained = Promise.withResolvers<void>();
+  readonly #scheduler: Scheduler;
   #closing: Promise<void> | undefined;
-  #isOpen = true;
-  #isFlushDue = false;
-  #lastId = 0;
 
-  private constructor(url: string, settings: PoolSettings) {
-    this.#settings = settings;
-    const owner = this.#ownSlots((listener) => this.#watch(startThread(url, listener)));
-    this.#slots = Array.from({ length: settings.size }, (_, index) => new Slot(index, owner));
+  private constructor(scheduler: Scheduler) {
+    this.#scheduler = scheduler;
   }
 
   /**
@@ -109,12 +80,12 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
     const settings = resolvePoolOptions(options);
     const url = requireAbsolute(worker);
     signal?.throwIfAborted();
-    const pool = new WorkerPool<C>(url, settings);
+    const scheduler = new Scheduler(url, settings);
     try {
-      await untilAborted(Promise.all(pool.#slots.map((slot) => slot.start())), signal);
-      return pool;
+      await untilAborted(scheduler.open(), signal);
+      return new WorkerPool<C>(scheduler);
     } catch (error) {
-      await pool.close({ graceMs: 0 });
+      await scheduler.close(0);
       throw error;
     }
   }
@@ -135,14 +106,15 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
     input: InputOf<C, Name>,
     options: RunOptions = {},
   ): Promise<OutputOf<C, Name>> {
-    const { timeoutMs, signal } = options;
+    const { timeoutMs, signal, priority } = options;
     signal?.throwIfAborted();
     const deadline = timeoutMs === undefined ? undefined : Date.now() + timeoutMs;
     const body = toOwnBody(jsonCodec.encode(input));
-    const task = this.#submit({ procedure, body, signal, deadline });
-    const timer = timeoutMs === undefined
-      ? undefined
-      : setTimeout(() => this.#giveUp(task, new RpcTimeoutError(procedure, timeoutMs)), timeoutMs);
+    const task = this.#scheduler.submit({ procedure, body, signal, deadline, priority });
+    const timer = timeoutMs === undefined ? undefined : setTimeout(
+      () => this.#scheduler.giveUp(task, new RpcTimeoutError(procedure, timeoutMs)),
+      timeoutMs,
+    );
     try {
       // The contract is the worker file's promise; nothing here can check it.
       return readReply(procedure, await task.reply) as OutputOf<C, Name>;
@@ -158,7 +130,7 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
    * @returns One handler for each procedure, as its own enumerable properties.
    */
   handlers<D extends Contract = C>(): PoolHandlers<D> {
-    const names = this.#slots.find(({ procedures }) => procedures.length > 0)?.procedures ?? [];
+    const names = this.#scheduler.procedures;
     const handler: EncodedHandler = { handle: (request) => this.#handle(request) };
     // The contract is the worker file's promise; nothing here can check it.
     return Object.fromEntries(names.map((name) => [name, handler])) as PoolHandlers<D>;
@@ -166,10 +138,7 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
 
   /** Tells what the pool is doing, and what it has done since it was opened. */
   stats(): PoolStats {
-    const states = { idle: 0, busy: 0, starting: 0, crashed: 0, closed: 0 };
-    for (const slot of this.#slots) states[slot.state]++;
-    const { idle, busy, starting, crashed } = states;
-    return { idle, busy, starting, crashed, backlog: this.#backlog.size, ...this.#counts };
+    return this.#scheduler.stats();
   }
 
   /**
@@ -179,22 +148,13 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
    * @param options How long tasks may go on.
    */
   close(options: PoolCloseOptions = {}): Promise<void> {
-    return this.#closing ??= this.#close(options);
+    const { graceMs = 10_000 } = options;
+    return this.#closing ??= this.#scheduler.close(graceMs);
   }
 
   /** Closes the pool with the default grace. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  async #close({ graceMs = 10_000 }: PoolCloseOptions): Promise<void> {
-    this.#isOpen = false;
-    this.#checkDrained();
-    await within(this.#drained.promise, graceMs);
-    const tasks = [...this.#slots.flatMap((slot) => slot.tasks), ...this.#backlog.clear()];
-    for (const slot of this.#slots) slot.close();
-    for (const task of tasks) task.fail(closedError(task.request.procedure));
-    await within(Promise.all(this.#ending), MAX_END_MS);
   }
 
   async #handle(request: EncodedRequest): Promise<EncodedReply> {
@@ -208,142 +168,8 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
       return errorReply(error);
     }
     const task = { procedure, body, contentType, correlationId, deadline, redeliveries, signal };
-    return await this.#submit(task).reply;
+    return await this.#scheduler.submit(task).reply;
   }
-
-  #submit(request: TaskRequest): Task {
-    const { procedure } = request;
-    if (!this.#isOpen) throw closedError(procedure);
-    const { maxBacklog } = this.#settings;
-    if (this.#backlog.size >= maxBacklog && this.#pickSlot() === undefined) {
-      throw overloadedError(procedure, maxBacklog);
-    }
-    // Ids fit the 31 bits in which JavaScript engines keep small integers.
-    this.#lastId = (this.#lastId + 1) & 0x7fffffff;
-    const task = new Task(this.#lastId, request, (aborted) => this.#abandon(aborted));
-    this.#backlog.push(task);
-    this.#dispatch();
-    return task;
-  }
-
-  /** Gives waiting tasks to workers with room, in order. */
-  #dispatch(): void {
-    for (let task = this.#backlog.peek(); task !== undefined; task = this.#backlog.peek()) {
-      if (isExpired(task)) {
-        this.#backlog.shift();
-        task.fail(expiredError(task.request.procedure));
-        continue;
-      }
-      const slot = this.#pickSlot(task);
-      if (slot === undefined) return;
-      this.#backlog.shift();
-      task.holder = slot;
-      slot.assign(task, this.#runTimes.expect(task.request.procedure));
-      this.#flushSoon();
-    }
-  }
-
-  /** The slot with the least to do, if it may take one more task. */
-  #pickSlot(task?: Task): Slot | undefined {
-    let best: Slot | undefined;
-    for (const slot of this.#slots) {
-      if (slot.hasRoom && (best === undefined || slot.loadMs < best.loadMs)) best = slot;
-    }
-    if (best === undefined || best.isEmpty) return best;
-    // Bytes move with their task, so it could not be given to another worker later.
-    if (task !== undefined && typeof task.request.body !== "string") return undefined;
-    return best.loadMs < MAX_LOAD_MS ? best : undefined;
-  }
-
-  /**
-   * What arises in one turn of the event loop leaves in one `postMessage` for each worker: 8 tasks
-   * at once cost a third. A microtask would be too early, as the callers that a batch of replies
-   * wakes come with their next tasks some microtasks later.
-   */
-  #flushSoon(): void {
-    if (this.#isFlushDue) return;
-    this.#isFlushDue = true;
-    setImmediate(() => {
-      this.#isFlushDue = false;
-      for (const slot of this.#slots) slot.flush();
-    });
-  }
-
-  #giveUp(task: Task, reason: unknown): void {
-    if (task.isSettled) return;
-    task.fail(reason);
-    this.#abandon(task);
-  }
-
-  /** Sees to it that a task that has settled is not started, or knows that it may stop. */
-  #abandon(task: Task): void {
-    this.#counts.cancelled++;
-    if (task.holder === undefined) this.#backlog.drop();
-    else task.holder.abort(task);
-    this.#checkDrained();
-  }
-
-  #ownSlots(startHost: StartHost): SlotOwner {
-    return {
-      startHost,
-      startTimeoutMs: this.#settings.startTimeoutMs,
-      onRoom: () => {
-        this.#dispatch();
-        this.#checkDrained();
-      },
-      onReply: (task, reply) => this.#finish(task, reply),
-      onDeath: (running, unstarted, reason) => {
-        this.#counts.crashes++;
-        running?.fail(crashedError(running.request.procedure, reason));
-        this.#takeBack(unstarted, reason);
-      },
-      emit: (event) => this.#emit(event),
-    };
-  }
-
-  #watch(host: WorkerHost): WorkerHost {
-    const ended = host.ended.finally(() => this.#ending.delete(ended));
-    this.#ending.add(ended);
-    return host;
-  }
-
-  #finish(task: Task, { type, body, contentType, runMs }: ReplyMessage): void {
-    this.#runTimes.learn(task.request.procedure, runMs);
-    if (task.isSettled) return;
-    this.#counts[type === "output" ? "done" : "failed"]++;
-    task.fulfil({ type, body, contentType });
-  }
-
-  /** Tasks that a dead worker had not started go to another, before all that came later. */
-  #takeBack(tasks: readonly Task[], reason: string): void {
-    const waiting = tasks.filter((task) => {
-      if (task.isSettled) return false;
-      task.holder = undefined;
-      if (typeof task.request.body === "string") return true;
-      task.fail(crashedError(task.request.procedure, reason));
-      return false;
-    });
-    this.#backlog.unshift(waiting);
-    this.#dispatch();
-    this.#checkDrained();
-  }
-
-  #checkDrained(): void {
-    if (this.#isOpen || this.#backlog.size > 0) return;
-    if (this.#slots.every((slot) => slot.isEmpty)) this.#drained.resolve();
-  }
-
-  #emit(event: PoolEvent): void {
-    try {
-      this.#settings.onEvent(event);
-    } catch {
-      // An observer is a guest: what it throws is its own affair.
-    }
-  }
-}
-
-function isExpired({ request: { deadline } }: Task): boolean {
-  return deadline !== undefined && deadline + CLOCK_TOLERANCE_MS < Date.now();
 }
 
 function toOwnBody(body: Body): TaskRequest["body"] {

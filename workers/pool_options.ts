@@ -5,15 +5,52 @@
  */
 
 import type { PoolEvent } from "./pool_events.ts";
+import type { ProcessOptions } from "./process_options.ts";
 
 /** Options of {@linkcode WorkerPool.open}. */
 export interface WorkerPoolOptions {
+  /**
+   * What keeps tasks apart. A `thread` starts and answers fastest, but one that loops for ever
+   * cannot be stopped, and one that runs out of memory ends the whole program. A `process` can be
+   * killed, capped and kept from the network and the disk.
+   *
+   * @default {"thread"}
+   */
+  readonly isolation?: "thread" | "process";
+  /** Permissions and more for `isolation: "process"`. */
+  readonly process?: ProcessOptions;
+  /**
+   * The most heap that a worker may hold, in MiB. One that holds more after a task is replaced. A
+   * process is also held to it by V8: a task that needs more ends its worker.
+   *
+   * @default {undefined} What V8 allows.
+   */
+  readonly maxWorkerMemoryMb?: number;
+  /**
+   * About how many tasks a worker runs before it is replaced, against leaks. A replacement costs
+   * some 15 ms, so let it be a thousand or more.
+   *
+   * @default {undefined} No limit.
+   */
+  readonly maxTasksPerWorker?: number;
   /**
    * How many workers to run. More than there are cores is slower for CPU-bound work.
    *
    * @default {navigator.hardwareConcurrency}
    */
   readonly size?: number;
+  /**
+   * How many workers to keep when there is little to do; more are started when tasks wait.
+   *
+   * @default {size}
+   */
+  readonly minSize?: number;
+  /**
+   * How long a worker beyond `minSize` may have nothing to do before it is ended, in milliseconds.
+   *
+   * @default {30_000}
+   */
+  readonly idleTimeoutMs?: number;
   /**
    * The most tasks that wait for a worker; more are refused with `overloaded`.
    *
@@ -26,6 +63,27 @@ export interface WorkerPoolOptions {
    * @default {10_000}
    */
   readonly startTimeoutMs?: number;
+  /**
+   * The most time a task may run, in milliseconds, not counting its wait. One that runs longer
+   * fails with `timeout` and is cancelled.
+   *
+   * @default {undefined} No limit.
+   */
+  readonly timeLimitMs?: number;
+  /** Limits of single procedures, by name. */
+  readonly limits?: Readonly<Record<string, ProcedureLimits>>;
+  /**
+   * How long a cancelled task may go on before its worker is replaced, in milliseconds.
+   *
+   * @default {500}
+   */
+  readonly abortGraceMs?: number;
+  /**
+   * The most threads that go on after they were replaced; with so many the pool refuses tasks.
+   *
+   * @default {2 * size}
+   */
+  readonly maxZombies?: number;
   /** Hears of every change of a slot's state. What it throws is dropped. */
   readonly onEvent?: (event: PoolEvent) => void;
   /** Gives up opening, and closes what was opened. */
@@ -41,6 +99,12 @@ export interface RunOptions {
    * @default {undefined} As long as it takes.
    */
   readonly timeoutMs?: number;
+  /**
+   * Tasks of a higher priority start before others that wait.
+   *
+   * @default {0}
+   */
+  readonly priority?: number;
   /** Gives up waiting. A task that has not started is not started. */
   readonly signal?: AbortSignal;
 }
@@ -55,8 +119,31 @@ export interface PoolCloseOptions {
   readonly graceMs?: number;
 }
 
+/** Limits of one procedure. */
+export interface ProcedureLimits {
+  /**
+   * The most time a task of the procedure may run, in milliseconds.
+   *
+   * @default {undefined} The pool's `timeLimitMs`.
+   */
+  readonly timeLimitMs?: number;
+  /**
+   * The most tasks of the procedure that workers hold at a time.
+   *
+   * @default {undefined} No limit.
+   */
+  readonly maxConcurrent?: number;
+}
+
 /** Options with every member set. */
-export type PoolSettings = Required<Omit<WorkerPoolOptions, "signal">>;
+export type PoolSettings = Required<Omit<WorkerPoolOptions, Unset>> & {
+  readonly maxWorkerMemoryMb: number | undefined;
+  readonly maxTasksPerWorker: number | undefined;
+  readonly timeLimitMs: number | undefined;
+};
+
+/** Options that are not settings, or have no value that means their absence. */
+type Unset = "signal" | "maxWorkerMemoryMb" | "maxTasksPerWorker" | "timeLimitMs";
 
 /**
  * Checks options and fills in what is missing.
@@ -67,15 +154,48 @@ export type PoolSettings = Required<Omit<WorkerPoolOptions, "signal">>;
  */
 export function resolvePoolOptions(options: WorkerPoolOptions): PoolSettings {
   const {
+    isolation = "thread",
+    process = {},
+    maxWorkerMemoryMb,
+    maxTasksPerWorker,
     size = navigator.hardwareConcurrency,
+    minSize = size,
+    idleTimeoutMs = 30_000,
     maxBacklog = 100_000,
     startTimeoutMs = 10_000,
+    timeLimitMs,
+    limits = {},
+    abortGraceMs = 500,
+    maxZombies = 2 * size,
     onEvent = () => {},
   } = options;
   requireInteger("size", size, 1);
+  requireInteger("minSize", minSize, 1);
+  requireInteger("idleTimeoutMs", idleTimeoutMs, 0);
   requireInteger("maxBacklog", maxBacklog, 0);
   requireInteger("startTimeoutMs", startTimeoutMs, 1);
-  return { size, maxBacklog, startTimeoutMs, onEvent };
+  requireInteger("abortGraceMs", abortGraceMs, 0);
+  requireInteger("maxZombies", maxZombies, 0);
+  if (timeLimitMs !== undefined) requireInteger("timeLimitMs", timeLimitMs, 1);
+  if (maxWorkerMemoryMb !== undefined) requireInteger("maxWorkerMemoryMb", maxWorkerMemoryMb, 16);
+  if (maxTasksPerWorker !== undefined) requireInteger("maxTasksPerWorker", maxTasksPerWorker, 1);
+  return {
+    isolation,
+    process,
+    maxWorkerMemoryMb,
+    maxTasksPerWorker,
+    size,
+    minSize: Math.min(minSize, size),
+    idleTimeoutMs,
+    maxBacklog,
+    startTimeoutMs,
+    timeLimitMs,
+    // A prototype would lend its own properties to procedures of the same names.
+    limits: Object.assign(Object.create(null), limits),
+    abortGraceMs,
+    maxZombies,
+    onEvent,
+  };
 }
 
 function requireInteger(name: string, value: number, min: number): void {

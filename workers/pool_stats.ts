@@ -4,6 +4,9 @@
  * @module
  */
 
+import { Histogram, type HistogramSummary } from "./histogram.ts";
+import type { Task } from "./task.ts";
+
 /** What a pool is doing, and what it has done since it was opened. */
 export interface PoolStats {
   /** Workers that wait for a task. */
@@ -14,14 +17,72 @@ export interface PoolStats {
   readonly starting: number;
   /** Slots whose worker died, and that wait before they start the next. */
   readonly crashed: number;
+  /** Threads that were replaced because they ran on, and still do. */
+  readonly zombies: number;
   /** Tasks that wait for a worker. */
   readonly backlog: number;
   /** Tasks that gave an output. */
   readonly done: number;
   /** Tasks that gave an error reply. */
   readonly failed: number;
-  /** Workers that died. */
-  readonly crashes: number;
   /** Tasks that were given up: aborted, or over their time. */
   readonly cancelled: number;
+  /** Workers that died. */
+  readonly crashes: number;
+  /** How long tasks waited for a worker. */
+  readonly waitMs: HistogramSummary;
+  /** How long tasks ran, decoding and encoding included. */
+  readonly runMs: HistogramSummary;
+}
+
+/** Counts the tasks of one pool. */
+export class TaskCounts {
+  /** Tasks that were given up. */
+  cancelled = 0;
+  /** Workers that died. */
+  crashes = 0;
+  #done = 0;
+  #failed = 0;
+  readonly #waitMs = new Histogram();
+  readonly #runMs = new Histogram();
+  readonly #running = new Map<string, number>();
+
+  /** How many tasks of a procedure workers hold. */
+  runningOf(procedure: string): number {
+    return this.#running.get(procedure) ?? 0;
+  }
+
+  /** A worker got a task. */
+  start(task: Task): void {
+    const { procedure } = task.request;
+    this.#running.set(procedure, this.runningOf(procedure) + 1);
+    this.#waitMs.add(performance.now() - task.submittedAt);
+  }
+
+  /** A worker is rid of a task of this procedure. */
+  leave(procedure: string): void {
+    this.#running.set(procedure, this.runningOf(procedure) - 1);
+  }
+
+  /** A task was run to its end. */
+  finish(type: "output" | "error", runMs: number): void {
+    if (type === "output") this.#done++;
+    else this.#failed++;
+    this.#runMs.add(runMs);
+  }
+
+  /** The counts so far. */
+  read(): Pick<
+    PoolStats,
+    "done" | "failed" | "cancelled" | "crashes" | "waitMs" | "runMs"
+  > {
+    return {
+      done: this.#done,
+      failed: this.#failed,
+      cancelled: this.cancelled,
+      crashes: this.crashes,
+      waitMs: this.#waitMs.summary(),
+      runMs: this.#runMs.summary(),
+    };
+  }
 }

@@ -64,6 +64,8 @@ export interface ReplyMessage {
   readonly contentType: string;
   /** How long the task ran, in milliseconds, decoding and encoding included. */
   readonly runMs: number;
+  /** What the worker's heap holds, in MiB; told now and then. */
+  readonly memoryMb?: number;
 }
 
 /** The worker's end of the line to its pool. */

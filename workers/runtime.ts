@@ -15,7 +15,6 @@
  */
 
 import { codecFor } from "../codec.ts";
-import type { Handler } from "../contract.ts";
 import { RpcError } from "../errors.ts";
 import {
   type PoolMessage,
@@ -25,10 +24,13 @@ import {
   type WorkerGlobal,
   type WorkerPort,
 } from "./protocol.ts";
+import { MemoryGauge } from "./memory_gauge.ts";
+import type { WorkerHandler } from "./worker_context.ts";
 import { encodeError, encodeOutput, type TaskResult } from "./task_result.ts";
 import { TaskContext } from "./task_context.ts";
 
-export type { CallContext, Handler } from "../contract.ts";
+export type { CallContext } from "../contract.ts";
+export type { WorkerContext, WorkerHandler } from "./worker_context.ts";
 
 /** A reply waits at most this long for others to share its `postMessage` with, in milliseconds. */
 const MAX_FLUSH_DELAY_MS = 0.2;
@@ -40,7 +42,7 @@ const MAX_FLUSH_DELAY_MS = 0.2;
  * @param procedures The functions to offer, by procedure name.
  * @throws {TypeError} If this is not a worker of a pool, or a procedure is not a function.
  */
-export function expose(procedures: Readonly<Record<string, Handler>>): void {
+export function expose(procedures: Readonly<Record<string, WorkerHandler>>): void {
   const handlers = new Map(Object.entries(procedures));
   for (const [name, handler] of handlers) {
     if (typeof handler !== "function") {
@@ -64,13 +66,14 @@ export function expose(procedures: Readonly<Record<string, Handler>>): void {
 
 class WorkerRuntime {
   readonly #port: WorkerPort;
-  readonly #handlers: ReadonlyMap<string, Handler>;
+  readonly #handlers: ReadonlyMap<string, WorkerHandler>;
   readonly #waiting: RunMessage[] = [];
   #current: TaskContext | undefined;
   #isDue = false;
   #flushedAt = 0;
+  readonly #memory = new MemoryGauge();
 
-  constructor(port: WorkerPort, handlers: ReadonlyMap<string, Handler>) {
+  constructor(port: WorkerPort, handlers: ReadonlyMap<string, WorkerHandler>) {
     this.#port = port;
     this.#handlers = handlers;
   }
@@ -81,13 +84,21 @@ class WorkerRuntime {
         this.#waiting.push(message);
         return this.#startSoon();
       case "abort":
-        if (this.#current?.id === message.id) this.#current.abort();
-        return;
+        return this.#abort(message.id);
       case "load":
         return;
       default:
         return unreachable(message);
     }
+  }
+
+  #abort(id: number): void {
+    if (this.#current?.id === id) return this.#current.abort();
+    const index = this.#waiting.findIndex((task) => task.id === id);
+    if (index === -1) return;
+    this.#waiting.splice(index, 1);
+    this.#port.send({ type: "skipped", id });
+    this.#port.flush();
   }
 
   /** Not at once: the messages of one batch are received first, so that their replies batch too. */
@@ -150,7 +161,7 @@ class WorkerRuntime {
     const handler = this.#handlers.get(task.procedure);
     if (handler === undefined) throw unknownProcedure(task, this.#handlers);
     // A handler's input type is a promise of its contract: whoever calls must keep it.
-    return (handler as Handler<unknown>)(input, context);
+    return (handler as WorkerHandler<unknown>)(input, context);
   }
 
   #finish(task: RunMessage, startedAt: number, reply: TaskResult): void {
@@ -158,8 +169,14 @@ class WorkerRuntime {
     this.#current = undefined;
     this.#port.control?.finish(task.cell);
     const { type, body, contentType, transfer } = reply;
-    this.#port.send({ type, id: task.id, body, contentType, runMs: now - startedAt }, transfer);
-    if (now - this.#flushedAt < MAX_FLUSH_DELAY_MS) return;
+    const memoryMb = this.#memory.measure(now);
+    this.#port.send(
+      { type, id: task.id, body, contentType, runMs: now - startedAt, ...memoryMb },
+      transfer,
+    );
+    // Without shared memory, the pool knows from the replies alone which task runs.
+    const isTold = this.#port.control !== undefined;
+    if (isTold && now - this.#flushedAt < MAX_FLUSH_DELAY_MS) return;
     this.#flushedAt = now;
     this.#port.flush();
   }
@@ -172,7 +189,10 @@ function unknownContentType(task: RunMessage): RpcError {
   );
 }
 
-function unknownProcedure(task: RunMessage, handlers: ReadonlyMap<string, Handler>): RpcError {
+function unknownProcedure(
+  task: RunMessage,
+  handlers: ReadonlyMap<string, WorkerHandler>,
+): RpcError {
   const known = [...handlers.keys()].map((name) => `"${name}"`).join(", ");
   return new RpcError(
     "unknown-procedure",

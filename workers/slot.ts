@@ -5,10 +5,13 @@
  */
 
 import { RpcError } from "../errors.ts";
+import { HeldTasks } from "./held_tasks.ts";
 import type { StartHost, WorkerHost } from "./host.ts";
+import { Outbox } from "./outbox.ts";
 import type { PoolEvent } from "./pool_events.ts";
-import { CellState, MAX_WINDOW, PROTOCOL_VERSION } from "./protocol.ts";
-import type { ReplyMessage, RunMessage, WorkerMessage } from "./protocol.ts";
+import { Wear } from "./wear.ts";
+import { PROTOCOL_VERSION, type ReplyMessage, type WorkerMessage } from "./protocol.ts";
+import { RunClock, type RunLimits } from "./run_clock.ts";
 import type { Task } from "./task.ts";
 
 /** The wait before the second restart in a row, in milliseconds; it doubles with each further. */
@@ -16,52 +19,59 @@ const FIRST_BACKOFF_MS = 100;
 const MAX_BACKOFF_MS = 5_000;
 
 /** What a slot needs of its pool. */
-export interface SlotOwner {
+export interface SlotOwner extends Omit<RunLimits, "onIgnored"> {
   /** Starts a worker. */
   readonly startHost: StartHost;
   /** The most time a worker has from its start until it is ready, in milliseconds. */
   readonly startTimeoutMs: number;
+  /** The most tasks that a worker runs before it is replaced; absent is no limit. */
+  readonly maxTasksPerWorker: number | undefined;
+  /** The most memory that a worker may hold between tasks, in MiB; absent is no limit. */
+  readonly maxWorkerMemoryMb: number | undefined;
   /** A worker has room for tasks. */
-  onRoom(slot: Slot): void;
+  onRoom(): void;
   /** A worker has run a task to its end. */
   onReply(task: Task, reply: ReplyMessage): void;
-  /** A worker died that held these tasks; the first is the one that it ran, if it ran any. */
-  onDeath(running: Task | undefined, unstarted: readonly Task[], reason: string): void;
+  /** A worker is rid of a task that it has not run to its end. */
+  onLeft(task: Task): void;
+  /** A worker died, perhaps in the middle of a task. */
+  onCrash(running: Task | undefined, reason: string): void;
+  /** A worker is gone that had not started these tasks. */
+  onUnstarted(tasks: readonly Task[], reason: string): void;
+  /** A worker has run as many tasks, or holds as much memory, as it may. */
+  onWorn(slot: Slot): void;
+  /** A worker was given up, which may go on for as long as it likes. */
+  onZombie(host: WorkerHost, slot: number): void;
   /** Tells the observer. */
   emit(event: PoolEvent): void;
 }
 
 type Timer = ReturnType<typeof setTimeout>;
 
+/** A worker that takes tasks. */
+interface Live {
+  readonly host: WorkerHost;
+  readonly held: HeldTasks;
+}
+
 type SlotState =
   | { readonly name: "starting"; readonly host: WorkerHost; readonly timer: Timer }
-  | { readonly name: "idle"; readonly host: WorkerHost }
-  | { readonly name: "busy"; readonly host: WorkerHost }
+  | { readonly name: "idle" | "busy" } & Live
   | { readonly name: "crashed"; readonly timer: Timer }
   | { readonly name: "closed" };
-
-/** A task that a worker holds. */
-interface HeldTask {
-  /** Absent once the pool has taken it back. */
-  task: Task | undefined;
-  readonly id: number;
-  readonly cell: number;
-  readonly expectedMs: number;
-}
 
 /** One place in a pool, with the worker that is in it. */
 export class Slot {
   readonly index: number;
   readonly #owner: SlotOwner;
+  readonly #outbox = new Outbox();
+  readonly #clock: RunClock;
+  readonly #wear: Wear;
+  #ready: PromiseWithResolvers<void> | undefined;
   #state: SlotState = { name: "closed" };
-  #held: HeldTask[] = [];
-  #loadMs = 0;
-  #freeCells: number[] = [];
-  #outbox: RunMessage[] = [];
-  #transfer: ArrayBuffer[] = [];
+  #isRetiring = false;
   #crashesInARow = 0;
   #procedures: readonly string[] = [];
-  #ready = Promise.withResolvers<void>();
 
   /**
    * Makes a slot without a worker.
@@ -72,6 +82,14 @@ export class Slot {
   constructor(index: number, owner: SlotOwner) {
     this.index = index;
     this.#owner = owner;
+    const { abortGraceMs, maxTasksPerWorker, maxWorkerMemoryMb } = owner;
+    this.#wear = new Wear(maxTasksPerWorker, maxWorkerMemoryMb);
+    this.#clock = new RunClock({
+      abortGraceMs,
+      timeLimitOf: (procedure) => owner.timeLimitOf(procedure),
+      onOverrun: (task, limitMs) => owner.onOverrun(task, limitMs),
+      onIgnored: (task) => this.#giveUp(task),
+    });
   }
 
   /** What the slot is doing. */
@@ -79,20 +97,9 @@ export class Slot {
     return this.#state.name;
   }
 
-  /** Whether the worker holds no task at all. */
-  get isEmpty(): boolean {
-    return this.#held.length === 0;
-  }
-
-  /** How long the tasks that the worker holds will take, in milliseconds, as far as is known. */
-  get loadMs(): number {
-    return this.#loadMs;
-  }
-
-  /** Whether a worker is there that can hold one more task. */
-  get hasRoom(): boolean {
-    const { name } = this.#state;
-    return (name === "idle" || name === "busy") && this.#freeCells.length > 0;
+  /** What the worker holds, if there is a worker that is ready. */
+  get held(): HeldTasks | undefined {
+    return "held" in this.#state ? this.#state.held : undefined;
   }
 
   /** The procedures that the worker exposes. */
@@ -102,75 +109,77 @@ export class Slot {
 
   /** Starts a worker; settles when the first one is ready, or cannot be started. */
   start(): Promise<void> {
+    const ready = Promise.withResolvers<void>();
+    this.#ready = ready;
     this.#startWorker();
-    return this.#ready.promise;
+    return ready.promise;
   }
 
   /** Gives the worker a task, which leaves with the next {@linkcode flush}. */
   assign(task: Task, expectedMs: number): void {
-    if (this.#state.name === "idle") this.#become({ name: "busy", host: this.#state.host });
-    const cell = this.#freeCells.pop();
-    if (this.#state.name !== "busy" || cell === undefined) {
+    if (!("held" in this.#state)) {
       throw new TypeError(`Cannot assign a task as slot ${this.index} is ${this.#state.name}`);
     }
-    this.#held.push({ task, id: task.id, cell, expectedMs });
-    this.#loadMs += expectedMs;
-    const { body } = task.request;
-    // A body of bytes is the task's own copy, and nobody needs it here any more.
-    if (typeof body !== "string") this.#transfer.push(body.buffer);
-    this.#outbox.push(toMessage(task, cell));
+    const { host, held } = this.#state;
+    if (this.#state.name === "idle") this.#become({ name: "busy", host, held });
+    this.#outbox.add(task, held.add(task, expectedMs));
+    this.#clock.watch(held.first?.task);
   }
 
   /** Sends the tasks that were assigned since the last time. */
   flush(): void {
-    if (this.#outbox.length === 0 || this.#state.name !== "busy") return;
-    const messages = this.#outbox;
-    const transfer = this.#transfer;
-    this.#outbox = [];
-    this.#transfer = [];
+    if (!("held" in this.#state)) return;
     try {
-      this.#state.host.post(messages, transfer);
+      this.#outbox.send(this.#state.host);
     } catch (error) {
-      this.#crash(`it cannot be reached: ${error instanceof Error ? error.message : error}`);
+      this.#crash(`it cannot be reached: ${describe(error)}`);
     }
   }
 
-  /** Tells the worker that nobody waits for a task any more. */
-  abort(task: Task): void {
-    const held = this.#held.find((candidate) => candidate.task === task);
-    if (held === undefined || this.#state.name !== "busy") return;
-    const { control } = this.#state.host;
-    if (control?.takeBack(held.cell)) {
-      held.task = undefined;
-      return;
-    }
-    control?.cancel(held.cell);
-    this.#state.host.post([{ type: "abort", id: held.id }], []);
+  /** Tells the worker that nobody waits for a task; returns whether it had not started it. */
+  abort(task: Task): boolean {
+    if (!("held" in this.#state)) return false;
+    const { host, held } = this.#state;
+    const aborted = held.find(task);
+    if (aborted === undefined) return false;
+    if (held.takeBack(aborted)) return true;
+    host.control?.cancel(aborted.cell);
+    // The task may still wait here; the worker must not hear of its end before its start.
+    this.flush();
+    host.post([{ type: "abort", id: task.id }], []);
+    this.#clock.watch(held.first?.task);
+    return false;
   }
 
-  /** The tasks that the worker holds and that somebody waits for. */
-  get tasks(): Task[] {
-    return this.#held.flatMap(({ task }) => task ?? []);
+  /** Takes no more tasks, and ends once the worker has run those that it holds. */
+  retire(): void {
+    this.#isRetiring = true;
+    this.flush();
+    this.#closeRetired();
   }
 
   /** Ends the worker, and starts no other. */
   close(): void {
     this.#release();
     if (this.#state.name !== "closed") this.#become({ name: "closed" });
-    this.#ready.reject(notStarted("the pool was closed"));
+    this.#ready?.reject(notStarted("the pool was closed"));
   }
 
   #startWorker(): void {
     const startedAt = performance.now();
     const { startTimeoutMs, startHost } = this.#owner;
-    this.#freeCells = Array.from({ length: MAX_WINDOW }, (_, index) => MAX_WINDOW - 1 - index);
-    const host = startHost({
-      onMessages: (messages) => {
-        for (const message of messages) this.#receive(message, startedAt);
-        this.#settleIdle();
-      },
-      onDeath: (reason) => this.#crash(reason),
-    });
+    let host: WorkerHost;
+    try {
+      host = startHost({
+        onMessages: (messages) => {
+          for (const message of messages) this.#receive(message, startedAt);
+          this.#afterMessages();
+        },
+        onDeath: (reason) => this.#crash(reason),
+      });
+    } catch (error) {
+      return this.#planRestart(describe(error), undefined);
+    }
     const timer = setTimeout(
       () => this.#crash(`it was not ready within ${startTimeoutMs} ms: does it call expose()?`),
       startTimeoutMs,
@@ -188,8 +197,7 @@ export class Slot {
       case "error":
         return this.#finish(message);
       case "skipped":
-        this.#takeOut(message.id);
-        return;
+        return this.#skip(message.id);
       case "booted":
       case "ending":
         return;
@@ -205,101 +213,109 @@ export class Slot {
       return this.#crash(`it speaks protocol version ${version}, and the pool ${PROTOCOL_VERSION}`);
     }
     this.#procedures = procedures;
-    clearTimeout(this.#state.timer);
-    this.#state = { name: "idle", host: this.#state.host };
+    this.#wear.reset();
+    const { timer, host } = this.#state;
+    clearTimeout(timer);
+    this.#state = { name: "idle", host, held: new HeldTasks(host.control) };
     this.#owner.emit({ type: "ready", slot: this.index, startMs, procedures });
-    this.#ready.resolve();
-    this.#owner.onRoom(this);
+    this.#ready?.resolve();
+    this.#owner.onRoom();
   }
 
-  #finish(message: ReplyMessage): void {
-    const task = this.#takeOut(message.id);
-    if (task === undefined) return;
+  #finish(reply: ReplyMessage): void {
+    const held = this.held?.remove(reply.id);
+    if (held === undefined || held.isTakenBack) return;
     this.#crashesInARow = 0;
-    this.#owner.onReply(task, message);
+    this.#owner.onReply(held.task, reply);
+    if (!this.#wear.add(reply.memoryMb)) return;
+    this.#owner.onWorn(this);
   }
 
-  #takeOut(id: number): Task | undefined {
-    const index = this.#held.findIndex((held) => held.id === id);
-    const [held] = index === -1 ? [] : this.#held.splice(index, 1);
-    if (held === undefined || !("host" in this.#state)) return undefined;
-    this.#state.host.control?.release(held.cell);
-    this.#freeCells.push(held.cell);
-    this.#loadMs = this.#held.length === 0 ? 0 : this.#loadMs - held.expectedMs;
-    return held.task;
+  #skip(id: number): void {
+    const held = this.held?.remove(id);
+    // A task that was taken back has left at once.
+    if (held !== undefined && !held.isTakenBack) this.#owner.onLeft(held.task);
   }
 
-  #settleIdle(): void {
+  /** One batch of replies has been dealt with: the next task begins its time, or there is none. */
+  #afterMessages(): void {
     if (this.#state.name !== "busy") return;
-    this.#owner.onRoom(this);
-    if (this.#held.length === 0) this.#become({ name: "idle", host: this.#state.host });
+    this.#clock.watch(this.#state.held.first?.task);
+    this.#owner.onRoom();
+    if (!("held" in this.#state)) return;
+    const { host, held } = this.#state;
+    if (held.isEmpty) this.#become({ name: "idle", host, held });
+    this.#closeRetired();
+  }
+
+  #closeRetired(): void {
+    if (!this.#isRetiring || this.held?.isEmpty === false) return;
+    this.#release();
+    this.#become({ name: "closed" });
+  }
+
+  /** The worker runs on although its task was cancelled: it makes way for another. */
+  #giveUp(task: Task): void {
+    if (!("held" in this.#state)) return;
+    const { host, held } = this.#state;
+    const unstarted = held.wanted.flatMap((one) => one.task === task ? [] : one.task);
+    const { procedure } = task.request;
+    this.#owner.emit({ type: "given-up", slot: this.index, procedure });
+    this.#release();
+    if (host.control !== undefined) this.#owner.onZombie(host, this.index);
+    this.#startWorker();
+    this.#owner.onLeft(task);
+    this.#owner.onUnstarted(unstarted, `it went on with "${procedure}" after its end`);
   }
 
   /** Ends the worker and everything it held, and plans the next. */
   #crash(reason: string): void {
     if (!("host" in this.#state)) return;
-    const { host } = this.#state;
-    const wasStarting = this.#state.name === "starting";
-    const held = this.#held.filter(({ task }) => task !== undefined);
-    const started = held.find(({ cell }) => hasStarted(host, cell));
-    const running = started ?? (host.control === undefined ? held[0] : undefined);
+    const wanted = this.held?.wanted ?? [];
+    const running = this.held?.findRunning()?.task;
+    this.#planRestart(reason, running?.request.procedure);
+    const unstarted = wanted.flatMap(({ task }) => task === running ? [] : task);
+    this.#owner.onCrash(running, reason);
+    this.#owner.onUnstarted(unstarted, reason);
+  }
+
+  #planRestart(reason: string, procedure: string | undefined): void {
+    const isNew = !("held" in this.#state);
     this.#release();
-    const restartInMs = this.#backOff(wasStarting);
+    const restartInMs = this.#backOff(isNew);
     const timer = setTimeout(() => this.#startWorker(), restartInMs);
     this.#state = { name: "crashed", timer };
-    const procedure = running?.task?.request.procedure;
     this.#owner.emit({ type: "crashed", slot: this.index, reason, procedure, restartInMs });
-    this.#ready.reject(notStarted(reason));
-    const unstarted = held.flatMap((one) => one === running ? [] : one.task ?? []);
-    this.#owner.onDeath(running?.task, unstarted, reason);
+    this.#ready?.reject(notStarted(reason));
   }
 
   /** A worker that had run tasks is replaced at once; one that dies again and again is not. */
-  #backOff(wasStarting: boolean): number {
+  #backOff(isNew: boolean): number {
     this.#crashesInARow += 1;
-    const doublings = this.#crashesInARow - (wasStarting ? 1 : 2);
+    const doublings = this.#crashesInARow - (isNew ? 1 : 2);
     return doublings < 0 ? 0 : Math.min(FIRST_BACKOFF_MS * 2 ** doublings, MAX_BACKOFF_MS);
   }
 
   /** Lets go of the worker and of whatever was meant for it. */
   #release(): void {
+    this.#clock.stop();
     if ("timer" in this.#state) clearTimeout(this.#state.timer);
     if ("host" in this.#state) this.#state.host.terminate();
-    this.#held = [];
-    this.#loadMs = 0;
-    this.#outbox = [];
-    this.#transfer = [];
+    this.#outbox.clear();
   }
 
-  #become(state: SlotState & { name: "starting" | "idle" | "busy" | "closed" }): void {
+  #become(state: Exclude<SlotState, { name: "crashed" }>): void {
     this.#state = state;
     this.#owner.emit({ type: state.name, slot: this.index });
   }
 }
 
-function hasStarted(host: WorkerHost, cell: number): boolean {
-  const state = host.control?.stateOf(cell);
-  return state === CellState.started || state === CellState.cancelled;
-}
-
-function toMessage({ id, request }: Task, cell: number): RunMessage {
-  const { procedure, body, contentType, correlationId, deadline, redeliveries } = request;
-  return {
-    type: "run",
-    id,
-    cell,
-    procedure,
-    body,
-    // Each member of a message costs time on the pool's thread.
-    ...(contentType === undefined ? {} : { contentType }),
-    ...(correlationId === undefined ? {} : { correlationId }),
-    ...(deadline === undefined ? {} : { deadline }),
-    ...(redeliveries ? { redeliveries } : {}),
-  };
-}
-
 function notStarted(reason: string): RpcError {
   return new RpcError("worker-not-started", `Cannot start a worker: ${reason}`);
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function unreachable(message: never): never {

@@ -17,18 +17,22 @@ export interface TaskRequest {
   readonly deadline?: number | undefined;
   readonly redeliveries?: number;
   readonly signal?: AbortSignal | undefined;
+  /** Tasks of a higher priority start first; 0 is that of most. */
+  readonly priority?: number | undefined;
 }
 
 /** Whoever runs a task. */
 export interface TaskHolder {
-  /** Hears that nobody waits for the task any more. */
-  abort(task: Task): void;
+  /** Hears that nobody waits for the task any more; tells whether it let go of it at once. */
+  abort(task: Task): boolean;
 }
 
 /** A task and the promise of its reply, which settles exactly once. */
 export class Task {
   readonly id: number;
   readonly request: TaskRequest;
+  /** When the task came, on the clock of `performance.now()`. */
+  readonly submittedAt: number = performance.now();
   /** Who runs the task; absent while it waits. */
   holder: TaskHolder | undefined;
   readonly #reply = Promise.withResolvers<EncodedReply>();

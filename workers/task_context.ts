@@ -4,11 +4,11 @@
  * @module
  */
 
-import type { CallContext } from "../contract.ts";
 import { CellState, type ControlBlock, type RunMessage } from "./protocol.ts";
+import type { WorkerContext } from "./worker_context.ts";
 
 /** The context of one task. Its signal is made only for a handler that looks at it. */
-export class TaskContext implements CallContext {
+export class TaskContext implements WorkerContext {
   /** The id of the task. */
   readonly id: number;
   readonly #task: RunMessage;
@@ -27,39 +27,38 @@ export class TaskContext implements CallContext {
     this.#control = control;
   }
 
-  /** The procedure that was called. */
   get procedure(): string {
     return this.#task.procedure;
   }
-  /** The id that ties the reply to its call, if the request has one. */
   get correlationId(): string | undefined {
     return this.#task.correlationId;
   }
-  /** When the caller stops waiting, in Unix milliseconds, if the request says so. */
   get deadline(): number | undefined {
     return this.#task.deadline;
   }
-  /** How often this request was delivered before. */
   get redeliveries(): number {
     return this.#task.redeliveries ?? 0;
   }
-  /** Aborts when nobody waits for the output any more. */
   get signal(): AbortSignal {
-    if (this.#controller === undefined) {
-      this.#controller = new AbortController();
-      if (this.#control?.stateOf(this.#task.cell) === CellState.cancelled) this.abort();
-    }
+    this.#controller ??= new AbortController();
+    if (this.#isCancelled()) this.abort();
     return this.#controller.signal;
+  }
+
+  throwIfCancelled(): void {
+    if (this.#isCancelled()) this.abort();
+    this.#controller?.signal.throwIfAborted();
   }
 
   /** Tells the handler that nobody waits for the output any more. */
   abort(): void {
     this.#controller ??= new AbortController();
-    this.#controller.abort(
-      new DOMException(
-        `Cannot go on with "${this.procedure}" as nobody waits for its output`,
-        "AbortError",
-      ),
-    );
+    if (this.#controller.signal.aborted) return;
+    const message = `Cannot go on with "${this.procedure}" as nobody waits for its output`;
+    this.#controller.abort(new DOMException(message, "AbortError"));
+  }
+
+  #isCancelled(): boolean {
+    return this.#control?.stateOf(this.#task.cell) === CellState.cancelled;
   }
 }

@@ -36,3 +36,21 @@ export function crashedError(procedure: string, reason: string): RpcError {
     `Cannot complete "${procedure}" as its worker died: ${reason}`,
   );
 }
+
+/** The task ran for longer than it may. */
+export function overrunError(procedure: string, limitMs: number): RpcError {
+  return new RpcError(
+    "timeout",
+    `Cannot complete "${procedure}" as it ran for longer than its limit of ${limitMs} ms`,
+  );
+}
+
+/** Too many threads run that cannot be stopped. */
+export function zombiesError(procedure: string, zombies: number): RpcError {
+  return new RpcError(
+    "overloaded",
+    `Cannot run "${procedure}" as too many threads run on after their tasks were cancelled: ` +
+      `${zombies} of them`,
+    { retryable: true },
+  );
+}

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { describeError } from "../errors.ts";
+import { giveLastWords, showError } from "./last_words.ts";
 import { holdLifeLock } from "./life_lock.ts";
 import {
   ControlBlock,
@@ -22,15 +22,12 @@ interface ThreadGlobal {
   onmessage: ((event: MessageEvent<readonly PoolMessage[]>) => void) | null;
   postMessage(messages: readonly WorkerMessage[], transfer: ArrayBuffer[]): void;
   close(): void;
-  addEventListener(type: "error", listener: (event: ErrorEvent) => void): void;
-  addEventListener(
-    type: "unhandledrejection",
-    listener: (event: PromiseRejectionEvent) => void,
-  ): void;
 }
 // This file is only ever loaded in a Web Worker. Its users check it with the types of a worker's
 // global object, and the package's own checks with those of a window's: this cast suits both.
 const thread = globalThis as unknown as ThreadGlobal;
+
+const close = thread.close.bind(thread);
 
 class ThreadPort implements WorkerPort {
   readonly control: ControlBlock;
@@ -69,7 +66,10 @@ thread.postMessage([{ type: "booted", lockName: await holdLifeLock() }], []);
 /** Settles once the file has called `expose()`, or once the pool knows why it has not. */
 async function load(message: LoadMessage): Promise<void> {
   const port = new ThreadPort(new ControlBlock(message.control));
-  reportEveryEnd(port);
+  giveLastWords((reason) => {
+    port.send({ type: "ending", reason });
+    port.flush();
+  }, close);
   let isExposed = false;
   thread[WORKER_PORT] = {
     control: port.control,
@@ -83,7 +83,7 @@ async function load(message: LoadMessage): Promise<void> {
   try {
     await import(message.url);
   } catch (error) {
-    return refuse(show(error));
+    return refuse(showError(error));
   }
   if (isExposed) port.flush();
   else refuse("the file never calls expose()");
@@ -91,38 +91,4 @@ async function load(message: LoadMessage): Promise<void> {
 
 function refuse(reason: string): void {
   thread.postMessage([{ type: "unusable", reason }], []);
-}
-
-/** Deno tells the owner of a Web Worker nothing of `close()` and `exit()`, and little of errors. */
-function reportEveryEnd(port: ThreadPort): void {
-  const close = thread.close.bind(thread);
-  const exit = Deno.exit;
-  function report(reason: string): void {
-    port.send({ type: "ending", reason });
-    port.flush();
-  }
-  thread.close = () => {
-    report("it called self.close()");
-    close();
-  };
-  // `process.exit()` ends here too.
-  Deno.exit = (code) => {
-    report(`it called Deno.exit(${code ?? ""})`);
-    return exit(code);
-  };
-  thread.addEventListener("error", (event) => {
-    event.preventDefault();
-    report(`uncaught ${show(event.error ?? event.message)}`);
-    close();
-  });
-  thread.addEventListener("unhandledrejection", (event) => {
-    event.preventDefault();
-    report(`unhandled rejection: ${show(event.reason)}`);
-    close();
-  });
-}
-
-function show(thrown: unknown): string {
-  const { name, message } = describeError(thrown);
-  return thrown instanceof Error ? `${name}: ${message}` : message;
 }

@@ -1,0 +1,55 @@
+/**
+ * Sees to it that a worker tells why it ends, as far as it can be known in advance.
+ *
+ * @module
+ */
+
+import { describeError } from "../errors.ts";
+
+/** What is used here of a global object: one of a Web Worker, or of a process. */
+interface EndingGlobal {
+  close(): void;
+  addEventListener(type: "error", listener: (event: ErrorEvent) => void): void;
+  addEventListener(
+    type: "unhandledrejection",
+    listener: (event: PromiseRejectionEvent) => void,
+  ): void;
+}
+// Users check this file with the types of a worker, the package's own checks use a window's.
+const scope = globalThis as unknown as EndingGlobal;
+
+/**
+ * Calls `report` before the worker ends itself, or is ended by an error that nobody caught. Deno
+ * tells the owner of a Web Worker nothing of `close()` and `exit()`, and little of errors.
+ *
+ * @param report Tells the pool; it must have done so when it returns.
+ * @param end Ends the worker.
+ */
+export function giveLastWords(report: (reason: string) => void, end: () => void): void {
+  const exit = Deno.exit;
+  scope.close = () => {
+    report("it called self.close()");
+    end();
+  };
+  // `process.exit()` ends here too.
+  Deno.exit = (code) => {
+    report(`it called Deno.exit(${code ?? ""})`);
+    return exit(code);
+  };
+  scope.addEventListener("error", (event) => {
+    event.preventDefault();
+    report(`uncaught ${showError(event.error ?? event.message)}`);
+    end();
+  });
+  scope.addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    report(`unhandled rejection: ${showError(event.reason)}`);
+    end();
+  });
+}
+
+/** One line that says what was thrown. */
+export function showError(thrown: unknown): string {
+  const { name, message } = describeError(thrown);
+  return thrown instanceof Error ? `${name}: ${message}` : message;
+}

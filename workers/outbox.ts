@@ -1,0 +1,53 @@
+/**
+ * Tasks on their way to a worker.
+ *
+ * @module
+ */
+
+import type { WorkerHost } from "./host.ts";
+import type { RunMessage } from "./protocol.ts";
+import type { Task } from "./task.ts";
+
+/** Gathers tasks, so that they leave in one message. */
+export class Outbox {
+  #messages: RunMessage[] = [];
+  #transfer: ArrayBuffer[] = [];
+
+  /** Adds a task. A body of bytes is the task's own copy, which nobody needs here any more. */
+  add(task: Task, cell: number): void {
+    const { body } = task.request;
+    if (typeof body !== "string") this.#transfer.push(body.buffer);
+    this.#messages.push(toMessage(task, cell));
+  }
+
+  /** Sends what was gathered. */
+  send(host: WorkerHost): void {
+    if (this.#messages.length === 0) return;
+    const messages = this.#messages;
+    const transfer = this.#transfer;
+    this.clear();
+    host.post(messages, transfer);
+  }
+
+  /** Forgets what was gathered. */
+  clear(): void {
+    this.#messages = [];
+    this.#transfer = [];
+  }
+}
+
+function toMessage({ id, request }: Task, cell: number): RunMessage {
+  const { procedure, body, contentType, correlationId, deadline, redeliveries } = request;
+  return {
+    type: "run",
+    id,
+    cell,
+    procedure,
+    body,
+    // Each member of a message costs time on the pool's thread.
+    ...(contentType === undefined ? {} : { contentType }),
+    ...(correlationId === undefined ? {} : { correlationId }),
+    ...(deadline === undefined ? {} : { deadline }),
+    ...(redeliveries ? { redeliveries } : {}),
+  };
+}

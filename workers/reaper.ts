@@ -1,0 +1,65 @@
+/**
+ * Ends the worker processes of a pool whose own process was killed. An idle worker process ends
+ * with its standard input, but a busy one does not look at it.
+ *
+ * @module
+ */
+
+/** Remembers process ids; kills them all when its input ends, which is when its parent is gone. */
+const SCRIPT = `
+trap '' INT TERM HUP
+pids=
+while read -r action pid; do
+  kept=
+  for known in $pids; do [ "$known" = "$pid" ] || kept="$kept $known"; done
+  pids=$kept
+  [ "$action" = watch ] && pids="$pids $pid"
+done
+[ -z "$pids" ] || kill -KILL $pids 2>/dev/null
+`;
+
+/** A shell that outlives this process by as long as it takes to kill what it started. */
+export class Reaper {
+  #child: Deno.ChildProcess | undefined;
+  #writer: WritableStreamDefaultWriter<Uint8Array> | undefined;
+  #watched = 0;
+  readonly #encoder = new TextEncoder();
+
+  /** Sees to it that a process does not outlive this one. */
+  watch(pid: number): void {
+    // Windows has no shell for this; there, a busy worker process ends with its task.
+    if (Deno.build.os === "windows") return;
+    this.#writer ??= this.#start();
+    this.#watched++;
+    this.#tell(`watch ${pid}`);
+  }
+
+  /** Forgets a process that has ended; ids of processes are used again. */
+  forget(pid: number): void {
+    if (this.#writer === undefined) return;
+    this.#tell(`forget ${pid}`);
+    if (--this.#watched === 0) void this.#stop();
+  }
+
+  #start(): WritableStreamDefaultWriter<Uint8Array> {
+    this.#child = new Deno.Command("sh", {
+      args: ["-c", SCRIPT],
+      stdin: "piped",
+      stdout: "null",
+      stderr: "null",
+    }).spawn();
+    return this.#child.stdin.getWriter();
+  }
+
+  #tell(line: string): void {
+    this.#writer?.write(this.#encoder.encode(`${line}\n`)).catch(() => {});
+  }
+
+  async #stop(): Promise<void> {
+    const child = this.#child;
+    const writer = this.#writer;
+    this.#writer = undefined;
+    await writer?.close().catch(() => {});
+    await child?.status;
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * The time that a worker's running task has left.
+ *
+ * @module
+ */
+
+import type { Task } from "./task.ts";
+
+/** How long tasks may run. */
+export interface RunLimits {
+  /** How long a task may go on once nobody waits for it any more, in milliseconds. */
+  readonly abortGraceMs: number;
+  /** The most time a procedure may run, in milliseconds; absent is no limit. */
+  timeLimitOf(procedure: string): number | undefined;
+  /** A task has run for longer than its procedure may. */
+  onOverrun(task: Task, limitMs: number): void;
+  /** A task goes on although it was cancelled, and its grace is over. */
+  onIgnored(task: Task): void;
+}
+
+/**
+ * Times one task at a time: first its limit, and once it was cancelled its grace. The time starts
+ * when the task is the worker's first, not when it began to wait.
+ */
+export class RunClock {
+  readonly #limits: RunLimits;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #task: Task | undefined;
+  #isGrace = false;
+
+  /**
+   * Makes a clock that stands still.
+   *
+   * @param limits How long tasks may run, and what happens then.
+   */
+  constructor(limits: RunLimits) {
+    this.#limits = limits;
+  }
+
+  /** Times this task from now on; a task that is timed already goes on. */
+  watch(task: Task | undefined): void {
+    if (task === this.#task && (task === undefined || task.isSettled === this.#isGrace)) return;
+    this.stop();
+    if (task === undefined) return;
+    this.#task = task;
+    this.#isGrace = task.isSettled;
+    const { abortGraceMs } = this.#limits;
+    if (task.isSettled) {
+      this.#timer = setTimeout(() => this.#limits.onIgnored(task), abortGraceMs);
+      return;
+    }
+    const limitMs = this.#limits.timeLimitOf(task.request.procedure);
+    if (limitMs === undefined) return;
+    this.#timer = setTimeout(() => this.#limits.onOverrun(task, limitMs), limitMs);
+  }
+
+  /** Times nothing any more. */
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#task = undefined;
+  }
+}
