@@ -18,7 +18,11 @@ Deno.test("docs/tutorial.md names tests that exist", async () => {
   const cited = await citations();
   for (const { file, name } of cited) {
     const source = await Deno.readTextFile(new URL(file, ROOT)).catch(() => "");
-    if (!source.includes(JSON.stringify(name))) missing.push(`${file}: ${name}`);
+    // A name with a variable part is cited with an ellipsis in its place.
+    const names = source.replaceAll(/\$\{[^}]*\}/g, "…");
+    if (!names.includes(`"${name}"`) && !names.includes(`\`${name}\``)) {
+      missing.push(`${file}: ${name}`);
+    }
   }
   assertEquals(missing, []);
   assertGreater(cited.length, 20);
