@@ -2,6 +2,7 @@
 
 export { connect } from "npm:amqplib@^2.3.1";
 export type {
+  Channel,
   ChannelModel,
   ConfirmChannel,
   ConsumeMessage,

@@ -77,6 +77,8 @@ export class Channel implements DeliverySink {
   transaction: Transaction | undefined;
   readonly #deliveries = new Map<number, Delivery>();
   #globalPrefetch = 0;
+  /** Deliveries to consumers that are not settled; those to `basic.get` count to no limit. */
+  #consumed = 0;
   #nextDeliveryTag = 1;
   #isReleased = false;
 
@@ -123,10 +125,10 @@ export class Channel implements DeliverySink {
   /** Tells whether the channel can take one more delivery for a consumer. */
   canDeliver(consumer: Consumer): boolean {
     if (this.#isReleased || !this.host.isWritable) return false;
-    if (consumer.noAck) return true;
-    const { prefetch, unacked } = consumer;
-    if (prefetch > 0 && unacked >= prefetch) return false;
-    return this.#globalPrefetch === 0 || this.#deliveries.size < this.#globalPrefetch;
+    // The limit of the channel keeps even those waiting who settle nothing, as in RabbitMQ.
+    if (this.hasGlobalPrefetch && this.#consumed >= this.#globalPrefetch) return false;
+    const { noAck, prefetch, unacked } = consumer;
+    return noAck || prefetch === 0 || unacked < prefetch;
   }
 
   /** Delivers a message to a consumer. */
@@ -135,7 +137,7 @@ export class Channel implements DeliverySink {
     if (subscription === undefined) return;
     const deliveryTag = this.#nextDeliveryTag++;
     const { queue } = subscription;
-    if (!consumer.noAck) this.#deliveries.set(deliveryTag, { queue, entry, consumer });
+    if (!consumer.noAck) this.#add(deliveryTag, { queue, entry, consumer });
     const { exchange, routingKeys: [routingKey], properties, body } = entry.message;
     this.send("basic.deliver", {
       consumerTag: consumer.tag,
@@ -186,35 +188,24 @@ export class Channel implements DeliverySink {
    */
   takeDeliveries(deliveryTag: number, multiple: boolean): DeliveryBatch {
     if (deliveryTag === 0 && multiple) return this.takeAllDeliveries();
-    if (!this.#deliveries.has(deliveryTag)) {
+    const delivery = this.#deliveries.get(deliveryTag);
+    if (delivery === undefined) {
       throw new AmqpError("precondition-failed", `unknown delivery tag ${deliveryTag}`);
     }
-    const taken: [number, Delivery][] = [];
-    if (multiple) {
-      for (const [tag, delivery] of this.#deliveries) {
-        if (tag <= deliveryTag) taken.push([tag, delivery]);
-      }
-    } else {
-      const delivery = this.#deliveries.get(deliveryTag);
-      if (delivery !== undefined) taken.push([deliveryTag, delivery]);
-    }
-    for (const [tag] of taken) this.#deliveries.delete(tag);
-    return new DeliveryBatch(taken);
+    return this.#take(multiple ? this.#upTo(deliveryTag) : [[deliveryTag, delivery]]);
   }
 
   /** Takes all deliveries out. */
   takeAllDeliveries(): DeliveryBatch {
-    const taken = [...this.#deliveries];
-    this.#deliveries.clear();
-    return new DeliveryBatch(taken);
+    return this.#take(this.#deliveries);
   }
 
   /** Puts deliveries back that were taken out and not settled, as a rollback does. */
   restoreDeliveries(batches: readonly DeliveryBatch[]): void {
-    const all = [...batches.flatMap(({ deliveries }) => deliveries), ...this.#deliveries];
-    this.#deliveries.clear();
+    const rest = this.takeAllDeliveries();
+    const all = [...batches, rest].flatMap(({ deliveries }) => deliveries);
     all.sort(([one], [other]) => one - other);
-    for (const [tag, delivery] of all) this.#deliveries.set(tag, delivery);
+    for (const [tag, delivery] of all) this.#add(tag, delivery);
   }
 
   /** Settles deliveries and uses the room that this makes. */
@@ -237,6 +228,28 @@ export class Channel implements DeliverySink {
     const batch = this.takeAllDeliveries();
     for (const { consumer, queue } of subscriptions) queue.removeConsumer(consumer);
     batch.settle("requeue");
+  }
+
+  #add(deliveryTag: number, delivery: Delivery): void {
+    this.#deliveries.set(deliveryTag, delivery);
+    if (delivery.consumer !== undefined) this.#consumed++;
+  }
+
+  *#upTo(deliveryTag: number): Generator<[number, Delivery]> {
+    for (const entry of this.#deliveries) {
+      if (entry[0] > deliveryTag) return;
+      yield entry;
+    }
+  }
+
+  #take(meant: Iterable<[number, Delivery]>): DeliveryBatch {
+    const taken: [number, Delivery][] = [];
+    for (const [tag, delivery] of meant) {
+      taken.push([tag, delivery]);
+      this.#deliveries.delete(tag);
+      if (delivery.consumer !== undefined) this.#consumed--;
+    }
+    return new DeliveryBatch(taken);
   }
 }
 

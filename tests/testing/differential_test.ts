@@ -17,7 +17,12 @@ Deno.test({
     await using broker = await TestBroker.start();
     const differences: string[] = [];
     for (let run = 0; run * OPERATIONS_PER_RUN < OPERATIONS; run++) {
-      const difference = await compare(broker.url, RABBITMQ_URL ?? "", SEED * 1_000_000 + run);
+      const seed = SEED * 1_000_000 + run;
+      let difference = await compare(broker.url, RABBITMQ_URL ?? "", seed);
+      // RabbitMQ's queues race each other: a difference counts only if it is there each time.
+      for (let again = 0; difference !== undefined && again < 2; again++) {
+        difference = await compare(broker.url, RABBITMQ_URL ?? "", seed);
+      }
       if (difference !== undefined) differences.push(difference);
     }
     assertEquals(differences, []);
@@ -68,8 +73,11 @@ async function rest(ours: Side, theirs: Side, queues: string[]): Promise<[string
 /** RabbitMQ's queues are processes of their own: what comes of an operation may come late. */
 async function settle(side: Side, operation: Operation, expected: string): Promise<string> {
   let actual = sorted(await side.run(operation));
+  const isDeclare = operation.type === "method" && operation.name === "queue.declare";
   for (let waited = 0; actual !== expected && waited < PATIENCE_MS; waited = waited * 2 + 2) {
     actual = sorted(await side.wait(waited));
+    // The counts of quorum queues lag behind.
+    if (isDeclare && actual !== expected) actual = sorted(await side.run(operation));
   }
   return actual;
 }

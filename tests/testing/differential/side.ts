@@ -2,9 +2,20 @@
 
 import type { BasicProperties } from "../../../testing/wire/basic_properties.ts";
 import { decodeArray, decodeTable } from "../../../testing/wire/field_table.ts";
-import type { FieldTable, FieldValue } from "../../../testing/wire/field_value.ts";
+import { type FieldTable, type FieldValue, textOf } from "../../../testing/wire/field_value.ts";
+import type { MethodName } from "../../../testing/wire/methods.ts";
 import { RawClient, type Received } from "../helpers/raw_client.ts";
 import type { Operation, Place, RandomMessage } from "./operations.ts";
+
+/** What ends the wait for an operation or a barrier. */
+const ANSWERS = new Set<MethodName>([
+  "tx.commit-ok",
+  "channel.flow-ok",
+  "channel.close",
+  "channel.close-ok",
+  "connection.close",
+  "connection.close-ok",
+]);
 
 interface ChannelState {
   /** Delivery tags by what was delivered. */
@@ -38,8 +49,10 @@ export class Side implements Disposable {
     this.#outcome = new Map();
     const client = await this.#client(operation);
     this.#send(client, operation);
+    const isCommit = operation.type === "method" && operation.name === "tx.commit";
     const isEnding = operation.type === "close-channel" || operation.type === "close-connection";
-    if (isEnding) await this.#answered(client, operation.channel);
+    // What follows these at once, RabbitMQ takes for a fault.
+    if (isEnding || isCommit) await this.#answered(client, operation.channel);
     this.#collect();
     await this.#barrier();
     return this.#collect();
@@ -85,14 +98,16 @@ export class Side implements Disposable {
         client.send(1, "channel.flow", { active: true });
         await client.next(1, "channel.flow-ok").catch(() => {});
         const [answer] = client.takeAll();
-        lines.push(`${queue}: ${answer === undefined ? "nothing" : describe(answer)}`);
+        const text = answer === undefined ? "nothing" : describe(answer);
+        lines.push(`${queue} ${originOf(answer)}: ${text}`);
         if (answer?.name !== "basic.get-ok") break;
       }
       if (!lines.at(-1)?.includes("close")) {
         await client.call(1, ["queue.delete", "queue.delete-ok"], { queue }).catch(() => {});
       }
     }
-    return lines;
+    // Stable, so the order within one origin remains.
+    return lines.sort((one, other) => one.split(":", 1) < other.split(":", 1) ? -1 : 1);
   }
 
   /** Deletes exchanges. */
@@ -171,9 +186,7 @@ export class Side implements Disposable {
   async #answered(client: RawClient, channel: number): Promise<void> {
     for (;;) {
       const isDone = client.received.some((item) =>
-        (item.channel === channel &&
-          ["channel.flow-ok", "channel.close", "channel.close-ok"].includes(item.name)) ||
-        ["connection.close", "connection.close-ok"].includes(item.name)
+        (item.channel === channel || item.channel === 0) && ANSWERS.has(item.name)
       );
       if (isDone || client.isClosed) return;
       await client.change("Cannot wait as the connection has ended").catch(() => {});
@@ -246,7 +259,7 @@ export class Side implements Disposable {
     // The same message may reach a channel on several ways.
     while (unsettled?.has(name)) name += "'";
     unsettled?.set(name, item.arguments.deliveryTag);
-    this.#add(`${key} deliveries to ${from}`, text);
+    this.#add(`${key} deliveries to ${from} ${originOf(item)}`, text);
   }
 
   #noteConfirms(
@@ -300,10 +313,19 @@ function contentOf(message: RandomMessage): Parameters<RawClient["send"]>[3] {
 /** Tells what a method says, without what differs from run to run. */
 export function describe({ name, arguments: values, properties, body }: Received): string {
   const shown = { ...values, deliveryTag: undefined };
+  if (name === "basic.get-ok") Object.assign(shown, { messageCount: undefined });
   const content = properties === undefined
     ? ""
     : ` ${describeProperties(properties)} ${new TextDecoder().decode(body)}`;
   return `${name} ${JSON.stringify(shown)}${content}`;
+}
+
+/** Dead letters of a queue race with what others publish: RabbitMQ's queues are processes. */
+function originOf(item: Received | undefined): string {
+  const deaths = item?.properties?.headers.get("x-death");
+  const last = deaths?.type === "array" ? decodeArray(deaths.value)[0] : undefined;
+  if (last?.type !== "table") return "";
+  return `from ${textOf(decodeTable(last.value).get("queue"))}`;
 }
 
 function describeProperties(properties: BasicProperties): string {
