@@ -28,3 +28,11 @@ export interface HostListener {
 
 /** Starts a worker. */
 export type StartHost = (listener: HostListener) => WorkerHost;
+
+/** What starts the workers of one pool. */
+export interface HostStarter {
+  /** Starts one worker. */
+  readonly start: StartHost;
+  /** Releases what served all workers, once they have ended. */
+  close(): Promise<void>;
+}

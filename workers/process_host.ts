@@ -44,6 +44,7 @@ class ProcessHost implements WorkerHost {
   readonly #listener: HostListener;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
   #pieces: Uint8Array[] = [];
+  #isReady = false;
   #isWriting = false;
   #isSilenced = false;
   #lastWords: string | undefined;
@@ -100,7 +101,11 @@ class ProcessHost implements WorkerHost {
     await this.#writer.close().catch(() => {});
     if (this.#isSilenced) return;
     this.#isSilenced = true;
-    this.#listener.onDeath(this.#lastWords ?? describeStatus(status, this.#errorTail));
+    const hasEndedWell = status.success && !this.#isReady;
+    const reason = hasEndedWell
+      ? "the file never calls expose()"
+      : describeStatus(status, this.#errorTail);
+    this.#listener.onDeath(this.#lastWords ?? reason);
   }
 
   async #readFrames(): Promise<void> {
@@ -115,6 +120,7 @@ class ProcessHost implements WorkerHost {
 
   #receive(messages: readonly WorkerMessage[]): void {
     if (this.#isSilenced || messages.length === 0) return;
+    this.#isReady ||= messages[0]?.type === "ready";
     this.#listener.onMessages(messages);
     const last = messages.at(-1);
     if (last?.type === "ending") this.#lastWords = last.reason;

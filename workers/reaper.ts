@@ -22,7 +22,6 @@ done
 export class Reaper {
   #child: Deno.ChildProcess | undefined;
   #writer: WritableStreamDefaultWriter<Uint8Array> | undefined;
-  #watched = 0;
   readonly #encoder = new TextEncoder();
 
   /** Sees to it that a process does not outlive this one. */
@@ -30,15 +29,20 @@ export class Reaper {
     // Windows has no shell for this; there, a busy worker process ends with its task.
     if (Deno.build.os === "windows") return;
     this.#writer ??= this.#start();
-    this.#watched++;
     this.#tell(`watch ${pid}`);
   }
 
   /** Forgets a process that has ended; ids of processes are used again. */
   forget(pid: number): void {
-    if (this.#writer === undefined) return;
     this.#tell(`forget ${pid}`);
-    if (--this.#watched === 0) void this.#stop();
+  }
+
+  /** Ends the shell, and with it whatever it still watches. */
+  async close(): Promise<void> {
+    const writer = this.#writer;
+    this.#writer = undefined;
+    await writer?.close().catch(() => {});
+    await this.#child?.status;
   }
 
   #start(): WritableStreamDefaultWriter<Uint8Array> {
@@ -53,13 +57,5 @@ export class Reaper {
 
   #tell(line: string): void {
     this.#writer?.write(this.#encoder.encode(`${line}\n`)).catch(() => {});
-  }
-
-  async #stop(): Promise<void> {
-    const child = this.#child;
-    const writer = this.#writer;
-    this.#writer = undefined;
-    await writer?.close().catch(() => {});
-    await child?.status;
   }
 }

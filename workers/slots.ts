@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { StartHost, WorkerHost } from "./host.ts";
+import type { HostStarter, WorkerHost } from "./host.ts";
 import type { PoolEvent } from "./pool_events.ts";
 import type { PoolSettings } from "./pool_options.ts";
 import { Slot, type SlotOwner } from "./slot.ts";
@@ -32,6 +32,7 @@ export type SlotsOwner = Omit<
 /** The slots of one pool. */
 export class Slots {
   readonly #settings: PoolSettings;
+  readonly #starter: HostStarter;
   readonly #owner: SlotOwner;
   readonly #slots: Slot[];
   /** Worn slots that still run tasks, beside their successors. */
@@ -47,15 +48,16 @@ export class Slots {
    * Makes slots without workers.
    *
    * @param settings How many, and their limits.
-   * @param startHost Starts a worker.
+   * @param starter Starts the workers.
    * @param owner Who hears from them.
    */
-  constructor(settings: PoolSettings, startHost: StartHost, owner: SlotsOwner) {
+  constructor(settings: PoolSettings, starter: HostStarter, owner: SlotsOwner) {
     const { size, startTimeoutMs, abortGraceMs, maxTasksPerWorker } = settings;
     this.#settings = settings;
+    this.#starter = starter;
     this.#owner = {
       ...owner,
-      startHost: (listener) => this.#watch(startHost(listener)),
+      startHost: (listener) => this.#watch(starter.start(listener)),
       startTimeoutMs,
       abortGraceMs,
       maxTasksPerWorker,
@@ -149,6 +151,7 @@ export class Slots {
     for (const timer of this.#idleTimers.values()) clearTimeout(timer);
     for (const slot of this.#all()) slot.close();
     await within(Promise.all(this.#ending), MAX_END_MS);
+    await this.#starter.close();
   }
 
   #all(): Slot[] {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { StartHost } from "./host.ts";
+import type { HostStarter } from "./host.ts";
 import type { PoolSettings } from "./pool_options.ts";
 import { startProcess } from "./process_host.ts";
 import { denoArguments } from "./process_options.ts";
@@ -16,17 +16,23 @@ import { startThread } from "./thread_host.ts";
  *
  * @param url The absolute URL of the worker file.
  * @param settings The kind of isolation and its options.
- * @returns What starts one worker.
+ * @returns What starts them.
  */
-export function hostStarter(url: string, settings: PoolSettings): StartHost {
+export function hostStarter(url: string, settings: PoolSettings): HostStarter {
   const { isolation, process, maxWorkerMemoryMb } = settings;
   switch (isolation) {
     case "thread":
-      return (listener) => startThread(url, listener);
+      return {
+        start: (listener) => startThread(url, listener),
+        close: () => Promise.resolve(),
+      };
     case "process": {
       const reaper = new Reaper();
       const args = denoArguments(url, process, maxWorkerMemoryMb);
-      return (listener) => startProcess(args, reaper, listener);
+      return {
+        start: (listener) => startProcess(args, reaper, listener),
+        close: () => reaper.close(),
+      };
     }
     default:
       return unknownIsolation(isolation);

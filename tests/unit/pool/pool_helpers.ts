@@ -47,6 +47,11 @@ export class PoolObserver {
     this.#onChange();
   };
 
+  /** Waits until something holds, which is looked at after each event. */
+  async until(holds: () => boolean): Promise<void> {
+    while (!holds()) await new Promise<void>((resolve) => this.#onChange = resolve);
+  }
+
   /** Waits until so many events of a type have come. */
   async count(type: PoolEvent["type"], count: number): Promise<PoolEvent[]> {
     for (;;) {
