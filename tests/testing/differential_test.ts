@@ -6,7 +6,7 @@ import { type Outcome, Side } from "./differential/side.ts";
 
 const RABBITMQ_URL = Deno.env.get("AMQP_URL");
 const SEED = Number(Deno.env.get("DIFFERENTIAL_SEED") ?? 1);
-const OPERATIONS = Number(Deno.env.get("DIFFERENTIAL_OPERATIONS") ?? 10_000);
+const OPERATIONS = Number(Deno.env.get("DIFFERENTIAL_OPERATIONS") ?? 2000);
 const OPERATIONS_PER_RUN = 50;
 const PATIENCE_MS = 3000;
 

@@ -317,7 +317,9 @@ export function describe({ name, arguments: values, properties, body }: Received
   const content = properties === undefined
     ? ""
     : ` ${describeProperties(properties)} ${new TextDecoder().decode(body)}`;
-  return `${name} ${JSON.stringify(shown)}${content}`;
+  // Queues race for delivery tags, so a tag says nothing across brokers.
+  const text = JSON.stringify(shown).replace(/unknown delivery tag \d+/, "unknown delivery tag");
+  return `${name} ${text}${content}`;
 }
 
 /** Dead letters of a queue race with what others publish: RabbitMQ's queues are processes. */
