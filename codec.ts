@@ -94,14 +94,19 @@ export const jsonCodec: Codec = {
  * tutorial sends bare digits.
  *
  * @param contentType The `contentType` property of a message.
+ * @param codecs Other codecs than JSON.
  * @returns The codec, or `undefined` if there is none for it.
  */
-export function codecFor(contentType: string | undefined): Codec | undefined {
-  if (contentType === undefined) return jsonCodec;
+export function codecFor(
+  contentType: string | undefined,
+  codecs: readonly Codec[] = [],
+): Codec | undefined {
+  if (contentType === undefined || contentType === jsonCodec.contentType) return jsonCodec;
   const mediaType = contentType.split(";", 1)[0]?.trim().toLowerCase();
-  return mediaType === "" || mediaType === "text/plain" || mediaType === jsonCodec.contentType
-    ? jsonCodec
-    : undefined;
+  if (mediaType === "" || mediaType === "text/plain" || mediaType === jsonCodec.contentType) {
+    return jsonCodec;
+  }
+  return codecs.find((codec) => codec.contentType === mediaType);
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
