@@ -12,10 +12,16 @@
  * | --- | --- | --- |
  * | `access-refused` | the broker refuses the user, or the virtual host | no |
  * | `closed` | the client, server or pool was closed | perhaps, if it was already published |
+ * | `cancelled` | `cancel()` was called, or the server was told so | perhaps in part |
+ * | `delivery-limit` | the request was given back too often, for example as it kills its servers | perhaps in part |
  * | `disconnected` | the connection was lost and the outcome is unknown | perhaps |
+ * | `expired` | the request waited in its queue until its deadline | no |
  * | `handler-error` | the handler threw an error without a `code` | yes |
  * | `misconfigured` | the broker cannot be used as asked: TLS, arguments of a queue, permissions | no |
+ * | `max-length` | the queue was full and dropped the request | no |
+ * | `no-capacity` | `immediate`, and no server had room | no |
  * | `overloaded` | no place became free within the limit | no |
+ * | `rejected` | a server rejected the request without a reply | perhaps |
  * | `timeout` | no reply before the deadline | perhaps |
  * | `too-large` | a body is larger than `maxBodyBytes` | no, if it was the input |
  * | `undecodable` | a body is not what its content type says | no, if it was the input |
@@ -28,10 +34,16 @@
 export type RpcErrorCode =
   | "access-refused"
   | "closed"
+  | "cancelled"
+  | "delivery-limit"
   | "disconnected"
+  | "expired"
   | "handler-error"
+  | "max-length"
   | "misconfigured"
+  | "no-capacity"
   | "overloaded"
+  | "rejected"
   | "timeout"
   | "too-large"
   | "undecodable"
@@ -41,6 +53,29 @@ export type RpcErrorCode =
   | "unroutable"
   | "worker-crashed"
   | (string & Record<never, never>);
+
+/**
+ * How far a call had come, as far as its client knows.
+ *
+ * - `not-published`: the request was never sent; it was not run.
+ * - `unconfirmed`: it was sent, and the broker has not said that it has it.
+ * - `queued`: the broker has it; a server may have started it.
+ * - `running`: a server has started it.
+ * - `replied`: a reply arrived.
+ */
+export type CallPhase = "not-published" | "unconfirmed" | "queued" | "running" | "replied";
+
+/** Which call an error belongs to, and how far it had come. */
+export interface CallReport {
+  /** The procedure that was called. */
+  readonly procedure: string;
+  /** The request queue. */
+  readonly queue: string;
+  /** Time from `call()` to the error, in milliseconds. */
+  readonly elapsedMs: number;
+  /** How far it had come. */
+  readonly phase: CallPhase;
+}
 
 /** Options of {@linkcode RpcError}. */
 export interface RpcErrorOptions extends ErrorOptions {
@@ -56,6 +91,12 @@ export interface RpcErrorOptions extends ErrorOptions {
    * @default {false}
    */
   readonly retryable?: boolean;
+  /**
+   * The call that failed.
+   *
+   * @default {undefined}
+   */
+  readonly call?: CallReport;
 }
 
 /**
@@ -82,6 +123,8 @@ export class RpcError extends Error {
   readonly details: unknown;
   /** Whether the same call may succeed later. */
   readonly retryable: boolean;
+  /** The call that failed, or `undefined` for an error that belongs to none. */
+  readonly call: CallReport | undefined;
 
   /**
    * Makes an error with a reason to match on.
@@ -95,6 +138,7 @@ export class RpcError extends Error {
     this.code = code;
     this.details = options.details;
     this.retryable = options.retryable ?? false;
+    this.call = options.call;
   }
 }
 
@@ -112,12 +156,19 @@ export class RpcTimeoutError extends RpcError {
    *
    * @param procedure The procedure that was called.
    * @param timeoutMs The time that the call was given, in milliseconds.
+   * @param options How far the call had come.
    */
-  constructor(procedure: string, timeoutMs: number) {
+  constructor(
+    procedure: string,
+    timeoutMs: number,
+    options: Pick<RpcErrorOptions, "call"> = {},
+  ) {
+    const { call } = options;
+    const state = call === undefined ? "" : `: its request was ${call.phase}`;
     super(
       "timeout",
-      `Cannot complete the call of "${procedure}" as no reply arrived within ${timeoutMs} ms`,
-      { retryable: true },
+      `Cannot complete the call of "${procedure}" as no reply arrived within ${timeoutMs} ms${state}`,
+      { retryable: true, ...options },
     );
     this.procedure = procedure;
     this.timeoutMs = timeoutMs;
@@ -140,10 +191,19 @@ export class RpcRemoteError extends RpcError {
    *
    * @param procedure The procedure that was called.
    * @param description What the error reply says.
+   * @param options How far the call had come.
    */
-  constructor(procedure: string, description: ErrorDescription) {
+  constructor(
+    procedure: string,
+    description: ErrorDescription,
+    options: Pick<RpcErrorOptions, "call"> = {},
+  ) {
     const { code, message, details, retryable } = description;
-    super(code, message, { details, ...(retryable === undefined ? {} : { retryable }) });
+    super(code, message, {
+      details,
+      ...(retryable === undefined ? {} : { retryable }),
+      ...options,
+    });
     this.procedure = procedure;
     this.remoteName = description.name;
     this.remoteStack = description.stack;
