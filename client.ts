@@ -4,113 +4,47 @@
  * @module
  */
 
-import { jsonCodec } from "./codec.ts";
-import type { BrokerUrl, ConnectOptions } from "./connecting.ts";
+import type {
+  BatchCall,
+  BatchOptions,
+  BatchOutputs,
+  CallArguments,
+  CallOptions,
+  NamedCallbackOptions,
+  NotifyOptions,
+  RpcClientCloseOptions,
+  RpcClientOptions,
+  RpcClientStats,
+} from "./client_options.ts";
+import type { BrokerUrl } from "./connecting.ts";
 import type { AnyContract, Contract, InputOf, OutputOf, ProcedureName } from "./contract.ts";
 import { generate as newCorrelationId } from "./deps/std_uuid.ts";
 import { RpcError } from "./errors.ts";
 import type { RpcClientEvent } from "./events.ts";
-import type { AmqpPublish } from "./internal/amqp.ts";
-import { checkBodySize, DEFAULT_MAX_BODY_BYTES } from "./internal/body_size.ts";
-import { disconnected, readReply, refused, unroutable } from "./internal/call_outcome.ts";
+import { Batch } from "./internal/batch.ts";
 import { CallbackRegistry, type CallCallback } from "./internal/callback_registry.ts";
-import { checkInteger, checkName } from "./internal/check.ts";
-import { type ClientSession, openClientSession } from "./internal/client_session.ts";
-import { resolveConnectOptions } from "./internal/connect_settings.ts";
-import { Connection } from "./internal/connection.ts";
-import { safeObserver } from "./internal/emit.ts";
-import { requestMessage } from "./internal/envelope.ts";
+import { Caller } from "./internal/caller.ts";
+import { checkInteger } from "./internal/check.ts";
 import {
-  type CallRequest,
-  type IncomingReply,
-  MAX_TIMEOUT_MS,
-  type PendingCall,
-  PendingCalls,
-} from "./internal/pending_calls.ts";
-import type { PublishOutcome } from "./internal/publisher.ts";
-
-export type { CallCallback, CallResult } from "./internal/callback_registry.ts";
-
-/** Options of {@linkcode RpcClient.connect}. */
-export interface RpcClientOptions extends ConnectOptions {
-  /** The request queue, where servers listen. It is not declared here: that is up to them. */
-  readonly queue: string;
-  /**
-   * Time that a call has when it does not say so itself, in milliseconds, from 1 to 2147483647.
-   *
-   * @default {30_000}
-   */
-  readonly timeoutMs?: number;
-  /**
-   * Most calls that wait for their reply at a time. Further calls wait for a place, within their
-   * own time.
-   *
-   * @default {10_000}
-   */
-  readonly maxPending?: number;
-  /**
-   * Largest body, in bytes, that is sent or accepted. RabbitMQ 4 takes 16 MiB unless told
-   * otherwise.
-   *
-   * @default {16_777_216}
-   */
-  readonly maxBodyBytes?: number;
-  /** Observes the connection and failing callbacks. What it throws is dropped. */
-  readonly onEvent?: (event: RpcClientEvent) => void;
-}
-
-/** Options of {@linkcode RpcClient.call} and {@linkcode RpcClient.callAsync}. */
-export interface CallOptions {
-  /**
-   * Time until the call rejects with `timeout`, in milliseconds. The clock starts at once, also
-   * while there is no connection.
-   *
-   * @default {RpcClientOptions.timeoutMs}
-   */
-  readonly timeoutMs?: number;
-  /** Rejects the call with the signal's reason when it aborts. */
-  readonly signal?: AbortSignal;
-  /**
-   * Whether the request may be published again if the connection is lost, so that the handler may
-   * run twice. With `false` the call rejects with `disconnected` instead.
-   *
-   * @default {true}
-   */
-  readonly idempotent?: boolean;
-}
-
-/** Options of {@linkcode RpcClient.notify}. */
-export type NotifyOptions = Pick<CallOptions, "timeoutMs" | "signal">;
-
-/** Options of {@linkcode RpcClient.close}. */
-export interface RpcClientCloseOptions {
-  /**
-   * Time that pending calls have to end by themselves, in milliseconds. After it they reject with
-   * `closed`.
-   *
-   * @default {5_000}
-   */
-  readonly graceMs?: number;
-}
-
-/** Counts of a client, for dashboards and tests. */
-export interface RpcClientStats {
-  /** Calls that wait for their reply. */
-  readonly pending: number;
-  /** Calls that wait for a place among the pending ones. */
-  readonly waiting: number;
-  /** Replies that were dropped because their call had already failed. */
-  readonly lateReplies: number;
-  /** Replies that were dropped because their call already had one. */
-  readonly duplicateReplies: number;
-  /** Replies that were dropped because no such call is known. */
-  readonly unknownReplies: number;
-}
-
-/** The arguments after the procedure's name; the input may be left out where it may be undefined. */
-export type CallArguments<Input, Options> = undefined extends Input
-  ? [input?: Input, options?: Options]
-  : [input: Input, options?: Options];
+  type CallDraft,
+  type CallSettings,
+  type CallTerms,
+  resolveCallSettings,
+  resolveTerms,
+  toRequest,
+} from "./internal/call_terms.ts";
+import { resolveConnectOptions } from "./internal/connect_settings.ts";
+import { safeObserver } from "./internal/emit.ts";
+import { inOrder } from "./internal/in_order.ts";
+import {
+  type NamedCallback,
+  NamedCallbacks,
+  readTicket,
+  ticketSubject,
+  writeTicket,
+} from "./internal/named_callbacks.ts";
+import { OutputReader } from "./internal/output_reader.ts";
+import type { IncomingReply, PendingCall } from "./internal/pending_call.ts";
 
 /**
  * Calls procedures of the servers that listen on one queue. Many calls are in flight at a time, on
@@ -131,31 +65,25 @@ export type CallArguments<Input, Options> = undefined extends Input
  * ```
  */
 export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposable {
-  readonly #queue: string;
-  readonly #timeoutMs: number;
-  readonly #maxBodyBytes: number;
-  readonly #emit: (event: RpcClientEvent) => void;
-  readonly #pendingCalls: PendingCalls;
+  readonly #settings: CallSettings;
+  readonly #reader: OutputReader;
+  readonly #caller: Caller;
   readonly #callbacks: CallbackRegistry;
-  #connection: Connection<ClientSession> | undefined;
-  #closed: RpcError | undefined;
+  readonly #named: NamedCallbacks;
   #closing: Promise<void> | undefined;
 
-  private constructor(options: RpcClientOptions) {
-    const { timeoutMs = 30_000, maxPending = 10_000, maxBodyBytes = DEFAULT_MAX_BODY_BYTES } =
-      options;
-    checkName("connect", "queue", options.queue);
-    checkInteger("connect", "timeoutMs", timeoutMs, { min: 1, max: MAX_TIMEOUT_MS });
-    checkInteger("connect", "maxPending", maxPending, { min: 1 });
-    checkInteger("connect", "maxBodyBytes", maxBodyBytes, { min: 1 });
-    this.#queue = options.queue;
-    this.#timeoutMs = timeoutMs;
-    this.#maxBodyBytes = maxBodyBytes;
-    this.#emit = safeObserver(options.onEvent);
-    this.#pendingCalls = new PendingCalls(maxPending, (call) => this.#publish(call));
-    this.#callbacks = new CallbackRegistry((correlationId, error) => {
-      this.#emit({ type: "callback-failed", correlationId, error });
-    });
+  private constructor(parts: {
+    readonly settings: CallSettings;
+    readonly reader: OutputReader;
+    readonly caller: Caller;
+    readonly callbacks: CallbackRegistry;
+    readonly named: NamedCallbacks;
+  }) {
+    this.#settings = parts.settings;
+    this.#reader = parts.reader;
+    this.#caller = parts.caller;
+    this.#callbacks = parts.callbacks;
+    this.#named = parts.named;
   }
 
   /**
@@ -165,7 +93,7 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
    * @param url The broker's URL, or the URLs of a cluster's nodes.
    * @param options The request queue, limits and an observer.
    * @returns A connected client.
-   * @throws {TypeError} If the URL or the queue's name cannot be used.
+   * @throws {TypeError} If the URL or a name cannot be used.
    * @throws {RangeError} If a number is out of its bounds.
    * @throws {RpcError} `unreachable`, `access-refused` or `misconfigured`; the message names the
    * broker and the next step.
@@ -174,30 +102,45 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
     url: BrokerUrl,
     options: RpcClientOptions,
   ): Promise<RpcClient<C>> {
-    const client = new RpcClient<C>(options);
-    const settings = resolveConnectOptions(url, options);
-    client.#connection = await Connection.open<ClientSession>({
-      ...settings,
-      setUp: (connection) =>
-        openClientSession(connection, (reply) => client.#pendingCalls.accept(reply)),
-      onSession: () => client.#publishAll(),
-      onGiveUp: (error) => client.#end(error),
-      onEvent: (event) => {
-        if (event.type === "disconnected") client.#rejectNonIdempotent(event.error);
-        client.#emit(event);
-      },
+    const { maxPending = 10_000, replyQueue = "exclusive", onEvent } = options;
+    checkInteger("connect", "maxPending", maxPending, { min: 1 });
+    const emit: (event: RpcClientEvent) => void = safeObserver(onEvent);
+    const settings = resolveCallSettings(options);
+    const reader = new OutputReader(settings, options);
+    const named = new NamedCallbacks();
+    const callbacks = new CallbackRegistry((correlationId, error) => {
+      emit({ type: "callback-failed", correlationId, error });
     });
-    return client;
+    const caller = await Caller.open({
+      ...resolveConnectOptions(url, options),
+      maxPending,
+      replyQueue,
+      onEvent: emit,
+      onNoExchanges: (error) => emit({ type: "returns-unavailable", error }),
+      onEarlierReply: (callback, reply) => takeEarlierReply(callback, reply),
+    });
+    return new RpcClient<C>({ settings, reader, caller, callbacks, named });
+
+    function takeEarlierReply(callback: string, reply: IncomingReply): void {
+      const ticket = readTicket(callback);
+      const { correlationId } = reply.properties;
+      if (ticket === undefined || correlationId === undefined) return reply.ack();
+      const outcome = reader.read(ticketSubject(ticket), reply);
+      const { name, procedure, context } = ticket;
+      callbacks.add(correlationId, outcome, async (result) => {
+        await named.run(name, result, { correlationId, procedure, context });
+      }).finally(() => reply.ack());
+    }
   }
 
   /** Calls that are not settled, those that wait for a place included. */
   get pending(): number {
-    return this.#pendingCalls.size;
+    return this.#caller.size;
   }
 
   /** Counts calls and dropped replies. */
   stats(): RpcClientStats {
-    return this.#pendingCalls.stats();
+    return this.#caller.stats();
   }
 
   /**
@@ -209,8 +152,7 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
    * @returns The output.
    * @throws {RpcTimeoutError} If no reply arrived in time.
    * @throws {RpcRemoteError} If the handler threw, or the server could not run it.
-   * @throws {RpcError} `unroutable`, `disconnected`, `overloaded`, `closed`, `unencodable`,
-   * `undecodable` or `too-large`.
+   * @throws {RpcError} See {@linkcode RpcErrorCode}.
    * @throws The signal's reason, if it aborts.
    */
   async call<Name extends ProcedureName<C>>(
@@ -218,7 +160,7 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
     ...rest: CallArguments<InputOf<C, Name>, CallOptions>
   ): Promise<OutputOf<C, Name>> {
     const [input, options]: [unknown?, CallOptions?] = rest;
-    const output = await this.#call(newCorrelationId(), procedure, input, options);
+    const output = await this.#call(procedure, input, resolveTerms(options ?? {}, this.#settings));
     // The contract is the caller's word for what the server returns.
     return output as OutputOf<C, Name>;
   }
@@ -231,28 +173,52 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
    * @param procedure The procedure's name.
    * @param input The input.
    * @param callback Gets `{ ok: true, output }` or `{ ok: false, error }`, never before this
-   * method has returned.
+   * method has returned. The name of a registered callback instead of a function lets the reply
+   * find it after a restart, if the reply queue is durable: then it runs at least once.
    * @param options Timeout, signal, and whether it is idempotent.
    * @returns The correlation id, for {@linkcode RpcClient.cancel}.
+   * @throws {TypeError} If the callback is neither a function nor the name of one.
    */
   callAsync<Name extends ProcedureName<C>>(
     procedure: Name,
     input: InputOf<C, Name>,
-    callback: CallCallback<OutputOf<C, Name>>,
-    options: CallOptions = {},
+    callback: CallCallback<OutputOf<C, Name>> | string,
+    options: NamedCallbackOptions = {},
   ): string {
-    if (typeof callback !== "function") {
+    const correlationId = newCorrelationId();
+    const isNamed = typeof callback === "string";
+    const ticket = isNamed ? this.#ticket(callback, procedure, options) : undefined;
+    const { callbackContext: context } = options;
+    const run = isNamed
+      ? this.#named.bind(callback, { correlationId, procedure, context })
+      : callback;
+    if (typeof run !== "function") {
       throw new TypeError(`Cannot call "${procedure}" as the callback is not a function`);
     }
-    const correlationId = newCorrelationId();
-    const outcome = this.#call(correlationId, procedure, input, options);
+    const draft: CallDraft = { awaits: "reply", correlationId, procedure, input, callback: ticket };
+    const arrival = this.#arrival(draft, () => resolveTerms(options, this.#settings));
+    const outcome = arrival.then(({ call, reply }) => this.#reader.read(call, reply));
     // As in call(): the contract is the caller's word.
-    this.#callbacks.add(correlationId, outcome, callback as CallCallback<unknown>);
+    const done = this.#callbacks.add(correlationId, outcome, run as CallCallback<unknown>);
+    if (isNamed) acknowledgeAfter(done, arrival);
     return correlationId;
   }
 
   /**
-   * Takes the callback of a {@linkcode RpcClient.callAsync} out, so that it will not run.
+   * Registers a callback by name, for {@linkcode RpcClient.callAsync}. Replies that arrived for it
+   * while the client was away are handed to it now.
+   *
+   * @param name Its name, the same after every start.
+   * @param callback Gets the result, and the context that the call was sent with.
+   * @throws {TypeError} If there is one of that name.
+   */
+  registerCallback(name: string, callback: NamedCallback): void {
+    this.#named.register(name, callback);
+  }
+
+  /**
+   * Takes the callback of a {@linkcode RpcClient.callAsync} out, so that it will not run, and tells
+   * the server to stop working on the call.
    *
    * @param correlationId What `callAsync` returned.
    * @returns Whether the callback was still waiting.
@@ -260,7 +226,7 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
   cancel(correlationId: string): boolean {
     const wasWaiting = this.#callbacks.remove(correlationId);
     if (wasWaiting) {
-      this.#pendingCalls.get(correlationId)?.reject(new RpcError("cancelled", "Cancelled"));
+      this.#caller.abandon(correlationId, new RpcError("cancelled", "The call was cancelled"));
     }
     return wasWaiting;
   }
@@ -279,8 +245,66 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
     ...rest: CallArguments<InputOf<C, Name>, NotifyOptions>
   ): Promise<void> {
     const [input, options]: [unknown?, NotifyOptions?] = rest;
-    const request = this.#request("confirm", newCorrelationId(), procedure, input, options);
-    await this.#pendingCalls.add(request).reply;
+    const correlationId = newCorrelationId();
+    const terms = resolveTerms(options ?? {}, this.#settings);
+    await this.#start({ awaits: "confirm", correlationId, procedure, input }, terms).reply;
+  }
+
+  /**
+   * Calls one procedure with many inputs, so many at a time. The first failure ends the batch and
+   * cancels what is under way; so does leaving the loop.
+   *
+   * @typeParam Name The procedure.
+   * @param procedure The procedure's name.
+   * @param inputs The inputs, taken as they are needed.
+   * @param options Concurrency, and one time and signal for the whole batch.
+   * @returns The outputs, in the order of the inputs; `Array.fromAsync` makes an array of them.
+   * @throws As {@linkcode RpcClient.call}.
+   *
+   * @example Squares in order
+   * ```ts ignore because it needs a broker and a server
+   * import { RpcClient } from "@warren/rpc";
+   *
+   * await using client = await RpcClient.connect("amqp://127.0.0.1", { queue: "math" });
+   * for await (const square of client.map("square", [1, 2, 3])) console.log(square);
+   * ```
+   */
+  async *map<Name extends ProcedureName<C>>(
+    procedure: Name,
+    inputs: Iterable<InputOf<C, Name>> | AsyncIterable<InputOf<C, Name>>,
+    options: BatchOptions = {},
+  ): AsyncGenerator<OutputOf<C, Name>, void, undefined> {
+    const { concurrency = 64 } = options;
+    checkInteger("call", "concurrency", concurrency, { min: 1 });
+    using batch = new Batch(resolveTerms(options, this.#settings));
+    yield* inOrder(inputs, concurrency, async (input) => {
+      // As in call(): the contract is the caller's word.
+      return await this.#call(procedure, input, batch.next()) as OutputOf<C, Name>;
+    });
+  }
+
+  /**
+   * Calls several procedures, so many at a time, and waits for all outputs. The first failure
+   * rejects the batch and cancels what is under way.
+   *
+   * @typeParam Calls Pairs of a procedure's name and its input.
+   * @param calls The calls.
+   * @param options Concurrency, and one time and signal for the whole batch.
+   * @returns The outputs, in the order of the calls.
+   * @throws As {@linkcode RpcClient.call}.
+   */
+  async callAll<const Calls extends readonly BatchCall<C>[]>(
+    calls: Calls,
+    options: BatchOptions = {},
+  ): Promise<BatchOutputs<C, Calls>> {
+    const { concurrency = 64 } = options;
+    checkInteger("call", "concurrency", concurrency, { min: 1 });
+    using batch = new Batch(resolveTerms(options, this.#settings));
+    const outputs = inOrder(calls, concurrency, ([procedure, input]) => {
+      return this.#call(procedure, input, batch.next());
+    });
+    // As in call(): the contract is the caller's word.
+    return await Array.fromAsync(outputs) as BatchOutputs<C, Calls>;
   }
 
   /**
@@ -299,100 +323,44 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
   }
 
   async #close({ graceMs = 5_000 }: RpcClientCloseOptions): Promise<void> {
-    const closed = new RpcError("closed", "Cannot complete the call as the client is closed");
-    this.#closed = closed;
-    await this.#pendingCalls.drain(graceMs);
-    this.#pendingCalls.rejectAll(closed);
-    await this.#connection?.close();
+    // Their replies wait in the durable queue for the next start.
+    for (const correlationId of this.#caller.releaseNamed()) this.#callbacks.remove(correlationId);
+    await this.#caller.close(graceMs);
   }
 
-  #end(error: RpcError): void {
-    this.#closed ??= error;
-    this.#pendingCalls.rejectAll(error);
+  async #call(procedure: string, input: unknown, terms: CallTerms): Promise<unknown> {
+    const correlationId = newCorrelationId();
+    const draft: CallDraft = { awaits: "reply", correlationId, procedure, input };
+    const { call, reply } = await this.#arrival(draft, () => terms);
+    return await this.#reader.read(call, reply);
   }
 
-  async #call(
-    correlationId: string,
-    procedure: string,
-    input: unknown,
-    options?: CallOptions,
-  ): Promise<unknown> {
-    const request = this.#request("reply", correlationId, procedure, input, options);
-    return readReply(procedure, await this.#pendingCalls.add(request).reply, this.#maxBodyBytes);
+  async #arrival(draft: CallDraft, terms: () => CallTerms): Promise<Arrival> {
+    const call = this.#start(draft, terms());
+    return { call, reply: await call.reply };
   }
 
-  #request(
-    awaits: "reply" | "confirm",
-    correlationId: string,
-    procedure: string,
-    input: unknown,
-    options: CallOptions = {},
-  ): CallRequest {
-    const { timeoutMs = this.#timeoutMs, signal, idempotent = true } = options;
-    checkName("call", "procedure", procedure);
-    checkInteger("call", "timeoutMs", timeoutMs, { min: 1, max: MAX_TIMEOUT_MS });
-    signal?.throwIfAborted();
-    if (this.#closed !== undefined) throw this.#closed;
-    const body = jsonCodec.encode(input);
-    checkBodySize(body, this.#maxBodyBytes, `Cannot call "${procedure}" as its input`);
-    const { contentType } = jsonCodec;
-    const call = { awaits, correlationId, procedure, body, contentType };
-    return { ...call, timeoutMs, idempotent, signal };
+  #start(draft: CallDraft, terms: CallTerms): PendingCall {
+    const request = toRequest(draft, terms, this.#settings);
+    if (this.#caller.ended !== undefined) throw this.#caller.ended;
+    return this.#caller.start(request);
   }
 
-  #publish(call: PendingCall): void {
-    const session = this.#connection?.session;
-    // Without a session the call waits for the next one: see #publishAll().
-    if (session === undefined) return;
-    session.publisher.publish(() => this.#message(call, session)).then(
-      (outcome) => this.#onPublished(call, outcome),
-      (error) => call.reject(error),
-    );
-  }
-
-  #message(call: PendingCall, session: ClientSession): AmqpPublish | undefined {
-    if (call.isSettled) return undefined;
-    const { request, deadline } = call;
-    const isCall = request.awaits === "reply";
-    return requestMessage({
-      ...request,
-      queue: this.#queue,
-      replyTo: isCall ? session.replyQueue : undefined,
-      deadline: isCall ? deadline : undefined,
-      attempt: call.attempts++,
-    });
-  }
-
-  #onPublished(call: PendingCall, outcome: PublishOutcome): void {
-    const { procedure, awaits } = call.request;
-    switch (outcome) {
-      case "confirmed":
-        if (awaits === "confirm") call.resolve(NO_REPLY);
-        return;
-      case "returned":
-        return call.reject(unroutable(procedure, this.#queue));
-      case "refused":
-        return call.reject(refused(procedure, this.#queue));
-      case "unknown":
-      case "unsent":
-        // The channel is gone; the next session publishes the call again, if it still waits.
-        return;
-    }
-  }
-
-  /** Replies can no longer arrive at the old session's queue, so all requests are published anew. */
-  #publishAll(): void {
-    for (const call of this.#pendingCalls.started()) this.#publish(call);
-  }
-
-  #rejectNonIdempotent(cause: Error): void {
-    for (const call of this.#pendingCalls.started()) {
-      const { idempotent, procedure } = call.request;
-      if (idempotent || call.attempts === 0) continue;
-      call.reject(disconnected(procedure, cause));
-    }
+  #ticket(name: string, procedure: string, options: NamedCallbackOptions): string {
+    const { callbackContext: context, immediate = false } = options;
+    const { queue } = this.#settings;
+    return writeTicket({ name, context, procedure, queue, immediate, startedAt: Date.now() });
   }
 }
 
-/** What a notification resolves with. */
-const NO_REPLY: IncomingReply = { properties: {}, body: new Uint8Array() };
+/** A reply and the call that it belongs to. */
+interface Arrival {
+  readonly call: PendingCall;
+  readonly reply: IncomingReply;
+}
+
+/** Removes a reply from its durable queue once its callback has run. */
+function acknowledgeAfter(done: Promise<void>, arrival: Promise<Arrival>): void {
+  // A call that failed has no reply to remove.
+  done.then(() => arrival).then(({ reply }) => reply.ack(), () => {});
+}

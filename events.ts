@@ -24,6 +24,11 @@ export type ConnectionEvent =
 /** What a client tells its `onEvent` observer. */
 export type RpcClientEvent =
   | ConnectionEvent
+  /**
+   * The exchanges for returned requests and cancellation could not be declared, most likely for
+   * lack of permission. Calls work; their deadline is the only reason for some failures.
+   */
+  | { readonly type: "returns-unavailable"; readonly error: unknown }
   /** A callback of `callAsync()` threw, or its promise rejected. */
   | { readonly type: "callback-failed"; readonly correlationId: string; readonly error: unknown };
 
@@ -35,10 +40,15 @@ export type RpcServerEvent =
     readonly type: "served";
     /** The procedure that the request named, if it named one. */
     readonly procedure: string | undefined;
-    readonly outcome: "output" | "error" | "orphaned" | "notified" | "expired";
+    readonly outcome: "output" | "error" | "notified" | "orphaned" | "cancelled" | "expired";
   }
   /** A request was not settled before the server closed: the broker gives it to another one. */
   | { readonly type: "unserved"; readonly error: unknown }
+  /**
+   * Requests that the queue drops do not come back to their callers, and cancellations may not
+   * arrive: the queue exists without our dead letter exchange, or the user may not declare it.
+   */
+  | { readonly type: "returns-unavailable"; readonly error: unknown }
   /** The broker cancelled the consumer, for example because the queue was deleted. */
   | { readonly type: "consumer-cancelled" };
 

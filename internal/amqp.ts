@@ -31,9 +31,11 @@ export interface AmqpProperties {
 /** What the broker says of a published message; `closed` if the channel closed before it spoke. */
 export type AmqpConfirm = "acked" | "nacked" | "closed";
 
-/** A message to publish through the default exchange. */
+/** A message to publish. */
 export interface AmqpPublish {
-  readonly queue: string;
+  /** Absent for the default exchange, where a routing key is the name of a queue. */
+  readonly exchange?: string;
+  readonly routingKey: string;
   readonly body: Body;
   readonly properties: AmqpProperties;
   /** Whether the broker returns the message if there is no such queue. */
@@ -42,7 +44,7 @@ export interface AmqpPublish {
 
 /** A message as it was returned. */
 export interface AmqpReturn {
-  readonly queue: string;
+  readonly routingKey: string;
   readonly properties: AmqpProperties;
 }
 
@@ -138,7 +140,7 @@ export class AmqpChannel {
     channel.on("close", () => this.#isOpen = false);
     channel.on("return", (message: Message) => {
       this.onReturn({
-        queue: message.fields.routingKey,
+        routingKey: message.fields.routingKey,
         properties: message.properties as AmqpProperties,
       });
     });
@@ -156,10 +158,10 @@ export class AmqpChannel {
    * @throws If the channel is closed, or a property does not fit into its AMQP type.
    */
   publish(message: AmqpPublish, onConfirm: (confirm: AmqpConfirm) => void): void {
-    const { queue, body, properties, mandatory } = message;
+    const { exchange = "", routingKey, body, properties, mandatory } = message;
     this.#channel.publish(
-      "",
-      queue,
+      exchange,
+      routingKey,
       toBuffer(body),
       { ...properties, mandatory },
       (error: unknown) => {
@@ -177,7 +179,7 @@ export class AmqpChannel {
    */
   async consume(
     queue: string,
-    options: { readonly noAck: boolean },
+    options: { readonly noAck: boolean; readonly exclusive?: boolean },
     onDelivery: (delivery: AmqpDelivery | undefined) => void,
   ): Promise<string> {
     const { consumerTag } = await this.#channel.consume(queue, (message) => {
@@ -198,6 +200,22 @@ export class AmqpChannel {
   async declareQueue(name: string, options: AmqpQueueOptions): Promise<string> {
     const { queue } = await this.#channel.assertQueue(name, options);
     return queue;
+  }
+
+  /** Declares a durable exchange. */
+  async declareExchange(name: string, type: "direct" | "headers"): Promise<void> {
+    await this.#channel.assertExchange(name, type, { durable: true });
+  }
+
+  /** Binds a queue to an exchange: by its routing key, or by headers that must all match. */
+  async bindQueue(
+    queue: string,
+    exchange: string,
+    binding: { readonly routingKey?: string; readonly headers?: Readonly<Record<string, string>> },
+  ): Promise<void> {
+    const { routingKey = "", headers } = binding;
+    const args = headers === undefined ? {} : { ...headers, "x-match": "all" };
+    await this.#channel.bindQueue(queue, exchange, routingKey, args);
   }
 
   /** Fails, and closes the channel, if there is no such queue. */

@@ -22,14 +22,14 @@ export class CallbackRegistry {
     this.#onFailure = onFailure;
   }
 
-  /** Puts a callback in, to be run with the outcome of its call. */
+  /** Puts a callback in, to be run with the outcome of its call; resolves once it has run. */
   add(
     correlationId: string,
     outcome: Promise<unknown>,
     callback: CallCallback<unknown>,
-  ): void {
+  ): Promise<void> {
     this.#callbacks.set(correlationId, callback);
-    outcome.then(
+    return outcome.then(
       (output) => this.#run(correlationId, { ok: true, output }),
       (error) => this.#run(correlationId, { ok: false, error }),
     );

@@ -1,29 +1,99 @@
 /** What a client has on its connection: one channel, its reply queue and a publisher. @module */
 
-import type { AmqpChannel, AmqpConnection } from "./amqp.ts";
+import type { ReplyQueue } from "../client_options.ts";
+import { RpcError } from "../errors.ts";
+import type { AmqpChannel, AmqpConnection, AmqpDelivery } from "./amqp.ts";
 import type { Session } from "./connection.ts";
-import type { IncomingReply } from "./pending_calls.ts";
+import { DIRECT_REPLY_TO } from "./envelope.ts";
+import { declareExchanges } from "./exchanges.ts";
 import { Publisher } from "./publisher.ts";
 
 /** A client's session. */
 export interface ClientSession extends Session {
-  /** Exclusive and named by the broker, so that nobody can guess it; it dies with the session. */
-  readonly replyQueue: string;
+  /** Where replies go: the name of a queue, or the pseudo-queue of direct reply-to. */
+  readonly replyTo: string;
   readonly publisher: Publisher;
+  /** Whether the shared exchanges are there, so that requests come back and can be cancelled. */
+  readonly hasExchanges: boolean;
 }
+
+/** Options of {@linkcode openClientSession}. */
+export interface ClientSessionOptions {
+  readonly replyQueue: ReplyQueue;
+  readonly onReply: (reply: AmqpDelivery) => void;
+  /** Told why the shared exchanges cannot be used. */
+  readonly onNoExchanges: (error: unknown) => void;
+}
+
+/** Most replies of a durable queue that wait for their named callback. */
+const DURABLE_PREFETCH = 256;
+
+/** How long a durable reply queue outlives its client, unless told otherwise: a day. */
+const DEFAULT_EXPIRES_MS = 86_400_000;
 
 /** Declares the reply queue and starts to consume it. */
 export async function openClientSession(
   connection: AmqpConnection,
-  onReply: (reply: IncomingReply) => void,
+  options: ClientSessionOptions,
 ): Promise<ClientSession> {
-  const channel: AmqpChannel = await connection.openChannel();
-  const replyQueue = await channel.declareQueue("", { exclusive: true });
-  // Replies need no acknowledgement: if this client dies, so does the queue.
-  await channel.consume(replyQueue, { noAck: true }, (reply) => {
-    if (reply !== undefined) return onReply(reply);
-    // Somebody deleted the queue: a new session gets a new one.
-    channel.close();
+  const { replyQueue, onReply } = options;
+  const channel = await connection.openChannel();
+  const replyTo = await declareReplyQueue(channel, replyQueue);
+  const isQueue = replyTo !== DIRECT_REPLY_TO;
+  const hasExchanges = await tryExchanges(connection, isQueue ? replyTo : undefined, options);
+  await consumeReplies(channel, replyTo, { isDurable: typeof replyQueue === "object", onReply });
+  return { channels: [channel], replyTo, publisher: new Publisher(channel), hasExchanges };
+}
+
+async function declareReplyQueue(channel: AmqpChannel, replyQueue: ReplyQueue): Promise<string> {
+  if (replyQueue === "direct") return DIRECT_REPLY_TO;
+  // Named by the broker, so that nobody can guess it; it dies with the connection.
+  if (replyQueue === "exclusive") return await channel.declareQueue("", { exclusive: true });
+  const { name, expiresMs = DEFAULT_EXPIRES_MS } = replyQueue;
+  await channel.prefetch(DURABLE_PREFETCH);
+  return await channel.declareQueue(name, {
+    durable: true,
+    arguments: { "x-expires": expiresMs },
   });
-  return { channels: [channel], replyQueue, publisher: new Publisher(channel) };
+}
+
+async function consumeReplies(
+  channel: AmqpChannel,
+  queue: string,
+  { isDurable, onReply }: {
+    readonly isDurable: boolean;
+    readonly onReply: (reply: AmqpDelivery) => void;
+  },
+): Promise<void> {
+  try {
+    // Where the queue dies with the client, there is nobody to redeliver a reply to.
+    await channel.consume(queue, { noAck: !isDurable, exclusive: isDurable }, (reply) => {
+      if (reply !== undefined) return onReply(reply);
+      // Somebody deleted the queue: a new session gets a new one. close() never rejects.
+      channel.close();
+    });
+  } catch (error) {
+    if (!isDurable || !(error instanceof Error) || !error.message.includes("exclusive")) {
+      throw error;
+    }
+    throw new RpcError(
+      "misconfigured",
+      `Cannot connect as reply queue "${queue}" is in use by another client: give each its own name`,
+      { cause: error, retryable: true },
+    );
+  }
+}
+
+async function tryExchanges(
+  connection: AmqpConnection,
+  replyQueue: string | undefined,
+  { onNoExchanges }: ClientSessionOptions,
+): Promise<boolean> {
+  try {
+    await declareExchanges(connection, replyQueue);
+    return true;
+  } catch (error) {
+    onNoExchanges(error);
+    return false;
+  }
 }

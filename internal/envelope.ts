@@ -7,14 +7,20 @@
 
 import type { Body } from "../codec.ts";
 import type { AmqpProperties, AmqpPublish } from "./amqp.ts";
+import { CONTROL_EXCHANGE, REPLY_TO_HEADER } from "./exchanges.ts";
 
 /** When the caller stops waiting, in Unix milliseconds. */
 const DEADLINE_HEADER = "rpc-deadline";
 /** How often the client has published the request before: absent the first time. */
 const ATTEMPT_HEADER = "rpc-attempt";
+/** The named callback of the request, as text that its client alone reads; comes back as it went. */
+const CALLBACK_HEADER = "rpc-callback";
 
 /** The pseudo-queue prefix of direct reply-to; see {@linkcode replyMessage}. */
-const DIRECT_REPLY_TO_PREFIX = "amq.rabbitmq.reply-to";
+export const DIRECT_REPLY_TO = "amq.rabbitmq.reply-to";
+
+/** How the names begin that the broker chooses, for queues that die with their connection. */
+export const SERVER_NAMED_PREFIX = "amq.gen-";
 
 /** A request to be published. */
 export interface OutgoingRequest {
@@ -29,6 +35,10 @@ export interface OutgoingRequest {
   readonly deadline: number | undefined;
   /** From 0. */
   readonly attempt: number;
+  /** Whether it is to be dropped unless a consumer has room at once. */
+  readonly immediate: boolean;
+  readonly idempotencyKey: string | undefined;
+  readonly callback: string | undefined;
 }
 
 /** What a delivered request says beside its body. Anybody may have written it. */
@@ -41,6 +51,11 @@ export interface IncomingRequest {
   readonly replyTo: string | undefined;
   /** Unix milliseconds by the caller's clock. */
   readonly deadline: number | undefined;
+  /** Whole milliseconds that were left when the request was published. */
+  readonly expiresInMs: number | undefined;
+  /** What makes two requests the same work; absent if the request does not say. */
+  readonly idempotencyKey: string | undefined;
+  readonly callback: string | undefined;
 }
 
 /** A reply to be published. */
@@ -50,62 +65,79 @@ export interface OutgoingReply {
   readonly contentType: string;
   readonly correlationId: string | undefined;
   readonly replyTo: string;
+  readonly callback: string | undefined;
 }
+
+/** Why a request queue dropped a request. Source: RabbitMQ's manual, dead letter exchanges. */
+export type DeadLetterReason = "expired" | "rejected" | "maxlen" | "delivery_limit";
 
 /** Writes a request. It expires in its queue when nobody waits for it any more. */
 export function requestMessage(request: OutgoingRequest): AmqpPublish {
-  const { correlationId, replyTo, deadline, attempt } = request;
+  const { correlationId, replyTo, deadline, attempt, idempotencyKey, callback } = request;
+  const expiration = request.immediate ? "0" : expirationUntil(deadline);
   return {
-    queue: request.queue,
+    routingKey: request.queue,
     body: request.body,
     mandatory: true,
     properties: {
       contentType: request.contentType,
       correlationId,
       deliveryMode: 2,
+      type: request.procedure,
       headers: {
         ...(deadline === undefined ? {} : { [DEADLINE_HEADER]: deadline }),
+        ...(replyTo === undefined ? {} : { [REPLY_TO_HEADER]: replyTo }),
         ...(attempt === 0 ? {} : { [ATTEMPT_HEADER]: attempt }),
+        ...(callback === undefined ? {} : { [CALLBACK_HEADER]: callback }),
       },
-      type: request.procedure,
-      ...(deadline === undefined ? {} : { expiration: expirationUntil(deadline) }),
+      ...(expiration === undefined ? {} : { expiration }),
       ...(replyTo === undefined ? {} : { replyTo }),
+      ...(idempotencyKey === undefined ? {} : { messageId: idempotencyKey }),
     },
   };
 }
 
 /** The broker takes whole, non-negative milliseconds only, and as text. */
-function expirationUntil(deadline: number): string {
-  return String(Math.max(0, Math.ceil(deadline - Date.now())));
+function expirationUntil(deadline: number | undefined): string | undefined {
+  return deadline === undefined ? undefined : String(Math.max(0, Math.ceil(deadline - Date.now())));
 }
 
 /** Reads a request. Whatever has not the right form is as good as absent. */
 export function readRequest(properties: AmqpProperties): IncomingRequest {
-  const deadline = properties.headers?.[DEADLINE_HEADER];
+  const { headers, correlationId, messageId } = properties;
+  const deadline = readNumber(headers?.[DEADLINE_HEADER]);
+  const expiresInMs = Number.parseInt(properties.expiration ?? "", 10);
   return {
     procedure: properties.type || undefined,
     contentType: properties.contentType || undefined,
-    correlationId: properties.correlationId,
+    correlationId,
     replyTo: properties.replyTo || undefined,
-    deadline: typeof deadline === "number" && Number.isFinite(deadline) ? deadline : undefined,
+    deadline,
+    // A request with expiration 0 was for now or never, and it came: nothing expires any more.
+    expiresInMs: expiresInMs > 0 ? expiresInMs : undefined,
+    // Only clients of this protocol set a deadline, and only they are known to use unique ids.
+    idempotencyKey: messageId || (deadline === undefined ? undefined : correlationId),
+    callback: readText(headers?.[CALLBACK_HEADER]),
   };
 }
 
 /**
  * Writes a reply. It is mandatory, so that the broker tells when the caller's queue is gone; but
  * not to a direct reply-to address, where some versions of RabbitMQ deliver and return it both.
+ * It is persistent where the queue may be, too.
  */
 export function replyMessage(reply: OutgoingReply): AmqpPublish {
-  const { correlationId, replyTo } = reply;
+  const { correlationId, replyTo, callback } = reply;
   return {
-    queue: replyTo,
+    routingKey: replyTo,
     body: reply.body,
-    mandatory: !replyTo.startsWith(DIRECT_REPLY_TO_PREFIX),
+    mandatory: !replyTo.startsWith(DIRECT_REPLY_TO),
     properties: {
       contentType: reply.contentType,
-      deliveryMode: 1,
+      deliveryMode: replyTo.startsWith("amq.") ? 1 : 2,
       type: reply.type,
       ...(correlationId === undefined ? {} : { correlationId }),
+      ...(callback === undefined ? {} : { headers: { [CALLBACK_HEADER]: callback } }),
     },
   };
 }
@@ -113,4 +145,48 @@ export function replyMessage(reply: OutgoingReply): AmqpPublish {
 /** Tells whether a reply is an error. Tutorial servers set no type: theirs are outputs. */
 export function isErrorReply(properties: AmqpProperties): boolean {
   return properties.type === "error";
+}
+
+/** The named callback that a reply, or a request that came back, is for. */
+export function readCallback(properties: AmqpProperties): string | undefined {
+  return readText(properties.headers?.[CALLBACK_HEADER]);
+}
+
+/** Why the request queue dropped the request, if this is a request that came back. */
+export function readDeadLetterReason(properties: AmqpProperties): DeadLetterReason | undefined {
+  const deaths = properties.headers?.["x-death"];
+  if (!Array.isArray(deaths)) return undefined;
+  const last: unknown = deaths[0];
+  if (typeof last !== "object" || last === null || !("reason" in last)) return undefined;
+  switch (last.reason) {
+    case "expired":
+    case "rejected":
+    case "maxlen":
+    case "delivery_limit":
+      return last.reason;
+  }
+}
+
+/** Writes the message that tells the servers of a queue to stop working on a request. */
+export function cancelMessage(queue: string, correlationId: string): AmqpPublish {
+  return {
+    exchange: CONTROL_EXCHANGE,
+    routingKey: queue,
+    body: "",
+    mandatory: false,
+    properties: { type: "cancel", correlationId, deliveryMode: 1 },
+  };
+}
+
+/** The request that a control message cancels, if it is one. */
+export function readCancel(properties: AmqpProperties): string | undefined {
+  return properties.type === "cancel" ? properties.correlationId : undefined;
+}
+
+function readNumber(value: unknown): number | undefined {
+  return typeof value === "number" && Number.isFinite(value) ? value : undefined;
+}
+
+function readText(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
 }

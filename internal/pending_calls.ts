@@ -1,29 +1,8 @@
-/** Calls that wait for a reply, each settled exactly once. @module */
+/** Calls that wait for a reply, or for a place among those that do. @module */
 
 import { RpcError, RpcTimeoutError } from "../errors.ts";
-import type { Body } from "../codec.ts";
-import type { AmqpProperties } from "./amqp.ts";
 import { DeadlineTimer } from "./deadline_timer.ts";
-
-/** A call, or a notification, as it is asked for. */
-export interface CallRequest {
-  /** Whether it is done when its reply arrives, or when the broker has the request. */
-  readonly awaits: "reply" | "confirm";
-  readonly correlationId: string;
-  readonly procedure: string;
-  readonly body: Body;
-  readonly contentType: string;
-  readonly timeoutMs: number;
-  /** Whether the request may be published again after a lost connection. */
-  readonly idempotent: boolean;
-  readonly signal: AbortSignal | undefined;
-}
-
-/** A reply as it arrived. */
-export interface IncomingReply {
-  readonly properties: AmqpProperties;
-  readonly body: Uint8Array;
-}
+import { type CallRequest, PendingCall } from "./pending_call.ts";
 
 /** How many calls, and what became of the replies that belonged to none. */
 export interface PendingCallsStats {
@@ -34,67 +13,21 @@ export interface PendingCallsStats {
   readonly unknownReplies: number;
 }
 
-/** Longest timer: beyond it `setTimeout` fires at once. */
-export const MAX_TIMEOUT_MS: number = 2 ** 31 - 1;
+/** What the table's owner does for it. */
+export interface CallTableOwner {
+  /** Publishes a call's request once the call has a place. */
+  start(call: PendingCall): void;
+  /** Tells the servers that nobody wants the call's output any more. */
+  onAbandoned(call: PendingCall): void;
+}
 
 /** Settled ids that are remembered, to tell late and duplicate replies from strangers'. */
 const MAX_REMEMBERED = 4_096;
 
-/** One call from `call()` to its one outcome. */
-export class PendingCall {
-  readonly request: CallRequest;
-  /** Unix milliseconds; the clock started at `call()`. */
-  readonly deadline: number;
-  /** Settles with the reply, or rejects with the reason why there is none. */
-  readonly reply: Promise<IncomingReply>;
-  /** How often the request was published. */
-  attempts = 0;
-  readonly #resolve: (reply: IncomingReply) => void;
-  readonly #reject: (reason: unknown) => void;
-  readonly #onSettled: (call: PendingCall) => void;
-  #isSettled = false;
-
-  constructor(request: CallRequest, onSettled: (call: PendingCall) => void) {
-    const { promise, resolve, reject } = Promise.withResolvers<IncomingReply>();
-    this.request = request;
-    this.reply = promise;
-    this.deadline = Date.now() + request.timeoutMs;
-    this.#resolve = resolve;
-    this.#reject = reject;
-    this.#onSettled = onSettled;
-    request.signal?.addEventListener("abort", this.#abort, { once: true });
-  }
-
-  /** Whether the call has its outcome. */
-  get isSettled(): boolean {
-    return this.#isSettled;
-  }
-
-  /** Ends the call with a reply. Does nothing if it is settled. */
-  resolve(reply: IncomingReply): void {
-    if (this.#settle()) this.#resolve(reply);
-  }
-
-  /** Ends the call with a reason. Does nothing if it is settled. */
-  reject(reason: unknown): void {
-    if (this.#settle()) this.#reject(reason);
-  }
-
-  readonly #abort = () => this.reject(this.request.signal?.reason);
-
-  #settle(): boolean {
-    if (this.#isSettled) return false;
-    this.#isSettled = true;
-    this.request.signal?.removeEventListener("abort", this.#abort);
-    this.#onSettled(this);
-    return true;
-  }
-}
-
 /** All calls of a client that wait for a reply, or for a place among those that do. */
 export class PendingCalls {
   readonly #maxPending: number;
-  readonly #start: (call: PendingCall) => void;
+  readonly #owner: CallTableOwner;
   readonly #calls = new Map<string, PendingCall>();
   readonly #waiting = new Map<string, PendingCall>();
   /** Whether a settled call had its reply, oldest first. */
@@ -110,11 +43,11 @@ export class PendingCalls {
    * Makes an empty table.
    *
    * @param maxPending Most calls that wait for a reply; the others wait for a place.
-   * @param start Publishes a call's request once the call has a place.
+   * @param owner Publishes requests, and cancels them.
    */
-  constructor(maxPending: number, start: (call: PendingCall) => void) {
+  constructor(maxPending: number, owner: CallTableOwner) {
     this.#maxPending = maxPending;
-    this.#start = start;
+    this.#owner = owner;
   }
 
   /** Calls that are not settled. */
@@ -135,7 +68,10 @@ export class PendingCalls {
 
   /** Registers a call and starts its clock, and the call itself as soon as there is a place. */
   add(request: CallRequest): PendingCall {
-    const call = new PendingCall(request, (call) => this.#forget(call));
+    const call = new PendingCall(request, {
+      onSettled: (call) => this.#forget(call),
+      onAbandoned: (call) => this.#owner.onAbandoned(call),
+    });
     this.#timer.schedule(call.deadline);
     if (this.#calls.size < this.#maxPending) this.#admit(call);
     else this.#waiting.set(request.correlationId, call);
@@ -147,18 +83,21 @@ export class PendingCalls {
     return this.#calls.get(correlationId) ?? this.#waiting.get(correlationId);
   }
 
-  /** Gives a reply to its call, or drops and counts it. */
-  accept(reply: IncomingReply): void {
-    const { correlationId } = reply.properties;
-    const call = correlationId === undefined ? undefined : this.#calls.get(correlationId);
-    if (call !== undefined) {
-      this.#remember(call, true);
-      return call.resolve(reply);
-    }
-    const hadReply = correlationId === undefined ? undefined : this.#settled.get(correlationId);
-    if (hadReply === undefined) this.#unknownReplies++;
-    else if (hadReply) this.#duplicateReplies++;
+  /** Finds the call that a reply belongs to, and counts late and duplicate replies. */
+  claim(correlationId: string | undefined): PendingCall | "settled" | "unknown" {
+    if (correlationId === undefined) return "unknown";
+    const call = this.#calls.get(correlationId);
+    if (call !== undefined) return call;
+    const hadReply = this.#settled.get(correlationId);
+    if (hadReply === undefined) return "unknown";
+    if (hadReply) this.#duplicateReplies++;
     else this.#lateReplies++;
+    return "settled";
+  }
+
+  /** Counts a reply that nobody can make anything of. */
+  countUnknown(): void {
+    this.#unknownReplies++;
   }
 
   /** The calls that have a place and are not settled, oldest first. */
@@ -176,15 +115,17 @@ export class PendingCalls {
     clearTimeout(timer);
   }
 
-  /** Ends all calls with one reason, and the timer with them. */
-  rejectAll(reason: RpcError): void {
+  /** Ends all calls, and the timer with them. */
+  rejectAll(reason: (call: PendingCall) => RpcError): void {
     this.#timer.stop();
-    for (const call of [...this.#waiting.values(), ...this.#calls.values()]) call.reject(reason);
+    for (const call of [...this.#waiting.values(), ...this.#calls.values()]) {
+      call.reject(reason(call));
+    }
   }
 
   #admit(call: PendingCall): void {
     this.#calls.set(call.request.correlationId, call);
-    this.#start(call);
+    this.#owner.start(call);
   }
 
   #expireDue(): number | undefined {
@@ -199,15 +140,16 @@ export class PendingCalls {
 
   #expire(call: PendingCall): void {
     const { procedure, timeoutMs, correlationId } = call.request;
+    const report = { call: call.report() };
     if (!this.#waiting.has(correlationId)) {
-      return call.reject(new RpcTimeoutError(procedure, timeoutMs));
+      return call.reject(new RpcTimeoutError(procedure, timeoutMs, report));
     }
     call.reject(
       new RpcError(
         "overloaded",
         `Cannot call "${procedure}" as no place became free within ${timeoutMs} ms: ` +
           `${this.#maxPending} calls are pending ("maxPending")`,
-        { retryable: true },
+        { retryable: true, ...report },
       ),
     );
   }
@@ -216,7 +158,7 @@ export class PendingCalls {
     const { correlationId } = call.request;
     if (!this.#waiting.delete(correlationId)) {
       this.#calls.delete(correlationId);
-      if (!this.#settled.has(correlationId)) this.#remember(call, false);
+      this.#remember(call);
       this.#admitNext();
     }
     if (this.size === 0) this.#onEmpty();
@@ -230,8 +172,8 @@ export class PendingCalls {
     }
   }
 
-  #remember(call: PendingCall, hadReply: boolean): void {
-    this.#settled.set(call.request.correlationId, hadReply);
+  #remember(call: PendingCall): void {
+    this.#settled.set(call.request.correlationId, call.phase === "replied");
     if (this.#settled.size <= MAX_REMEMBERED) return;
     for (const oldest of this.#settled.keys()) {
       this.#settled.delete(oldest);

@@ -110,7 +110,7 @@ export class Publisher {
   }
 }
 
-/** Two messages with the same queue and correlation id share their fate, so they may share a key. */
-function returnKey({ queue, properties }: AmqpReturn): string {
-  return `${queue}\n${properties.correlationId ?? ""}`;
+/** Two messages with the same routing key and correlation id share their fate, so they may share a key. */
+function returnKey({ routingKey, properties }: AmqpReturn): string {
+  return `${routingKey}\n${properties.correlationId ?? ""}`;
 }

@@ -1,0 +1,196 @@
+/**
+ * Options and counts of a client.
+ *
+ * @module
+ */
+
+import type { Codec } from "./codec.ts";
+import type { ConnectOptions } from "./connecting.ts";
+import type { CallContext, Contract, InputOf, OutputOf, ProcedureName } from "./contract.ts";
+import type { RpcRemoteError } from "./errors.ts";
+import type { RpcClientEvent } from "./events.ts";
+import type { StandardSchema } from "./schema.ts";
+
+/**
+ * Where a client's replies go.
+ *
+ * - `exclusive`: a queue that the broker names and that dies with the connection.
+ * - `direct`: RabbitMQ's direct reply-to: no queue and the least latency, but requests that their
+ *   queue drops do not come back, so the deadline is the only reason.
+ * - a durable queue: replies wait there while the client is away. Only one client may use it.
+ */
+export type ReplyQueue = "exclusive" | "direct" | DurableReplyQueue;
+
+/** A reply queue that outlives its client. */
+export interface DurableReplyQueue {
+  /** Its name, which the next start of the same client uses again. */
+  readonly name: string;
+  /** Only a mark for readers; there is no other kind with a name. */
+  readonly durable: true;
+  /**
+   * How long the queue outlives its client, in milliseconds.
+   *
+   * @default {86_400_000}
+   */
+  readonly expiresMs?: number;
+}
+
+/** Options of {@linkcode RpcClient.connect}. */
+export interface RpcClientOptions extends ConnectOptions {
+  /** The request queue, where servers listen. It is not declared here: that is up to them. */
+  readonly queue: string;
+  /**
+   * Time that a call has when it does not say so itself, in milliseconds, from 1 to 2147483647.
+   *
+   * @default {30_000}
+   */
+  readonly timeoutMs?: number;
+  /**
+   * Most calls that wait for their reply at a time. Further calls wait for a place, within their
+   * own time.
+   *
+   * @default {10_000}
+   */
+  readonly maxPending?: number;
+  /**
+   * Largest body, in bytes, that is sent or accepted. RabbitMQ 4 takes 16 MiB unless told
+   * otherwise.
+   *
+   * @default {16_777_216}
+   */
+  readonly maxBodyBytes?: number;
+  /**
+   * Where replies go.
+   *
+   * @default {"exclusive"}
+   */
+  readonly replyQueue?: ReplyQueue;
+  /**
+   * Encodes inputs, and decodes outputs of its content type. The server must have it, too.
+   *
+   * @default {jsonCodec}
+   */
+  readonly codec?: Codec;
+  /**
+   * Schemas that outputs must fulfil, by procedure. An output that does not rejects the call with
+   * `invalid-output`; otherwise the call resolves with what the schema makes of it.
+   *
+   * @default {none}
+   */
+  readonly outputs?: Readonly<Record<string, StandardSchema>>;
+  /**
+   * Makes your own errors from those of handlers, by the `name` that the handler's error had. Only
+   * errors named here are replaced, so the other side never chooses what is constructed.
+   *
+   * @default {none}
+   */
+  readonly errors?: Readonly<Record<string, (remote: RpcRemoteError) => Error>>;
+  /** Observes the connection and failing callbacks. What it throws is dropped. */
+  readonly onEvent?: (event: RpcClientEvent) => void;
+}
+
+/** Options of {@linkcode RpcClient.call} and {@linkcode RpcClient.callAsync}. */
+export interface CallOptions {
+  /**
+   * Time until the call rejects with `timeout`, in milliseconds. The clock starts at once, also
+   * while there is no connection.
+   *
+   * @default {RpcClientOptions.timeoutMs}
+   */
+  readonly timeoutMs?: number;
+  /**
+   * Rejects the call with the signal's reason when it aborts, and tells the server to stop working
+   * on it.
+   */
+  readonly signal?: AbortSignal;
+  /**
+   * The call that this one is made for, from within its handler: its deadline and its cancellation
+   * hold here, too.
+   */
+  readonly context?: Pick<CallContext, "deadline" | "signal">;
+  /**
+   * Whether the request may be published again if the connection is lost, so that the handler may
+   * run twice. With `false` the call rejects with `disconnected` instead.
+   *
+   * @default {true}
+   */
+  readonly idempotent?: boolean;
+  /**
+   * Whether the call rejects with `no-capacity` unless a server has room for it now.
+   *
+   * @default {false}
+   */
+  readonly immediate?: boolean;
+  /**
+   * Names the work: a server runs requests with the same key once, and answers all of them.
+   *
+   * @default {a new one for each call}
+   */
+  readonly idempotencyKey?: string;
+}
+
+/** Options of {@linkcode RpcClient.callAsync} with a callback by name. */
+export interface NamedCallbackOptions extends CallOptions {
+  /**
+   * Handed to the callback along with the result, also after a restart. It travels with the
+   * request, so anybody who can read the queue can read it. Must be encodable as JSON.
+   *
+   * @default {undefined}
+   */
+  readonly callbackContext?: unknown;
+}
+
+/** Options of {@linkcode RpcClient.notify}. */
+export type NotifyOptions = Pick<CallOptions, "timeoutMs" | "signal" | "context">;
+
+/** Options of {@linkcode RpcClient.map} and {@linkcode RpcClient.callAll}. */
+export interface BatchOptions extends Pick<CallOptions, "timeoutMs" | "signal" | "context"> {
+  /**
+   * Most calls of the batch that are under way at a time.
+   *
+   * @default {64}
+   */
+  readonly concurrency?: number;
+}
+
+/** Options of {@linkcode RpcClient.close}. */
+export interface RpcClientCloseOptions {
+  /**
+   * Time that pending calls have to end by themselves, in milliseconds. After it they reject with
+   * `closed`.
+   *
+   * @default {5_000}
+   */
+  readonly graceMs?: number;
+}
+
+/** Counts of a client, for dashboards and tests. */
+export interface RpcClientStats {
+  /** Calls that wait for their reply. */
+  readonly pending: number;
+  /** Calls that wait for a place among the pending ones. */
+  readonly waiting: number;
+  /** Replies that were dropped because their call had already failed. */
+  readonly lateReplies: number;
+  /** Replies that were dropped because their call already had one. */
+  readonly duplicateReplies: number;
+  /** Replies that were dropped because no such call is known. */
+  readonly unknownReplies: number;
+}
+
+/** The arguments after the procedure's name; the input may be left out where it may be undefined. */
+export type CallArguments<Input, Options> = undefined extends Input
+  ? [input?: Input, options?: Options]
+  : [input: Input, options?: Options];
+
+/** One call of {@linkcode RpcClient.callAll}: a procedure's name and its input. */
+export type BatchCall<C extends Contract> = {
+  [Name in ProcedureName<C>]: readonly [procedure: Name, input: InputOf<C, Name>];
+}[ProcedureName<C>];
+
+/** The outputs of {@linkcode RpcClient.callAll}, in the order of its calls. */
+export type BatchOutputs<C extends Contract, Calls extends readonly BatchCall<C>[]> = {
+  -readonly [Index in keyof Calls]: Calls[Index] extends readonly [infer Name, unknown]
+    ? Name extends ProcedureName<C> ? OutputOf<C, Name> : never
+    : never;
+};

@@ -1,0 +1,213 @@
+/** Publishes requests and gives each reply to its call. @module */
+
+import type { ReplyQueue, RpcClientStats } from "../client_options.ts";
+import { RpcError } from "../errors.ts";
+import type { ConnectionEvent } from "../events.ts";
+import type { AmqpDelivery, AmqpPublish } from "./amqp.ts";
+import { disconnected, ended, refused, unroutable } from "./call_outcome.ts";
+import { type ClientSession, openClientSession } from "./client_session.ts";
+import type { ConnectSettings } from "./connect_settings.ts";
+import { Connection } from "./connection.ts";
+import { Delivery } from "./delivery.ts";
+import { cancelMessage, readCallback, readDeadLetterReason, requestMessage } from "./envelope.ts";
+import type { CallRequest, IncomingReply, PendingCall } from "./pending_call.ts";
+import { PendingCalls } from "./pending_calls.ts";
+import type { PublishOutcome } from "./publisher.ts";
+
+/** What a caller needs of its client. */
+export interface CallerOptions extends ConnectSettings {
+  readonly maxPending: number;
+  readonly replyQueue: ReplyQueue;
+  readonly onEvent: (event: ConnectionEvent) => void;
+  /** Told why requests will not come back and cannot be cancelled. */
+  readonly onNoExchanges: (error: unknown) => void;
+  /** Takes a reply for a callback by name whose call was made before this client was started. */
+  readonly onEarlierReply: (callback: string, reply: IncomingReply) => void;
+}
+
+/** The calls of a client, on a connection that heals. */
+export class Caller {
+  readonly #options: CallerOptions;
+  readonly #pendingCalls: PendingCalls;
+  #connection: Connection<ClientSession> | undefined;
+  #ended: RpcError | undefined;
+
+  private constructor(options: CallerOptions) {
+    this.#options = options;
+    this.#pendingCalls = new PendingCalls(options.maxPending, {
+      start: (call) => this.#publish(call),
+      onAbandoned: (call) => this.#cancel(call),
+    });
+  }
+
+  /** Connects. */
+  static async open(options: CallerOptions): Promise<Caller> {
+    const caller = new Caller(options);
+    const { replyQueue, onNoExchanges, onEvent } = options;
+    caller.#connection = await Connection.open<ClientSession>({
+      ...options,
+      setUp: (connection) =>
+        openClientSession(connection, {
+          replyQueue,
+          onNoExchanges,
+          onReply: (reply) => caller.#accept(reply),
+        }),
+      onSession: (session) => caller.#publishAll(session),
+      onGiveUp: (error) => caller.#end(error),
+      onEvent: (event) => {
+        if (event.type === "disconnected") caller.#rejectNonIdempotent(event.error);
+        onEvent(event);
+      },
+    });
+    return caller;
+  }
+
+  /** Calls that are not settled. */
+  get size(): number {
+    return this.#pendingCalls.size;
+  }
+
+  /** Counts calls and dropped replies. */
+  stats(): RpcClientStats {
+    return this.#pendingCalls.stats();
+  }
+
+  /** Why no call can be started any more, if that is so. */
+  get ended(): RpcError | undefined {
+    return this.#ended;
+  }
+
+  /** Starts a call: its clock at once, its request as soon as there is a place and a connection. */
+  start(request: CallRequest): PendingCall {
+    return this.#pendingCalls.add(request);
+  }
+
+  /** Ends a call that its caller does not want any more. */
+  abandon(correlationId: string, reason: RpcError): void {
+    this.#pendingCalls.get(correlationId)?.abandon(reason);
+  }
+
+  /**
+   * Lets go of the calls whose replies will wait in a durable queue for a callback by name.
+   *
+   * @returns Their correlation ids.
+   */
+  releaseNamed(): string[] {
+    if (typeof this.#options.replyQueue !== "object") return [];
+    const calls = this.#pendingCalls.started().filter(({ request }) => request.callback);
+    for (const call of calls) call.reject(CLOSED);
+    return calls.map(({ request }) => request.correlationId);
+  }
+
+  /** Refuses calls, waits for those under way, and disconnects. */
+  async close(graceMs: number): Promise<void> {
+    this.#ended ??= CLOSED;
+    await this.#pendingCalls.drain(graceMs);
+    this.#end(this.#ended);
+    await this.#connection?.close();
+  }
+
+  #end(reason: RpcError): void {
+    this.#ended ??= reason;
+    this.#pendingCalls.rejectAll((call) => ended(call, reason));
+  }
+
+  #publish(call: PendingCall): void {
+    const session = this.#connection?.session;
+    // Without a session the call waits for the next one: see #publishAll().
+    if (session !== undefined) this.#publishOn(session, call);
+  }
+
+  #publishOn(session: ClientSession, call: PendingCall): void {
+    session.publisher.publish(() => prepare(call, session)).then(
+      (outcome) => this.#onPublished(call, outcome),
+      (error) => call.reject(error),
+    );
+  }
+
+  #onPublished(call: PendingCall, outcome: PublishOutcome): void {
+    switch (outcome) {
+      case "confirmed":
+        if (call.phase === "unconfirmed") call.phase = "queued";
+        if (call.request.awaits === "confirm") call.resolve(NO_REPLY);
+        return;
+      case "returned":
+        return call.reject(unroutable(call));
+      case "refused":
+        return call.reject(refused(call));
+      case "unknown":
+      case "unsent":
+        // The channel is gone; the next session publishes the call again, if it still waits.
+        return;
+    }
+  }
+
+  /** Where the reply queue died with the connection, no reply can arrive: all is published anew. */
+  #publishAll(session: ClientSession): void {
+    const isDurable = typeof this.#options.replyQueue === "object";
+    for (const call of this.#pendingCalls.started()) {
+      if (isDurable && call.phase === "queued") continue;
+      this.#publishOn(session, call);
+    }
+  }
+
+  #rejectNonIdempotent(cause: Error): void {
+    for (const call of this.#pendingCalls.started()) {
+      if (call.request.idempotent || call.attempts === 0) continue;
+      call.reject(disconnected(call, cause));
+    }
+  }
+
+  /** Tells the servers, unless the request never left. */
+  #cancel(call: PendingCall): void {
+    const session = this.#connection?.session;
+    if (call.attempts === 0 || !session?.hasExchanges) return;
+    const { queue, correlationId } = call.request;
+    // Best effort: if it is lost, the deadline ends the work.
+    session.publisher.publish(() => cancelMessage(queue, correlationId)).catch(() => {});
+  }
+
+  #accept(amqpDelivery: AmqpDelivery): void {
+    const { properties, body } = amqpDelivery;
+    const reply = { properties, body, ack: this.#acknowledger(amqpDelivery) };
+    const call = this.#pendingCalls.claim(properties.correlationId);
+    if (call === "settled") return reply.ack();
+    if (call === "unknown") return this.#acceptUnknown(reply);
+    if (readDeadLetterReason(properties) === undefined) call.phase = "replied";
+    call.resolve(reply);
+    // A callback by name is to run before its reply is gone from a durable queue.
+    if (call.request.callback === undefined) reply.ack();
+  }
+
+  #acceptUnknown(reply: IncomingReply): void {
+    const callback = readCallback(reply.properties);
+    if (callback !== undefined) return this.#options.onEarlierReply(callback, reply);
+    this.#pendingCalls.countUnknown();
+    reply.ack();
+  }
+
+  /** Only the replies of a durable queue wait for an acknowledgement. */
+  #acknowledger(amqpDelivery: AmqpDelivery): () => void {
+    if (typeof this.#options.replyQueue !== "object") return () => {};
+    const delivery = new Delivery(amqpDelivery);
+    return () => delivery.ack();
+  }
+}
+
+function prepare(call: PendingCall, session: ClientSession): AmqpPublish | undefined {
+  if (call.isSettled) return undefined;
+  const { request, deadline } = call;
+  const isCall = request.awaits === "reply";
+  call.phase = "unconfirmed";
+  return requestMessage({
+    ...request,
+    replyTo: isCall ? session.replyTo : undefined,
+    deadline: isCall ? deadline : undefined,
+    attempt: call.attempts++,
+  });
+}
+
+const CLOSED = new RpcError("closed", "Cannot complete the call as the client is closed");
+
+/** What a notification resolves with. */
+const NO_REPLY: IncomingReply = { properties: {}, body: new Uint8Array(), ack: () => {} };

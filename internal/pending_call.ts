@@ -1,0 +1,114 @@
+/** One call from `call()` to its one outcome. @module */
+
+import type { Body } from "../codec.ts";
+import type { CallPhase, CallReport } from "../errors.ts";
+import type { AmqpProperties } from "./amqp.ts";
+
+/** A call, or a notification, as it is asked for. */
+export interface CallRequest {
+  /** Whether it is done when its reply arrives, or when the broker has the request. */
+  readonly awaits: "reply" | "confirm";
+  readonly correlationId: string;
+  readonly queue: string;
+  readonly procedure: string;
+  readonly body: Body;
+  readonly contentType: string;
+  readonly timeoutMs: number;
+  /** Whether the request may be published again after a lost connection. */
+  readonly idempotent: boolean;
+  /** Whether to be served at once or not at all. */
+  readonly immediate: boolean;
+  readonly idempotencyKey: string | undefined;
+  /** The callback by name that gets the reply, as {@linkcode writeCallback} wrote it. */
+  readonly callback: string | undefined;
+  /** Each of them ends the call when it aborts. */
+  readonly signals: readonly AbortSignal[];
+}
+
+/** A message as it arrived at the reply queue. */
+export interface IncomingReply {
+  readonly properties: AmqpProperties;
+  readonly body: Uint8Array;
+  /** Removes the message from a durable reply queue; does nothing for others. */
+  ack(): void;
+}
+
+/** Longest timer: beyond it `setTimeout` fires at once. */
+export const MAX_TIMEOUT_MS: number = 2 ** 31 - 1;
+
+/** Told what happens to a call. */
+export interface CallOwner {
+  /** The call has its outcome. */
+  onSettled(call: PendingCall): void;
+  /** Its caller does not want it any more; comes after `onSettled`. */
+  onAbandoned(call: PendingCall): void;
+}
+
+/** A call that waits for its outcome, and gets exactly one. */
+export class PendingCall {
+  readonly request: CallRequest;
+  /** Unix milliseconds; the clock started at `call()`. */
+  readonly deadline: number;
+  /** Settles with the reply, or rejects with the reason why there is none. */
+  readonly reply: Promise<IncomingReply>;
+  /** How often the request was published. */
+  attempts = 0;
+  /** How far the call has come. */
+  phase: CallPhase = "not-published";
+  readonly #startedAt = Date.now();
+  readonly #resolve: (reply: IncomingReply) => void;
+  readonly #reject: (reason: unknown) => void;
+  readonly #owner: CallOwner;
+  #isSettled = false;
+
+  constructor(request: CallRequest, owner: CallOwner) {
+    const { promise, resolve, reject } = Promise.withResolvers<IncomingReply>();
+    this.request = request;
+    this.reply = promise;
+    this.deadline = this.#startedAt + request.timeoutMs;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    this.#owner = owner;
+    for (const signal of request.signals) signal.addEventListener("abort", this.#abort);
+  }
+
+  /** Whether the call has its outcome. */
+  get isSettled(): boolean {
+    return this.#isSettled;
+  }
+
+  /** What an error says of the call. */
+  report(): CallReport {
+    const { procedure, queue } = this.request;
+    return { procedure, queue, elapsedMs: Date.now() - this.#startedAt, phase: this.phase };
+  }
+
+  /** Ends the call with a reply. Does nothing if it is settled. */
+  resolve(reply: IncomingReply): void {
+    if (this.#settle()) this.#resolve(reply);
+  }
+
+  /** Ends the call with a reason. Does nothing if it is settled. */
+  reject(reason: unknown): void {
+    if (this.#settle()) this.#reject(reason);
+  }
+
+  /** Ends the call because its caller does not want it any more. */
+  abandon(reason: unknown): void {
+    if (!this.#settle()) return;
+    this.#reject(reason);
+    this.#owner.onAbandoned(this);
+  }
+
+  readonly #abort = () => {
+    this.abandon(this.request.signals.find((signal) => signal.aborted)?.reason);
+  };
+
+  #settle(): boolean {
+    if (this.#isSettled) return false;
+    this.#isSettled = true;
+    for (const signal of this.request.signals) signal.removeEventListener("abort", this.#abort);
+    this.#owner.onSettled(this);
+    return true;
+  }
+}
