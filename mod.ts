@@ -18,17 +18,23 @@
  * @module
  */
 
-export {
-  type CallArguments,
-  type CallCallback,
-  type CallOptions,
-  type CallResult,
-  type NotifyOptions,
-  RpcClient,
-  type RpcClientCloseOptions,
-  type RpcClientOptions,
-  type RpcClientStats,
-} from "./client.ts";
+export { RpcClient } from "./client.ts";
+export type {
+  BatchCall,
+  BatchOptions,
+  BatchOutputs,
+  CallArguments,
+  CallOptions,
+  DurableReplyQueue,
+  NamedCallbackOptions,
+  NotifyOptions,
+  ReplyQueue,
+  RpcClientCloseOptions,
+  RpcClientOptions,
+  RpcClientStats,
+} from "./client_options.ts";
+export type { CallCallback, CallResult } from "./internal/callback_registry.ts";
+export type { NamedCallback, NamedReply } from "./internal/named_callbacks.ts";
 export { type Body, type Codec, codecFor, jsonCodec } from "./codec.ts";
 export type { BrokerUrl, ConnectOptions } from "./connecting.ts";
 export type {
@@ -45,6 +51,8 @@ export type {
   ProcedureName,
 } from "./contract.ts";
 export {
+  type CallPhase,
+  type CallReport,
   type ErrorDescription,
   RpcError,
   type RpcErrorCode,
@@ -58,10 +66,12 @@ export type {
   RpcServerEvent,
   ServerConnectionEvent,
 } from "./events.ts";
-export {
-  type Durability,
-  RpcServer,
-  type RpcServerCloseOptions,
-  type RpcServerOptions,
-  type RpcServerStats,
-} from "./server.ts";
+export { RpcServer } from "./server.ts";
+export type {
+  Durability,
+  ReplyCacheOptions,
+  RpcServerCloseOptions,
+  RpcServerOptions,
+  RpcServerStats,
+} from "./server_options.ts";
+export type { StandardSchema, StandardSchemaIssue, StandardSchemaResult } from "./schema.ts";

@@ -4,20 +4,24 @@
  * @module
  */
 
-import type { BrokerUrl, ConnectOptions } from "./connecting.ts";
-import type { Contract, EncodedReply, Handler, Handlers } from "./contract.ts";
+import type { BrokerUrl } from "./connecting.ts";
+import type { Contract, EncodedReply, Handler } from "./contract.ts";
 import { RpcError } from "./errors.ts";
 import type { ConnectionEvent, RpcServerEvent } from "./events.ts";
+import { type ActiveRequest, ActiveRequests } from "./internal/active_requests.ts";
 import type { AmqpDelivery } from "./internal/amqp.ts";
-import { checkBodySize, DEFAULT_MAX_BODY_BYTES } from "./internal/body_size.ts";
+import { DEFAULT_MAX_BODY_BYTES } from "./internal/body_size.ts";
+import { CallerWatch } from "./internal/caller_watch.ts";
 import { checkInteger, checkName } from "./internal/check.ts";
 import { resolveConnectOptions } from "./internal/connect_settings.ts";
 import { Connection } from "./internal/connection.ts";
 import { Delivery } from "./internal/delivery.ts";
 import { safeObserver } from "./internal/emit.ts";
 import { type IncomingRequest, readRequest, replyMessage } from "./internal/envelope.ts";
-import { errorReply, Procedures } from "./internal/procedures.ts";
-import { RequestContext } from "./internal/request_context.ts";
+import { Procedures } from "./internal/procedures.ts";
+import { ReplyCache } from "./internal/reply_cache.ts";
+import { isExpired } from "./internal/request_context.ts";
+import { RequestRunner } from "./internal/request_runner.ts";
 import {
   type ConsumerSession,
   openConsumerSession,
@@ -25,83 +29,20 @@ import {
   type PublisherSession,
 } from "./internal/server_sessions.ts";
 import { sleep } from "./internal/sleep.ts";
-import { DURABILITIES, type Durability } from "./internal/topology.ts";
+import type {
+  Durability,
+  RpcServerCloseOptions,
+  RpcServerOptions,
+  RpcServerStats,
+} from "./server_options.ts";
 
-export type { Durability } from "./internal/topology.ts";
-
-/** Options of {@linkcode RpcServer.listen}. */
-export interface RpcServerOptions<C extends Contract = Record<string, Handler>>
-  extends ConnectOptions {
-  /** The request queue. Several servers on one queue share its requests. */
-  readonly queue: string;
-  /** The procedures: functions that run on this thread, or a pool's handlers, by name. */
-  readonly handlers: Handlers<C>;
-  /**
-   * The procedure of requests that name none, such as those of RabbitMQ's tutorial.
-   *
-   * @default {the only procedure, if there is but one}
-   */
-  readonly defaultProcedure?: keyof C & string;
-  /**
-   * What the request queue survives. A queue that exists must have been declared alike.
-   *
-   * @default {"replicated"}
-   */
-  readonly durability?: Durability;
-  /**
-   * Most requests that this server has in hand at a time, from 1 to 2000. Fewer share the load
-   * more evenly with other servers; a pool needs a few more than it has workers.
-   *
-   * @default {16}
-   */
-  readonly prefetch?: number;
-  /**
-   * Largest input or output, in bytes. A larger one is answered with the error `too-large`.
-   * RabbitMQ 4 takes 16 MiB unless told otherwise.
-   *
-   * @default {16_777_216}
-   */
-  readonly maxBodyBytes?: number;
-  /** Observes connections and served requests. What it throws is dropped. */
-  readonly onEvent?: (event: RpcServerEvent) => void;
-}
-
-/** Options of {@linkcode RpcServer.close}. */
-export interface RpcServerCloseOptions {
-  /**
-   * Time that requests in hand have to be served, in milliseconds. After it they go back to the
-   * queue, for another server.
-   *
-   * @default {30_000}
-   */
-  readonly graceMs?: number;
-}
-
-/** Counts of a server, for dashboards and tests. */
-export interface RpcServerStats {
-  /** Requests in hand: running, or waiting for a worker or for the confirm of their reply. */
-  readonly active: number;
-  /** Requests answered with an output, or run as notifications. */
-  readonly succeeded: number;
-  /** Requests answered with an error. */
-  readonly failed: number;
-  /** Requests whose caller's reply queue was gone when they were answered. */
-  readonly orphaned: number;
-  /** Requests that were not run because their deadline had passed. */
-  readonly expired: number;
-}
-
-/**
- * How far past its deadline, in milliseconds, a request is still run: the caller's clock may be
- * ahead or behind. The broker's own `expiration` needs no clock and removes most in time.
- */
-const CLOCK_TOLERANCE_MS = 5_000;
-
-/** How the error of a body that is too large begins. */
-const SUBJECT = "Cannot serve the request as";
+const DURABILITIES: readonly Durability[] = ["replicated", "durable", "transient", "existing"];
 
 /** Pause before a reply that the broker refused is published again, in milliseconds. */
 const REFUSED_PAUSE_MS = 200;
+
+/** How a request ended. */
+type Outcome = "output" | "error" | "notified" | "orphaned" | "cancelled" | "expired";
 
 /**
  * Serves procedures from one queue.
@@ -122,23 +63,32 @@ const REFUSED_PAUSE_MS = 200;
  * ```
  */
 export class RpcServer implements AsyncDisposable {
-  readonly #procedures: Procedures;
-  readonly #maxBodyBytes: number;
+  readonly #runner: RequestRunner;
   readonly #emit: (event: RpcServerEvent) => void;
-  readonly #active = new Map<Delivery, RequestContext | undefined>();
-  readonly #counts = { succeeded: 0, failed: 0, orphaned: 0, expired: 0 };
+  readonly #active = new ActiveRequests();
+  readonly #counts: Record<Outcome, number> = {
+    output: 0,
+    error: 0,
+    notified: 0,
+    orphaned: 0,
+    cancelled: 0,
+    expired: 0,
+  };
+  readonly #watch = new CallerWatch(this.#active, () => this.#consumer?.session);
   #consumer: Connection<ConsumerSession> | undefined;
   #publisher: Connection<PublisherSession> | undefined;
-  #onIdle: () => void = () => {};
-  #closing: Promise<void> | undefined;
-  /** Set when the grace of close() is over: what is in hand then is left to other servers. */
   #abandoned: RpcError | undefined;
+  #closing: Promise<void> | undefined;
 
   private constructor(options: RpcServerOptions) {
-    const { maxBodyBytes = DEFAULT_MAX_BODY_BYTES } = options;
+    const { maxBodyBytes = DEFAULT_MAX_BODY_BYTES, replyCache = {}, sendStacks = false } = options;
     checkInteger("listen", "maxBodyBytes", maxBodyBytes, { min: 1 });
-    this.#procedures = new Procedures(options.handlers, options.defaultProcedure);
-    this.#maxBodyBytes = maxBodyBytes;
+    this.#runner = new RequestRunner({
+      procedures: new Procedures(options.handlers, options.defaultProcedure, options.codecs),
+      maxBodyBytes,
+      cache: replyCache === false ? undefined : new ReplyCache(replyCache),
+      includeStack: sendStacks,
+    });
     this.#emit = safeObserver(options.onEvent);
   }
 
@@ -158,7 +108,7 @@ export class RpcServer implements AsyncDisposable {
     url: BrokerUrl,
     options: RpcServerOptions<C>,
   ): Promise<RpcServer> {
-    const { queue, durability = "replicated", prefetch = 16 } = options;
+    const { queue, durability = "replicated", returns = true, prefetch = 16 } = options;
     checkName("listen", "queue", queue);
     checkInteger("listen", "prefetch", prefetch, { min: 1, max: 2_000 });
     checkDurability(durability);
@@ -179,8 +129,11 @@ export class RpcServer implements AsyncDisposable {
         openConsumerSession(connection, {
           queue,
           durability,
+          returns,
           prefetch,
           onDelivery: (delivery) => server.#accept(delivery),
+          onCancel: (correlationId) => server.#active.cancel(correlationId),
+          onNoReturns: (reason) => server.#emit({ type: "returns-unavailable", error: reason }),
           onCancelled: () => server.#emit({ type: "consumer-cancelled" }),
         }),
     });
@@ -190,7 +143,16 @@ export class RpcServer implements AsyncDisposable {
 
   /** Counts requests. */
   stats(): RpcServerStats {
-    return { active: this.#active.size, ...this.#counts };
+    const { output, notified, error, orphaned, cancelled, expired } = this.#counts;
+    return {
+      active: this.#active.size,
+      succeeded: output + notified,
+      failed: error,
+      orphaned,
+      expired,
+      cancelled,
+      reused: this.#runner.reused,
+    };
   }
 
   /**
@@ -216,22 +178,14 @@ export class RpcServer implements AsyncDisposable {
     } catch {
       // The session has just ended, and there will be no other.
     }
-    await this.#drain(graceMs);
+    await this.#active.drain(graceMs);
+    this.#watch.stop();
     const reason = new RpcError("closed", "Cannot complete the request as the server is closed");
     this.#abandoned = reason;
-    for (const context of this.#active.values()) context?.abort(reason);
+    this.#active.dropAll(reason);
     // What is not acknowledged now goes back to the queue with its channel.
     await this.#consumer?.close();
     await this.#publisher?.close();
-  }
-
-  async #drain(graceMs: number): Promise<void> {
-    if (this.#active.size === 0) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#onIdle = resolve;
-    const timer = setTimeout(resolve, graceMs);
-    await promise;
-    clearTimeout(timer);
   }
 
   #observe(connection: "consumer" | "publisher") {
@@ -245,50 +199,44 @@ export class RpcServer implements AsyncDisposable {
   /** Runs inside amqplib's callback, so it only starts what never throws. */
   #accept(amqpDelivery: AmqpDelivery): void {
     const delivery = new Delivery(amqpDelivery);
-    this.#active.set(delivery, undefined);
-    this.#serve(delivery).catch((error) => this.#onUnserved(error)).finally(() => {
-      this.#active.delete(delivery);
-      if (this.#active.size === 0) this.#onIdle();
-    });
+    const active = this.#active.add(readRequest(delivery.properties));
+    this.#watch.start();
+    this.#serve(active, delivery)
+      .then((outcome) => this.#count(active.request, outcome))
+      .catch((error) => this.#emit({ type: "unserved", error }))
+      .finally(() => this.#active.delete(active));
   }
 
-  async #serve(delivery: Delivery): Promise<void> {
+  async #serve(active: ActiveRequest, delivery: Delivery): Promise<Outcome> {
     // No handler runs inside amqplib's callback.
     await Promise.resolve();
-    const request = readRequest(delivery.properties);
-    if (isExpired(request)) {
-      this.#counts.expired++;
-      this.#emit({ type: "served", procedure: request.procedure, outcome: "expired" });
-      return delivery.ack();
-    }
-    const reply = await this.#run(request, delivery);
-    // Another server runs the request anew; an error of a handler that was aborted is no answer.
-    if (this.#abandoned !== undefined) throw this.#abandoned;
-    const isOrphan = request.replyTo !== undefined && !await this.#publish(request, reply);
+    const outcome = await this.#answer(active, delivery);
     delivery.ack();
-    this.#count(request, reply, isOrphan);
+    return outcome;
   }
 
-  async #run(request: IncomingRequest, delivery: Delivery): Promise<EncodedReply> {
-    try {
-      checkBodySize(delivery.body, this.#maxBodyBytes, `${SUBJECT} its input`);
-      const { name, handler } = this.#procedures.find(request.procedure);
-      const context = new RequestContext(name, request, delivery.redeliveries);
-      this.#active.set(delivery, context);
-      const { body } = delivery;
-      const { contentType } = request;
-      const reply = await handler.handle({ procedure: name, body, contentType, context });
-      checkBodySize(reply.body, this.#maxBodyBytes, `${SUBJECT} its output`);
-      return reply;
-    } catch (error) {
-      return errorReply(error);
-    }
+  async #answer(active: ActiveRequest, delivery: Delivery): Promise<Outcome> {
+    const { request } = active;
+    if (this.#abandoned !== undefined) throw this.#abandoned;
+    if (isExpired(request)) return "expired";
+    if (active.unwanted !== undefined) return toOutcome(active.unwanted);
+    const reply = await this.#runner.run(active, delivery);
+    // Another server runs the request anew; an error of a handler that was aborted is no answer.
+    if (this.#abandoned !== undefined) throw this.#abandoned;
+    if (active.unwanted !== undefined) return toOutcome(active.unwanted);
+    if (request.replyTo === undefined) return reply.type === "error" ? "error" : "notified";
+    if (await this.#publish(request, request.replyTo, reply)) return reply.type;
+    this.#active.markGone(request.replyTo);
+    return "orphaned";
   }
 
   /** Publishes a reply until the broker has it; tells whether the caller's queue was there. */
-  async #publish(request: IncomingRequest, reply: EncodedReply): Promise<boolean> {
-    const { correlationId, replyTo = "" } = request;
-    const message = replyMessage({ ...reply, correlationId, replyTo });
+  async #publish(
+    { correlationId, callback }: IncomingRequest,
+    replyTo: string,
+    reply: EncodedReply,
+  ): Promise<boolean> {
+    const message = replyMessage({ ...reply, correlationId, callback, replyTo });
     for (;;) {
       const session = await this.#publisher?.whenOpen();
       switch (await session?.publisher.publish(() => message)) {
@@ -302,23 +250,14 @@ export class RpcServer implements AsyncDisposable {
     }
   }
 
-  #count(request: IncomingRequest, reply: EncodedReply, isOrphan: boolean): void {
-    const { procedure, replyTo } = request;
-    if (isOrphan) this.#counts.orphaned++;
-    else if (reply.type === "error") this.#counts.failed++;
-    else this.#counts.succeeded++;
-    const outcome = isOrphan ? "orphaned" : replyTo === undefined ? "notified" : reply.type;
+  #count({ procedure }: IncomingRequest, outcome: Outcome): void {
+    this.#counts[outcome]++;
     this.#emit({ type: "served", procedure, outcome });
-  }
-
-  /** The connection closed for good; the broker gives the request to another server. */
-  #onUnserved(error: unknown): void {
-    this.#emit({ type: "unserved", error });
   }
 }
 
-function isExpired({ deadline }: IncomingRequest): boolean {
-  return deadline !== undefined && Date.now() > deadline + CLOCK_TOLERANCE_MS;
+function toOutcome({ code }: RpcError): "orphaned" | "cancelled" {
+  return code === "orphaned" ? "orphaned" : "cancelled";
 }
 
 function checkDurability(durability: string): void {

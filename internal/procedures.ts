@@ -1,6 +1,6 @@
 /** The procedures of a server, by name. @module */
 
-import { codecFor, jsonCodec } from "../codec.ts";
+import { type Codec, codecFor, jsonCodec } from "../codec.ts";
 import type {
   CallContext,
   EncodedHandler,
@@ -22,12 +22,17 @@ export class Procedures {
    * @param handlers Functions, or handlers that encode for themselves, by procedure name.
    * @param defaultName What a request without a name means; by default the only procedure, if
    * there is but one.
+   * @param codecs Codecs beside JSON, for handlers that are functions.
    * @throws {TypeError} If there is no handler, one is not a handler, or the default is none.
    */
-  constructor(handlers: Handlers, defaultName: string | undefined) {
+  constructor(
+    handlers: Handlers,
+    defaultName: string | undefined,
+    codecs: readonly Codec[] = [],
+  ) {
     for (const [name, handler] of Object.entries(handlers)) {
       checkName("listen", "procedure", name);
-      this.#handlers.set(name, toEncodedHandler(name, handler));
+      this.#handlers.set(name, toEncodedHandler(name, handler, codecs));
     }
     const [onlyName, ...others] = this.#handlers.keys();
     if (onlyName === undefined) throw new TypeError('Cannot listen as "handlers" is empty');
@@ -59,8 +64,11 @@ export class Procedures {
 }
 
 /** Encodes whatever stopped a request as an error reply. */
-export function errorReply(thrown: unknown): EncodedReply {
-  const description = describeError(thrown);
+export function errorReply(
+  thrown: unknown,
+  options: { readonly includeStack?: boolean } = {},
+): EncodedReply {
+  const description = describeError(thrown, options);
   const { contentType } = jsonCodec;
   try {
     return { type: "error", body: jsonCodec.encode(description), contentType };
@@ -72,8 +80,12 @@ export function errorReply(thrown: unknown): EncodedReply {
 
 type InlineHandler = (input: unknown, context: CallContext) => unknown;
 
-function toEncodedHandler(name: string, handler: unknown): EncodedHandler {
-  if (typeof handler === "function") return inlineHandler(handler as InlineHandler);
+function toEncodedHandler(
+  name: string,
+  handler: unknown,
+  codecs: readonly Codec[],
+): EncodedHandler {
+  if (typeof handler === "function") return inlineHandler(handler as InlineHandler, codecs);
   if (isEncodedHandler(handler)) return handler;
   throw new TypeError(`Cannot listen as the handler of "${name}" is not a function`);
 }
@@ -84,10 +96,10 @@ function isEncodedHandler(value: unknown): value is EncodedHandler {
 }
 
 /** Puts the codec around a function that runs on this thread. */
-function inlineHandler(run: InlineHandler): EncodedHandler {
+function inlineHandler(run: InlineHandler, codecs: readonly Codec[]): EncodedHandler {
   return {
     async handle({ body, contentType, context }: EncodedRequest): Promise<EncodedReply> {
-      const codec = codecFor(contentType);
+      const codec = codecFor(contentType, codecs);
       if (codec === undefined) {
         throw new RpcError(
           "undecodable",

@@ -3,25 +3,31 @@
 import type { CallContext } from "../contract.ts";
 import type { IncomingRequest } from "./envelope.ts";
 
+/**
+ * How far the caller's clock may be ahead of or behind ours, in milliseconds, without harm to a
+ * call. The broker's own `expiration` needs no clock and removes most requests in time.
+ */
+const CLOCK_TOLERANCE_MS = 5_000;
+
 /** What a handler may know of its request, with a signal that costs nothing unless used. */
-export class RequestContext implements CallContext {
+export class RequestContext implements CallContext, Disposable {
   readonly procedure: string;
   readonly correlationId: string | undefined;
   readonly deadline: number | undefined;
   readonly redeliveries: number;
   #controller: AbortController | undefined;
   #abortReason: unknown;
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(procedure: string, request: IncomingRequest, redeliveries: number) {
     this.procedure = procedure;
     this.correlationId = request.correlationId;
-    this.deadline = request.deadline;
+    this.deadline = localDeadline(request);
     this.redeliveries = redeliveries;
   }
 
   get signal(): AbortSignal {
-    this.#controller ??= new AbortController();
-    if (this.#abortReason !== undefined) this.#controller.abort(this.#abortReason);
+    this.#controller ??= this.#open();
     return this.#controller.signal;
   }
 
@@ -30,4 +36,34 @@ export class RequestContext implements CallContext {
     this.#abortReason ??= reason;
     this.#controller?.abort(reason);
   }
+
+  /** Ends the watch over the deadline. */
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+  }
+
+  #open(): AbortController {
+    const controller = new AbortController();
+    if (this.#abortReason !== undefined) controller.abort(this.#abortReason);
+    else if (this.deadline !== undefined) {
+      const reason = new DOMException("The deadline of the call has passed", "TimeoutError");
+      this.#timer = setTimeout(() => this.abort(reason), this.deadline - Date.now());
+    }
+    return controller;
+  }
+}
+
+/** Tells whether the caller has stopped waiting, whatever its clock says. */
+export function isExpired({ deadline }: IncomingRequest): boolean {
+  return deadline !== undefined && Date.now() > deadline + CLOCK_TOLERANCE_MS;
+}
+
+/**
+ * The deadline by our clock, never too early: no later than the time that the request had when it
+ * was published, counted from now, which is exact for a request that came at once.
+ */
+function localDeadline({ deadline, expiresInMs }: IncomingRequest): number | undefined {
+  if (deadline === undefined) return undefined;
+  const byClock = deadline + CLOCK_TOLERANCE_MS;
+  return expiresInMs === undefined ? byClock : Math.min(byClock, Date.now() + expiresInMs);
 }

@@ -2,13 +2,17 @@
 
 import type { AmqpChannel, AmqpConnection, AmqpDelivery } from "./amqp.ts";
 import type { Session } from "./connection.ts";
+import { readCancel } from "./envelope.ts";
+import { CONTROL_EXCHANGE, declareExchanges } from "./exchanges.ts";
 import { Publisher } from "./publisher.ts";
-import { declareRequestQueue, type Durability } from "./topology.ts";
+import { declareRequestQueue, type RequestQueue } from "./topology.ts";
 
 /** Takes deliveries from the request queue. */
 export interface ConsumerSession extends Session {
   /** Stops further deliveries; those that are here can still be settled. */
   stop(): Promise<void>;
+  /** Tells whether a reply queue is gone for certain. */
+  isGone(replyQueue: string): Promise<boolean>;
 }
 
 /** Publishes replies. A broker that is short of memory blocks this connection only. */
@@ -17,13 +21,15 @@ export interface PublisherSession extends Session {
 }
 
 /** Options of {@linkcode openConsumerSession}. */
-export interface ConsumerOptions {
-  readonly queue: string;
-  readonly durability: Durability;
+export interface ConsumerOptions extends RequestQueue {
   readonly prefetch: number;
   readonly onDelivery: (delivery: AmqpDelivery) => void;
+  /** Told the correlation id of a request whose output nobody wants any more. */
+  readonly onCancel: (correlationId: string) => void;
   /** Told when the broker has ended the consumer, before it is started anew. */
   readonly onCancelled: () => void;
+  /** Told that dropped requests do not come back to their callers, and why. */
+  readonly onNoReturns: (reason: unknown) => void;
 }
 
 /** Declares the request queue and consumes it. */
@@ -33,14 +39,15 @@ export async function openConsumerSession(
 ): Promise<ConsumerSession> {
   const channel = await connection.openChannel();
   await channel.prefetch(options.prefetch);
+  await tryControl(connection, channel, options);
   let isStopped = false;
-  let consumerTag = await subscribe(channel, options, resubscribe);
+  let consumerTag = await subscribe(connection, channel, options, resubscribe);
 
   async function resubscribe(): Promise<void> {
     if (isStopped) return;
     options.onCancelled();
     try {
-      consumerTag = await subscribe(channel, options, resubscribe);
+      consumerTag = await subscribe(connection, channel, options, resubscribe);
       if (isStopped) await channel.cancel(consumerTag);
     } catch {
       // The whole session starts anew, after a pause. close() never rejects.
@@ -53,19 +60,58 @@ export async function openConsumerSession(
     await channel.cancel(consumerTag);
   }
 
-  return { channels: [channel], stop };
+  return { channels: [channel], stop, isGone: (queue) => isGone(connection, queue) };
 }
 
 async function subscribe(
+  connection: AmqpConnection,
   channel: AmqpChannel,
   options: ConsumerOptions,
   onCancelled: () => void,
 ): Promise<string> {
-  await declareRequestQueue(channel, options.queue, options.durability);
-  return await channel.consume(options.queue, { noAck: false }, (delivery) => {
+  const { queue, returns, durability, onDelivery, onNoReturns } = options;
+  const { hasReturns } = await declareRequestQueue(connection, options);
+  if (returns && !hasReturns && durability !== "transient") {
+    onNoReturns(new Error(`Queue "${queue}" exists without "x-dead-letter-exchange"`));
+  }
+  return await channel.consume(queue, { noAck: false }, (delivery) => {
     if (delivery === undefined) onCancelled();
-    else options.onDelivery(delivery);
+    else onDelivery(delivery);
   });
+}
+
+/** Listens for cancellations, in a queue of this server's own that dies with the session. */
+async function tryControl(
+  connection: AmqpConnection,
+  channel: AmqpChannel,
+  { queue, onCancel, onNoReturns }: ConsumerOptions,
+): Promise<void> {
+  try {
+    await declareExchanges(connection);
+  } catch (error) {
+    // For lack of permission, most likely: deadlines have to do.
+    return onNoReturns(error);
+  }
+  const controlQueue = await channel.declareQueue("", { exclusive: true });
+  await channel.bindQueue(controlQueue, CONTROL_EXCHANGE, { routingKey: queue });
+  await channel.consume(controlQueue, { noAck: true }, (delivery) => {
+    const correlationId = delivery && readCancel(delivery.properties);
+    if (correlationId !== undefined) onCancel(correlationId);
+  });
+}
+
+/** On a channel of its own, as every answer but one closes it. */
+async function isGone(connection: AmqpConnection, queue: string): Promise<boolean> {
+  const channel = await connection.openChannel();
+  try {
+    await channel.checkQueue(queue);
+    return false;
+  } catch (error) {
+    // 405: it is there, and it is another connection's.
+    return error instanceof Error && "code" in error && error.code === 404;
+  } finally {
+    await channel.close();
+  }
 }
 
 /** Opens a channel for replies. */

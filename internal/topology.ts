@@ -1,26 +1,23 @@
 /** Declares the request queue, and says in words why the broker would not have it so. @module */
 
 import { RpcError } from "../errors.ts";
-import type { AmqpChannel, AmqpQueueOptions } from "./amqp.ts";
+import type { Durability } from "../server_options.ts";
+import type { AmqpConnection, AmqpQueueOptions } from "./amqp.ts";
+import { RETURNS_EXCHANGE } from "./exchanges.ts";
 
-/**
- * What the request queue survives.
- *
- * - `replicated`: a durable quorum queue: survives the loss of a node, counts deliveries.
- * - `durable`: a durable classic queue: survives a restart of its node.
- * - `transient`: a classic queue that a restart deletes, as older tutorials declare it. RabbitMQ
- *   from 4.3 on refuses it.
- * - `existing`: whatever is there; nothing is declared.
- */
-export type Durability = "replicated" | "durable" | "transient" | "existing";
+/** The request queue as a server wants it. */
+export interface RequestQueue {
+  readonly queue: string;
+  readonly durability: Durability;
+  /** Whether what the queue drops shall come back to its caller. */
+  readonly returns: boolean;
+}
 
-/** All values of {@linkcode Durability}. */
-export const DURABILITIES: readonly Durability[] = [
-  "replicated",
-  "durable",
-  "transient",
-  "existing",
-];
+/** What the declaration came to. */
+export interface DeclaredQueue {
+  /** Whether what the queue drops comes back to its caller, as far as is known. */
+  readonly hasReturns: boolean;
+}
 
 const QUEUE_OPTIONS: Readonly<Record<Exclude<Durability, "existing">, AmqpQueueOptions>> = {
   replicated: { durable: true, arguments: { "x-queue-type": "quorum" } },
@@ -29,20 +26,63 @@ const QUEUE_OPTIONS: Readonly<Record<Exclude<Durability, "existing">, AmqpQueueO
 };
 
 /**
- * Declares the request queue, or checks that it is there.
+ * Declares the request queue, or checks that it is there. A queue that was declared by others in
+ * the same way but without our dead letter exchange is taken as it is.
  *
- * @throws {RpcError} `misconfigured` or `access-refused`. The channel is closed then.
+ * @throws {RpcError} `misconfigured` or `access-refused`.
  */
 export async function declareRequestQueue(
-  channel: AmqpChannel,
+  connection: AmqpConnection,
+  { queue, durability, returns }: RequestQueue,
+): Promise<DeclaredQueue> {
+  if (durability === "existing") {
+    await attempt(connection, queue, durability, undefined);
+    return { hasReturns: true };
+  }
+  const options = QUEUE_OPTIONS[durability];
+  // Tutorial peers declare transient queues without arguments, and must be able to join.
+  if (!returns || durability === "transient") {
+    await attempt(connection, queue, durability, options);
+    return { hasReturns: false };
+  }
+  try {
+    await attempt(connection, queue, durability, withReturns(options));
+    return { hasReturns: true };
+  } catch (error) {
+    if (!lacksReturns(error)) throw error;
+    await attempt(connection, queue, durability, options);
+    return { hasReturns: false };
+  }
+}
+
+/** Whether the queue differs from ours in its dead letter exchange, if not in more. */
+function lacksReturns(error: unknown): boolean {
+  return error instanceof RpcError && error.cause instanceof Error &&
+    error.cause.message.includes("x-dead-letter-exchange");
+}
+
+function withReturns(options: AmqpQueueOptions): AmqpQueueOptions {
+  return {
+    ...options,
+    arguments: { ...options.arguments, "x-dead-letter-exchange": RETURNS_EXCHANGE },
+  };
+}
+
+/** Uses a channel of its own, as a refusal closes it. */
+async function attempt(
+  connection: AmqpConnection,
   queue: string,
   durability: Durability,
+  options: AmqpQueueOptions | undefined,
 ): Promise<void> {
+  const channel = await connection.openChannel();
   try {
-    if (durability === "existing") await channel.checkQueue(queue);
-    else await channel.declareQueue(queue, QUEUE_OPTIONS[durability]);
+    if (options === undefined) await channel.checkQueue(queue);
+    else await channel.declareQueue(queue, options);
   } catch (error) {
     throw explain(error, queue, durability);
+  } finally {
+    await channel.close();
   }
 }
 

@@ -74,7 +74,8 @@ for (const language of LANGUAGES) {
     language,
     `A ${language} tutorial server joins the queue of an RpcServer`,
     async () => {
-      await using pair = await startPair({ fibonacci: () => 6765 });
+      const server = { returns: false };
+      await using pair = await startPair({ fibonacci: () => 6765 }, { server });
       const args = [pair.url, pair.queue, "quorum"];
       await using _theirs = await startTutorialServer(language, args);
       await pair.server.close();

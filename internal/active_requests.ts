@@ -1,0 +1,133 @@
+/** The requests that a server has in hand, and whether anybody still wants them. @module */
+
+import { RpcError } from "../errors.ts";
+import { type IncomingRequest, SERVER_NAMED_PREFIX } from "./envelope.ts";
+
+/** Most cancellations and dead reply queues that are remembered for requests yet to come. */
+const MAX_REMEMBERED = 4_096;
+
+/** One request in hand. */
+export class ActiveRequest {
+  readonly request: IncomingRequest;
+  /** Unix milliseconds. */
+  readonly startedAt: number = Date.now();
+  /** Called once, when nobody wants the output any more. */
+  onUnwanted: (reason: RpcError) => void = () => {};
+  #unwanted: RpcError | undefined;
+
+  constructor(request: IncomingRequest) {
+    this.request = request;
+  }
+
+  /** Why nobody wants the output any more, if that is so. */
+  get unwanted(): RpcError | undefined {
+    return this.#unwanted;
+  }
+
+  /** Notes that nobody wants the output any more. */
+  drop(reason: RpcError): void {
+    if (this.#unwanted !== undefined) return;
+    this.#unwanted = reason;
+    this.onUnwanted(reason);
+  }
+}
+
+/** All requests in hand. */
+export class ActiveRequests {
+  readonly #requests = new Set<ActiveRequest>();
+  readonly #cancelled = new RecentSet(MAX_REMEMBERED);
+  readonly #gone = new RecentSet(MAX_REMEMBERED);
+  #onIdle: () => void = () => {};
+
+  /** How many there are. */
+  get size(): number {
+    return this.#requests.size;
+  }
+
+  /** Takes a request in; it may be unwanted already. */
+  add(request: IncomingRequest): ActiveRequest {
+    const active = new ActiveRequest(request);
+    this.#requests.add(active);
+    const { correlationId, replyTo } = request;
+    if (correlationId !== undefined && this.#cancelled.has(correlationId)) active.drop(cancelled());
+    if (replyTo !== undefined && this.#gone.has(replyTo)) active.drop(orphaned());
+    return active;
+  }
+
+  /** Lets a request go. */
+  delete(active: ActiveRequest): void {
+    this.#requests.delete(active);
+    if (this.#requests.size === 0) this.#onIdle();
+  }
+
+  /** Notes a cancellation, which may come before its request. */
+  cancel(correlationId: string): void {
+    this.#cancelled.add(correlationId);
+    this.#drop((request) => request.correlationId === correlationId, cancelled());
+  }
+
+  /** Notes that a reply queue is gone. Only one that the broker named never comes back. */
+  markGone(replyTo: string): void {
+    if (replyTo.startsWith(SERVER_NAMED_PREFIX)) this.#gone.add(replyTo);
+    this.#drop((request) => request.replyTo === replyTo, orphaned());
+  }
+
+  /** The reply queues of requests that have been in hand for so long. */
+  replyQueuesSince(ms: number): Set<string> {
+    const latest = Date.now() - ms;
+    const old = [...this.#requests].filter(({ startedAt }) => startedAt <= latest);
+    return new Set(old.flatMap(({ request }) => request.replyTo ?? []));
+  }
+
+  /** Drops all of them. */
+  dropAll(reason: RpcError): void {
+    this.#drop(() => true, reason);
+  }
+
+  /** Waits until there are none, at most so long. */
+  async drain(graceMs: number): Promise<void> {
+    if (this.#requests.size === 0) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#onIdle = resolve;
+    const timer = setTimeout(resolve, graceMs);
+    await promise;
+    clearTimeout(timer);
+  }
+
+  #drop(isMeant: (request: IncomingRequest) => boolean, reason: RpcError): void {
+    for (const active of this.#requests) {
+      if (isMeant(active.request)) active.drop(reason);
+    }
+  }
+}
+
+/** A set that forgets its oldest members. */
+class RecentSet {
+  readonly #max: number;
+  readonly #members = new Set<string>();
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  has(member: string): boolean {
+    return this.#members.has(member);
+  }
+
+  add(member: string): void {
+    this.#members.add(member);
+    if (this.#members.size <= this.#max) return;
+    for (const oldest of this.#members) {
+      this.#members.delete(oldest);
+      return;
+    }
+  }
+}
+
+function cancelled(): RpcError {
+  return new RpcError("cancelled", "Cannot go on with the request as its caller has cancelled it");
+}
+
+function orphaned(): RpcError {
+  return new RpcError("orphaned", "Cannot go on with the request as its reply queue is gone");
+}

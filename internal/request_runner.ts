@@ -1,0 +1,132 @@
+/** Runs requests: finds the handler, and runs requests with the same key once. @module */
+
+import type { EncodedHandler, EncodedReply } from "../contract.ts";
+import type { ActiveRequest } from "./active_requests.ts";
+import { checkBodySize } from "./body_size.ts";
+import type { Delivery } from "./delivery.ts";
+import type { IncomingRequest } from "./envelope.ts";
+import { errorReply, type Procedures } from "./procedures.ts";
+import type { ReplyCache } from "./reply_cache.ts";
+import { RequestContext } from "./request_context.ts";
+
+/** What a {@linkcode RequestRunner} needs of its server. */
+export interface RunnerOptions {
+  readonly procedures: Procedures;
+  readonly maxBodyBytes: number;
+  /** Absent if every request is to be run anew. */
+  readonly cache: ReplyCache | undefined;
+  readonly includeStack: boolean;
+}
+
+/** A handler that runs, for all requests with one key. */
+interface Flight {
+  readonly context: RequestContext;
+  readonly reply: Promise<EncodedReply>;
+  /** How many requests still want the reply. */
+  members: number;
+}
+
+/** How the error of a body that is too large begins. */
+const SUBJECT = "Cannot serve the request as";
+
+/** Runs the requests of one server. */
+export class RequestRunner {
+  readonly #options: RunnerOptions;
+  readonly #flights = new Map<string, Flight>();
+  #reused = 0;
+
+  constructor(options: RunnerOptions) {
+    this.#options = options;
+  }
+
+  /** Requests that were answered with the output of another one. */
+  get reused(): number {
+    return this.#reused;
+  }
+
+  /** Runs a request, or finds what it would give. Whatever goes wrong is an error reply. */
+  async run(active: ActiveRequest, delivery: Delivery): Promise<EncodedReply> {
+    const { procedures, maxBodyBytes, cache, includeStack } = this.#options;
+    try {
+      checkBodySize(delivery.body, maxBodyBytes, `${SUBJECT} its input`);
+      const { name, handler } = procedures.find(active.request.procedure);
+      const key = this.#key(name, active.request);
+      const kept = key === undefined ? undefined : cache?.get(key);
+      if (kept !== undefined) return this.#reuse(kept);
+      const reply = await this.#join(name, handler, key, active, delivery);
+      checkBodySize(reply.body, maxBodyBytes, `${SUBJECT} its output`);
+      return reply;
+    } catch (error) {
+      return errorReply(error, { includeStack });
+    }
+  }
+
+  #reuse(reply: EncodedReply): EncodedReply {
+    this.#reused++;
+    return reply;
+  }
+
+  #join(
+    name: string,
+    handler: EncodedHandler,
+    key: string | undefined,
+    active: ActiveRequest,
+    delivery: Delivery,
+  ): Promise<EncodedReply> {
+    const running = key === undefined ? undefined : this.#flights.get(key);
+    if (running !== undefined) this.#reused++;
+    const flight = running ?? this.#start(name, handler, key, active.request, delivery);
+    flight.members++;
+    active.onUnwanted = (reason) => {
+      if (--flight.members > 0) return;
+      // Whoever comes now must not join what is about to fail.
+      this.#forget(key, flight);
+      flight.context.abort(reason);
+    };
+    return flight.reply;
+  }
+
+  #start(
+    name: string,
+    handler: EncodedHandler,
+    key: string | undefined,
+    request: IncomingRequest,
+    { body, redeliveries }: Delivery,
+  ): Flight {
+    const context = new RequestContext(name, request, redeliveries);
+    const { contentType } = request;
+    const reply = handle(handler, { procedure: name, body, contentType, context });
+    const flight: Flight = { context, reply, members: 0 };
+    if (key !== undefined) this.#keep(key, flight);
+    return flight;
+  }
+
+  #keep(key: string, flight: Flight): void {
+    this.#flights.set(key, flight);
+    flight.reply.then(
+      (reply) => {
+        this.#options.cache?.keep(key, reply);
+        this.#forget(key, flight);
+      },
+      () => this.#forget(key, flight),
+    );
+  }
+
+  #forget(key: string | undefined, flight: Flight): void {
+    if (key !== undefined && this.#flights.get(key) === flight) this.#flights.delete(key);
+  }
+
+  #key(name: string, { idempotencyKey, replyTo = "" }: IncomingRequest): string | undefined {
+    const { cache } = this.#options;
+    if (cache === undefined || idempotencyKey === undefined) return undefined;
+    return `${cache.isPerCaller ? replyTo : ""}\n${name}\n${idempotencyKey}`;
+  }
+}
+
+async function handle(
+  handler: EncodedHandler,
+  request: Parameters<EncodedHandler["handle"]>[0] & { readonly context: RequestContext },
+): Promise<EncodedReply> {
+  using _ = request.context;
+  return await handler.handle(request);
+}

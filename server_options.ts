@@ -1,0 +1,148 @@
+/**
+ * Options and counts of a server.
+ *
+ * @module
+ */
+
+import type { Codec } from "./codec.ts";
+import type { ConnectOptions } from "./connecting.ts";
+import type { Contract, Handler, Handlers } from "./contract.ts";
+import type { RpcServerEvent } from "./events.ts";
+
+/**
+ * What the request queue survives.
+ *
+ * - `replicated`: a durable quorum queue: survives the loss of a node, counts deliveries.
+ * - `durable`: a durable classic queue: survives a restart of its node.
+ * - `transient`: a classic queue that a restart deletes, as older tutorials declare it. RabbitMQ
+ *   from 4.3 on refuses it.
+ * - `existing`: whatever is there; nothing is declared.
+ */
+export type Durability = "replicated" | "durable" | "transient" | "existing";
+
+/** Options of {@linkcode RpcServer.listen}. */
+export interface RpcServerOptions<C extends Contract = Record<string, Handler>>
+  extends ConnectOptions {
+  /** The request queue. Several servers on one queue share its requests. */
+  readonly queue: string;
+  /** The procedures: functions that run on this thread, or a pool's handlers, by name. */
+  readonly handlers: Handlers<C>;
+  /**
+   * The procedure of requests that name none, such as those of RabbitMQ's tutorial.
+   *
+   * @default {the only procedure, if there is but one}
+   */
+  readonly defaultProcedure?: keyof C & string;
+  /**
+   * What the request queue survives. A queue that exists must have been declared alike.
+   *
+   * @default {"replicated"}
+   */
+  readonly durability?: Durability;
+  /**
+   * Whether requests that the queue drops (expired, rejected, too many) come back to their callers
+   * with the reason, for which the queue is declared with a dead letter exchange. Set it to `false`
+   * if others must be able to declare the same queue without one. A queue that exists without one
+   * is joined as it is, and a transient queue never has one.
+   *
+   * @default {true}
+   */
+  readonly returns?: boolean;
+  /**
+   * Most requests that this server has in hand at a time, from 1 to 2000. Fewer share the load
+   * more evenly with other servers; a pool needs a few more than it has workers.
+   *
+   * @default {16}
+   */
+  readonly prefetch?: number;
+  /**
+   * Largest input or output, in bytes. A larger one is answered with the error `too-large`.
+   * RabbitMQ 4 takes 16 MiB unless told otherwise.
+   *
+   * @default {16_777_216}
+   */
+  readonly maxBodyBytes?: number;
+  /**
+   * Outputs that are kept for requests that come again, or `false` to run every request anew.
+   *
+   * @default {{}}
+   */
+  readonly replyCache?: ReplyCacheOptions | false;
+  /**
+   * Codecs beside JSON for handlers that are functions. A worker gets its own from `expose()`.
+   *
+   * @default {[]}
+   */
+  readonly codecs?: readonly Codec[];
+  /**
+   * Whether callers see the stack of what a function throws. It tells strangers how the server is
+   * built.
+   *
+   * @default {false}
+   */
+  readonly sendStacks?: boolean;
+  /** Observes connections and served requests. What it throws is dropped. */
+  readonly onEvent?: (event: RpcServerEvent) => void;
+}
+
+/**
+ * Options of the reply cache. Requests with the same idempotency key are run once: those that come
+ * while it runs get the same reply, those that come later get the output that was kept. Errors are
+ * not kept.
+ */
+export interface ReplyCacheOptions {
+  /**
+   * Most outputs that are kept; the oldest go first.
+   *
+   * @default {1_000}
+   */
+  readonly maxEntries?: number;
+  /**
+   * Most bytes of outputs that are kept.
+   *
+   * @default {16_777_216}
+   */
+  readonly maxBytes?: number;
+  /**
+   * How long an output is kept, in milliseconds.
+   *
+   * @default {60_000}
+   */
+  readonly maxAgeMs?: number;
+  /**
+   * Whose requests share outputs: those of all callers of the queue, or only of the same reply
+   * queue, so that nobody can guess another's key.
+   *
+   * @default {"queue"}
+   */
+  readonly scope?: "queue" | "caller";
+}
+
+/** Options of {@linkcode RpcServer.close}. */
+export interface RpcServerCloseOptions {
+  /**
+   * Time that requests in hand have to be served, in milliseconds. After it they go back to the
+   * queue, for another server.
+   *
+   * @default {30_000}
+   */
+  readonly graceMs?: number;
+}
+
+/** Counts of a server, for dashboards and tests. */
+export interface RpcServerStats {
+  /** Requests in hand: running, or waiting for a worker or for the confirm of their reply. */
+  readonly active: number;
+  /** Requests answered with an output, or run as notifications. */
+  readonly succeeded: number;
+  /** Requests answered with an error. */
+  readonly failed: number;
+  /** Requests whose caller's reply queue was gone: answered in vain, or not run any more. */
+  readonly orphaned: number;
+  /** Requests that were not run because their deadline had passed. */
+  readonly expired: number;
+  /** Requests that their caller cancelled before they were answered. */
+  readonly cancelled: number;
+  /** Requests answered with the output of an earlier or concurrent request of the same key. */
+  readonly reused: number;
+}
