@@ -7,9 +7,7 @@
 import { codecFor, decodeUtf8, jsonCodec } from "../codec.ts";
 import type { EncodedReply } from "../contract.ts";
 import { describeError, readErrorDescription, RpcError, RpcRemoteError } from "../errors.ts";
-
-/** From this size on, a copy that moves is cheaper for this thread than a string's clone. */
-const COPY_FROM_BYTES = 8_192;
+import { TRANSFER_FROM_BYTES } from "./task.ts";
 
 /**
  * Makes a body the pool's own. A delivery's body is a view of a chunk of up to 64 KB that it
@@ -18,20 +16,22 @@ const COPY_FROM_BYTES = 8_192;
  *
  * @param body The body, valid now only.
  * @param contentType What the body is.
- * @returns A short body as a string, a long one as a copy.
+ * @returns A short text as a string, anything else as a copy.
  * @throws {RpcError} `undecodable`, if no codec is known or a short body is not UTF-8.
  */
 export function ownBody(
   body: Uint8Array,
   contentType: string | undefined,
 ): string | Uint8Array<ArrayBuffer> {
-  if (codecFor(contentType) === undefined) {
+  const codec = codecFor(contentType);
+  if (codec === undefined) {
     throw new RpcError(
       "undecodable",
       `Cannot decode the input as no codec is known for "${contentType}"`,
     );
   }
-  if (body.length >= COPY_FROM_BYTES) return new Uint8Array(body);
+  const isText = codec.contentType === jsonCodec.contentType;
+  if (!isText || body.length >= TRANSFER_FROM_BYTES) return new Uint8Array(body);
   try {
     return decodeUtf8(body);
   } catch (error) {

@@ -6,17 +6,17 @@
 
 import type { WorkerHost } from "./host.ts";
 import type { RunMessage } from "./protocol.ts";
-import type { Task } from "./task.ts";
+import { mustTransfer, type Task } from "./task.ts";
 
 /** Gathers tasks, so that they leave in one message. */
 export class Outbox {
   #messages: RunMessage[] = [];
   #transfer: ArrayBuffer[] = [];
 
-  /** Adds a task. A body of bytes is the task's own copy, which nobody needs here any more. */
+  /** Adds a task. */
   add(task: Task, cell: number): void {
     const { body } = task.request;
-    if (typeof body !== "string") this.#transfer.push(body.buffer);
+    if (mustTransfer(body)) this.#transfer.push(body.buffer);
     this.#messages.push(toMessage(task, cell));
   }
 

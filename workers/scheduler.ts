@@ -137,8 +137,8 @@ export class Scheduler {
         this.#backlog.park(task);
         continue;
       }
-      // Bytes move with their task, so it could not be given to another worker later.
-      const slot = this.#slots.pick(typeof task.request.body === "string");
+      // A task whose body moves with it could not be given to another worker later.
+      const slot = this.#slots.pick(task.isRepeatable);
       if (slot === undefined) return this.#slots.grow();
       this.#backlog.shift();
       const { procedure } = task.request;
@@ -189,7 +189,7 @@ export class Scheduler {
     for (const task of tasks) this.#leave(task);
     const waiting = tasks.filter((task) => {
       if (task.isSettled) return false;
-      if (typeof task.request.body === "string") return true;
+      if (task.isRepeatable) return true;
       task.fail(crashedError(task.request.procedure, reason));
       return false;
     });

@@ -9,7 +9,7 @@ import type { EncodedReply } from "../contract.ts";
 /** What a task is to do. */
 export interface TaskRequest {
   readonly procedure: string;
-  /** The encoded input; bytes are a private copy, which moves to the worker. */
+  /** The encoded input; bytes are a private copy. */
   readonly body: string | Uint8Array<ArrayBuffer>;
   readonly contentType?: string | undefined;
   readonly correlationId?: string | undefined;
@@ -19,6 +19,14 @@ export interface TaskRequest {
   readonly signal?: AbortSignal | undefined;
   /** Tasks of a higher priority start first; 0 is that of most. */
   readonly priority?: number | undefined;
+}
+
+/** From this size on, bytes that move are cheaper for the pool's thread than bytes that are cloned. */
+export const TRANSFER_FROM_BYTES = 8_192;
+
+/** Whether a body moves to the worker. */
+export function mustTransfer(body: TaskRequest["body"]): body is Uint8Array<ArrayBuffer> {
+  return typeof body !== "string" && body.length >= TRANSFER_FROM_BYTES;
 }
 
 /** Whoever runs a task. */
@@ -56,6 +64,11 @@ export class Task {
   /** The reply; rejects if the task was not run to its end. */
   get reply(): Promise<EncodedReply> {
     return this.#reply.promise;
+  }
+
+  /** Whether the body stays here when a worker gets it, so that another one can get it too. */
+  get isRepeatable(): boolean {
+    return !mustTransfer(this.request.body);
   }
 
   /** Whether the reply is known, so that running the task is of no use. */

@@ -38,7 +38,7 @@ Deno.test("WorkerPool gives a process no permission unless asked", async () => {
 Deno.test("WorkerPool gives a process the permissions asked for", async () => {
   await using pool = await openProcess({ permissions: { read: true, net: ["127.0.0.1"] } });
   assertEquals(await pool.run("readSelf", undefined), true);
-  await assertRejects(() => pool.run("fetchNothing", undefined), RpcError, "error sending request");
+  await assertRejects(() => pool.run("fetchNothing", undefined), RpcError, "fetch failed");
 });
 
 Deno.test("WorkerPool is not confused by what a process logs", async () => {

@@ -1,0 +1,1 @@
+export { add, fib } from "./tasks.ts";

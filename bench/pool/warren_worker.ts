@@ -1,0 +1,4 @@
+import { expose } from "../../workers/runtime.ts";
+import { add, fib } from "./tasks.ts";
+
+expose({ add, fib });
