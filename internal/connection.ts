@@ -168,7 +168,7 @@ export class Connection<S extends Session> {
     amqp.onBlocked = (reason) => onEvent({ type: "blocked", reason });
     amqp.onUnblocked = () => onEvent({ type: "unblocked" });
     try {
-      const session = await setUp(amqp);
+      const session = await inTime(setUp(amqp), this.#options.connectTimeoutMs);
       if (this.#isOver()) return await amqp.close();
       this.#state = { name: "open", amqp, session };
       this.#opening?.resolve(session);
@@ -193,6 +193,17 @@ export class Connection<S extends Session> {
 
 function closedError(): RpcError {
   return new RpcError("closed", "Cannot use the connection to the broker as it is closed");
+}
+
+/** A cluster that has lost too many nodes takes requests and never answers them. */
+async function inTime<S>(session: Promise<S>, limitMs: number): Promise<S> {
+  const controller = new AbortController();
+  const timer = setTimeout(() => controller.abort(new Error("ETIMEDOUT")), limitMs);
+  try {
+    return await untilAborted(session, controller.signal);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 async function openAmqp<S extends Session>(

@@ -10,6 +10,8 @@ export interface ChildResult {
 /** Options of {@linkcode startChild} and {@linkcode runChild}. */
 export interface ChildOptions {
   readonly args?: readonly string[];
+  /** More flags for Deno, such as `--check`. */
+  readonly flags?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
 }
@@ -28,7 +30,7 @@ export interface Child extends AsyncDisposable {
 
 /** Starts a Deno program whose stdout is read line by line. */
 export function startChild(module: string | URL, options: ChildOptions = {}): Child {
-  return startProgram([Deno.execPath(), "run", "--allow-all", "--quiet", pathOf(module)], options);
+  return startProgram([Deno.execPath(), ...denoRun(options), pathOf(module)], options);
 }
 
 /** Starts any program whose stdout is read line by line. */
@@ -74,7 +76,7 @@ export async function runChild(
 ): Promise<ChildResult> {
   const child = new Deno.Command(Deno.execPath(), {
     ...commandOptions(options),
-    args: ["run", "--allow-all", "--quiet", pathOf(module), ...options.args ?? []],
+    args: [...denoRun(options), pathOf(module), ...options.args ?? []],
     stdout: "piped",
     stderr: "piped",
   }).spawn();
@@ -92,6 +94,10 @@ export async function runChild(
     `Cannot wait for "${pathOf(module)}" as it runs longer than ${options.limitMs} ms: ` +
       `${result.stdout}${result.stderr}`,
   );
+}
+
+function denoRun({ flags = [] }: ChildOptions): string[] {
+  return ["run", "--allow-all", "--quiet", ...flags];
 }
 
 function commandOptions({ env, cwd }: ChildOptions): Deno.CommandOptions {

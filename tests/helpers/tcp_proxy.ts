@@ -11,6 +11,7 @@ export class TcpProxy implements AsyncDisposable {
   readonly #open = new Set<Deno.TcpConn>();
   readonly #accepting: Promise<void>;
   #isRefusing = false;
+  #isMuted = false;
 
   private constructor(listener: Deno.TcpListener, target: URL) {
     this.#listener = listener;
@@ -36,8 +37,14 @@ export class TcpProxy implements AsyncDisposable {
     this.cut();
   }
 
+  /** Drops what clients say on channels, as if the broker had too few nodes to answer. */
+  mute(): void {
+    this.#isMuted = true;
+  }
+
   restore(): void {
     this.#isRefusing = false;
+    this.#isMuted = false;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -63,17 +70,31 @@ export class TcpProxy implements AsyncDisposable {
     // Nagle's algorithm would add 40 ms to every message.
     broker.setNoDelay();
     client.setNoDelay();
-    await Promise.all([pump(client, broker), pump(broker, client)]);
+    await Promise.all([pump(client, broker, () => this.#isMuted), pump(broker, client)]);
     this.#open.delete(client);
     this.#open.delete(broker);
   }
 }
 
-async function pump(from: Deno.TcpConn, to: Deno.TcpConn): Promise<void> {
+async function pump(
+  from: Deno.TcpConn,
+  to: Deno.TcpConn,
+  isMuted: () => boolean = () => false,
+): Promise<void> {
+  const filter = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
+    transform(chunk, controller) {
+      if (!isMuted() || isForConnection(chunk)) controller.enqueue(chunk);
+    },
+  });
   // The end of one half is the end of both, whatever the reason.
-  await from.readable.pipeTo(to.writable).catch(() => {});
+  await from.readable.pipeThrough(filter).pipeTo(to.writable).catch(() => {});
   closeQuietly(from);
   closeQuietly(to);
+}
+
+/** The protocol header, or a frame of channel 0, whose number is in the second and third byte. */
+function isForConnection([first, high, low]: Uint8Array): boolean {
+  return first === "A".charCodeAt(0) || (high === 0 && low === 0);
 }
 
 function closeQuietly(connection: Deno.TcpConn): void {
