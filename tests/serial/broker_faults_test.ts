@@ -1,0 +1,147 @@
+import { RpcClient, RpcError, RpcServer, RpcTimeoutError } from "../../mod.ts";
+import {
+  assert,
+  assertEquals,
+  assertNotEquals,
+  assertRejects,
+  assertStringIncludes,
+} from "../../deps/std_assert.ts";
+import { PrivateNode } from "../../tools/private_node.ts";
+import { findRabbitmq } from "../../tools/rabbitmq_install.ts";
+import { AmqpPeer } from "../helpers/amqp_peer.ts";
+import { randomQueue } from "../helpers/broker.ts";
+import { eventually, within } from "../helpers/eventually.ts";
+import { startPair } from "../helpers/pair.ts";
+
+/** What is done to a node while a client and a server use a queue of it. */
+type Fault = (node: PrivateNode, queue: string) => Promise<unknown>;
+
+const missing = findRabbitmq();
+const ignore = typeof missing === "string" && Deno.env.get("WARREN_REQUIRE_RABBITMQ") !== "1";
+
+function nodeTest(name: string, fn: (node: PrivateNode) => Promise<void>): void {
+  Deno.test({
+    name: ignore ? `${name} (ignored: ${missing})` : name,
+    ignore,
+    async fn() {
+      await using node = await PrivateNode.start();
+      await fn(node);
+    },
+  });
+}
+
+const FAULTS: readonly [name: string, fault: Fault][] = [
+  ["a restart", (node) => node.restart()],
+  ["a crash", crash],
+  ["close_all_connections", (node) => node.ctl("close_all_connections", "a test")],
+];
+
+async function crash(node: PrivateNode, queue: string): Promise<void> {
+  const folder = `${node.network.folder}/warren/data/${node.name}/quorum/${node.name}`;
+  // RabbitMQ writes the name of a new quorum queue down half a second late; a crash before that
+  // leaves a queue that answers to nobody.
+  await eventually(async () => {
+    assertStringIncludes(await Deno.readTextFile(`${folder}/names.dets`), queue);
+  });
+  await node.kill();
+  await node.restart();
+}
+
+for (const [name, fault] of FAULTS) {
+  nodeTest(`Client and server survive ${name} with calls pending`, async (node) => {
+    const gate = Promise.withResolvers<void>();
+    let runs = 0;
+    await using pair = await startPair({
+      async wait(n: number) {
+        runs++;
+        await gate.promise;
+        return n;
+      },
+    }, { url: node.url, server: { prefetch: 4 } });
+    const inputs = Array.from({ length: 20 }, (_, n) => n);
+    const calls = Promise.all(inputs.map((n) => pair.client.call("wait", n)));
+    await eventually(() => assertEquals(runs, 4));
+    await fault(node, pair.queue);
+    for (const events of [pair.clientEvents, pair.serverEvents]) {
+      await eventually(() => assert(events.some(({ type }) => type === "disconnected")));
+    }
+    gate.resolve();
+    assertEquals(await within(30_000, "the calls", calls), inputs);
+    assertEquals(await pair.client.call("wait", 99), 99);
+    assertEquals(pair.client.pending, 0);
+  });
+}
+
+nodeTest("A server declares a transient queue anew after a restart", async (node) => {
+  const handlers = { echo: (value: unknown) => value };
+  await using pair = await startPair(handlers, {
+    url: node.url,
+    server: { durability: "transient" },
+  });
+  await node.restart();
+  await eventually(async () => {
+    assertEquals(await pair.client.call("echo", 1).catch((error) => error.code), 1);
+  }, 30_000);
+});
+
+nodeTest("A client gets a new reply queue when its own is deleted", async (node) => {
+  await using pair = await startPair({ echo: (value: unknown) => value }, { url: node.url });
+  const replyQueue = async () => {
+    const queues = await node.ctl("list_queues", "name", "exclusive", "--no-table-headers");
+    return /^(\S+)\ttrue$/m.exec(queues)?.[1] ?? "";
+  };
+  const first = await replyQueue();
+  await node.ctl("delete_queue", first);
+  await eventually(() => {
+    assert(pair.clientEvents.filter(({ type }) => type === "connected").length === 2);
+  });
+  assertEquals(await pair.client.call("echo", 1), 1);
+  assertNotEquals(await replyQueue(), first);
+});
+
+nodeTest("A client gives up for good when its password no longer fits", async (node) => {
+  await node.ctl("add_user", "anna", "old-secret");
+  await node.ctl("set_permissions", "anna", ".*", ".*", ".*");
+  await using peer = await AmqpPeer.open(node.url);
+  const queue = randomQueue();
+  await peer.send(peer.replyQueue, "1");
+  await using pair = await startPair({ echo: (value: unknown) => value }, { url: node.url });
+  const url = node.url.replace("guest:guest", "anna:old-secret");
+  const events: string[] = [];
+  const options = { queue: pair.queue, onEvent: ({ type }: { type: string }) => events.push(type) };
+  await using client = await RpcClient.connect(url, options);
+  await node.ctl("change_password", "anna", "new-secret");
+  await node.ctl("close_all_connections", "a test");
+  const error = await assertRejects(() => client.call("echo", 1), RpcError, '"anna"');
+  assertEquals([error.code, events.at(-1)], ["access-refused", "gave-up"]);
+  assertEquals((await assertRejects(() => client.notify(queue, 1), RpcError)).code, error.code);
+  assertEquals(await pair.client.call("echo", 1), 1);
+});
+
+nodeTest("Calls keep their deadline while the broker blocks publishers", async (node) => {
+  await using pair = await startPair({ echo: (value: unknown) => value }, { url: node.url });
+  await node.ctl("set_vm_memory_high_watermark", "0.000001");
+  const call = () => pair.client.call("echo", 1, { timeoutMs: 100 });
+  await eventually(async () => {
+    await assertRejects(call, RpcTimeoutError);
+    assert(pair.clientEvents.some(({ type }) => type === "blocked"));
+  });
+  const patient = pair.client.call("echo", 2);
+  await node.ctl("set_vm_memory_high_watermark", "0.9");
+  assertEquals(await patient, 2);
+  assert(pair.clientEvents.some(({ type }) => type === "unblocked"));
+});
+
+nodeTest("Odd virtual hosts, users and passwords are spelled in URLs", async (node) => {
+  const [vhost, user, password] = ["a/b c%żół", "us/er:@", "p@ss:w/ord%?#"];
+  await node.ctl("add_vhost", vhost);
+  await node.ctl("add_user", user, password);
+  await node.ctl("set_permissions", "--vhost", vhost, user, ".*", ".*", ".*");
+  const url = node.url.replace("guest:guest", [user, password].map(encodeURIComponent).join(":"));
+  const queue = randomQueue();
+  const handlers = { echo: (value: unknown) => value };
+  const full = `${url}/${encodeURIComponent(vhost)}`;
+  await using _server = await RpcServer.listen(full, { queue, handlers });
+  await using client = await RpcClient.connect(full, { queue });
+  assertEquals(await client.call("echo", 1), 1);
+});
