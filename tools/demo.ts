@@ -23,6 +23,8 @@ interface Scene {
   readonly queue: string;
   readonly client: RpcClient<FibonacciContract>;
   readonly workers: number;
+  /** How many cores other programs kept busy, on average over a minute; 0 if nobody knows. */
+  readonly loadBefore: number;
 }
 
 if (import.meta.main) {
@@ -40,7 +42,8 @@ async function demo(url: string): Promise<void> {
   const queue = `warren-demo-${crypto.randomUUID()}`;
   await using client = await RpcClient.connect<FibonacciContract>(url, { queue });
   await using _declared = await DemoQueue.declare(url, queue);
-  const scene: Scene = { url, queue, client, workers };
+  const [loadBefore = 0] = Deno.loadavg();
+  const scene: Scene = { url, queue, client, workers, loadBefore };
   await showCalls(scene);
   await showPool(scene);
   const seconds = (performance.now() - start) / 1_000;
@@ -109,10 +112,16 @@ async function showPool(scene: Scene): Promise<void> {
   if (workers === 1) return line("", "This machine has one core, and so the pool one worker");
   await using _server = await startServer(scene, workers, { fibonacci });
   const batch = await runBatch(scene.client, { label: plural(workers, "worker"), n, tasks });
-  line("", `${(elapsedMs / batch.elapsedMs).toFixed(2)} times as fast as 1 worker`);
+  showSpeedup(elapsedMs / batch.elapsedMs, scene);
   const [median, p99] = [0.5, 0.99].map((part) => milliseconds(quantile(batch.quickMs, part)));
   const count = batch.quickMs.length;
   line("fibonacci(1)", `answered ${count} times meanwhile: median ${median}, p99 ${p99}`);
+}
+
+function showSpeedup(speedup: number, { workers, loadBefore }: Scene): void {
+  line("", `${speedup.toFixed(2)} times as fast as 1 worker`);
+  if (speedup > workers * 0.75 || loadBefore < 0.5) return;
+  line("", `Other programs use the cores: the load average was ${loadBefore.toFixed(1)} before`);
 }
 
 async function showOneWorker(

@@ -19,13 +19,22 @@ const TIMEOUT_MS = 25_000;
 /** Finds the `n` for which `slowFibonacci(n)` takes about a quarter of a second here. */
 export async function calibrate(client: RpcClient<FibonacciContract>): Promise<number> {
   for (let n = 28;; n++) {
+    const taskMs = await shortestMs(client, n);
+    // Each step takes 1.6 times as long as the one before.
+    if (taskMs < TASK_MS / 6) continue;
+    return n + Math.round(Math.log(TASK_MS / taskMs) / Math.log(GOLDEN_RATIO));
+  }
+}
+
+/** Other programs, and code that is not compiled yet, only ever make a task longer. */
+async function shortestMs(client: RpcClient<FibonacciContract>, n: number): Promise<number> {
+  const times: number[] = [];
+  while (times.length < 3) {
     const start = performance.now();
     await client.call("slowFibonacci", n, { timeoutMs: TIMEOUT_MS });
-    const elapsedMs = performance.now() - start;
-    // Each step takes 1.6 times as long as the one before.
-    if (elapsedMs < TASK_MS / 4) continue;
-    return n + Math.round(Math.log(TASK_MS / elapsedMs) / Math.log(GOLDEN_RATIO));
+    times.push(performance.now() - start);
   }
+  return Math.min(...times);
 }
 
 /** Calls `slowFibonacci(n)` many times at once, and `fibonacci(1)` all the while. */
