@@ -38,8 +38,11 @@ interface ExactJson {
 }
 const exactJson = JSON as JSON & ExactJson;
 
-/** Sixteen digits in a row: without them, no integer in a JSON text is outside the safe range. */
-const LONG_NUMBER_REGEXP = /\d{16}/;
+/**
+ * Sixteen digits in a row, or three in an exponent: without them, no integer in a JSON text is
+ * outside the safe range, and no number is read as `Infinity`.
+ */
+const LONG_NUMBER_REGEXP = /\d{16}|[eE]\+?\d{3}/;
 const INTEGER_REGEXP = /^-?\d+$/;
 /** What errors call the format. */
 const JSON_FORMAT = "JSON";
@@ -144,6 +147,9 @@ function inspectObject(value: object, path: (string | number)[], depth: number):
   if (depth === MAX_DEPTH) throw tooDeep(path, JSON_FORMAT, MAX_DEPTH);
   let found = false;
   if (Array.isArray(value)) {
+    if (Object.getPrototypeOf(value) !== Array.prototype || "toJSON" in value) {
+      throw unencodable(path, JSON_FORMAT, describeObject(value));
+    }
     for (let index = 0; index < value.length; index++) {
       path.push(index);
       found = inspectValue(value[index], path, depth + 1) || found;
@@ -164,8 +170,14 @@ function inspectObject(value: object, path: (string | number)[], depth: number):
   return found;
 }
 
-function writeExactInteger(_key: string, value: unknown): unknown {
-  if (typeof value === "bigint") return exactJson.rawJSON(value.toString());
+function writeExactInteger(
+  this: Readonly<Record<string, unknown>>,
+  key: string,
+  value: unknown,
+): unknown {
+  // Not `value`: that has been through BigInt.prototype.toJSON(), which many programs define.
+  const original = this[key];
+  if (typeof original === "bigint") return exactJson.rawJSON(original.toString());
   if (typeof value !== "number" || !isAltered(value)) return value;
   return exactJson.rawJSON(value === 0 ? "-0" : value.toExponential());
 }
@@ -177,7 +189,8 @@ function isAltered(value: number): boolean {
 
 function readExactInteger(_key: string, value: unknown, context: { source?: string }): unknown {
   if (typeof value !== "number" || Number.isSafeInteger(value)) return value;
-  return context.source !== undefined && INTEGER_REGEXP.test(context.source)
-    ? BigInt(context.source)
-    : value;
+  const { source = "" } = context;
+  if (INTEGER_REGEXP.test(source)) return BigInt(source);
+  if (Number.isFinite(value)) return value;
+  throw new RangeError(`Cannot read "${source}" as it is too large for a number`);
 }
