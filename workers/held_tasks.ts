@@ -87,6 +87,11 @@ export class HeldTasks {
     return this.#tasks.find((held) => held.task === task && !held.isTakenBack);
   }
 
+  /** Finds the task of that id. */
+  get(id: number): HeldTask | undefined {
+    return this.#tasks.find(({ task }) => task.id === id);
+  }
+
   /** Takes a task back unless the worker has started it; tells whether it could. */
   takeBack(held: HeldTask): boolean {
     if (!this.#control?.takeBack(held.cell)) return false;

@@ -16,12 +16,13 @@ export type {
   ProcedureName,
 } from "../contract.ts";
 export type { Body } from "../codec.ts";
-export { type PoolHandlers, WorkerPool } from "./pool.ts";
+export { type ItemOf, type PoolHandlers, WorkerPool } from "./pool.ts";
 export type { PoolEvent } from "./pool_events.ts";
 export type {
   PoolCloseOptions,
   ProcedureLimits,
   RunOptions,
+  StreamOptions,
   WorkerPoolOptions,
 } from "./pool_options.ts";
 export type { HistogramSummary } from "./histogram.ts";

@@ -37,7 +37,7 @@ export class Outbox {
 }
 
 function toMessage({ id, request }: Task, cell: number): RunMessage {
-  const { procedure, body, contentType, correlationId, deadline, redeliveries } = request;
+  const { procedure, body, contentType, correlationId, deadline, redeliveries, sink } = request;
   return {
     type: "run",
     id,
@@ -49,5 +49,7 @@ function toMessage({ id, request }: Task, cell: number): RunMessage {
     ...(correlationId === undefined ? {} : { correlationId }),
     ...(deadline === undefined ? {} : { deadline }),
     ...(redeliveries ? { redeliveries } : {}),
+    ...(sink?.credits === undefined ? {} : { credits: sink.credits }),
+    ...(sink?.onProgress === undefined ? {} : { wantsProgress: true }),
   };
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Body, jsonCodec } from "../codec.ts";
+import { type Body, codecFor, jsonCodec } from "../codec.ts";
 import type {
   AnyContract,
   Contract,
@@ -21,17 +21,23 @@ import {
   type PoolCloseOptions,
   resolvePoolOptions,
   type RunOptions,
+  type StreamOptions,
   type WorkerPoolOptions,
 } from "./pool_options.ts";
+import { ItemStream } from "./item_stream.ts";
 import type { PoolStats } from "./pool_stats.ts";
 import { Scheduler } from "./scheduler.ts";
-import type { TaskRequest } from "./task.ts";
+import type { TaskRequest, TaskSink } from "./task.ts";
 import { untilAborted } from "./waiting.ts";
 
 /** The handlers that a pool offers to a server. */
 export type PoolHandlers<C extends Contract> = {
   readonly [Name in keyof C]: EncodedHandler<C[Name]>;
 };
+
+/** What a procedure yields, if it is a generator. */
+export type ItemOf<Output> = Output extends AsyncIterable<infer Item> | Iterable<infer Item> ? Item
+  : never;
 
 /**
  * A pool of workers that run the procedures of one worker file, one task per worker at a time.
@@ -106,11 +112,12 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
     input: InputOf<C, Name>,
     options: RunOptions = {},
   ): Promise<OutputOf<C, Name>> {
-    const { timeoutMs, signal, priority } = options;
+    const { timeoutMs, signal, priority, onProgress } = options;
     signal?.throwIfAborted();
     const deadline = timeoutMs === undefined ? undefined : Date.now() + timeoutMs;
     const body = toOwnBody(jsonCodec.encode(input));
-    const task = this.#scheduler.submit({ procedure, body, signal, deadline, priority });
+    const sink = onProgress === undefined ? undefined : progressSink(onProgress);
+    const task = this.#scheduler.submit({ procedure, body, signal, deadline, priority, sink });
     const timer = timeoutMs === undefined ? undefined : setTimeout(
       () => this.#scheduler.giveUp(task, new RpcTimeoutError(procedure, timeoutMs)),
       timeoutMs,
@@ -121,6 +128,40 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /**
+   * Runs a procedure that is a generator, and reads what it yields, in order. The procedure is never
+   * more than `credits` items ahead of its reader, and is cancelled when its reader leaves.
+   *
+   * @param procedure The name of the procedure.
+   * @param input Its input.
+   * @param options Limits and signal.
+   * @returns The items. The task starts with the first read.
+   * @throws {RpcRemoteError} What the procedure threw, after the items that came before.
+   * @throws {RpcError} `worker-crashed`, `overloaded`, `closed`, or `timeout` between items.
+   */
+  async *stream<Name extends ProcedureName<C>>(
+    procedure: Name,
+    input: InputOf<C, Name>,
+    options: StreamOptions = {},
+  ): AsyncGenerator<ItemOf<OutputOf<C, Name>>> {
+    const { signal, priority, onProgress, idleTimeoutMs, credits = 64 } = options;
+    signal?.throwIfAborted();
+    const items = new ItemStream(procedure, credits, idleTimeoutMs);
+    const sink: TaskSink = {
+      credits,
+      onItem: (item) => items.onItem(item),
+      ...(onProgress === undefined ? {} : progressSink(onProgress)),
+    };
+    const body = toOwnBody(jsonCodec.encode(input));
+    const task = this.#scheduler.submit({ procedure, body, signal, priority, sink });
+    // The contract is the worker file's promise; nothing here can check it.
+    yield* items.read({
+      ended: task.reply.then((reply) => readReply(procedure, reply)),
+      grant: (count) => task.holder?.grant(task, count),
+      cancel: (reason) => this.#scheduler.giveUp(task, reason),
+    }) as AsyncGenerator<ItemOf<OutputOf<C, Name>>>;
   }
 
   /**
@@ -170,6 +211,18 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
     const task = { procedure, body, contentType, correlationId, deadline, redeliveries, signal };
     return await this.#scheduler.submit(task).reply;
   }
+}
+
+function progressSink(onProgress: (value: unknown) => void): TaskSink {
+  return {
+    onProgress: ({ body, contentType }) => {
+      try {
+        onProgress((codecFor(contentType) ?? jsonCodec).decode(body));
+      } catch {
+        // An observer is a guest: what it throws is its own affair.
+      }
+    },
+  };
 }
 
 function toOwnBody(body: Body): TaskRequest["body"] {

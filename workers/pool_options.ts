@@ -105,8 +105,26 @@ export interface RunOptions {
    * @default {0}
    */
   readonly priority?: number;
+  /** Hears what the procedure tells by `context.progress()`. What it throws is dropped. */
+  readonly onProgress?: (value: unknown) => void;
   /** Gives up waiting. A task that has not started is not started. */
   readonly signal?: AbortSignal;
+}
+
+/** Options of {@linkcode WorkerPool.stream}. */
+export interface StreamOptions extends Pick<RunOptions, "signal" | "priority" | "onProgress"> {
+  /**
+   * The longest wait for one item, in milliseconds. It rejects with `timeout`.
+   *
+   * @default {undefined} As long as it takes.
+   */
+  readonly idleTimeoutMs?: number;
+  /**
+   * How many items the task may be ahead of its reader.
+   *
+   * @default {64}
+   */
+  readonly credits?: number;
 }
 
 /** Options of {@linkcode WorkerPool.close}. */

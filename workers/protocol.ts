@@ -16,7 +16,9 @@ export const MAX_WINDOW = 64;
 export type PoolMessage =
   | LoadMessage
   | RunMessage
-  | { readonly type: "abort"; readonly id: number };
+  | { readonly type: "abort"; readonly id: number }
+  /** Allows a task that streams so many items more. */
+  | { readonly type: "credit"; readonly id: number; readonly count: number };
 
 /** Tells a worker which file to load. */
 export interface LoadMessage {
@@ -40,6 +42,10 @@ export interface RunMessage {
   readonly correlationId?: string;
   readonly deadline?: number;
   readonly redeliveries?: number;
+  /** How many items the task may send at first; absent if no stream is wanted. */
+  readonly credits?: number;
+  /** Whether somebody wants to know of progress. */
+  readonly wantsProgress?: true;
 }
 
 /** What a worker tells its pool. */
@@ -51,6 +57,7 @@ export type WorkerMessage =
   /** The worker file cannot be used. */
   | { readonly type: "unusable"; readonly reason: string }
   | ReplyMessage
+  | ItemMessage
   /** The pool took the task back before it started. */
   | { readonly type: "skipped"; readonly id: number }
   /** The worker is about to end. */
@@ -66,6 +73,16 @@ export interface ReplyMessage {
   readonly runMs: number;
   /** What the worker's heap holds, in MiB; told now and then. */
   readonly memoryMb?: number;
+}
+
+/** One value that a task tells before its end: an item of a stream, or how far it has come. */
+export interface ItemMessage {
+  readonly type: "item" | "progress";
+  readonly id: number;
+  /** Counts the items of one task, or its progress, from 0. */
+  readonly seq: number;
+  readonly body: Body;
+  readonly contentType: string;
 }
 
 /** The worker's end of the line to its pool. */

@@ -17,6 +17,7 @@
 import { codecFor } from "../codec.ts";
 import { RpcError } from "../errors.ts";
 import {
+  type ItemMessage,
   type PoolMessage,
   PROTOCOL_VERSION,
   type RunMessage,
@@ -26,8 +27,9 @@ import {
 } from "./protocol.ts";
 import { MemoryGauge } from "./memory_gauge.ts";
 import type { WorkerHandler } from "./worker_context.ts";
-import { encodeError, encodeOutput, type TaskResult } from "./task_result.ts";
-import { TaskContext } from "./task_context.ts";
+import { encodeError, encodeOutput, encodeValue, type TaskResult } from "./task_result.ts";
+import { TaskContext, type TellProgress } from "./task_context.ts";
+import { isGenerator, StreamSender } from "./stream_sender.ts";
 
 export type { CallContext } from "../contract.ts";
 export type { WorkerContext, WorkerHandler } from "./worker_context.ts";
@@ -69,7 +71,9 @@ class WorkerRuntime {
   readonly #handlers: ReadonlyMap<string, WorkerHandler>;
   readonly #waiting: RunMessage[] = [];
   #current: TaskContext | undefined;
+  #sender: StreamSender | undefined;
   #isDue = false;
+  #isFlushDue = false;
   #flushedAt = 0;
   readonly #memory = new MemoryGauge();
 
@@ -85,6 +89,9 @@ class WorkerRuntime {
         return this.#startSoon();
       case "abort":
         return this.#abort(message.id);
+      case "credit":
+        if (this.#current?.id === message.id) this.#sender?.grant(message.count);
+        return;
       case "load":
         return;
       default:
@@ -93,7 +100,11 @@ class WorkerRuntime {
   }
 
   #abort(id: number): void {
-    if (this.#current?.id === id) return this.#current.abort();
+    if (this.#current?.id === id) {
+      this.#current.abort();
+      this.#sender?.grant(0);
+      return;
+    }
     const index = this.#waiting.findIndex((task) => task.id === id);
     if (index === -1) return;
     this.#waiting.splice(index, 1);
@@ -131,11 +142,14 @@ class WorkerRuntime {
   /** Returns a promise only if the handler does, so that short tasks need no turn of the loop. */
   #run(task: RunMessage): Promise<void> | undefined {
     const startedAt = performance.now();
-    const context = new TaskContext(task, this.#port.control);
+    const context = new TaskContext(task, this.#port.control, this.#tellProgress);
     this.#current = context;
     let reply: TaskResult;
     try {
       const output = this.#call(task, context);
+      if (isGenerator(output) || task.credits !== undefined) {
+        return this.#settle(this.#stream(output, task, context), task, startedAt);
+      }
       if (isPromiseLike(output)) return this.#settle(output, task, startedAt);
       reply = encodeOutput(output, task);
     } catch (thrown) {
@@ -152,6 +166,43 @@ class WorkerRuntime {
       reply = encodeError(thrown);
     }
     this.#finish(task, startedAt, reply);
+  }
+
+  async #stream(items: unknown, task: RunMessage, context: TaskContext): Promise<unknown> {
+    // A promise may reject, and nobody else looks at it.
+    if (!isGenerator(items)) throw notAStream(task, await items);
+    if (task.credits === undefined) throw unwantedStream(task);
+    this.#sender = new StreamSender(
+      task.credits,
+      (item, seq) => this.#sendValue({ type: "item", id: task.id, seq }, item, task),
+    );
+    try {
+      return await this.#sender.sendAll(items, () => context.throwIfCancelled());
+    } finally {
+      this.#sender = undefined;
+    }
+  }
+
+  readonly #tellProgress: TellProgress = (task, value, seq) => {
+    this.#sendValue({ type: "progress", id: task.id, seq }, value, task);
+    this.#port.flush();
+  };
+
+  #sendValue(head: Pick<ItemMessage, "type" | "id" | "seq">, value: unknown, task: RunMessage) {
+    const { body, contentType, transfer } = encodeValue(value, task);
+    this.#port.send({ ...head, body, contentType }, transfer);
+    this.#flushUnlessRecent(performance.now());
+    this.#flushSoon();
+  }
+
+  /** A generator that waits for something sends what it has yielded before. */
+  #flushSoon(): void {
+    if (this.#isFlushDue) return;
+    this.#isFlushDue = true;
+    setImmediate(() => {
+      this.#isFlushDue = false;
+      this.#port.flush();
+    });
   }
 
   #call(task: RunMessage, context: TaskContext): unknown {
@@ -175,8 +226,12 @@ class WorkerRuntime {
       transfer,
     );
     // Without shared memory, the pool knows from the replies alone which task runs.
-    const isTold = this.#port.control !== undefined;
-    if (isTold && now - this.#flushedAt < MAX_FLUSH_DELAY_MS) return;
+    if (this.#port.control === undefined) this.#port.flush();
+    else this.#flushUnlessRecent(now);
+  }
+
+  #flushUnlessRecent(now: number): void {
+    if (now - this.#flushedAt < MAX_FLUSH_DELAY_MS) return;
     this.#flushedAt = now;
     this.#port.flush();
   }
@@ -197,6 +252,20 @@ function unknownProcedure(
   return new RpcError(
     "unknown-procedure",
     `Cannot run "${task.procedure}" as no worker exposes it: known are ${known || "none"}`,
+  );
+}
+
+function notAStream(task: RunMessage, output: unknown): RpcError {
+  return new RpcError(
+    "not-a-stream",
+    `Cannot stream "${task.procedure}" as it is not a generator: it gave ${typeof output}`,
+  );
+}
+
+function unwantedStream(task: RunMessage): RpcError {
+  return new RpcError(
+    "unwanted-stream",
+    `Cannot run "${task.procedure}" for one output as it streams items: use stream()`,
   );
 }
 

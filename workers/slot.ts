@@ -5,6 +5,7 @@
  */
 
 import { RpcError } from "../errors.ts";
+import { Backoff } from "./backoff.ts";
 import { HeldTasks } from "./held_tasks.ts";
 import type { StartHost, WorkerHost } from "./host.ts";
 import { Outbox } from "./outbox.ts";
@@ -13,10 +14,6 @@ import { Wear } from "./wear.ts";
 import { PROTOCOL_VERSION, type ReplyMessage, type WorkerMessage } from "./protocol.ts";
 import { RunClock, type RunLimits } from "./run_clock.ts";
 import type { Task } from "./task.ts";
-
-/** The wait before the second restart in a row, in milliseconds; it doubles with each further. */
-const FIRST_BACKOFF_MS = 100;
-const MAX_BACKOFF_MS = 5_000;
 
 /** What a slot needs of its pool. */
 export interface SlotOwner extends Omit<RunLimits, "onIgnored"> {
@@ -64,13 +61,13 @@ type SlotState =
 export class Slot {
   readonly index: number;
   readonly #owner: SlotOwner;
+  readonly #backoff = new Backoff();
   readonly #outbox = new Outbox();
   readonly #clock: RunClock;
   readonly #wear: Wear;
   #ready: PromiseWithResolvers<void> | undefined;
   #state: SlotState = { name: "closed" };
   #isRetiring = false;
-  #crashesInARow = 0;
   #procedures: readonly string[] = [];
 
   /**
@@ -151,6 +148,13 @@ export class Slot {
     return false;
   }
 
+  /** Allows a task that streams so many items more. */
+  grant(task: Task, count: number): void {
+    if (!("held" in this.#state) || this.#state.held.find(task) === undefined) return;
+    this.flush();
+    this.#state.host.post([{ type: "credit", id: task.id, count }], []);
+  }
+
   /** Takes no more tasks, and ends once the worker has run those that it holds. */
   retire(): void {
     this.#isRetiring = true;
@@ -196,6 +200,9 @@ export class Slot {
       case "output":
       case "error":
         return this.#finish(message);
+      case "item":
+      case "progress":
+        return this.held?.get(message.id)?.task.tell(message.type, message);
       case "skipped":
         return this.#skip(message.id);
       case "booted":
@@ -225,7 +232,7 @@ export class Slot {
   #finish(reply: ReplyMessage): void {
     const held = this.held?.remove(reply.id);
     if (held === undefined || held.isTakenBack) return;
-    this.#crashesInARow = 0;
+    this.#backoff.reset();
     this.#owner.onReply(held.task, reply);
     if (!this.#wear.add(reply.memoryMb)) return;
     this.#owner.onWorn(this);
@@ -282,18 +289,11 @@ export class Slot {
   #planRestart(reason: string, procedure: string | undefined): void {
     const isNew = !("held" in this.#state);
     this.#release();
-    const restartInMs = this.#backOff(isNew);
+    const restartInMs = this.#backoff.next(isNew);
     const timer = setTimeout(() => this.#startWorker(), restartInMs);
     this.#state = { name: "crashed", timer };
     this.#owner.emit({ type: "crashed", slot: this.index, reason, procedure, restartInMs });
     this.#ready?.reject(notStarted(reason));
-  }
-
-  /** A worker that had run tasks is replaced at once; one that dies again and again is not. */
-  #backOff(isNew: boolean): number {
-    this.#crashesInARow += 1;
-    const doublings = this.#crashesInARow - (isNew ? 1 : 2);
-    return doublings < 0 ? 0 : Math.min(FIRST_BACKOFF_MS * 2 ** doublings, MAX_BACKOFF_MS);
   }
 
   /** Lets go of the worker and of whatever was meant for it. */

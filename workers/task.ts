@@ -4,7 +4,28 @@
  * @module
  */
 
+import type { Body } from "../codec.ts";
 import type { EncodedReply } from "../contract.ts";
+
+/** A value that a task told before its end. */
+export interface EncodedItem {
+  /** Counts the items of one task, or its progress, from 0. */
+  readonly seq: number;
+  /** The encoded value. */
+  readonly body: Body;
+  /** The content type of the body. */
+  readonly contentType: string;
+}
+
+/** Takes what a task tells before its end. */
+export interface TaskSink {
+  /** How many items the task may send at first; absent if no stream is wanted. */
+  readonly credits?: number;
+  /** Takes an item of the stream. */
+  onItem?(item: EncodedItem): void;
+  /** Takes what the task tells of its progress. */
+  onProgress?(progress: EncodedItem): void;
+}
 
 /** What a task is to do. */
 export interface TaskRequest {
@@ -17,6 +38,8 @@ export interface TaskRequest {
   readonly deadline?: number | undefined;
   readonly redeliveries?: number;
   readonly signal?: AbortSignal | undefined;
+  /** Takes what the task tells before its end. */
+  readonly sink?: TaskSink | undefined;
   /** Tasks of a higher priority start first; 0 is that of most. */
   readonly priority?: number | undefined;
 }
@@ -33,6 +56,8 @@ export function mustTransfer(body: TaskRequest["body"]): body is Uint8Array<Arra
 export interface TaskHolder {
   /** Hears that nobody waits for the task any more; tells whether it let go of it at once. */
   abort(task: Task): boolean;
+  /** Allows a task that streams so many items more. */
+  grant(task: Task, count: number): void;
 }
 
 /** A task and the promise of its reply, which settles exactly once. */
@@ -74,6 +99,14 @@ export class Task {
   /** Whether the reply is known, so that running the task is of no use. */
   get isSettled(): boolean {
     return this.#isSettled;
+  }
+
+  /** Takes what the task tells before its end; nothing once it has settled. */
+  tell(type: "item" | "progress", item: EncodedItem): void {
+    const { sink } = this.request;
+    if (this.#isSettled) return;
+    if (type === "item") sink?.onItem?.(item);
+    else sink?.onProgress?.(item);
   }
 
   /** Tells the reply. */

@@ -7,12 +7,17 @@
 import { CellState, type ControlBlock, type RunMessage } from "./protocol.ts";
 import type { WorkerContext } from "./worker_context.ts";
 
+/** Sends progress of a task to the pool. */
+export type TellProgress = (task: RunMessage, value: unknown, seq: number) => void;
+
 /** The context of one task. Its signal is made only for a handler that looks at it. */
 export class TaskContext implements WorkerContext {
   /** The id of the task. */
   readonly id: number;
   readonly #task: RunMessage;
   readonly #control: ControlBlock | undefined;
+  readonly #tell: TellProgress;
+  #progressSeq = 0;
   #controller: AbortController | undefined;
 
   /**
@@ -20,11 +25,13 @@ export class TaskContext implements WorkerContext {
    *
    * @param task What the pool says of it.
    * @param control The memory in which the pool cancels it, if there is any.
+   * @param tell Sends progress to the pool.
    */
-  constructor(task: RunMessage, control: ControlBlock | undefined) {
+  constructor(task: RunMessage, control: ControlBlock | undefined, tell: TellProgress) {
     this.id = task.id;
     this.#task = task;
     this.#control = control;
+    this.#tell = tell;
   }
 
   get procedure(): string {
@@ -48,6 +55,10 @@ export class TaskContext implements WorkerContext {
   throwIfCancelled(): void {
     if (this.#isCancelled()) this.abort();
     this.#controller?.signal.throwIfAborted();
+  }
+
+  progress(value: unknown): void {
+    if (this.#task.wantsProgress) this.#tell(this.#task, value, this.#progressSeq++);
   }
 
   /** Tells the handler that nobody waits for the output any more. */

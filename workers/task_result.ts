@@ -8,28 +8,37 @@ import { type Body, codecFor, jsonCodec } from "../codec.ts";
 import { describeError, type ErrorDescription, RpcError } from "../errors.ts";
 import type { ReplyMessage, RunMessage } from "./protocol.ts";
 
-/** What a task came to, ready to be posted. */
-export interface TaskResult {
-  readonly type: ReplyMessage["type"];
+/** A value, ready to be posted. */
+export interface EncodedValue {
   readonly body: Body;
   readonly contentType: string;
   readonly transfer?: ArrayBuffer;
+}
+
+/** What a task came to, ready to be posted. */
+export interface TaskResult extends EncodedValue {
+  readonly type: ReplyMessage["type"];
 }
 
 /** From this size on, bytes that move are cheaper for the pool's thread than a string's clone. */
 const TRANSFER_FROM_CHARS = 8_192;
 const utf8 = new TextEncoder();
 
-/**
- * Encodes what a handler returned.
- *
- * @throws {RpcError} `unencodable`, if the codec of the request cannot carry it.
- */
+/** Encodes what a handler returned. */
 export function encodeOutput(output: unknown, task: RunMessage): TaskResult {
+  return { type: "output", ...encodeValue(output, task) };
+}
+
+/**
+ * Encodes a value with the codec of a request.
+ *
+ * @throws {RpcError} `unencodable`, if the codec cannot carry it.
+ */
+export function encodeValue(value: unknown, task: RunMessage): EncodedValue {
   // An unknown content type has been refused before the handler ran.
   const codec = codecFor(task.contentType) ?? jsonCodec;
   try {
-    return pack("output", codec.encode(output), codec.contentType);
+    return pack(codec.encode(value), codec.contentType);
   } catch (error) {
     if (error instanceof RpcError) throw error;
     const reason = error instanceof Error ? error.message : String(error);
@@ -50,7 +59,7 @@ export function encodeError(thrown: unknown): TaskResult {
   };
   try {
     description = describeError(thrown);
-    return pack("error", jsonCodec.encode(description), jsonCodec.contentType);
+    return packError(description);
   } catch {
     const { name, message, code } = description;
     const lean = {
@@ -58,14 +67,16 @@ export function encodeError(thrown: unknown): TaskResult {
       message: `${String(message)} (its details cannot be encoded)`,
       code,
     };
-    return pack("error", jsonCodec.encode(lean), jsonCodec.contentType);
+    return packError(lean);
   }
 }
 
-function pack(type: ReplyMessage["type"], body: Body, contentType: string): TaskResult {
-  if (typeof body === "string" && body.length < TRANSFER_FROM_CHARS) {
-    return { type, body, contentType };
-  }
+function packError(description: ErrorDescription): TaskResult {
+  return { type: "error", ...pack(jsonCodec.encode(description), jsonCodec.contentType) };
+}
+
+function pack(body: Body, contentType: string): EncodedValue {
+  if (typeof body === "string" && body.length < TRANSFER_FROM_CHARS) return { body, contentType };
   const bytes = typeof body === "string" ? utf8.encode(body) : new Uint8Array(body);
-  return { type, body: bytes, contentType, transfer: bytes.buffer };
+  return { body: bytes, contentType, transfer: bytes.buffer };
 }

@@ -16,10 +16,20 @@ export interface WorkerContext extends CallContext {
    * @throws {DOMException} `AbortError`.
    */
   throwIfCancelled(): void;
+  /**
+   * Tells the caller how far the task has come, if the caller wants to know. Each call is a
+   * message: once in some milliseconds is enough.
+   *
+   * @param value Anything that can be encoded.
+   */
+  progress(value: unknown): void;
 }
 
-/** A function that runs a procedure in a worker. Whatever it throws becomes an error reply. */
+/**
+ * A function that runs a procedure in a worker. Whatever it throws becomes an error reply. A
+ * generator streams what it yields, as fast as its reader reads.
+ */
 export type WorkerHandler<Input = never, Output = unknown> = (
   input: Input,
   context: WorkerContext,
-) => Output | Promise<Output>;
+) => Output | Promise<Output> | AsyncGenerator<Output> | Generator<Output>;
