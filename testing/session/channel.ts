@@ -24,10 +24,10 @@ export interface ChannelHost {
   readonly user: User;
   /** The virtual host that was opened. */
   readonly virtualHost: VirtualHost;
-  /** Whether the client reads fast enough for more deliveries. */
-  readonly isWritable: boolean;
   /** Whether the client wants to know of cancelled consumers. */
   readonly wantsCancelNotify: boolean;
+  /** Tells whether the client reads fast enough; if not, consumers are served again once it has. */
+  hasRoom(): boolean;
   /** Sends a method, with content if given. */
   send<Name extends MethodName>(
     method: { readonly channel: number; readonly name: Name },
@@ -124,7 +124,7 @@ export class Channel implements DeliverySink {
 
   /** Tells whether the channel can take one more delivery for a consumer. */
   canDeliver(consumer: Consumer): boolean {
-    if (this.#isReleased || !this.host.isWritable) return false;
+    if (this.#isReleased || !this.host.hasRoom()) return false;
     // The limit of the channel keeps even those waiting who settle nothing, as in RabbitMQ.
     if (this.hasGlobalPrefetch && this.#consumed >= this.#globalPrefetch) return false;
     const { noAck, prefetch, unacked } = consumer;

@@ -53,6 +53,7 @@ export class Connection implements ChannelHost, TransportEvents {
   #agreement: Agreement | undefined;
   #state: State = "header";
   #isBlocked = false;
+  #awaitsDrain = false;
   #isSilent = false;
   #timeout: { cancel(): void };
 
@@ -82,9 +83,12 @@ export class Connection implements ChannelHost, TransportEvents {
     return this.#agreed.virtualHost;
   }
 
-  /** Whether the client reads fast enough for more deliveries. */
-  get isWritable(): boolean {
-    return this.#backlog < MAX_DELIVERY_BACKLOG && this.#state === "running";
+  /** Tells whether the client reads fast enough; if not, consumers are served again once it has. */
+  hasRoom(): boolean {
+    if (this.#state !== "running") return false;
+    if (this.#backlog < MAX_DELIVERY_BACKLOG) return true;
+    this.#awaitsDrain = true;
+    return false;
   }
 
   /** Whether the client wants to know of cancelled consumers. */
@@ -102,9 +106,11 @@ export class Connection implements ChannelHost, TransportEvents {
 
   /** Goes on after the backlog has been sent. */
   onDrain(): void {
-    if (this.#state === "closed" || this.#isBlocked) return;
-    this.#transport.setReading(true);
+    if (!this.#awaitsDrain || this.#state === "closed") return;
+    this.#awaitsDrain = false;
     this.#channels.resumeConsumers();
+    if (this.#isBlocked) return;
+    this.#transport.setReading(true);
     this.#readFrames();
   }
 
@@ -191,7 +197,10 @@ export class Connection implements ChannelHost, TransportEvents {
     try {
       if (this.#state === "header" && !this.#readHeader()) return;
       while (!this.#isGone && !this.#isBlocked && !this.#isSilent) {
-        if (this.#backlog > MAX_BACKLOG) return this.#transport.setReading(false);
+        if (this.#backlog > MAX_BACKLOG) {
+          this.#awaitsDrain = true;
+          return this.#transport.setReading(false);
+        }
         const frame = this.#reader.next();
         if (frame === undefined) return;
         this.#handleFrame(frame);

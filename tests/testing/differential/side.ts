@@ -48,6 +48,7 @@ export class Side implements Disposable {
   async run(operation: Operation): Promise<Outcome> {
     this.#outcome = new Map();
     const client = await this.#client(operation);
+    if (operation.type === "close-connection") await this.#closeChannels(operation.connection);
     this.#send(client, operation);
     const isCommit = operation.type === "method" && operation.name === "tx.commit";
     const isEnding = operation.type === "close-channel" || operation.type === "close-connection";
@@ -67,8 +68,9 @@ export class Side implements Disposable {
 
   /** Closes the connections in good order. */
   async close(): Promise<void> {
-    for (const client of this.#clients) {
+    for (const [connection, client] of this.#clients.entries()) {
       if (client === undefined || client.isClosed) continue;
+      await this.#closeChannels(connection);
       await client.call(0, ["connection.close", "connection.close-ok"]).catch(() => {});
       client[Symbol.dispose]();
     }
@@ -172,12 +174,28 @@ export class Side implements Disposable {
     }
   }
 
+  /**
+   * Closes channels one by one: when RabbitMQ closes a connection, what one channel gives back may still
+   * go to a consumer without acknowledgements on another, and is lost.
+   */
+  async #closeChannels(connection: number): Promise<void> {
+    for (const key of [...this.#channels.keys()].sort()) {
+      const place = placeOf(key);
+      const client = this.#clients[connection];
+      if (place.connection !== connection || client === undefined) continue;
+      client.send(place.channel, "channel.close", { replyCode: 200 });
+      await this.#answered(client, place.channel);
+      await this.#barrier(key);
+      this.#collect();
+    }
+  }
+
   /** Waits until every open channel has answered. */
-  async #barrier(): Promise<void> {
+  async #barrier(except?: string): Promise<void> {
     for (const key of [...this.#channels.keys()]) {
       const { connection, channel } = placeOf(key);
       const client = this.#clients[connection];
-      if (client === undefined || client.isClosed) continue;
+      if (client === undefined || client.isClosed || key === except) continue;
       client.send(channel, "channel.flow", { active: true });
       await this.#answered(client, channel);
     }
