@@ -5,7 +5,12 @@ import { findRabbitmq } from "./rabbitmq_install.ts";
 import { say } from "./say.ts";
 
 /** Where a broker comes from. */
-export type BrokerOrigin = "AMQP_URL" | "127.0.0.1:5672" | "private node" | "container";
+export type BrokerOrigin =
+  | "AMQP_URL"
+  | "127.0.0.1:5672"
+  | "private node"
+  | "container"
+  | "embedded broker";
 
 /** A broker to use until disposed of. */
 export interface Broker extends AsyncDisposable {
@@ -35,7 +40,7 @@ export interface FindBrokerOptions {
   /**
    * Where to look, best first.
    *
-   * @default {AMQP_URL, 127.0.0.1:5672, a private node, a container}
+   * @default {AMQP_URL, 127.0.0.1:5672, a private node, a container, the embedded broker}
    */
   readonly sources?: readonly BrokerSource[];
   /**
@@ -54,6 +59,7 @@ export const BROKER_SOURCES: readonly BrokerSource[] = [
   { origin: "127.0.0.1:5672", isRabbitmq: true, find: brokerOnDefaultPort },
   { origin: "private node", isRabbitmq: true, find: privateBroker },
   { origin: "container", isRabbitmq: true, find: brokerInContainer },
+  { origin: "embedded broker", isRabbitmq: false, find: embeddedBroker },
 ];
 
 /**
@@ -130,6 +136,17 @@ async function brokerInContainer(
 ): Promise<Broker | string> {
   const container = await startBrokerContainer(signal === undefined ? {} : { signal });
   return typeof container === "string" ? container : owned(container, "container");
+}
+
+async function embeddedBroker(): Promise<Broker> {
+  say("No RabbitMQ is to be had here: using the embedded broker, which is for development only");
+  return await startEmbeddedBroker();
+}
+
+/** Starts the broker of `@warren/rpc/testing` in this process. */
+export async function startEmbeddedBroker(): Promise<Broker> {
+  const { TestBroker } = await import("../testing/mod.ts");
+  return owned(await TestBroker.start({ port: 0 }), "embedded broker");
 }
 
 function borrowed(url: string, origin: BrokerOrigin): Broker {

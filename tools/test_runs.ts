@@ -1,16 +1,28 @@
+import { startEmbeddedBroker } from "./broker.ts";
+import { brokerEnv } from "./broker_env.ts";
 import { runDeno } from "./deno_child.ts";
 import { isPath } from "./package_files.ts";
 import { ROOT } from "./root.ts";
+import { say } from "./say.ts";
 import type { TaskContext } from "./task.ts";
-import { EMPTY_REPORT, readTestReport, sumReports, type TestReport } from "./test_report.ts";
+import { readTestReport, sumReports, type TestReport } from "./test_report.ts";
 
 /** Tests that measure or that start brokers of their own: nothing may run beside them. */
 const SERIAL_FOLDERS = ["tests/tools", "tests/serial"];
 
-/** The arguments of each `deno test` that a full run consists of. */
-const ALL_RUNS: readonly (readonly string[])[] = [
-  ["--parallel", `--ignore=${SERIAL_FOLDERS.join(",")}`],
-  SERIAL_FOLDERS,
+/** Tests of what clients and servers do with a broker: they hold for both brokers. */
+const BROKER_FOLDERS = ["tests/integration", "tests/examples"];
+
+/** One `deno test`, with the broker that was found or with the embedded one. */
+interface TestRun {
+  readonly args: readonly string[];
+  readonly broker: "found" | "embedded";
+}
+
+const ALL_RUNS: readonly TestRun[] = [
+  { args: ["--parallel", `--ignore=${SERIAL_FOLDERS.join(",")}`], broker: "found" },
+  { args: ["--parallel", ...BROKER_FOLDERS], broker: "embedded" },
+  { args: SERIAL_FOLDERS, broker: "found" },
 ];
 
 /**
@@ -20,27 +32,31 @@ const ALL_RUNS: readonly (readonly string[])[] = [
  * go to every run.
  */
 export async function runTests(context: TaskContext): Promise<TestReport> {
-  const runs = context.args.some(isPath) ? [[]] : ALL_RUNS;
+  if (context.args.some(isPath)) return await runEach([{ args: [], broker: "found" }], context);
+  const isEmbedded = context.env.WARREN_BROKER === "embedded broker";
+  const runs = isEmbedded ? ALL_RUNS.filter(({ broker }) => broker === "found") : ALL_RUNS;
   return await runEach(runs, context);
 }
 
 /** Runs the tests that need no broker. */
 export async function runUnitTests(context: TaskContext): Promise<TestReport> {
-  return await runEach([["--parallel", ...await unitTestPaths()]], context);
+  const args = ["--parallel", ...await unitTestPaths()];
+  return await runEach([{ args, broker: "found" }], context);
 }
 
-async function runEach(
-  runs: readonly (readonly string[])[],
-  context: TaskContext,
-): Promise<TestReport> {
+async function runEach(runs: readonly TestRun[], context: TaskContext): Promise<TestReport> {
   const reports: TestReport[] = [];
-  for (const run of runs) {
-    const paths = run.filter((arg) => arg.startsWith("-") || isPath(arg));
-    // All of this run's folders may still be missing.
-    if (run.length > 0 && paths.length === 0) continue;
-    reports.push(await runOnce([...paths, ...context.args], context));
+  for (const { args, broker } of runs) {
+    const run = broker === "found" ? runOnce : runEmbedded;
+    reports.push(await run([...args, ...context.args], context));
   }
-  return reports.length === 0 ? EMPTY_REPORT : sumReports(reports);
+  return sumReports(reports);
+}
+
+async function runEmbedded(args: readonly string[], context: TaskContext): Promise<TestReport> {
+  await using broker = await startEmbeddedBroker();
+  say("The same tests on the embedded broker");
+  return await runOnce(args, { ...context, env: { ...context.env, ...brokerEnv(broker) } });
 }
 
 async function runOnce(args: readonly string[], context: TaskContext): Promise<TestReport> {

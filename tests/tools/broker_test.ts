@@ -74,7 +74,8 @@ Deno.test("findBroker() rejects with the reason of its signal", async () => {
 
 Deno.test("BROKER_SOURCES asks the user first and Docker last", () => {
   const origins = BROKER_SOURCES.map(({ origin }) => origin);
-  assertEquals(origins, ["AMQP_URL", "127.0.0.1:5672", "private node", "container"]);
+  const rabbitmqs = ["AMQP_URL", "127.0.0.1:5672", "private node", "container"];
+  assertEquals(origins, [...rabbitmqs, "embedded broker"]);
 });
 
 /** Looks for a broker in a process whose variables are only these. */
