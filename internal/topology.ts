@@ -91,7 +91,7 @@ function explain(error: unknown, queue: string, durability: Durability): unknown
   const subject = `Cannot listen on queue "${queue}" as`;
   switch (error.code) {
     case 403:
-      return new RpcError("access-refused", `${subject} the user may not declare it`, {
+      return new RpcError("access-refused", `${subject} ${explainRefusal(error)}`, {
         cause: error,
       });
     case 404:
@@ -112,6 +112,13 @@ function explain(error: unknown, queue: string, durability: Durability): unknown
     default:
       return error;
   }
+}
+
+/** What the queue needs beside itself is easily forgotten. */
+function explainRefusal({ message }: Error): string {
+  return message.includes(RETURNS_EXCHANGE)
+    ? `the user may not use exchange "${RETURNS_EXCHANGE}": grant it, or set "returns" to false`
+    : "the user may not declare it";
 }
 
 /** RabbitMQ names the first argument that differs; quotes vary with its version. */
