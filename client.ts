@@ -23,6 +23,7 @@ import { RpcError } from "./errors.ts";
 import type { RpcClientEvent } from "./events.ts";
 import { Batch } from "./internal/batch.ts";
 import { CallbackRegistry, type CallCallback } from "./internal/callback_registry.ts";
+import { ended } from "./internal/call_outcome.ts";
 import { Caller } from "./internal/caller.ts";
 import { checkInteger } from "./internal/check.ts";
 import {
@@ -226,7 +227,7 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
   cancel(correlationId: string): boolean {
     const wasWaiting = this.#callbacks.remove(correlationId);
     if (wasWaiting) {
-      this.#caller.abandon(correlationId, new RpcError("cancelled", "The call was cancelled"));
+      this.#caller.abandon(correlationId, new RpcError("cancelled", CANCELLED));
     }
     return wasWaiting;
   }
@@ -342,8 +343,11 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
 
   #start(draft: CallDraft, terms: CallTerms): PendingCall {
     const request = toRequest(draft, terms, this.#settings);
-    if (this.#caller.ended !== undefined) throw this.#caller.ended;
-    return this.#caller.start(request);
+    const { ended: reason } = this.#caller;
+    if (reason === undefined) return this.#caller.start(request);
+    const { queue } = request;
+    const { procedure } = draft;
+    throw ended({ procedure, queue, elapsedMs: 0, phase: "not-published" }, reason);
   }
 
   #ticket(name: string, procedure: string, options: NamedCallbackOptions): string {

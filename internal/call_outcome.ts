@@ -2,7 +2,7 @@
 
 import type { Codec } from "../codec.ts";
 import { codecFor } from "../codec.ts";
-import { readErrorDescription, RpcError, RpcRemoteError } from "../errors.ts";
+import { type CallReport, readErrorDescription, RpcError, RpcRemoteError } from "../errors.ts";
 import { checkBodySize } from "./body_size.ts";
 import { type DeadLetterReason, isErrorReply, readDeadLetterReason } from "./envelope.ts";
 import type { IncomingReply, PendingCall } from "./pending_call.ts";
@@ -67,10 +67,10 @@ export function disconnected(call: PendingCall, cause: Error): RpcError {
   );
 }
 
-/** The error of a call that its client gave up, in the words of why. */
-export function ended(call: PendingCall, reason: RpcError): RpcError {
-  const { code, message, retryable } = reason;
-  return new RpcError(code, message, { cause: reason, retryable, call: call.report() });
+/** The error of a call that ended for a reason of its client's, in the words of that reason. */
+export function ended(call: CallReport, reason: RpcError): RpcError {
+  const { code, message, retryable, details } = reason;
+  return new RpcError(code, message, { cause: reason, retryable, details, call });
 }
 
 function decode(call: CallSubject, { properties, body }: IncomingReply, reader: ReplyReader) {

@@ -109,7 +109,7 @@ export class Caller {
 
   #end(reason: RpcError): void {
     this.#ended ??= reason;
-    this.#pendingCalls.rejectAll((call) => ended(call, reason));
+    this.#pendingCalls.rejectAll((call) => ended(call.report(), reason));
   }
 
   #publish(call: PendingCall): void {
@@ -173,7 +173,8 @@ export class Caller {
     const call = this.#pendingCalls.claim(properties.correlationId);
     if (call === "settled") return reply.ack();
     if (call === "unknown") return this.#acceptUnknown(reply);
-    if (readDeadLetterReason(properties) === undefined) call.phase = "replied";
+    // A request may come back before it is confirmed: all the same, its queue had it.
+    call.phase = readDeadLetterReason(properties) === undefined ? "replied" : "queued";
     call.resolve(reply);
     // A callback by name is to run before its reply is gone from a durable queue.
     if (call.request.callback === undefined) reply.ack();

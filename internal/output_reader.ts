@@ -2,9 +2,9 @@
 
 import type { RpcClientOptions } from "../client_options.ts";
 import { jsonCodec } from "../codec.ts";
-import { RpcRemoteError } from "../errors.ts";
+import { RpcError, RpcRemoteError } from "../errors.ts";
 import { type StandardSchema, validate } from "../schema.ts";
-import { type CallSubject, readReply, type ReplyReader } from "./call_outcome.ts";
+import { type CallSubject, ended, readReply, type ReplyReader } from "./call_outcome.ts";
 import type { CallSettings } from "./call_terms.ts";
 import type { IncomingReply } from "./pending_call.ts";
 
@@ -35,7 +35,11 @@ export class OutputReader {
     const schema = this.#schemas.get(procedure);
     const output = this.#readReply(call, reply);
     if (schema === undefined) return output;
-    return await validate(schema, output, { procedure, part: "output" });
+    try {
+      return await validate(schema, output, { procedure, part: "output" });
+    } catch (error) {
+      throw error instanceof RpcError ? ended(call.report(), error) : error;
+    }
   }
 
   #readReply(call: CallSubject, reply: IncomingReply): unknown {

@@ -92,6 +92,14 @@ export class AmqpPeer implements AsyncDisposable {
     return await this.nextReply();
   }
 
+  /** Takes one message out of a queue, as a server does that gives it back. */
+  async giveBack(queue: string, options: { readonly requeue: boolean }): Promise<void> {
+    for (;;) {
+      const message = await this.#channel.get(queue);
+      if (message) return this.#channel.nack(message, false, options.requeue);
+    }
+  }
+
   /** Messages of a queue that wait for a consumer. */
   async countMessages(queue: string): Promise<number> {
     return (await this.#channel.checkQueue(queue)).messageCount;
