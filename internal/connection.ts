@@ -198,7 +198,10 @@ function closedError(): RpcError {
 /** A cluster that has lost too many nodes takes requests and never answers them. */
 async function inTime<S>(session: Promise<S>, limitMs: number): Promise<S> {
   const controller = new AbortController();
-  const timer = setTimeout(() => controller.abort(new Error("ETIMEDOUT")), limitMs);
+  const timer = setTimeout(
+    () => controller.abort(new Error("Cannot wait as time is up: ETIMEDOUT")),
+    limitMs,
+  );
   try {
     return await untilAborted(session, controller.signal);
   } finally {
@@ -227,7 +230,7 @@ async function sessionEnd<S extends Session>(
   await Promise.race(ends);
   // Channels close just before their connection does, and only the connection knows why.
   await sleep(0);
-  return reasons[0] ?? new Error("The broker closed the connection");
+  return reasons[0] ?? new Error("Cannot keep the connection as the broker closed it");
 }
 
 async function closeSession<S extends Session>(

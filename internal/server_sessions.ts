@@ -72,7 +72,12 @@ async function subscribe(
   const { queue, returns, durability, onDelivery, onNoReturns } = options;
   const { hasReturns } = await declareRequestQueue(connection, options);
   if (returns && !hasReturns && durability !== "transient") {
-    onNoReturns(new Error(`Queue "${queue}" exists without "x-dead-letter-exchange"`));
+    onNoReturns(
+      new Error(
+        `Cannot have expired requests of queue "${queue}" back as it exists without ` +
+          '"x-dead-letter-exchange"',
+      ),
+    );
   }
   return await channel.consume(queue, { noAck: false }, (delivery) => {
     if (delivery === undefined) onCancelled();
