@@ -227,7 +227,8 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
   cancel(correlationId: string): boolean {
     const wasWaiting = this.#callbacks.remove(correlationId);
     if (wasWaiting) {
-      this.#caller.abandon(correlationId, new RpcError("cancelled", CANCELLED));
+      const message = "Cannot complete the call as it was cancelled";
+      this.#caller.abandon(correlationId, new RpcError("cancelled", message));
     }
     return wasWaiting;
   }
