@@ -15,9 +15,6 @@ interface EndingGlobal {
     listener: (event: PromiseRejectionEvent) => void,
   ): void;
 }
-// Users check this file with the types of a worker, the package's own checks use a window's.
-const scope = globalThis as unknown as EndingGlobal;
-
 /**
  * Calls `report` before the worker ends itself, or is ended by an error that nobody caught. Deno
  * tells the owner of a Web Worker nothing of `close()` and `exit()`, and little of errors.
@@ -26,6 +23,8 @@ const scope = globalThis as unknown as EndingGlobal;
  * @param end Ends the worker.
  */
 export function giveLastWords(report: (reason: string) => void, end: () => void): void {
+  const scope: unknown = globalThis;
+  if (!canEnd(scope)) return;
   const exit = Deno.exit;
   scope.close = () => {
     report("it called self.close()");
@@ -46,6 +45,11 @@ export function giveLastWords(report: (reason: string) => void, end: () => void)
     report(`unhandled rejection: ${showError(event.reason)}`);
     end();
   });
+}
+
+/** A window's types and a worker's differ, and this file is checked with both. */
+function canEnd(scope: unknown): scope is EndingGlobal {
+  return typeof scope === "object" && scope !== null && "close" in scope;
 }
 
 /** One line that says what was thrown. */

@@ -23,10 +23,11 @@ interface ThreadGlobal {
   postMessage(messages: readonly WorkerMessage[], transfer: ArrayBuffer[]): void;
   close(): void;
 }
-// This file is only ever loaded in a Web Worker. Its users check it with the types of a worker's
-// global object, and the package's own checks with those of a window's: this cast suits both.
-const thread = globalThis as unknown as ThreadGlobal;
-
+const scope: unknown = globalThis;
+if (!isThread(scope)) {
+  throw new TypeError("Cannot load a worker file as this is not a Web Worker");
+}
+const thread: ThreadGlobal = scope;
 const close = thread.close.bind(thread);
 
 class ThreadPort implements WorkerPort {
@@ -91,4 +92,9 @@ async function load(message: LoadMessage): Promise<void> {
 
 function refuse(reason: string): void {
   thread.postMessage([{ type: "unusable", reason }], []);
+}
+
+/** A window's types and a worker's differ, and this file is checked with both. */
+function isThread(scope: unknown): scope is ThreadGlobal {
+  return typeof scope === "object" && scope !== null && "WorkerGlobalScope" in scope;
 }

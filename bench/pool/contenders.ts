@@ -1,9 +1,9 @@
 /** The pools of the comparison behind one interface: two workers each, the same two tasks. */
 
-import Piscina from "npm:piscina@5.3.2";
-import { FixedThreadPool } from "npm:poolifier-web-worker@0.5.15";
-import Tinypool from "npm:tinypool@2.2.0";
-import workerpool from "npm:workerpool@10.0.3";
+import { Piscina } from "../../deps/piscina.ts";
+import { FixedThreadPool } from "../../deps/poolifier.ts";
+import { Tinypool } from "../../deps/tinypool.ts";
+import { workerpool } from "../../deps/workerpool.ts";
 import { WorkerPool } from "../../workers/mod.ts";
 
 /** Runs one task in a worker. */

@@ -1,7 +1,9 @@
-import { ThreadWorker } from "npm:poolifier-web-worker@0.5.15";
+import { ThreadWorker } from "../../deps/poolifier.ts";
 import { add, fib } from "./tasks.ts";
 
-export default new ThreadWorker<unknown, unknown>({
+const worker: ThreadWorker<unknown, unknown> = new ThreadWorker<unknown, unknown>({
   add: (input) => add(input as Parameters<typeof add>[0]),
   fib: (input) => fib(input as number),
 });
+
+export default worker;

@@ -1,4 +1,4 @@
-import workerpool from "npm:workerpool@10.0.3";
+import { workerpool } from "../../deps/workerpool.ts";
 import { add, fib } from "./tasks.ts";
 
 workerpool.worker({ add, fib });
