@@ -5,11 +5,8 @@ import { RpcError } from "../mod.ts";
 
 /** What all examples take from the command line and the environment. */
 export interface CommandLine {
-  /** `--url`, or `AMQP_URL`, or this machine. */
   readonly url: string;
-  /** `--queue`, or what the example uses. */
   readonly queue: string | undefined;
-  /** The arguments that are not options. */
   readonly args: readonly string[];
 }
 
@@ -18,17 +15,16 @@ export async function main(
   usage: string,
   run: (commandLine: CommandLine) => Promise<void>,
 ): Promise<void> {
-  // Negative numbers are arguments here, not options.
-  const negatives = Deno.args.filter((arg) => /^-\d/.test(arg));
-  const others = Deno.args.filter((arg) => !negatives.includes(arg));
-  const { url, queue, help, _: args } = parseArgs(others, {
+  // A space keeps negative numbers from being taken for options.
+  const given = Deno.args.map((arg) => arg.replace(/^-\d/, " $&"));
+  const { url, queue, help, _: args } = parseArgs(given, {
     string: ["url", "queue", "_"],
     boolean: ["help"],
     default: { url: Deno.env.get("AMQP_URL") || "amqp://127.0.0.1" },
   });
   if (help) return console.log(`Usage: ${usage}\n       [--url amqp://…] [--queue …]`);
   try {
-    await run({ url, queue, args: [...args.map(String), ...negatives] });
+    await run({ url, queue, args: args.map((arg) => String(arg).trim()) });
   } catch (error) {
     if (!(error instanceof RpcError || error instanceof TypeError)) throw error;
     console.error(error.message);
@@ -37,14 +33,12 @@ export async function main(
 }
 
 /** Resolves at the first Ctrl-C or SIGTERM. The second one ends the program at once, as usual. */
-export function interrupted(): Promise<Deno.Signal> {
-  return new Promise((resolve) => {
-    function stop(signal: Deno.Signal): void {
-      for (const [name, listener] of listeners) Deno.removeSignalListener(name, listener);
-      resolve(signal);
-    }
-    const names: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
-    const listeners = names.map((name) => [name, () => stop(name)] as const);
-    for (const [name, listener] of listeners) Deno.addSignalListener(name, listener);
-  });
+export async function interrupted(): Promise<Deno.Signal> {
+  const { promise, resolve } = Promise.withResolvers<Deno.Signal>();
+  const names: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
+  const listeners = names.map((name) => [name, () => resolve(name)] as const);
+  for (const [name, listener] of listeners) Deno.addSignalListener(name, listener);
+  const received = await promise;
+  for (const [name, listener] of listeners) Deno.removeSignalListener(name, listener);
+  return received;
 }
