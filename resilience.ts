@@ -1,0 +1,280 @@
+/**
+ * Retries, circuit breakers and bulkheads around anything that calls procedures: a client, a pool's
+ * caller in a test, or a client that is already wrapped.
+ *
+ * Nothing of this happens unless it is asked for. `docs/resilience.md` says when to ask.
+ *
+ * @module
+ */
+
+import type { RpcClient } from "./client.ts";
+import type { CallArguments, CallOptions } from "./client_options.ts";
+import type { AnyContract, Contract, InputOf, OutputOf, ProcedureName } from "./contract.ts";
+import { generate as newIdempotencyKey } from "./deps/std_uuid.ts";
+import { checkInteger } from "./internal/check.ts";
+import { safeObserver } from "./internal/emit.ts";
+import {
+  Breaker,
+  type BreakerEvent,
+  type BreakerOptions,
+  resolveBreakerOptions,
+} from "./internal/resilience_breaker.ts";
+import {
+  Bulkhead,
+  type BulkheadEvent,
+  type BulkheadOptions,
+  resolveBulkheadOptions,
+} from "./internal/resilience_bulkhead.ts";
+import {
+  Retrier,
+  type RetryEvent,
+  type RetryOptions,
+  timeLeftMs,
+} from "./internal/resilience_retry.ts";
+
+export type { RpcClient } from "./client.ts";
+export type {
+  BatchCall,
+  BatchOptions,
+  BatchOutputs,
+  CallArguments,
+  CallOptions,
+  NamedCallbackOptions,
+  NotifyOptions,
+  RpcClientCloseOptions,
+  RpcClientStats,
+} from "./client_options.ts";
+export type {
+  AnyContract,
+  CallContext,
+  Contract,
+  InputOf,
+  OutputOf,
+  ProcedureName,
+} from "./contract.ts";
+export type { CallPhase, CallReport, RpcError, RpcErrorCode } from "./errors.ts";
+export type { CallCallback, CallResult } from "./internal/callback_registry.ts";
+export type { NamedCallback, NamedReply } from "./internal/named_callbacks.ts";
+export type {
+  BreakerEvent,
+  BreakerOptions,
+  CircuitOpenDetails,
+} from "./internal/resilience_breaker.ts";
+export type { BulkheadEvent, BulkheadOptions } from "./internal/resilience_bulkhead.ts";
+export type { RetryEvent, RetryOptions } from "./internal/resilience_retry.ts";
+
+/** Longest timer: beyond it `setTimeout` fires at once. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1;
+
+/**
+ * What calls procedures: a client, or what {@linkcode withResilience} makes of it.
+ *
+ * @typeParam C The contract.
+ */
+export interface ProcedureCaller<C extends Contract = AnyContract> {
+  /**
+   * Calls a procedure and waits for its output.
+   *
+   * @typeParam Name The procedure.
+   * @param procedure The procedure's name.
+   * @param rest The input, and the options of the call.
+   * @returns The output.
+   */
+  call<Name extends ProcedureName<C>>(
+    procedure: Name,
+    ...rest: CallArguments<InputOf<C, Name>, CallOptions>
+  ): Promise<OutputOf<C, Name>>;
+}
+
+/** What {@linkcode withResilience} tells its `onEvent` observer. */
+export type ResilienceEvent = RetryEvent | BreakerEvent | BulkheadEvent;
+
+/** Options of {@linkcode withResilience}. Each policy is off unless it is given, if only as `{}`. */
+export interface ResilienceOptions {
+  /**
+   * Time that a call has, with all its attempts, when it does not say so itself, in milliseconds,
+   * from 1 to 2147483647.
+   *
+   * @default {30_000}
+   */
+  readonly timeoutMs?: number;
+  /**
+   * Tries failed calls again.
+   *
+   * @default {undefined}
+   */
+  readonly retry?: RetryOptions;
+  /**
+   * Stops calling a procedure that keeps failing. Each procedure has a circuit of its own.
+   *
+   * @default {undefined}
+   */
+  readonly breaker?: BreakerOptions;
+  /**
+   * Bounds the calls that are under way at a time, for each procedure by itself.
+   *
+   * @default {undefined}
+   */
+  readonly bulkhead?: BulkheadOptions;
+  /** Observes what the policies do. What it throws is dropped. */
+  readonly onEvent?: (event: ResilienceEvent) => void;
+}
+
+/**
+ * Puts policies around a caller. From the outside in: the bulkhead, which a call passes once; the
+ * retries; and the breaker, which sees each attempt.
+ *
+ * - There is one deadline over everything; each attempt is given what is left.
+ * - An abort ends a call at once, in whatever it waits for.
+ * - All attempts at a call have the same idempotency key.
+ * - A call rejects with what its last attempt rejected with.
+ * - Nothing is left running: there is nothing to close.
+ *
+ * | code | tried again | with `idempotent: false` | counts against the circuit |
+ * | --- | --- | --- | --- |
+ * | `expired`, `max-length`, `no-capacity`, `overloaded`, `unreachable`, `unroutable` | yes | yes | yes |
+ * | `disconnected`, `timeout`, `worker-crashed` | yes | no | yes |
+ * | `delivery-limit`, `rejected` | no | no | yes |
+ * | any other, in an error reply | if it is `retryable` | if it is `retryable` | no |
+ * | any other, of this side (`unencodable`, `closed`, …) | no | no | no |
+ *
+ * An error reply that is not `retryable` is never tried again, whatever its code. Neither is an
+ * abort, nor a `TypeError` or `RangeError` for misuse, nor what the policies themselves refuse.
+ *
+ * @typeParam C The contract of the caller.
+ * @param caller What makes the attempts, such as a client.
+ * @param options The policies.
+ * @returns A caller with the same procedures. Its calls also reject with `circuit-open`, which has
+ * {@linkcode CircuitOpenDetails}, and with `overloaded`.
+ * @throws {RangeError} If a number is out of its bounds.
+ *
+ * @example Three attempts
+ * ```ts
+ * import { assertEquals } from "jsr:@std/assert@^1.0.0";
+ * import { RpcError } from "@warren/rpc";
+ * import { type ProcedureCaller, withResilience } from "@warren/rpc/resilience";
+ *
+ * let attempts = 0;
+ * const flaky: ProcedureCaller = {
+ *   call() {
+ *     if (++attempts === 3) return Promise.resolve("done");
+ *     return Promise.reject(new RpcError("overloaded", "Cannot call as the queue is full"));
+ *   },
+ * };
+ * const steady = withResilience(flaky, { retry: { maxAttempts: 3, firstDelayMs: 1 } });
+ * assertEquals(await steady.call("work", 30), "done");
+ * ```
+ */
+export function withResilience<C extends Contract = AnyContract>(
+  caller: RpcClient<C> | ProcedureCaller<C>,
+  options: ResilienceOptions,
+): ProcedureCaller<C> {
+  return new ResilientCaller(caller, options);
+}
+
+class ResilientCaller<C extends Contract> implements ProcedureCaller<C> {
+  readonly #caller: ProcedureCaller;
+  readonly #timeoutMs: number;
+  readonly #retrier: Retrier | undefined;
+  readonly #breakers: PerProcedure<Breaker> | undefined;
+  readonly #bulkheads: PerProcedure<Bulkhead> | undefined;
+
+  constructor(caller: RpcClient<C> | ProcedureCaller<C>, options: ResilienceOptions) {
+    const { timeoutMs = 30_000, retry, breaker, bulkhead } = options;
+    const emit = safeObserver(options.onEvent);
+    checkTimeout(timeoutMs);
+    // What this class hands on has been checked against the contract by the types of call().
+    this.#caller = caller as ProcedureCaller<Contract> as ProcedureCaller;
+    this.#timeoutMs = timeoutMs;
+    if (retry !== undefined) this.#retrier = new Retrier(retry, emit);
+    if (breaker !== undefined) {
+      const resolved = resolveBreakerOptions(breaker);
+      this.#breakers = new PerProcedure((name) => new Breaker(name, resolved, emit));
+    }
+    if (bulkhead !== undefined) {
+      const resolved = resolveBulkheadOptions(bulkhead);
+      this.#bulkheads = new PerProcedure((name) => new Bulkhead(name, resolved, emit));
+    }
+  }
+
+  async call<Name extends ProcedureName<C>>(
+    procedure: Name,
+    ...rest: CallArguments<InputOf<C, Name>, CallOptions>
+  ): Promise<OutputOf<C, Name>> {
+    const [input, options = {}]: [unknown?, CallOptions?] = rest;
+    const { timeoutMs = this.#timeoutMs } = options;
+    checkTimeout(timeoutMs);
+    const signal = signalOf(options);
+    signal?.throwIfAborted();
+    const deadline = Math.min(Date.now() + timeoutMs, options.context?.deadline ?? Infinity);
+    // A call that would fail at once is not to wait for a place first.
+    this.#breakers?.of(procedure).check();
+    const bulkhead = this.#bulkheads?.of(procedure);
+    await bulkhead?.enter({ timeoutMs: timeLeftMs({ deadline }), signal });
+    try {
+      const output = await this.#run({ procedure, input, options, signal, deadline });
+      // The contract is the caller's word for what the server returns.
+      return output as OutputOf<C, Name>;
+    } finally {
+      bulkhead?.leave();
+    }
+  }
+
+  #run(call: ResilientCall): Promise<unknown> {
+    const { procedure, options, signal, deadline } = call;
+    if (this.#retrier === undefined) return this.#attempt(call, options, timeLeftMs(call));
+    const { idempotent: isIdempotent = true, idempotencyKey = newIdempotencyKey() } = options;
+    return this.#retrier.run(
+      { procedure, signal, deadline, isIdempotent },
+      (timeoutMs) => this.#attempt(call, { ...options, idempotencyKey }, timeoutMs),
+    );
+  }
+
+  #attempt(
+    { procedure, input, signal }: ResilientCall,
+    options: CallOptions,
+    timeoutMs: number,
+  ): Promise<unknown> {
+    const attempt = () => this.#caller.call(procedure, input, { ...options, timeoutMs });
+    const breaker = this.#breakers?.of(procedure);
+    return breaker === undefined ? attempt() : breaker.run(attempt, signal);
+  }
+}
+
+/** A call on its way through the policies. */
+interface ResilientCall {
+  readonly procedure: string;
+  readonly input: unknown;
+  readonly options: CallOptions;
+  /** Aborts if either of the two signals in the options does. */
+  readonly signal: AbortSignal | undefined;
+  /** Unix milliseconds. */
+  readonly deadline: number;
+}
+
+/** State that each procedure has for itself, made when it is first called. */
+class PerProcedure<State> {
+  readonly #states = new Map<string, State>();
+  readonly #make: (procedure: string) => State;
+
+  constructor(make: (procedure: string) => State) {
+    this.#make = make;
+  }
+
+  of(procedure: string): State {
+    const known = this.#states.get(procedure);
+    if (known !== undefined) return known;
+    const state = this.#make(procedure);
+    this.#states.set(procedure, state);
+    return state;
+  }
+}
+
+function checkTimeout(timeoutMs: number): void {
+  checkInteger("call", "timeoutMs", timeoutMs, { min: 1, max: MAX_TIMEOUT_MS });
+}
+
+function signalOf({ signal, context }: CallOptions): AbortSignal | undefined {
+  if (signal === undefined || context === undefined) return signal ?? context?.signal;
+  return AbortSignal.any([signal, context.signal]);
+}
