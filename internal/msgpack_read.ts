@@ -79,7 +79,9 @@ function revive(value: unknown): unknown {
   if (value instanceof Map) {
     return new Map(Array.from(value, ([key, item]) => [revive(key), revive(item)]));
   }
-  return value instanceof Date ? value : reviveRecord(value as Record<string, unknown>);
+  if (value instanceof Date) return value;
+  // The library makes nothing else but plain objects.
+  return reviveRecord(value as Record<string, unknown>);
 }
 
 function reviveRecord(record: Record<string, unknown>): Record<string, unknown> {

@@ -68,10 +68,10 @@ class Exporter {
     if (depth === this.#maxDepth) throw tooDeep(this.#path, MSGPACK_FORMAT, this.#maxDepth);
     if (Array.isArray(value)) return this.#exportArray(value, depth);
     if (value instanceof Uint8Array) return value;
+    // The compiler does not narrow by prototypes: each `as` repeats what its case has found.
     switch (Object.getPrototypeOf(value)) {
       case Object.prototype:
       case null:
-        // A prototype is nothing or an object, and these two are plain data's.
         return this.#exportRecord(value as Record<string, unknown>, depth);
       case Date.prototype:
         return this.#exportDate(value as Date);
