@@ -44,6 +44,7 @@ export class Publisher {
   /** How many messages were returned and are not confirmed yet, by {@linkcode returnKey}. */
   readonly #returned = new Map<string, number>();
   #unconfirmed = 0;
+  #isOver = false;
 
   constructor(channel: AmqpChannel) {
     this.#channel = channel;
@@ -67,11 +68,14 @@ export class Publisher {
   }
 
   #send({ prepare, settle, fail }: WaitingPublish): void {
+    if (this.#isOver || !this.#channel.isOpen) return settle("unsent");
     try {
       const message = prepare();
-      if (message === undefined || !this.#channel.isOpen) return settle("unsent");
+      if (message === undefined) return settle("unsent");
       this.#channel.publish(message, (confirm) => {
         this.#unconfirmed--;
+        // amqplib says so for each message before it tells that the channel has closed.
+        if (confirm === "closed") this.#isOver = true;
         settle(this.#takeReturn(message) ? "returned" : OUTCOMES[confirm]);
         this.#sendWaiting();
       });

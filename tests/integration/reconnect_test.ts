@@ -115,6 +115,36 @@ Deno.test("RpcClient heals although the broker opens no channel for a while", as
   assertEquals(await pair.client.call("echo", 1), 1);
 });
 
+Deno.test("RpcClient publishes all calls of a full window again", async () => {
+  await using proxy = TcpProxy.start();
+  await using pair = await startPair(echo, { server: { prefetch: 100 } });
+  await using client = await RpcClient.connect(proxy.url, { queue: pair.queue });
+  proxy.mute();
+  const inputs = Array.from({ length: 2_000 }, (_, n) => n);
+  const calls = Promise.all(inputs.map((n) => client.call("echo", n)));
+  proxy.restore();
+  proxy.cut();
+  assertEquals(await calls, inputs);
+});
+
+Deno.test("RpcClient keeps what it never sent, idempotent or not", async () => {
+  await using proxy = TcpProxy.start();
+  await using pair = await startPair(echo, { server: { prefetch: 100 } });
+  await using client = await RpcClient.connect(proxy.url, { queue: pair.queue });
+  proxy.mute();
+  const calls = Promise.allSettled(
+    Array.from({ length: 2_000 }, (_, n) => client.call("echo", n, { idempotent: false })),
+  );
+  proxy.restore();
+  proxy.cut();
+  const counts: Record<string, number> = {};
+  for (const result of await calls) {
+    const outcome = result.status === "fulfilled" ? "output" : `${result.reason.code}`;
+    counts[outcome] = (counts[outcome] ?? 0) + 1;
+  }
+  assertEquals(counts, { disconnected: 500, output: 1_500 });
+});
+
 Deno.test("RpcServer replies to what it had in hand when it was cut off", async () => {
   await using proxy = TcpProxy.start();
   const gate = Promise.withResolvers<string>();
