@@ -21,3 +21,11 @@ export { type ConfirmOutcome, type DropKind, type DropPoint, Faults } from "./fa
 export { type MethodDirection, type MethodEvent, MethodLog } from "./method_log.ts";
 export type { UserOptions, UserPermissions } from "./model/users.ts";
 export type { Compat, ConnectionLimits } from "./session/broker_context.ts";
+export type { FieldTable, FieldValue, IntegerType } from "./wire/field_value.ts";
+export type {
+  ArgumentTypes,
+  Method,
+  MethodArguments,
+  MethodName,
+  METHODS,
+} from "./wire/methods.ts";

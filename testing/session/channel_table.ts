@@ -1,29 +1,22 @@
 /** The channels of a connection by number, and the end of each. @module */
 
-import { AmqpError } from "../wire/amqp_error.ts";
+import { AmqpError, toAmqpError } from "../wire/amqp_error.ts";
 import type { Frame } from "../wire/frame.ts";
 import { methodIds } from "../wire/method_codec.ts";
 import type { Method, MethodName } from "../wire/methods.ts";
 import { Channel, type ChannelHost } from "./channel.ts";
 import { handleChannelMethod } from "./channel_methods.ts";
 import { type Command, ContentAssembler } from "./content_assembler.ts";
+import type { MethodTap } from "./method_tap.ts";
 
-/** What the connection does around the methods of its channels. */
-export interface MethodObserver {
-  /** Told of a method; decides whether it may be handled. */
-  before(channel: number, method: Method): boolean;
-  /** Told that a method has been handled. */
-  after(channel: number, method: Method): void;
-  /** Told of an error that ends the whole connection. */
-  onConnectionError(error: AmqpError, cause: MethodName | undefined): void;
-}
+/** Told of an error that ends the whole connection, and of the method that caused it. */
+export type OnConnectionError = (error: AmqpError, cause: MethodName | undefined) => void;
 
 /** A channel number in use. A closing channel waits for the client's `channel.close-ok`. */
 interface Slot {
   readonly assembler: ContentAssembler;
   readonly channel: Channel;
   state: "new" | "open" | "closing";
-  pending: MethodName | undefined;
 }
 
 /** The channels of a connection. */
@@ -31,15 +24,17 @@ export class ChannelTable {
   /** The most channels at a time, 0 for no limit. */
   maxChannels = 0;
   readonly #host: ChannelHost;
+  readonly #tap: MethodTap;
   readonly #slots = new Map<number, Slot>();
 
   /** Creates a table without channels. */
-  constructor(host: ChannelHost) {
+  constructor(host: ChannelHost, tap: MethodTap) {
     this.#host = host;
+    this.#tap = tap;
   }
 
   /** Takes a frame of a channel. */
-  handleFrame(frame: Frame, observer: MethodObserver): void {
+  handleFrame(frame: Frame, onConnectionError: OnConnectionError): void {
     let slot: Slot | undefined;
     let method: Method | undefined;
     try {
@@ -47,13 +42,14 @@ export class ChannelTable {
       const command = slot.assembler.push(frame);
       if (command === undefined) return;
       method = command.method;
-      if (!observer.before(frame.channel, method)) return;
+      const passing = { channel: frame.channel, direction: "received", method } as const;
+      if (!this.#tap.before(passing)) return;
       this.#handle(slot, command);
-      observer.after(frame.channel, method);
+      this.#tap.after(passing);
     } catch (error) {
       const fault = toAmqpError(error);
       if (slot !== undefined && fault.scope === "channel") this.#close(slot, fault, method?.name);
-      else observer.onConnectionError(fault, method?.name);
+      else onConnectionError(fault, method?.name);
     }
   }
 
@@ -83,7 +79,6 @@ export class ChannelTable {
       assembler: new ContentAssembler(this.#host.context.limits),
       channel: new Channel(number, this.#host),
       state: "new",
-      pending: undefined,
     };
     this.#slots.set(number, slot);
     return slot;
@@ -122,9 +117,4 @@ export class ChannelTable {
       ...methodIds(cause ?? "basic.publish"),
     });
   }
-}
-
-/** A fault of ours closes the connection that met it, never the broker. */
-function toAmqpError(error: unknown): AmqpError {
-  return error instanceof AmqpError ? error : new AmqpError("internal-error", String(error));
 }

@@ -1,19 +1,20 @@
 /** A connection: its frames, its channels, its end. @module */
 
 import type { DropKind } from "../faults.ts";
-import type { MethodDirection, MethodEvent } from "../method_log.ts";
 import type { User } from "../model/users.ts";
 import type { VirtualHost } from "../model/virtual_host.ts";
-import { AmqpError } from "../wire/amqp_error.ts";
-import { type Frame, FrameReader, FrameType, PROTOCOL_HEADER, snippet } from "../wire/frame.ts";
+import { AmqpError, toAmqpError } from "../wire/amqp_error.ts";
+import { type Frame, FrameType, PROTOCOL_HEADER, unexpectedFrame } from "../wire/frame.ts";
 import { decodeMethod, methodIds } from "../wire/method_codec.ts";
 import type { Method, MethodArguments, MethodName } from "../wire/methods.ts";
 import type { BrokerContext } from "./broker_context.ts";
 import type { ChannelHost, OutgoingContent } from "./channel.ts";
 import { ChannelTable } from "./channel_table.ts";
+import { FrameInput } from "./frame_input.ts";
 import { FrameSender } from "./frame_sender.ts";
 import { type Agreement, Handshake } from "./handshake.ts";
-import { Heartbeats } from "./heartbeats.ts";
+import { Liveness } from "./liveness.ts";
+import { MethodTap } from "./method_tap.ts";
 import type { Transport, TransportEvents } from "./transport.ts";
 
 /** Deliveries wait for a client that reads too slowly. */
@@ -45,17 +46,16 @@ export class Connection implements ChannelHost, TransportEvents {
   readonly number: number;
   readonly #transport: Transport;
   readonly #onClosed: (connection: Connection) => void;
-  readonly #reader: FrameReader;
+  readonly #input: FrameInput;
   readonly #sender: FrameSender;
+  readonly #tap: MethodTap;
+  readonly #liveness: Liveness;
   readonly #handshake: Handshake;
   readonly #channels: ChannelTable;
-  #heartbeats: Heartbeats | undefined;
   #agreement: Agreement | undefined;
   #state: State = "header";
-  #isBlocked = false;
   #awaitsDrain = false;
   #isSilent = false;
-  #timeout: { cancel(): void };
 
   /** Creates a connection that waits for the protocol header. */
   constructor({ number, context, transport, onClosed }: ConnectionOptions) {
@@ -63,14 +63,27 @@ export class Connection implements ChannelHost, TransportEvents {
     this.context = context;
     this.#transport = transport;
     this.#onClosed = onClosed;
-    this.#reader = new FrameReader(context.limits.maxFrameSize);
+    this.#input = new FrameInput(context.limits.maxFrameSize, {
+      onHeader: () => this.#greet(),
+      onForeignHeader: () => this.#refuseProtocol(),
+      onFrame: (frame) => this.#handleFrame(frame),
+      onFault: (error) => this.#closeForGood(toAmqpError(error)),
+      setReading: (isReading) => transport.setReading(isReading),
+    });
     this.#sender = new FrameSender(context.limits.maxFrameSize, (bytes) => this.#write(bytes));
+    this.#tap = new MethodTap(context, number, (how, direction) => {
+      // What was sent shall arrive; what was handled shall have no answer.
+      if (direction === "sent") this.#sender.flush();
+      else this.#sender.discard();
+      this.drop(how);
+    });
     this.#handshake = new Handshake(
       context,
       (name, values) => this.send({ channel: 0, name }, values),
     );
-    this.#channels = new ChannelTable(this);
-    this.#timeout = context.clock.schedule(HANDSHAKE_TIMEOUT_MS, () => this.drop("end"));
+    this.#channels = new ChannelTable(this, this.#tap);
+    this.#liveness = new Liveness(context.clock, () => this.drop("end"));
+    this.#liveness.expectWithin(HANDSHAKE_TIMEOUT_MS);
   }
 
   /** Who logged in. */
@@ -98,10 +111,8 @@ export class Connection implements ChannelHost, TransportEvents {
 
   /** Takes bytes from the client. */
   onBytes(bytes: Uint8Array): void {
-    if (this.#state === "closed" || this.#isSilent) return;
-    this.#heartbeats?.noteReceived();
-    this.#reader.push(bytes);
-    this.#readFrames();
+    if (!this.#isSilent) this.#liveness.noteReceived();
+    this.#input.push(bytes);
   }
 
   /** Goes on after the backlog has been sent. */
@@ -109,17 +120,15 @@ export class Connection implements ChannelHost, TransportEvents {
     if (!this.#awaitsDrain || this.#state === "closed") return;
     this.#awaitsDrain = false;
     this.#channels.resumeConsumers();
-    if (this.#isBlocked) return;
-    this.#transport.setReading(true);
-    this.#readFrames();
+    this.#input.resume("backlog");
   }
 
   /** Releases everything after the stream has ended. */
   onClose(): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
-    this.#timeout.cancel();
-    this.#heartbeats?.stop();
+    this.#input.stop();
+    this.#liveness.stop();
     this.#release();
     this.#onClosed(this);
   }
@@ -132,12 +141,11 @@ export class Connection implements ChannelHost, TransportEvents {
   ): void {
     if (this.#state === "closed") return;
     // The compiler does not see that name and arguments of one `Name` make up a Method.
-    const event = this.#event("sent", channel, { name, arguments: values } as unknown as Method);
-    if (this.#strike(event, "before")) return;
+    const method = { name, arguments: values } as unknown as Method;
+    if (!this.#tap.before({ channel, direction: "sent", method })) return;
     this.#sender.method(channel, name, values);
     if (content !== undefined) this.#sender.content(channel, content);
-    this.context.log.record(event);
-    this.#strike(event, "after");
+    this.#tap.after({ channel, direction: "sent", method });
   }
 
   /** Closes the connection with a reply code, as the broker does when it shuts down. */
@@ -151,9 +159,7 @@ export class Connection implements ChannelHost, TransportEvents {
       replyText: error.replyText,
       ...methodIds(cause),
     });
-    if (this.#isGone) return;
-    this.#timeout.cancel();
-    this.#timeout = this.context.clock.schedule(CLOSE_TIMEOUT_MS, () => this.drop("end"));
+    if (!this.#isGone) this.#liveness.expectWithin(CLOSE_TIMEOUT_MS);
   }
 
   /** Ends the connection without a word, or lets it fall silent. */
@@ -161,6 +167,7 @@ export class Connection implements ChannelHost, TransportEvents {
     if (this.#state === "closed") return;
     if (kind === "silence") {
       this.#isSilent = true;
+      this.#input.stop();
       this.#sender.discard();
       return;
     }
@@ -170,14 +177,12 @@ export class Connection implements ChannelHost, TransportEvents {
 
   /** Lets a blocked connection go on. */
   unblock(): void {
-    if (!this.#isBlocked) return;
-    this.#isBlocked = false;
-    if (this.#heartbeats !== undefined) this.#heartbeats.isListening = true;
+    if (!this.#input.isPausedFor("blocked")) return;
+    this.#liveness.listen(true);
     if (this.#handshake.clientCan("connection.blocked")) {
       this.send({ channel: 0, name: "connection.unblocked" }, {});
     }
-    this.#transport.setReading(true);
-    this.#readFrames();
+    this.#input.resume("blocked");
   }
 
   get #agreed(): Agreement {
@@ -189,56 +194,38 @@ export class Connection implements ChannelHost, TransportEvents {
     return this.#transport.backlog + this.#sender.pending;
   }
 
+  /** A getter, because the compiler takes a checked state for unchanged after a call. */
   get #isGone(): boolean {
     return this.#state === "closed";
   }
 
-  #readFrames(): void {
-    try {
-      if (this.#state === "header" && !this.#readHeader()) return;
-      while (!this.#isGone && !this.#isBlocked && !this.#isSilent) {
-        if (this.#backlog > MAX_BACKLOG) {
-          this.#awaitsDrain = true;
-          return this.#transport.setReading(false);
-        }
-        const frame = this.#reader.next();
-        if (frame === undefined) return;
-        this.#handleFrame(frame);
-      }
-    } catch (error) {
-      this.close(toAmqpError(error));
-      // After bytes that make no frame nothing that follows can be understood.
-      if (this.#state === "closing") this.#transport.setReading(false);
-      this.#sender.flush();
-      if (!this.#isGone) this.#transport.end();
-    }
-  }
-
-  #readHeader(): boolean {
-    const header = this.#reader.take(PROTOCOL_HEADER.length);
-    if (header === undefined) return false;
-    if (header.some((byte, index) => byte !== PROTOCOL_HEADER[index])) {
-      this.#write(PROTOCOL_HEADER.slice());
-      this.#transport.end();
-      this.onClose();
-      return false;
-    }
+  #greet(): void {
     this.#state = "handshake";
     this.#handshake.start();
-    return true;
+  }
+
+  #refuseProtocol(): void {
+    this.#write(PROTOCOL_HEADER.slice());
+    this.#transport.end();
+    this.onClose();
+  }
+
+  #closeForGood(error: AmqpError): void {
+    this.close(error);
+    if (!this.#isGone) this.#finish();
   }
 
   #handleFrame(frame: Frame): void {
+    if (this.#backlog > MAX_BACKLOG) {
+      this.#awaitsDrain = true;
+      this.#input.pause("backlog");
+    }
     if (frame.channel === 0) return this.#handleConnectionFrame(frame);
     if (this.#state === "closing") return;
     if (this.#state !== "running" || frame.type === FrameType.heartbeat) {
       return this.close(unexpectedFrame(frame));
     }
-    this.#channels.handleFrame(frame, {
-      before: (channel, method) => this.#received(channel, method),
-      after: (channel, method) => this.#handled(channel, method),
-      onConnectionError: (error, cause) => this.close(error, cause),
-    });
+    this.#channels.handleFrame(frame, (error, cause) => this.close(error, cause));
     const isPublishing = frame.type === FrameType.header || frame.type === FrameType.body;
     if (isPublishing && this.context.blockedReason !== undefined) {
       this.#block(this.context.blockedReason);
@@ -251,12 +238,12 @@ export class Connection implements ChannelHost, TransportEvents {
     let method: Method | undefined;
     try {
       method = decodeMethod(frame.payload, this.context.limits.maxTableDepth);
-      if (!this.#received(0, method)) return;
+      if (!this.#tap.before({ channel: 0, direction: "received", method })) return;
       this.#handleConnectionMethod(method);
     } catch (error) {
       return this.close(toAmqpError(error), method?.name);
     }
-    this.#handled(0, method);
+    this.#tap.after({ channel: 0, direction: "received", method });
   }
 
   #handleConnectionMethod(method: Method): void {
@@ -284,17 +271,13 @@ export class Connection implements ChannelHost, TransportEvents {
   #open(agreement: Agreement): void {
     this.#agreement = agreement;
     this.#state = "running";
-    this.#timeout.cancel();
-    this.#reader.maxFrameSize = agreement.frameMax;
+    this.#input.maxFrameSize = agreement.frameMax;
     this.#sender.maxFrameSize = agreement.frameMax;
     this.#channels.maxChannels = agreement.channelMax;
-    this.#heartbeats = new Heartbeats({
-      intervalMs: agreement.heartbeatSeconds * 1000,
-      clock: this.context.clock,
-      send: () => this.#sender.heartbeat(),
-      onSilence: () => this.drop("end"),
-    });
-    this.#heartbeats.start();
+    this.#liveness.startHeartbeats(
+      agreement.heartbeatSeconds * 1000,
+      () => this.#sender.heartbeat(),
+    );
   }
 
   #answerClose(): void {
@@ -319,17 +302,16 @@ export class Connection implements ChannelHost, TransportEvents {
   }
 
   #block(reason: string): void {
-    this.#isBlocked = true;
-    if (this.#heartbeats !== undefined) this.#heartbeats.isListening = false;
+    this.#input.pause("blocked");
+    this.#liveness.listen(false);
     if (this.#handshake.clientCan("connection.blocked")) {
       this.send({ channel: 0, name: "connection.blocked" }, { reason });
     }
-    this.#transport.setReading(false);
   }
 
   #write(bytes: Uint8Array): void {
     if (this.#isSilent) return;
-    this.#heartbeats?.noteSent();
+    this.#liveness.noteSent();
     this.#transport.write(bytes);
   }
 
@@ -338,40 +320,4 @@ export class Connection implements ChannelHost, TransportEvents {
     const isLogin = state === "handshake" && error.replyCode === 403;
     return !isLogin || this.#handshake.clientCan("authentication_failure_close");
   }
-
-  /** Notes a received method; tells whether it may be handled. */
-  #received(channel: number, method: Method): boolean {
-    const event = this.#event("received", channel, method);
-    this.context.log.record(event);
-    return !this.#strike(event, "before");
-  }
-
-  #handled(channel: number, method: Method): void {
-    this.#strike(this.#event("received", channel, method), "after");
-  }
-
-  /** Drops the connection if a fault is armed for this point; tells whether it did. */
-  #strike(event: MethodEvent, when: "before" | "after"): boolean {
-    const { faults } = this.context;
-    if (!faults.hasDrops) return false;
-    const how = faults.dropAt(event, when);
-    if (how === undefined) return false;
-    if (event.direction === "sent") this.#sender.flush();
-    else this.#sender.discard();
-    this.drop(how);
-    return true;
-  }
-
-  #event(direction: MethodDirection, channel: number, method: Method): MethodEvent {
-    return { ...method, connection: this.number, channel, direction };
-  }
-}
-
-function unexpectedFrame({ type, payload }: Frame): AmqpError {
-  return new AmqpError("unexpected-frame", `type ${type}, ${snippet(payload)}`);
-}
-
-/** A fault of ours closes the connection that met it, never the broker. */
-function toAmqpError(error: unknown): AmqpError {
-  return error instanceof AmqpError ? error : new AmqpError("internal-error", String(error));
 }

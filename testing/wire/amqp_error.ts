@@ -70,6 +70,11 @@ export class AmqpError extends Error {
   }
 }
 
+/** Returns an error as the peer is to see it: a fault of ours closes a connection, never the broker. */
+export function toAmqpError(error: unknown): AmqpError {
+  return error instanceof AmqpError ? error : new AmqpError("internal-error", String(error));
+}
+
 /** RabbitMQ ends texts that do not fit into a short string with three dots. */
 function fitShortString(text: string): string {
   const bytes = new TextEncoder().encode(text);

@@ -118,8 +118,13 @@ function concatenate(head: Uint8Array, tail: Uint8Array): Uint8Array {
   return whole;
 }
 
+/** Returns RabbitMQ's error for a frame where it does not belong. */
+export function unexpectedFrame({ type, payload }: Frame): AmqpError {
+  return new AmqpError("unexpected-frame", `type ${type}, ${snippet(payload)}`);
+}
+
 /** Renders the start of a payload as RabbitMQ's texts do. */
-export function snippet(payload: Uint8Array): string {
+function snippet(payload: Uint8Array): string {
   const length = payload.length <= 16 ? "all" : "first 16";
   return `${length} octets = <<${payload.subarray(0, 16).join(",")}>>`;
 }

@@ -146,6 +146,9 @@ export class Side implements Disposable {
   #send(client: RawClient, operation: Operation): void {
     const { channel } = operation;
     const state = this.#channels.get(keyOf(operation));
+    if (operation.type === "close-connection") {
+      return client.send(0, "connection.close", { replyCode: 200 });
+    }
     if (state === undefined) return;
     switch (operation.type) {
       case "method":
@@ -169,8 +172,6 @@ export class Side implements Disposable {
         return settle(client, operation, { deliveryTag: 0, multiple: true });
       case "close-channel":
         return client.send(channel, "channel.close", { replyCode: 200 });
-      case "close-connection":
-        return client.send(0, "connection.close", { replyCode: 200 });
     }
   }
 
