@@ -5,7 +5,8 @@ import { type Codec, jsonCodec } from "../codec.ts";
 import { RpcError } from "../errors.ts";
 import { checkBodySize, DEFAULT_MAX_BODY_BYTES } from "./body_size.ts";
 import { checkInteger, checkName } from "./check.ts";
-import { type CallRequest, MAX_TIMEOUT_MS } from "./pending_call.ts";
+import { MAX_TIMEOUT_MS } from "./deadline_timer.ts";
+import type { CallRequest } from "./pending_call.ts";
 
 /** What all calls of a client have in common. */
 export interface CallSettings {
@@ -21,6 +22,7 @@ export interface CallTerms {
   readonly signals: readonly AbortSignal[];
   readonly idempotent: boolean;
   readonly immediate: boolean;
+  readonly priority: number | undefined;
   readonly idempotencyKey: string | undefined;
 }
 
@@ -60,8 +62,9 @@ export function resolveCallSettings(options: RpcClientOptions): CallSettings {
  */
 export function resolveTerms(options: CallOptions, settings: CallSettings): CallTerms {
   const { timeoutMs = settings.timeoutMs, signal, context, idempotencyKey } = options;
-  const { idempotent = true, immediate = false } = options;
+  const { idempotent = true, immediate = false, priority } = options;
   checkInteger("call", "timeoutMs", timeoutMs, { min: 1, max: MAX_TIMEOUT_MS });
+  if (priority !== undefined) checkInteger("call", "priority", priority, { min: 0, max: 9 });
   if (idempotencyKey !== undefined) checkName("call", "idempotency key", idempotencyKey);
   const leftMs = context?.deadline === undefined ? Infinity : context.deadline - Date.now();
   const signals = [signal, context?.signal].filter((signal) => signal !== undefined);
@@ -70,6 +73,7 @@ export function resolveTerms(options: CallOptions, settings: CallSettings): Call
     signals,
     idempotent,
     immediate,
+    priority,
     idempotencyKey,
   };
 }

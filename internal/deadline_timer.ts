@@ -1,5 +1,8 @@
 /** One timer for many deadlines: a timer per call would cost a twentieth of its round trip. @module */
 
+/** Longest timer: beyond it `setTimeout` fires at once. */
+export const MAX_TIMEOUT_MS: number = 2 ** 31 - 1;
+
 /** Tells when the earliest of many deadlines has passed. */
 export class DeadlineTimer {
   readonly #onDue: () => number | undefined;

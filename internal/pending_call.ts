@@ -18,6 +18,8 @@ export interface CallRequest {
   readonly idempotent: boolean;
   /** Whether to be served at once or not at all. */
   readonly immediate: boolean;
+  /** From 0 to 9. */
+  readonly priority: number | undefined;
   readonly idempotencyKey: string | undefined;
   /** The callback by name that gets the reply, as {@linkcode writeCallback} wrote it. */
   readonly callback: string | undefined;
@@ -32,9 +34,6 @@ export interface IncomingReply {
   /** Removes the message from a durable reply queue; does nothing for others. */
   ack(): void;
 }
-
-/** Longest timer: beyond it `setTimeout` fires at once. */
-export const MAX_TIMEOUT_MS: number = 2 ** 31 - 1;
 
 /** Told what happens to a call. */
 export interface CallOwner {

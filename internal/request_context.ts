@@ -1,6 +1,7 @@
 /** The call context of a request that is being served. @module */
 
 import type { CallContext } from "../contract.ts";
+import { MAX_TIMEOUT_MS } from "./deadline_timer.ts";
 import type { IncomingRequest } from "./envelope.ts";
 
 /**
@@ -13,17 +14,22 @@ const CLOCK_TOLERANCE_MS = 5_000;
 export class RequestContext implements CallContext, Disposable {
   readonly procedure: string;
   readonly correlationId: string | undefined;
-  readonly deadline: number | undefined;
   readonly redeliveries: number;
+  #deadline: number | undefined;
   #controller: AbortController | undefined;
   #abortReason: unknown;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #isOver = false;
 
   constructor(procedure: string, request: IncomingRequest, redeliveries: number) {
     this.procedure = procedure;
     this.correlationId = request.correlationId;
-    this.deadline = localDeadline(request);
+    this.#deadline = localDeadline(request);
     this.redeliveries = redeliveries;
+  }
+
+  get deadline(): number | undefined {
+    return this.#deadline;
   }
 
   get signal(): AbortSignal {
@@ -37,20 +43,39 @@ export class RequestContext implements CallContext, Disposable {
     this.#controller?.abort(reason);
   }
 
+  /** Notes that another caller waits for the same output, and perhaps for longer. */
+  prolong(request: IncomingRequest): void {
+    const deadline = localDeadline(request);
+    this.#deadline = latest(this.#deadline, deadline);
+    if (this.#timer !== undefined) this.#watch();
+  }
+
   /** Ends the watch over the deadline. */
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
+    this.#isOver = true;
   }
 
   #open(): AbortController {
     const controller = new AbortController();
     if (this.#abortReason !== undefined) controller.abort(this.#abortReason);
-    else if (this.deadline !== undefined) {
-      const reason = new DOMException("The deadline of the call has passed", "TimeoutError");
-      this.#timer = setTimeout(() => this.abort(reason), this.deadline - Date.now());
-    }
+    else this.#watch();
     return controller;
   }
+
+  #watch(): void {
+    clearTimeout(this.#timer);
+    if (this.#deadline === undefined || this.#isOver) return;
+    const leftMs = Math.max(0, this.#deadline - Date.now());
+    this.#timer = setTimeout(() => {
+      this.abort(new DOMException("The deadline of the call has passed", "TimeoutError"));
+    }, Math.min(leftMs, MAX_TIMEOUT_MS));
+  }
+}
+
+/** No deadline is later than any. */
+function latest(one: number | undefined, other: number | undefined): number | undefined {
+  return one === undefined || other === undefined ? undefined : Math.max(one, other);
 }
 
 /** Tells whether the caller has stopped waiting, whatever its clock says. */

@@ -74,7 +74,10 @@ export class RequestRunner {
     delivery: Delivery,
   ): Promise<EncodedReply> {
     const running = key === undefined ? undefined : this.#flights.get(key);
-    if (running !== undefined) this.#reused++;
+    if (running !== undefined) {
+      this.#reused++;
+      running.context.prolong(active.request);
+    }
     const flight = running ?? this.#start(name, handler, key, active.request, delivery);
     flight.members++;
     active.onUnwanted = (reason) => {
