@@ -4,7 +4,7 @@
  * @module
  */
 
-import { codecFor, decodeUtf8, jsonCodec } from "../codec.ts";
+import { type Codec, codecFor, decodeUtf8, jsonCodec } from "../codec.ts";
 import type { EncodedReply } from "../contract.ts";
 import { describeError, readErrorDescription, RpcError, RpcRemoteError } from "../errors.ts";
 import { TRANSFER_FROM_BYTES } from "./task.ts";
@@ -17,20 +17,14 @@ import { TRANSFER_FROM_BYTES } from "./task.ts";
  * @param body The body, valid now only.
  * @param contentType What the body is.
  * @returns A short text as a string, anything else as a copy.
- * @throws {RpcError} `undecodable`, if no codec is known or a short body is not UTF-8.
+ * @throws {RpcError} `undecodable`, if a short text is not UTF-8.
  */
 export function ownBody(
   body: Uint8Array,
   contentType: string | undefined,
 ): string | Uint8Array<ArrayBuffer> {
-  const codec = codecFor(contentType);
-  if (codec === undefined) {
-    throw new RpcError(
-      "undecodable",
-      `Cannot decode the input as no codec is known for "${contentType}"`,
-    );
-  }
-  const isText = codec.contentType === jsonCodec.contentType;
+  // Which codecs there are beside JSON is known to the worker file alone.
+  const isText = codecFor(contentType) === jsonCodec;
   if (!isText || body.length >= TRANSFER_FROM_BYTES) return new Uint8Array(body);
   try {
     return decodeUtf8(body);
@@ -52,11 +46,16 @@ export function errorReply(error: unknown): EncodedReply {
  *
  * @param procedure The procedure that was called.
  * @param reply What the worker replied.
+ * @param codecs Codecs beside JSON.
  * @returns The output.
  * @throws {RpcRemoteError} If it is an error reply.
  */
-export function readReply(procedure: string, reply: EncodedReply): unknown {
-  const value = (codecFor(reply.contentType) ?? jsonCodec).decode(reply.body);
+export function readReply(
+  procedure: string,
+  reply: EncodedReply,
+  codecs: readonly Codec[],
+): unknown {
+  const value = (codecFor(reply.contentType, codecs) ?? jsonCodec).decode(reply.body);
   if (reply.type === "output") return value;
   throw new RpcRemoteError(procedure, readErrorDescription(value));
 }

@@ -4,7 +4,6 @@
  * @module
  */
 
-import { codecFor, jsonCodec } from "../codec.ts";
 import { RpcError } from "../errors.ts";
 import type { EncodedItem, TaskSink } from "./task.ts";
 
@@ -14,6 +13,8 @@ export interface StreamSource {
   readonly ended: Promise<unknown>;
   /** Allows so many items more. */
   grant(count: number): void;
+  /** Decodes an item. */
+  decode(item: EncodedItem): unknown;
   /** Cancels the task. */
   cancel(reason: unknown): void;
 }
@@ -59,7 +60,7 @@ export class ItemStream implements TaskSink {
         const item = this.#items.shift();
         if (item !== undefined) {
           this.#return(source);
-          yield (codecFor(item.contentType) ?? jsonCodec).decode(item.body);
+          yield source.decode(item);
         } else if (this.#failure !== undefined) throw this.#failure.error;
         else if (this.#hasEnded) return;
         else await this.#untilChange();

@@ -15,7 +15,7 @@ export type {
   OutputOf,
   ProcedureName,
 } from "../contract.ts";
-export type { Body } from "../codec.ts";
+export type { Body, Codec } from "../codec.ts";
 export { type ItemOf, type PoolHandlers, WorkerPool } from "./pool.ts";
 export type { PoolEvent } from "./pool_events.ts";
 export type {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Body, codecFor, jsonCodec } from "../codec.ts";
+import { type Codec, codecFor, jsonCodec } from "../codec.ts";
 import type {
   AnyContract,
   Contract,
@@ -27,7 +27,7 @@ import {
 import { ItemStream } from "./item_stream.ts";
 import type { PoolStats } from "./pool_stats.ts";
 import { Scheduler } from "./scheduler.ts";
-import type { TaskRequest, TaskSink } from "./task.ts";
+import type { EncodedItem, TaskRequest, TaskSink } from "./task.ts";
 import { untilAborted } from "./waiting.ts";
 
 /** The handlers that a pool offers to a server. */
@@ -61,10 +61,12 @@ export type ItemOf<Output> = Output extends AsyncIterable<infer Item> | Iterable
  */
 export class WorkerPool<C extends Contract = AnyContract> implements AsyncDisposable {
   readonly #scheduler: Scheduler;
+  readonly #codec: Codec;
   #closing: Promise<void> | undefined;
 
-  private constructor(scheduler: Scheduler) {
+  private constructor(scheduler: Scheduler, codec: Codec) {
     this.#scheduler = scheduler;
+    this.#codec = codec;
   }
 
   /**
@@ -89,7 +91,7 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
     const scheduler = new Scheduler(url, settings);
     try {
       await untilAborted(scheduler.open(), signal);
-      return new WorkerPool<C>(scheduler);
+      return new WorkerPool<C>(scheduler, settings.codec);
     } catch (error) {
       await scheduler.close(0);
       throw error;
@@ -115,16 +117,23 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
     const { timeoutMs, signal, priority, onProgress } = options;
     signal?.throwIfAborted();
     const deadline = timeoutMs === undefined ? undefined : Date.now() + timeoutMs;
-    const body = toOwnBody(jsonCodec.encode(input));
-    const sink = onProgress === undefined ? undefined : progressSink(onProgress);
-    const task = this.#scheduler.submit({ procedure, body, signal, deadline, priority, sink });
+    const sink = onProgress === undefined ? undefined : this.#progressSink(onProgress);
+    const encoded = this.#encode(input);
+    const task = this.#scheduler.submit({
+      procedure,
+      ...encoded,
+      signal,
+      deadline,
+      priority,
+      sink,
+    });
     const timer = timeoutMs === undefined ? undefined : setTimeout(
       () => this.#scheduler.giveUp(task, new RpcTimeoutError(procedure, timeoutMs)),
       timeoutMs,
     );
     try {
       // The contract is the worker file's promise; nothing here can check it.
-      return readReply(procedure, await task.reply) as OutputOf<C, Name>;
+      return readReply(procedure, await task.reply, [this.#codec]) as OutputOf<C, Name>;
     } finally {
       clearTimeout(timer);
     }
@@ -152,13 +161,14 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
     const sink: TaskSink = {
       credits,
       onItem: (item) => items.onItem(item),
-      ...(onProgress === undefined ? {} : progressSink(onProgress)),
+      ...(onProgress === undefined ? {} : this.#progressSink(onProgress)),
     };
-    const body = toOwnBody(jsonCodec.encode(input));
-    const task = this.#scheduler.submit({ procedure, body, signal, priority, sink });
+    const encoded = this.#encode(input);
+    const task = this.#scheduler.submit({ procedure, ...encoded, signal, priority, sink });
     // The contract is the worker file's promise; nothing here can check it.
     yield* items.read({
-      ended: task.reply.then((reply) => readReply(procedure, reply)),
+      ended: task.reply.then((reply) => readReply(procedure, reply, [this.#codec])),
+      decode: (item) => this.#decode(item),
       grant: (count) => task.holder?.grant(task, count),
       cancel: (reason) => this.#scheduler.giveUp(task, reason),
     }) as AsyncGenerator<ItemOf<OutputOf<C, Name>>>;
@@ -211,22 +221,29 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
     const task = { procedure, body, contentType, correlationId, deadline, redeliveries, signal };
     return await this.#scheduler.submit(task).reply;
   }
-}
 
-function progressSink(onProgress: (value: unknown) => void): TaskSink {
-  return {
-    onProgress: ({ body, contentType }) => {
-      try {
-        onProgress((codecFor(contentType) ?? jsonCodec).decode(body));
-      } catch {
-        // An observer is a guest: what it throws is its own affair.
-      }
-    },
-  };
-}
+  #encode(input: unknown): Pick<TaskRequest, "body" | "contentType"> {
+    const encoded = this.#codec.encode(input);
+    const body = typeof encoded === "string" ? encoded : new Uint8Array(encoded);
+    // JSON needs no content type, and what is not sent costs nothing.
+    return this.#codec === jsonCodec ? { body } : { body, contentType: this.#codec.contentType };
+  }
 
-function toOwnBody(body: Body): TaskRequest["body"] {
-  return typeof body === "string" ? body : new Uint8Array(body);
+  #decode({ body, contentType }: EncodedItem): unknown {
+    return (codecFor(contentType, [this.#codec]) ?? jsonCodec).decode(body);
+  }
+
+  #progressSink(onProgress: (value: unknown) => void): TaskSink {
+    return {
+      onProgress: (progress) => {
+        try {
+          onProgress(this.#decode(progress));
+        } catch {
+          // An observer is a guest: what it throws is its own affair.
+        }
+      },
+    };
+  }
 }
 
 function requireAbsolute(worker: URL | string): string {

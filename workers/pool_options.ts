@@ -4,6 +4,7 @@
  * @module
  */
 
+import { type Codec, jsonCodec } from "../codec.ts";
 import type { PoolEvent } from "./pool_events.ts";
 import type { ProcessOptions } from "./process_options.ts";
 
@@ -84,6 +85,13 @@ export interface WorkerPoolOptions {
    * @default {2 * size}
    */
   readonly maxZombies?: number;
+  /**
+   * Encodes the inputs of `run()` and `stream()`. A binary one moves large inputs without a copy. If
+   * it is not JSON, the worker file must expose its procedures with it.
+   *
+   * @default {jsonCodec}
+   */
+  readonly codec?: Codec;
   /** Hears of every change of a slot's state. What it throws is dropped. */
   readonly onEvent?: (event: PoolEvent) => void;
   /** Gives up opening, and closes what was opened. */
@@ -185,6 +193,7 @@ export function resolvePoolOptions(options: WorkerPoolOptions): PoolSettings {
     limits = {},
     abortGraceMs = 500,
     maxZombies = 2 * size,
+    codec = jsonCodec,
     onEvent = () => {},
   } = options;
   requireInteger("size", size, 1);
@@ -212,6 +221,7 @@ export function resolvePoolOptions(options: WorkerPoolOptions): PoolSettings {
     limits: Object.assign(Object.create(null), limits),
     abortGraceMs,
     maxZombies,
+    codec,
     onEvent,
   };
 }

@@ -14,7 +14,7 @@
  * @module
  */
 
-import { codecFor } from "../codec.ts";
+import { type Codec, codecFor } from "../codec.ts";
 import { RpcError } from "../errors.ts";
 import {
   type ItemMessage,
@@ -28,23 +28,39 @@ import {
 import { MemoryGauge } from "./memory_gauge.ts";
 import type { WorkerHandler } from "./worker_context.ts";
 import { encodeError, encodeOutput, encodeValue, type TaskResult } from "./task_result.ts";
-import { TaskContext, type TellProgress } from "./task_context.ts";
+import { type ContextLinks, TaskContext } from "./task_context.ts";
 import { isGenerator, StreamSender } from "./stream_sender.ts";
 
+export type { Body, Codec } from "../codec.ts";
 export type { CallContext } from "../contract.ts";
 export type { WorkerContext, WorkerHandler } from "./worker_context.ts";
 
 /** A reply waits at most this long for others to share its `postMessage` with, in milliseconds. */
 const MAX_FLUSH_DELAY_MS = 0.2;
 
+/** Options of {@linkcode expose}. */
+export interface ExposeOptions {
+  /**
+   * Codecs beside JSON. A request's content type chooses.
+   *
+   * @default {[]}
+   */
+  readonly codecs?: readonly Codec[];
+}
+
 /**
  * Offers procedures to the pool that started this worker. Call it once, at the top level of the
  * worker file. From then on the pool sends tasks, and they run one at a time.
  *
  * @param procedures The functions to offer, by procedure name.
+ * @param options Codecs beside JSON.
  * @throws {TypeError} If this is not a worker of a pool, or a procedure is not a function.
  */
-export function expose(procedures: Readonly<Record<string, WorkerHandler>>): void {
+export function expose(
+  procedures: Readonly<Record<string, WorkerHandler>>,
+  options: ExposeOptions = {},
+): void {
+  const { codecs = [] } = options;
   const handlers = new Map(Object.entries(procedures));
   for (const [name, handler] of handlers) {
     if (typeof handler !== "function") {
@@ -60,15 +76,24 @@ export function expose(procedures: Readonly<Record<string, WorkerHandler>>): voi
     );
   }
   delete workerGlobal[WORKER_PORT];
-  const runtime = new WorkerRuntime(port, handlers);
+  const runtime = new WorkerRuntime(port, { handlers, codecs });
   port.listen((message) => runtime.receive(message));
   // It leaves once the whole file has loaded: what throws after this line must count, too.
   port.send({ type: "ready", version: PROTOCOL_VERSION, procedures: [...handlers.keys()] });
 }
 
+/** What a worker file offers. */
+interface Exposed {
+  readonly handlers: ReadonlyMap<string, WorkerHandler>;
+  readonly codecs: readonly Codec[];
+}
+
+type ItemHead = Pick<ItemMessage, "type" | "id" | "seq">;
+
 class WorkerRuntime {
   readonly #port: WorkerPort;
   readonly #handlers: ReadonlyMap<string, WorkerHandler>;
+  readonly #codecs: readonly Codec[];
   readonly #waiting: RunMessage[] = [];
   #current: TaskContext | undefined;
   #sender: StreamSender | undefined;
@@ -77,9 +102,10 @@ class WorkerRuntime {
   #flushedAt = 0;
   readonly #memory = new MemoryGauge();
 
-  constructor(port: WorkerPort, handlers: ReadonlyMap<string, WorkerHandler>) {
+  constructor(port: WorkerPort, exposed: Exposed) {
     this.#port = port;
-    this.#handlers = handlers;
+    this.#handlers = exposed.handlers;
+    this.#codecs = exposed.codecs;
   }
 
   receive(message: PoolMessage): void {
@@ -142,30 +168,40 @@ class WorkerRuntime {
   /** Returns a promise only if the handler does, so that short tasks need no turn of the loop. */
   #run(task: RunMessage): Promise<void> | undefined {
     const startedAt = performance.now();
-    const context = new TaskContext(task, this.#port.control, this.#tellProgress);
-    this.#current = context;
-    let reply: TaskResult;
+    let result: TaskResult;
     try {
+      const context = this.#enter(task);
       const output = this.#call(task, context);
       if (isGenerator(output) || task.credits !== undefined) {
-        return this.#settle(this.#stream(output, task, context), task, startedAt);
+        return this.#settle(this.#stream(output, task, context), context, startedAt);
       }
-      if (isPromiseLike(output)) return this.#settle(output, task, startedAt);
-      reply = encodeOutput(output, task);
+      if (isPromiseLike(output)) return this.#settle(output, context, startedAt);
+      result = encodeOutput(output, task.procedure, context.codec);
     } catch (thrown) {
-      reply = encodeError(thrown);
+      result = encodeError(thrown);
     }
-    this.#finish(task, startedAt, reply);
+    this.#finish(task, startedAt, result);
   }
 
-  async #settle(output: PromiseLike<unknown>, task: RunMessage, startedAt: number): Promise<void> {
-    let reply: TaskResult;
+  async #settle(
+    output: PromiseLike<unknown>,
+    { task, codec }: TaskContext,
+    startedAt: number,
+  ): Promise<void> {
+    let result: TaskResult;
     try {
-      reply = encodeOutput(await output, task);
+      result = encodeOutput(await output, task.procedure, codec);
     } catch (thrown) {
-      reply = encodeError(thrown);
+      result = encodeError(thrown);
     }
-    this.#finish(task, startedAt, reply);
+    this.#finish(task, startedAt, result);
+  }
+
+  #enter(task: RunMessage): TaskContext {
+    const codec = codecFor(task.contentType, this.#codecs);
+    if (codec === undefined) throw unknownContentType(task);
+    const { control } = this.#port;
+    return this.#current = new TaskContext(task, { codec, control, tell: this.#tellProgress });
   }
 
   async #stream(items: unknown, task: RunMessage, context: TaskContext): Promise<unknown> {
@@ -174,7 +210,7 @@ class WorkerRuntime {
     if (task.credits === undefined) throw unwantedStream(task);
     this.#sender = new StreamSender(
       task.credits,
-      (item, seq) => this.#sendValue({ type: "item", id: task.id, seq }, item, task),
+      (item, seq) => this.#sendValue({ type: "item", id: task.id, seq }, item, context),
     );
     try {
       return await this.#sender.sendAll(items, () => context.throwIfCancelled());
@@ -183,13 +219,13 @@ class WorkerRuntime {
     }
   }
 
-  readonly #tellProgress: TellProgress = (task, value, seq) => {
-    this.#sendValue({ type: "progress", id: task.id, seq }, value, task);
+  readonly #tellProgress: ContextLinks["tell"] = (context, value, seq) => {
+    this.#sendValue({ type: "progress", id: context.id, seq }, value, context);
     this.#port.flush();
   };
 
-  #sendValue(head: Pick<ItemMessage, "type" | "id" | "seq">, value: unknown, task: RunMessage) {
-    const { body, contentType, transfer } = encodeValue(value, task);
+  #sendValue(head: ItemHead, value: unknown, { procedure, codec }: TaskContext): void {
+    const { body, contentType, transfer } = encodeValue(value, procedure, codec);
     this.#port.send({ ...head, body, contentType }, transfer);
     this.#flushUnlessRecent(performance.now());
     this.#flushSoon();
@@ -206,9 +242,7 @@ class WorkerRuntime {
   }
 
   #call(task: RunMessage, context: TaskContext): unknown {
-    const codec = codecFor(task.contentType);
-    if (codec === undefined) throw unknownContentType(task);
-    const input = codec.decode(task.body);
+    const input = context.codec.decode(task.body);
     const handler = this.#handlers.get(task.procedure);
     if (handler === undefined) throw unknownProcedure(task, this.#handlers);
     // A handler's input type is a promise of its contract: whoever calls must keep it.

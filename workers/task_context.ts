@@ -4,19 +4,30 @@
  * @module
  */
 
+import type { Codec } from "../codec.ts";
 import { CellState, type ControlBlock, type RunMessage } from "./protocol.ts";
 import type { WorkerContext } from "./worker_context.ts";
 
-/** Sends progress of a task to the pool. */
-export type TellProgress = (task: RunMessage, value: unknown, seq: number) => void;
+/** What ties a task to its pool. */
+export interface ContextLinks {
+  /** The codec of its input and output. */
+  readonly codec: Codec;
+  /** The memory shared with the pool, if there is any. */
+  readonly control: ControlBlock | undefined;
+  /** Sends progress of the task to the pool. */
+  readonly tell: (context: TaskContext, value: unknown, seq: number) => void;
+}
 
 /** The context of one task. Its signal is made only for a handler that looks at it. */
 export class TaskContext implements WorkerContext {
   /** The id of the task. */
   readonly id: number;
-  readonly #task: RunMessage;
+  /** What the pool says of the task. */
+  readonly task: RunMessage;
+  /** The codec of its input and output. */
+  readonly codec: Codec;
   readonly #control: ControlBlock | undefined;
-  readonly #tell: TellProgress;
+  readonly #tell: ContextLinks["tell"];
   #progressSeq = 0;
   #controller: AbortController | undefined;
 
@@ -24,27 +35,28 @@ export class TaskContext implements WorkerContext {
    * Makes the context of a task.
    *
    * @param task What the pool says of it.
-   * @param control The memory in which the pool cancels it, if there is any.
-   * @param tell Sends progress to the pool.
+   * @param links The codec, the memory in which the pool cancels it, and the way to the pool.
    */
-  constructor(task: RunMessage, control: ControlBlock | undefined, tell: TellProgress) {
+  constructor(task: RunMessage, links: ContextLinks) {
+    const { codec, control, tell } = links;
     this.id = task.id;
-    this.#task = task;
+    this.codec = codec;
+    this.task = task;
     this.#control = control;
     this.#tell = tell;
   }
 
   get procedure(): string {
-    return this.#task.procedure;
+    return this.task.procedure;
   }
   get correlationId(): string | undefined {
-    return this.#task.correlationId;
+    return this.task.correlationId;
   }
   get deadline(): number | undefined {
-    return this.#task.deadline;
+    return this.task.deadline;
   }
   get redeliveries(): number {
-    return this.#task.redeliveries ?? 0;
+    return this.task.redeliveries ?? 0;
   }
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();
@@ -58,7 +70,7 @@ export class TaskContext implements WorkerContext {
   }
 
   progress(value: unknown): void {
-    if (this.#task.wantsProgress) this.#tell(this.#task, value, this.#progressSeq++);
+    if (this.task.wantsProgress) this.#tell(this, value, this.#progressSeq++);
   }
 
   /** Tells the handler that nobody waits for the output any more. */
@@ -70,6 +82,6 @@ export class TaskContext implements WorkerContext {
   }
 
   #isCancelled(): boolean {
-    return this.#control?.stateOf(this.#task.cell) === CellState.cancelled;
+    return this.#control?.stateOf(this.task.cell) === CellState.cancelled;
   }
 }

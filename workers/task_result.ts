@@ -4,9 +4,9 @@
  * @module
  */
 
-import { type Body, codecFor, jsonCodec } from "../codec.ts";
+import { type Body, type Codec, jsonCodec } from "../codec.ts";
 import { describeError, type ErrorDescription, RpcError } from "../errors.ts";
-import type { ReplyMessage, RunMessage } from "./protocol.ts";
+import type { ReplyMessage } from "./protocol.ts";
 
 /** A value, ready to be posted. */
 export interface EncodedValue {
@@ -25,18 +25,16 @@ const TRANSFER_FROM_CHARS = 8_192;
 const utf8 = new TextEncoder();
 
 /** Encodes what a handler returned. */
-export function encodeOutput(output: unknown, task: RunMessage): TaskResult {
-  return { type: "output", ...encodeValue(output, task) };
+export function encodeOutput(output: unknown, procedure: string, codec: Codec): TaskResult {
+  return { type: "output", ...encodeValue(output, procedure, codec) };
 }
 
 /**
- * Encodes a value with the codec of a request.
+ * Encodes what a procedure gave, with the codec of its request.
  *
  * @throws {RpcError} `unencodable`, if the codec cannot carry it.
  */
-export function encodeValue(value: unknown, task: RunMessage): EncodedValue {
-  // An unknown content type has been refused before the handler ran.
-  const codec = codecFor(task.contentType) ?? jsonCodec;
+export function encodeValue(value: unknown, procedure: string, codec: Codec): EncodedValue {
   try {
     return pack(codec.encode(value), codec.contentType);
   } catch (error) {
@@ -44,7 +42,7 @@ export function encodeValue(value: unknown, task: RunMessage): EncodedValue {
     const reason = error instanceof Error ? error.message : String(error);
     throw new RpcError(
       "unencodable",
-      `Cannot encode the output of "${task.procedure}" as ${codec.contentType}: ${reason}`,
+      `Cannot encode the output of "${procedure}" as ${codec.contentType}: ${reason}`,
       { cause: error },
     );
   }

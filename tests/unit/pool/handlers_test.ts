@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertLess, assertRejects } from "../../../deps/std_assert.ts";
 import { type Body, decodeUtf8, jsonCodec } from "../../../codec.ts";
 import { RpcError } from "../../../errors.ts";
+import { msgpackCodec } from "../../../msgpack.ts";
 import type { PlainContract } from "../../fixtures/workers/plain_worker.ts";
 import { encodedRequest, openPool } from "./pool_helpers.ts";
 
@@ -78,6 +79,28 @@ Deno.test("EncodedHandler.handle() replies undecodable to an unknown content typ
   const request = encodedRequest("echo", "<a/>", { contentType: "application/xml" });
   const reply = await pool.handlers().echo.handle(request);
   assertEquals(errorCode(reply.body), "undecodable");
+});
+
+Deno.test("EncodedHandler.handle() takes the codecs that the worker file has", async () => {
+  await using pool = await openPool("msgpack_worker.ts");
+  const { echo } = pool.handlers();
+  assert(echo !== undefined);
+  for (const size of [3, 100_000]) {
+    const value = { bytes: new Uint8Array(size).fill(7), at: new Date(0), big: 2n ** 70n };
+    const body = msgpackCodec.encode(value);
+    const { contentType } = msgpackCodec;
+    const reply = await echo.handle(encodedRequest("echo", body, { contentType }));
+    assertEquals(reply.contentType, contentType);
+    assertEquals(msgpackCodec.decode(reply.body), value);
+  }
+});
+
+Deno.test("WorkerPool.run() moves bytes with a codec that carries them", async () => {
+  await using pool = await openPool("msgpack_worker.ts", { codec: msgpackCodec });
+  for (const size of [3, 100_000]) {
+    const bytes = new Uint8Array(size).fill(7);
+    assertEquals(await pool.run("echo", bytes), bytes);
+  }
 });
 
 Deno.test("EncodedHandler.handle() tells the worker's handler of its call", async () => {
