@@ -76,6 +76,8 @@ function assertConsumable(channel: Channel, queue: Queue, exclusive: boolean): v
     throw new AmqpError("not-implemented", `${resource} does not support global qos`);
   }
   const { consumers, declaration: { settings } } = queue;
+  // Quorum queues take no notice of exclusive consumers.
+  if (settings.type === "quorum") return;
   const isShared = consumers.length > 0 || settings.singleActiveConsumer;
   if (consumers.some((other) => other.exclusive) || (exclusive && isShared)) {
     throw new AmqpError("access-refused", `${resource} in exclusive use`);
