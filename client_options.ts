@@ -109,8 +109,9 @@ export interface CallOptions {
    */
   readonly context?: Pick<CallContext, "deadline" | "signal">;
   /**
-   * Whether the request may be published again if the connection is lost, so that the handler may
-   * run twice. With `false` the call rejects with `disconnected` instead.
+   * Whether the request may be published again if the connection is lost, and run again if a worker
+   * died of it, so that the handler may run twice. With `false` the call rejects with
+   * `disconnected` or `worker-crashed` instead.
    *
    * @default {true}
    */
@@ -121,6 +122,13 @@ export interface CallOptions {
    * @default {false}
    */
   readonly immediate?: boolean;
+  /**
+   * Tasks of a higher priority leave a pool's backlog before others, from 0 to 9. The request queue
+   * itself keeps its order unless it was declared with `x-max-priority`.
+   *
+   * @default {0}
+   */
+  readonly priority?: number;
   /**
    * Names the work: a server runs requests with the same key once, and answers all of them.
    *

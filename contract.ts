@@ -54,6 +54,8 @@ export interface EncodedRequest {
   readonly body: Uint8Array;
   /** The content type of the body; absent means JSON text. */
   readonly contentType: string | undefined;
+  /** Requests of a higher priority go first, from 0 to 9; absent means 0. */
+  readonly priority?: number | undefined;
   /** What the request says beside its body. */
   readonly context: CallContext;
 }
@@ -66,6 +68,34 @@ export interface EncodedReply {
   readonly body: Body;
   /** The content type of the body. */
   readonly contentType: string;
+}
+
+/** A value that a handler tells before its end: an item of a stream, or how far it has come. */
+export interface EncodedItem {
+  /** Counts the items of one request, or its progress, from 0. */
+  readonly seq: number;
+  /** The encoded value. */
+  readonly body: Body;
+  /** The content type of the body. */
+  readonly contentType: string;
+}
+
+/** Takes what a handler tells before its end. */
+export interface ItemSink {
+  /** How many items the handler may send at first; absent if no stream is wanted. */
+  readonly credits?: number;
+  /** Takes an item of the stream. */
+  onItem?(item: EncodedItem): void;
+  /** Takes what the handler tells of its progress. */
+  onProgress?(progress: EncodedItem): void;
+}
+
+/** A request that runs. */
+export interface RunningRequest {
+  /** The reply; rejects as that of {@linkcode EncodedHandler.handle} does. */
+  readonly reply: Promise<EncodedReply>;
+  /** Allows so many items more. */
+  grant(count: number): void;
 }
 
 /**
@@ -84,6 +114,12 @@ export interface EncodedHandler<Run = unknown> {
    * `worker-crashed`, `overloaded`, `closed`. The error becomes the reply.
    */
   handle(request: EncodedRequest): Promise<EncodedReply>;
+  /**
+   * Runs a request whose caller wants its items or its progress. Absent if the handler has neither.
+   *
+   * @throws {RpcError} As {@linkcode EncodedHandler.handle} rejects.
+   */
+  start?(request: EncodedRequest, sink: ItemSink): RunningRequest;
 }
 
 /** The handlers that a server of a contract must have: functions, or a pool's handlers. */

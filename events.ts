@@ -40,7 +40,14 @@ export type RpcServerEvent =
     readonly type: "served";
     /** The procedure that the request named, if it named one. */
     readonly procedure: string | undefined;
-    readonly outcome: "output" | "error" | "notified" | "orphaned" | "cancelled" | "expired";
+    readonly outcome:
+      | "output"
+      | "error"
+      | "notified"
+      | "orphaned"
+      | "cancelled"
+      | "expired"
+      | "crashed";
   }
   /** A request was not settled before the server closed: the broker gives it to another one. */
   | { readonly type: "unserved"; readonly error: unknown }

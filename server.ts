@@ -16,9 +16,10 @@ import { checkInteger, checkName } from "./internal/check.ts";
 import { resolveConnectOptions } from "./internal/connect_settings.ts";
 import { Connection } from "./internal/connection.ts";
 import { Delivery } from "./internal/delivery.ts";
+import { DeliveryLimit } from "./internal/delivery_limit.ts";
 import { safeObserver } from "./internal/emit.ts";
 import { type IncomingRequest, readRequest, replyMessage } from "./internal/envelope.ts";
-import { Procedures } from "./internal/procedures.ts";
+import { errorReply, Procedures } from "./internal/procedures.ts";
 import { ReplyCache } from "./internal/reply_cache.ts";
 import { isExpired } from "./internal/request_context.ts";
 import { RequestRunner } from "./internal/request_runner.ts";
@@ -42,7 +43,14 @@ const DURABILITIES: readonly Durability[] = ["replicated", "durable", "transient
 const REFUSED_PAUSE_MS = 200;
 
 /** How a request ended. */
-type Outcome = "output" | "error" | "notified" | "orphaned" | "cancelled" | "expired";
+type Outcome =
+  | "output"
+  | "error"
+  | "notified"
+  | "orphaned"
+  | "cancelled"
+  | "expired"
+  | "crashed";
 
 /**
  * Serves procedures from one queue.
@@ -73,7 +81,9 @@ export class RpcServer implements AsyncDisposable {
     orphaned: 0,
     cancelled: 0,
     expired: 0,
+    crashed: 0,
   };
+  readonly #deliveryLimit: DeliveryLimit;
   readonly #watch = new CallerWatch(this.#active, () => this.#consumer?.session);
   #consumer: Connection<ConsumerSession> | undefined;
   #publisher: Connection<PublisherSession> | undefined;
@@ -81,8 +91,11 @@ export class RpcServer implements AsyncDisposable {
   #closing: Promise<void> | undefined;
 
   private constructor(options: RpcServerOptions) {
-    const { maxBodyBytes = DEFAULT_MAX_BODY_BYTES, replyCache = {}, sendStacks = false } = options;
+    const { maxBodyBytes = DEFAULT_MAX_BODY_BYTES, maxDeliveries = 3 } = options;
+    const { replyCache = {}, sendStacks = false } = options;
     checkInteger("listen", "maxBodyBytes", maxBodyBytes, { min: 1 });
+    checkInteger("listen", "maxDeliveries", maxDeliveries, { min: 1 });
+    this.#deliveryLimit = new DeliveryLimit(maxDeliveries);
     this.#runner = new RequestRunner({
       procedures: new Procedures(options.handlers, options.defaultProcedure, options.codecs),
       maxBodyBytes,
@@ -143,7 +156,7 @@ export class RpcServer implements AsyncDisposable {
 
   /** Counts requests. */
   stats(): RpcServerStats {
-    const { output, notified, error, orphaned, cancelled, expired } = this.#counts;
+    const { output, notified, error, orphaned, cancelled, expired, crashed } = this.#counts;
     return {
       active: this.#active.size,
       succeeded: output + notified,
@@ -151,6 +164,7 @@ export class RpcServer implements AsyncDisposable {
       orphaned,
       expired,
       cancelled,
+      crashed,
       reused: this.#runner.reused,
     };
   }
@@ -211,7 +225,8 @@ export class RpcServer implements AsyncDisposable {
     // No handler runs inside amqplib's callback.
     await Promise.resolve();
     const outcome = await this.#answer(active, delivery);
-    delivery.ack();
+    if (outcome === "crashed") delivery.requeue();
+    else delivery.ack();
     return outcome;
   }
 
@@ -220,14 +235,25 @@ export class RpcServer implements AsyncDisposable {
     if (this.#abandoned !== undefined) throw this.#abandoned;
     if (isExpired(request)) return "expired";
     if (active.unwanted !== undefined) return toOutcome(active.unwanted);
-    const reply = await this.#runner.run(active, delivery);
+    const reply = await this.#run(active, delivery);
     // Another server runs the request anew; an error of a handler that was aborted is no answer.
     if (this.#abandoned !== undefined) throw this.#abandoned;
     if (active.unwanted !== undefined) return toOutcome(active.unwanted);
+    if (reply === "crashed") return reply;
     if (request.replyTo === undefined) return reply.type === "error" ? "error" : "notified";
     if (await this.#publish(request, request.replyTo, reply)) return reply.type;
     this.#active.markGone(request.replyTo);
     return "orphaned";
+  }
+
+  /** A request whose worker dies of it is tried again, but not for ever. */
+  async #run(active: ActiveRequest, delivery: Delivery): Promise<EncodedReply | "crashed"> {
+    try {
+      return await this.#runner.run(active, delivery);
+    } catch (error) {
+      const mayRetry = this.#deliveryLimit.permitsAnother(active.request, delivery);
+      return mayRetry ? "crashed" : errorReply(error);
+    }
   }
 
   /** Publishes a reply until the broker has it; tells whether the caller's queue was there. */
@@ -238,7 +264,7 @@ export class RpcServer implements AsyncDisposable {
   ): Promise<boolean> {
     const message = replyMessage({ ...reply, correlationId, callback, replyTo });
     for (;;) {
-      const session = await this.#publisher?.whenOpen();
+      const session = this.#publisher?.session ?? await this.#publisher?.whenOpen();
       switch (await session?.publisher.publish(() => message)) {
         case "confirmed":
           return true;

@@ -63,6 +63,13 @@ export interface RpcServerOptions<C extends Contract = Record<string, Handler>>
    */
   readonly maxBodyBytes?: number;
   /**
+   * How often a request is tried whose worker dies of it, before its caller gets `worker-crashed`. A
+   * request that its caller declared not `idempotent` is tried once.
+   *
+   * @default {3}
+   */
+  readonly maxDeliveries?: number;
+  /**
    * Outputs that are kept for requests that come again, or `false` to run every request anew.
    *
    * @default {{}}
@@ -143,6 +150,8 @@ export interface RpcServerStats {
   readonly expired: number;
   /** Requests that their caller cancelled before they were answered. */
   readonly cancelled: number;
+  /** Requests given back to the queue because their worker died of them. */
+  readonly crashed: number;
   /** Requests answered with the output of an earlier or concurrent request of the same key. */
   readonly reused: number;
 }

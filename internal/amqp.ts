@@ -12,20 +12,22 @@ import {
   connect,
   type ConsumeMessage,
   type Message,
+  type Options,
 } from "../deps/amqplib.ts";
 import type { Body } from "../codec.ts";
 import type { BrokerAddress } from "./broker_address.ts";
 
 /** The properties of a message that we use. Source: AMQP 0-9-1, class basic. */
 export interface AmqpProperties {
-  readonly contentType?: string;
-  readonly correlationId?: string;
+  readonly contentType?: string | undefined;
+  readonly correlationId?: string | undefined;
   readonly deliveryMode?: 1 | 2;
-  readonly expiration?: string;
-  readonly headers?: Readonly<Record<string, unknown>>;
-  readonly messageId?: string;
-  readonly replyTo?: string;
-  readonly type?: string;
+  readonly expiration?: string | undefined;
+  readonly headers?: Readonly<Record<string, unknown>> | undefined;
+  readonly messageId?: string | undefined;
+  readonly priority?: number | undefined;
+  readonly replyTo?: string | undefined;
+  readonly type?: string | undefined;
 }
 
 /** What the broker says of a published message; `closed` if the channel closed before it spoke. */
@@ -163,10 +165,9 @@ export class AmqpChannel {
       exchange,
       routingKey,
       toBuffer(body),
-      { ...properties, mandatory },
-      (error: unknown) => {
-        onConfirm(toConfirm(error));
-      },
+      // What is undefined is left out, though amqplib's declarations do not say so.
+      { ...properties, mandatory } as Options.Publish,
+      (error: unknown) => onConfirm(toConfirm(error)),
     );
   }
 
@@ -228,9 +229,13 @@ export class AmqpChannel {
     if (this.#isOpen) this.#channel.ack(delivery.message);
   }
 
-  /** Gives a delivery of this channel back to its queue. Does nothing if the channel is gone. */
+  /**
+   * Gives a delivery of this channel back to its queue, as a failed attempt: from RabbitMQ 4.3 on, a
+   * `basic.reject` counts towards the delivery limit and a `basic.nack` does not. Does nothing if
+   * the channel is gone.
+   */
   requeue(delivery: AmqpDelivery): void {
-    if (this.#isOpen) this.#channel.nack(delivery.message, false, true);
+    if (this.#isOpen) this.#channel.reject(delivery.message, true);
   }
 
   /** Closes the channel after everything it has to send has been sent. */

@@ -13,6 +13,8 @@ import { CONTROL_EXCHANGE, REPLY_TO_HEADER } from "./exchanges.ts";
 const DEADLINE_HEADER = "rpc-deadline";
 /** How often the client has published the request before: absent the first time. */
 const ATTEMPT_HEADER = "rpc-attempt";
+/** Present, and false, if the request must not be run again after a worker has died of it. */
+const IDEMPOTENT_HEADER = "rpc-idempotent";
 /** The named callback of the request, as text that its client alone reads; comes back as it went. */
 const CALLBACK_HEADER = "rpc-callback";
 
@@ -37,6 +39,8 @@ export interface OutgoingRequest {
   readonly attempt: number;
   /** Whether it is to be dropped unless a consumer has room at once. */
   readonly immediate: boolean;
+  readonly idempotent: boolean;
+  readonly priority: number | undefined;
   readonly idempotencyKey: string | undefined;
   readonly callback: string | undefined;
 }
@@ -53,6 +57,9 @@ export interface IncomingRequest {
   readonly deadline: number | undefined;
   /** Whole milliseconds that were left when the request was published. */
   readonly expiresInMs: number | undefined;
+  /** Whether it may be run again after a worker has died of it. */
+  readonly idempotent: boolean;
+  readonly priority: number | undefined;
   /** What makes two requests the same work; absent if the request does not say. */
   readonly idempotencyKey: string | undefined;
   readonly callback: string | undefined;
@@ -73,26 +80,27 @@ export type DeadLetterReason = "expired" | "rejected" | "maxlen" | "delivery_lim
 
 /** Writes a request. It expires in its queue when nobody waits for it any more. */
 export function requestMessage(request: OutgoingRequest): AmqpPublish {
-  const { correlationId, replyTo, deadline, attempt, idempotencyKey, callback } = request;
-  const expiration = request.immediate ? "0" : expirationUntil(deadline);
+  const { replyTo, deadline } = request;
   return {
     routingKey: request.queue,
     body: request.body,
     mandatory: true,
     properties: {
       contentType: request.contentType,
-      correlationId,
+      correlationId: request.correlationId,
       deliveryMode: 2,
-      type: request.procedure,
+      expiration: request.immediate ? "0" : expirationUntil(deadline),
       headers: {
-        ...(deadline === undefined ? {} : { [DEADLINE_HEADER]: deadline }),
-        ...(replyTo === undefined ? {} : { [REPLY_TO_HEADER]: replyTo }),
-        ...(attempt === 0 ? {} : { [ATTEMPT_HEADER]: attempt }),
-        ...(callback === undefined ? {} : { [CALLBACK_HEADER]: callback }),
+        [DEADLINE_HEADER]: deadline,
+        [REPLY_TO_HEADER]: replyTo,
+        [ATTEMPT_HEADER]: request.attempt || undefined,
+        [IDEMPOTENT_HEADER]: request.idempotent ? undefined : false,
+        [CALLBACK_HEADER]: request.callback,
       },
-      ...(expiration === undefined ? {} : { expiration }),
-      ...(replyTo === undefined ? {} : { replyTo }),
-      ...(idempotencyKey === undefined ? {} : { messageId: idempotencyKey }),
+      messageId: request.idempotencyKey,
+      priority: request.priority,
+      replyTo,
+      type: request.procedure,
     },
   };
 }
@@ -115,6 +123,8 @@ export function readRequest(properties: AmqpProperties): IncomingRequest {
     deadline,
     // A request with expiration 0 was for now or never, and it came: nothing expires any more.
     expiresInMs: expiresInMs > 0 ? expiresInMs : undefined,
+    idempotent: headers?.[IDEMPOTENT_HEADER] !== false,
+    priority: properties.priority,
     // Only clients of this protocol set a deadline, and only they are known to use unique ids.
     idempotencyKey: messageId || (deadline === undefined ? undefined : correlationId),
     callback: readText(headers?.[CALLBACK_HEADER]),
@@ -127,17 +137,17 @@ export function readRequest(properties: AmqpProperties): IncomingRequest {
  * It is persistent where the queue may be, too.
  */
 export function replyMessage(reply: OutgoingReply): AmqpPublish {
-  const { correlationId, replyTo, callback } = reply;
+  const { replyTo, callback } = reply;
   return {
     routingKey: replyTo,
     body: reply.body,
     mandatory: !replyTo.startsWith(DIRECT_REPLY_TO),
     properties: {
       contentType: reply.contentType,
+      correlationId: reply.correlationId,
       deliveryMode: replyTo.startsWith("amq.") ? 1 : 2,
+      headers: callback === undefined ? undefined : { [CALLBACK_HEADER]: callback },
       type: reply.type,
-      ...(correlationId === undefined ? {} : { correlationId }),
-      ...(callback === undefined ? {} : { headers: { [CALLBACK_HEADER]: callback } }),
     },
   };
 }

@@ -1,6 +1,7 @@
 /** Runs requests: finds the handler, and runs requests with the same key once. @module */
 
 import type { EncodedHandler, EncodedReply } from "../contract.ts";
+import { RpcError } from "../errors.ts";
 import type { ActiveRequest } from "./active_requests.ts";
 import { checkBodySize } from "./body_size.ts";
 import type { Delivery } from "./delivery.ts";
@@ -44,7 +45,12 @@ export class RequestRunner {
     return this.#reused;
   }
 
-  /** Runs a request, or finds what it would give. Whatever goes wrong is an error reply. */
+  /**
+   * Runs a request, or finds what it would give. Whatever goes wrong is an error reply, but for one
+   * thing.
+   *
+   * @throws {RpcError} `worker-crashed`: whether to try again is not for the runner to say.
+   */
   async run(active: ActiveRequest, delivery: Delivery): Promise<EncodedReply> {
     const { procedures, maxBodyBytes, cache, includeStack } = this.#options;
     try {
@@ -57,6 +63,7 @@ export class RequestRunner {
       checkBodySize(reply.body, maxBodyBytes, `${SUBJECT} its output`);
       return reply;
     } catch (error) {
+      if (error instanceof RpcError && error.code === "worker-crashed") throw error;
       return errorReply(error, { includeStack });
     }
   }
@@ -97,8 +104,8 @@ export class RequestRunner {
     { body, redeliveries }: Delivery,
   ): Flight {
     const context = new RequestContext(name, request, redeliveries);
-    const { contentType } = request;
-    const reply = handle(handler, { procedure: name, body, contentType, context });
+    const { contentType, priority } = request;
+    const reply = handle(handler, { procedure: name, body, contentType, priority, context });
     const flight: Flight = { context, reply, members: 0 };
     if (key !== undefined) this.#keep(key, flight);
     return flight;
