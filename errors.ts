@@ -11,12 +11,15 @@
  * | code | meaning | was it run? |
  * | --- | --- | --- |
  * | `access-refused` | the broker refuses the user, or the virtual host | no |
+ * | `circuit-open` | too many calls failed lately: see `@warren/rpc/resilience` | no |
  * | `closed` | the client, server or pool was closed | perhaps, if it was already published |
  * | `cancelled` | `cancel()` was called, or the server was told so | perhaps in part |
  * | `delivery-limit` | the request was given back too often, for example as it kills its servers | perhaps in part |
  * | `disconnected` | the connection was lost and the outcome is unknown | perhaps |
  * | `expired` | the request waited in its queue until its deadline | no |
  * | `handler-error` | the handler threw an error without a `code` | yes |
+ * | `invalid-input` | the input does not match the procedure's schema | no |
+ * | `invalid-output` | the output does not match a schema | yes |
  * | `misconfigured` | the broker cannot be used as asked: TLS, arguments of a queue, permissions | no |
  * | `max-length` | the queue was full and dropped the request | no |
  * | `no-capacity` | `immediate`, and no server had room | no |
@@ -33,12 +36,15 @@
  */
 export type RpcErrorCode =
   | "access-refused"
+  | "circuit-open"
   | "closed"
   | "cancelled"
   | "delivery-limit"
   | "disconnected"
   | "expired"
   | "handler-error"
+  | "invalid-input"
+  | "invalid-output"
   | "max-length"
   | "misconfigured"
   | "no-capacity"
