@@ -1,0 +1,134 @@
+import { fc } from "../../deps/fast_check.ts";
+import { assert, assertEquals, assertRejects } from "../../deps/std_assert.ts";
+import type { AmqpChannel, AmqpConfirm, AmqpPublish, AmqpReturn } from "../../internal/amqp.ts";
+import { Publisher, type PublishOutcome } from "../../internal/publisher.ts";
+
+/** A channel that takes messages and confirms them when a test says so. */
+class CountingChannel {
+  isOpen = true;
+  onReturn: (returned: AmqpReturn) => void = () => {};
+  readonly #closed = Promise.withResolvers<Error | undefined>();
+  readonly closed = this.#closed.promise;
+  readonly sent: AmqpPublish[] = [];
+  readonly #confirms: ((confirm: AmqpConfirm) => void)[] = [];
+
+  publish(message: AmqpPublish, onConfirm: (confirm: AmqpConfirm) => void): void {
+    if (!this.isOpen) throw new Error("Cannot publish as the channel is closed");
+    this.sent.push(message);
+    this.#confirms.push(onConfirm);
+  }
+
+  get unconfirmed(): number {
+    return this.#confirms.length;
+  }
+
+  confirm(confirm: AmqpConfirm): void {
+    this.#confirms.shift()?.(confirm);
+  }
+
+  /** As amqplib does it: first each confirm, while the channel still seems open. */
+  break(): void {
+    while (this.unconfirmed > 0) this.confirm("closed");
+    this.isOpen = false;
+    this.#closed.resolve(undefined);
+  }
+}
+
+function newPublisher() {
+  const channel = new CountingChannel();
+  // The publisher uses no more of a channel than this one has.
+  const publisher = new Publisher(channel as Partial<AmqpChannel> as AmqpChannel);
+  return { channel, publisher };
+}
+
+function message(correlationId = "id", routingKey = "queue"): AmqpPublish {
+  return { routingKey, body: "", mandatory: true, properties: { correlationId } };
+}
+
+Deno.test("Publisher tells what the broker said of each message", async () => {
+  const { channel, publisher } = newPublisher();
+  const outcomes = [1, 2, 3].map((n) => publisher.publish(() => message(`${n}`)));
+  channel.confirm("acked");
+  channel.confirm("nacked");
+  channel.break();
+  assertEquals(await Promise.all(outcomes), ["confirmed", "refused", "unknown"]);
+});
+
+Deno.test("Publisher matches returns to the confirms that follow them", async () => {
+  const ids = fc.array(fc.record({ id: fc.nat({ max: 5 }), isReturned: fc.boolean() }));
+  await fc.assert(fc.asyncProperty(ids, async (entries) => {
+    const { channel, publisher } = newPublisher();
+    const outcomes = entries.map(({ id }, n) => publisher.publish(() => message(`${id}`, `q${n}`)));
+    for (const { properties, routingKey } of channel.sent) {
+      if (entries[Number(routingKey.slice(1))]?.isReturned) {
+        channel.onReturn({ routingKey, properties });
+      }
+    }
+    entries.forEach(() => channel.confirm("acked"));
+    const expected = entries.map(({ isReturned }) => isReturned ? "returned" : "confirmed");
+    assertEquals(await Promise.all(outcomes), expected);
+  }));
+});
+
+Deno.test("Publisher has at most 500 unconfirmed messages at a time", async () => {
+  const { channel, publisher } = newPublisher();
+  let prepared = 0;
+  const outcomes = Array.from({ length: 1_200 }, () =>
+    publisher.publish(() => {
+      prepared++;
+      return message();
+    }));
+  assertEquals([prepared, channel.unconfirmed], [500, 500]);
+  channel.confirm("acked");
+  assertEquals([prepared, channel.unconfirmed], [501, 500]);
+  while (channel.unconfirmed > 0) {
+    channel.confirm("acked");
+    assert(channel.unconfirmed <= 500);
+  }
+  assertEquals(new Set(await Promise.all(outcomes)), new Set(["confirmed"]));
+});
+
+Deno.test("Publisher sends in order, also what had to wait", async () => {
+  const { channel, publisher } = newPublisher();
+  const ids = Array.from({ length: 1_100 }, (_, n) => `${n}`);
+  const outcomes = ids.map((id) => publisher.publish(() => message(id)));
+  while (channel.unconfirmed > 0) channel.confirm("acked");
+  await Promise.all(outcomes);
+  assertEquals(channel.sent.map(({ properties }) => properties.correlationId), ids);
+});
+
+Deno.test("Publisher does not send what is not wanted any more", async () => {
+  const { channel, publisher } = newPublisher();
+  assertEquals(await publisher.publish(() => undefined), "unsent");
+  assertEquals(channel.sent, []);
+});
+
+Deno.test("Publisher prepares nothing more once its channel has closed", async () => {
+  const { channel, publisher } = newPublisher();
+  let prepared = 0;
+  const publish = () =>
+    publisher.publish(() => {
+      prepared++;
+      return message();
+    });
+  const outcomes = Array.from({ length: 700 }, publish);
+  channel.break();
+  outcomes.push(publish());
+  const counts = new Map<PublishOutcome, number>();
+  for (const outcome of await Promise.all(outcomes)) {
+    counts.set(outcome, (counts.get(outcome) ?? 0) + 1);
+  }
+  assertEquals([...counts], [["unknown", 500], ["unsent", 201]]);
+  assertEquals([prepared, channel.sent.length], [500, 500]);
+});
+
+Deno.test("Publisher rejects a message that cannot be encoded, and goes on", async () => {
+  const { channel, publisher } = newPublisher();
+  const broken = publisher.publish(() => {
+    throw new TypeError("a header of a strange type");
+  });
+  await assertRejects(() => broken, TypeError);
+  const outcome = publisher.publish(() => message());
+  channel.confirm("acked");
+  assertEquals(await outcome, "confirmed");
+});
