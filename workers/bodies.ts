@@ -16,28 +16,27 @@ import { TRANSFER_FROM_BYTES } from "./task.ts";
  *
  * @param body The body, valid now only.
  * @param contentType What the body is.
- * @returns A short text as a string, anything else as a copy.
- * @throws {RpcError} `undecodable`, if a short text is not UTF-8.
+ * @returns A short text as a string, anything else as a copy; `undefined` for a short text that is
+ * not UTF-8.
  */
 export function ownBody(
   body: Uint8Array,
   contentType: string | undefined,
-): string | Uint8Array<ArrayBuffer> {
+): string | Uint8Array<ArrayBuffer> | undefined {
   // Which codecs there are beside JSON is known to the worker file alone.
   const isText = codecFor(contentType) === jsonCodec;
   if (!isText || body.length >= TRANSFER_FROM_BYTES) return new Uint8Array(body);
   try {
     return decodeUtf8(body);
-  } catch (error) {
-    throw new RpcError("undecodable", "Cannot decode the input as it is not UTF-8", {
-      cause: error,
-    });
+  } catch {
+    return undefined;
   }
 }
 
-/** Makes an error reply of an error that arose on this side. */
-export function errorReply(error: unknown): EncodedReply {
+/** The reply to a text that is not UTF-8: no worker needs to see it. */
+export function notUtf8Reply(): EncodedReply {
   const { contentType } = jsonCodec;
+  const error = new RpcError("undecodable", "Cannot decode the input as it is not UTF-8");
   return { type: "error", body: jsonCodec.encode(describeError(error)), contentType };
 }
 

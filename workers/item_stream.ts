@@ -4,8 +4,8 @@
  * @module
  */
 
+import type { EncodedItem, ItemSink } from "../contract.ts";
 import { RpcError } from "../errors.ts";
-import type { EncodedItem, TaskSink } from "./task.ts";
 
 /** What a stream needs of the task that it reads. */
 export interface StreamSource {
@@ -20,7 +20,7 @@ export interface StreamSource {
 }
 
 /** Holds the items that have come and were not read yet: never more than there were credits. */
-export class ItemStream implements TaskSink {
+export class ItemStream implements ItemSink {
   /** How many items may be on their way, or wait here, at a time. */
   readonly credits: number;
   readonly #procedure: string;

@@ -9,11 +9,14 @@ export type {
   CallContext,
   Contract,
   EncodedHandler,
+  EncodedItem,
   EncodedReply,
   EncodedRequest,
   InputOf,
+  ItemSink,
   OutputOf,
   ProcedureName,
+  RunningRequest,
 } from "../contract.ts";
 export type { Body, Codec } from "../codec.ts";
 export { type ItemOf, type PoolHandlers, WorkerPool } from "./pool.ts";

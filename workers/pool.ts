@@ -9,14 +9,17 @@ import type {
   AnyContract,
   Contract,
   EncodedHandler,
+  EncodedItem,
   EncodedReply,
   EncodedRequest,
   InputOf,
+  ItemSink,
   OutputOf,
   ProcedureName,
+  RunningRequest,
 } from "../contract.ts";
 import { RpcTimeoutError } from "../errors.ts";
-import { errorReply, ownBody, readReply } from "./bodies.ts";
+import { notUtf8Reply, ownBody, readReply } from "./bodies.ts";
 import {
   type PoolCloseOptions,
   resolvePoolOptions,
@@ -27,7 +30,7 @@ import {
 import { ItemStream } from "./item_stream.ts";
 import type { PoolStats } from "./pool_stats.ts";
 import { Scheduler } from "./scheduler.ts";
-import type { EncodedItem, TaskRequest, TaskSink } from "./task.ts";
+import type { Task, TaskRequest } from "./task.ts";
 import { untilAborted } from "./waiting.ts";
 
 /** The handlers that a pool offers to a server. */
@@ -158,7 +161,7 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
     const { signal, priority, onProgress, idleTimeoutMs, credits = 64 } = options;
     signal?.throwIfAborted();
     const items = new ItemStream(procedure, credits, idleTimeoutMs);
-    const sink: TaskSink = {
+    const sink: ItemSink = {
       credits,
       onItem: (item) => items.onItem(item),
       ...(onProgress === undefined ? {} : this.#progressSink(onProgress)),
@@ -182,7 +185,10 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
    */
   handlers<D extends Contract = C>(): PoolHandlers<D> {
     const names = this.#scheduler.procedures;
-    const handler: EncodedHandler = { handle: (request) => this.#handle(request) };
+    const handler: EncodedHandler = {
+      handle: (request) => this.#handle(request),
+      start: (request, sink) => this.#start(request, sink),
+    };
     // The contract is the worker file's promise; nothing here can check it.
     return Object.fromEntries(names.map((name) => [name, handler])) as PoolHandlers<D>;
   }
@@ -209,17 +215,35 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
   }
 
   async #handle(request: EncodedRequest): Promise<EncodedReply> {
-    const { procedure, contentType, context } = request;
+    const task = this.#submit(request);
+    return task === undefined ? notUtf8Reply() : await task.reply;
+  }
+
+  #start(request: EncodedRequest, sink: ItemSink): RunningRequest {
+    const task = this.#submit(request, sink);
+    return {
+      reply: task === undefined ? Promise.resolve(notUtf8Reply()) : task.reply,
+      grant: (count) => task?.holder?.grant(task, count),
+    };
+  }
+
+  #submit(request: EncodedRequest, sink?: ItemSink): Task | undefined {
+    const { procedure, contentType, priority, context } = request;
     const { correlationId, deadline, redeliveries, signal } = context;
     signal.throwIfAborted();
-    let body: TaskRequest["body"];
-    try {
-      body = ownBody(request.body, contentType);
-    } catch (error) {
-      return errorReply(error);
-    }
-    const task = { procedure, body, contentType, correlationId, deadline, redeliveries, signal };
-    return await this.#scheduler.submit(task).reply;
+    const body = ownBody(request.body, contentType);
+    if (body === undefined) return undefined;
+    return this.#scheduler.submit({
+      procedure,
+      body,
+      contentType,
+      correlationId,
+      deadline,
+      redeliveries,
+      signal,
+      priority,
+      sink,
+    });
   }
 
   #encode(input: unknown): Pick<TaskRequest, "body" | "contentType"> {
@@ -233,7 +257,7 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
     return (codecFor(contentType, [this.#codec]) ?? jsonCodec).decode(body);
   }
 
-  #progressSink(onProgress: (value: unknown) => void): TaskSink {
+  #progressSink(onProgress: (value: unknown) => void): ItemSink {
     return {
       onProgress: (progress) => {
         try {

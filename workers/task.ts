@@ -4,28 +4,7 @@
  * @module
  */
 
-import type { Body } from "../codec.ts";
-import type { EncodedReply } from "../contract.ts";
-
-/** A value that a task told before its end. */
-export interface EncodedItem {
-  /** Counts the items of one task, or its progress, from 0. */
-  readonly seq: number;
-  /** The encoded value. */
-  readonly body: Body;
-  /** The content type of the body. */
-  readonly contentType: string;
-}
-
-/** Takes what a task tells before its end. */
-export interface TaskSink {
-  /** How many items the task may send at first; absent if no stream is wanted. */
-  readonly credits?: number;
-  /** Takes an item of the stream. */
-  onItem?(item: EncodedItem): void;
-  /** Takes what the task tells of its progress. */
-  onProgress?(progress: EncodedItem): void;
-}
+import type { EncodedItem, EncodedReply, ItemSink } from "../contract.ts";
 
 /** What a task is to do. */
 export interface TaskRequest {
@@ -39,7 +18,7 @@ export interface TaskRequest {
   readonly redeliveries?: number;
   readonly signal?: AbortSignal | undefined;
   /** Takes what the task tells before its end. */
-  readonly sink?: TaskSink | undefined;
+  readonly sink?: ItemSink | undefined;
   /** Tasks of a higher priority start first; 0 is that of most. */
   readonly priority?: number | undefined;
 }

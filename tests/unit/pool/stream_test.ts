@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "../../../deps/std_assert.ts";
 import { RpcError, RpcRemoteError } from "../../../errors.ts";
 import type { WorkerPool } from "../../../workers/mod.ts";
-import { openPool } from "./pool_helpers.ts";
+import { encodedRequest, openPool } from "./pool_helpers.ts";
 
 type StreamContract = {
   readonly count: (to: number) => Generator<number>;
@@ -81,6 +81,25 @@ for (const isolation of ["thread", "process"] as const) {
     assertEquals(heard, [{ step: 1, of: 3 }, { step: 2, of: 3 }, { step: 3, of: 3 }]);
   });
 }
+
+Deno.test("EncodedHandler.start() sends items as far as there are credits", async () => {
+  await using pool = await openStreams();
+  const { start } = pool.handlers().count;
+  assert(start !== undefined);
+  const items: string[] = [];
+  const { promise: twoCame, resolve } = Promise.withResolvers<void>();
+  const running = start(encodedRequest("count", "4"), {
+    credits: 2,
+    onItem: ({ seq, body }) => {
+      items.push(`${seq}: ${body}`);
+      if (items.length === 2) resolve();
+    },
+  });
+  await twoCame;
+  running.grant(10);
+  assertEquals((await running.reply).type, "output");
+  assertEquals(items, ["0: 0", "1: 1", "2: 2", "3: 3"]);
+});
 
 function openStreams() {
   return openPool<StreamContract>("stream_worker.ts");
