@@ -15,6 +15,12 @@ export interface Codec {
   /** The content type that selects this codec, such as `application/json`. */
   readonly contentType: string;
   /**
+   * Other content types that it decodes.
+   *
+   * @default {none}
+   */
+  readonly aliases?: readonly string[];
+  /**
    * Encodes a value.
    *
    * @throws {RpcError} `unencodable`, naming the path of the offending value.
@@ -109,7 +115,10 @@ export function codecFor(
   if (mediaType === "" || mediaType === "text/plain" || mediaType === jsonCodec.contentType) {
     return jsonCodec;
   }
-  return codecs.find((codec) => codec.contentType === mediaType);
+  if (mediaType === undefined) return undefined;
+  return codecs.find(({ contentType, aliases = [] }) =>
+    contentType === mediaType || aliases.includes(mediaType)
+  );
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });

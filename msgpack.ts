@@ -13,16 +13,6 @@ import { writeMsgpack } from "./internal/msgpack_write.ts";
 export type { Body, Codec } from "./codec.ts";
 
 /**
- * The content types under which MessagePack is sent: ours, the one registered with IANA, and the
- * one of Celery and older programs.
- */
-export const MSGPACK_CONTENT_TYPES: readonly string[] = [
-  "application/msgpack",
-  "application/vnd.msgpack",
-  "application/x-msgpack",
-];
-
-/**
  * MessagePack that brings back what was sent, types included: `Uint8Array`, `Date`, `bigint` of any
  * size, `Map`, `Set`, `undefined`, `NaN`, infinities and `-0`, nested in each other up to
  * 1,000 levels.
@@ -52,6 +42,8 @@ export const MSGPACK_CONTENT_TYPES: readonly string[] = [
  */
 export const msgpackCodec: Codec = {
   contentType: "application/msgpack",
+  // The one registered with IANA, and the one of Celery and older programs.
+  aliases: ["application/vnd.msgpack", "application/x-msgpack"],
   encode(value: unknown): Uint8Array {
     return value === undefined ? new Uint8Array() : writeMsgpack(value, MAX_DEPTH);
   },

@@ -10,7 +10,8 @@ import {
   assertThrows,
 } from "../../deps/std_assert.ts";
 import { RpcError } from "../../errors.ts";
-import { MSGPACK_CONTENT_TYPES, msgpackCodec } from "../../msgpack.ts";
+import { codecFor } from "../../codec.ts";
+import { msgpackCodec } from "../../msgpack.ts";
 
 function encode(value: unknown): Uint8Array {
   const body = msgpackCodec.encode(value);
@@ -33,8 +34,8 @@ function assertUndecodable(...bytes: readonly number[]): void {
   assertStrictEquals(error.code, "undecodable");
 }
 
-Deno.test("msgpackCodec has the first of its content types", () => {
-  assertStrictEquals(msgpackCodec.contentType, MSGPACK_CONTENT_TYPES[0]);
+Deno.test("codecFor() finds msgpackCodec by its aliases, too", () => {
+  assertStrictEquals(codecFor("application/x-msgpack", [msgpackCodec]), msgpackCodec);
 });
 
 const samples: Readonly<Record<string, unknown>> = {
