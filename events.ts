@@ -38,7 +38,7 @@ export type RpcServerEvent =
   /** A request was settled; `outcome` says with what. */
   | {
     readonly type: "served";
-    /** The procedure that the request named, if it named one. */
+    /** The procedure; `undefined` if the request names none and there is no default. */
     readonly procedure: string | undefined;
     readonly outcome:
       | "output"

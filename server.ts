@@ -72,6 +72,7 @@ type Outcome =
  */
 export class RpcServer implements AsyncDisposable {
   readonly #runner: RequestRunner;
+  readonly #defaultProcedure: string | undefined;
   readonly #emit: (event: RpcServerEvent) => void;
   readonly #active = new ActiveRequests();
   readonly #counts: Record<Outcome, number> = {
@@ -96,8 +97,11 @@ export class RpcServer implements AsyncDisposable {
     checkInteger("listen", "maxBodyBytes", maxBodyBytes, { min: 1 });
     checkInteger("listen", "maxDeliveries", maxDeliveries, { min: 1 });
     this.#deliveryLimit = new DeliveryLimit(maxDeliveries);
+    const { handlers, defaultProcedure, codecs } = options;
+    const procedures = new Procedures(handlers, defaultProcedure, codecs);
+    this.#defaultProcedure = procedures.defaultName;
     this.#runner = new RequestRunner({
-      procedures: new Procedures(options.handlers, options.defaultProcedure, options.codecs),
+      procedures,
       maxBodyBytes,
       cache: replyCache === false ? undefined : new ReplyCache(replyCache),
       includeStack: sendStacks,
@@ -205,7 +209,8 @@ export class RpcServer implements AsyncDisposable {
   #observe(connection: "consumer" | "publisher") {
     return {
       onSession: () => {},
-      onGiveUp: () => {},
+      // Half a server is none: its requests must go to others. close() never rejects.
+      onGiveUp: () => void this.close({ graceMs: 0 }),
       onEvent: (event: ConnectionEvent) => this.#emit({ ...event, connection }),
     };
   }
@@ -278,7 +283,7 @@ export class RpcServer implements AsyncDisposable {
 
   #count({ procedure }: IncomingRequest, outcome: Outcome): void {
     this.#counts[outcome]++;
-    this.#emit({ type: "served", procedure, outcome });
+    this.#emit({ type: "served", procedure: procedure ?? this.#defaultProcedure, outcome });
   }
 }
 

@@ -160,11 +160,11 @@ export class Caller {
 
   /** Tells the servers, unless the request never left. */
   #cancel(call: PendingCall): void {
-    const session = this.#connection?.session;
-    if (call.attempts === 0 || !session?.hasExchanges) return;
+    if (call.attempts === 0) return;
     const { queue, correlationId } = call.request;
+    const control = this.#connection?.session?.control;
     // Best effort: if it is lost, the deadline ends the work.
-    session.publisher.publish(() => cancelMessage(queue, correlationId)).catch(() => {});
+    control?.publish(() => cancelMessage(queue, correlationId)).catch(() => {});
   }
 
   #accept(amqpDelivery: AmqpDelivery): void {

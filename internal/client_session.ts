@@ -13,8 +13,11 @@ export interface ClientSession extends Session {
   /** Where replies go: the name of a queue, or the pseudo-queue of direct reply-to. */
   readonly replyTo: string;
   readonly publisher: Publisher;
-  /** Whether the shared exchanges are there, so that requests come back and can be cancelled. */
-  readonly hasExchanges: boolean;
+  /**
+   * Publishes cancellations, on a channel of its own: a user who may not publish them loses that
+   * one. Absent without the shared exchanges.
+   */
+  readonly control: Publisher | undefined;
 }
 
 /** Options of {@linkcode openClientSession}. */
@@ -41,8 +44,9 @@ export async function openClientSession(
   const replyTo = await declareReplyQueue(channel, replyQueue);
   const isQueue = replyTo !== DIRECT_REPLY_TO;
   const hasExchanges = await tryExchanges(connection, isQueue ? replyTo : undefined, options);
+  const control = hasExchanges ? new Publisher(await connection.openChannel()) : undefined;
   await consumeReplies(channel, replyTo, { isDurable: typeof replyQueue === "object", onReply });
-  return { channels: [channel], replyTo, publisher: new Publisher(channel), hasExchanges };
+  return { channels: [channel], replyTo, publisher: new Publisher(channel), control };
 }
 
 async function declareReplyQueue(channel: AmqpChannel, replyQueue: ReplyQueue): Promise<string> {

@@ -116,8 +116,13 @@ export class Connection<S extends Session> {
   /** Waits for each session to end and replaces it. Never rejects. */
   async #keep(): Promise<void> {
     while (this.#state.name === "open") {
+      const { amqp } = this.#state;
       const error = await sessionEnd(this.#state);
       if (this.#isOver()) return;
+      if (isRefusal(error)) {
+        await amqp.close();
+        return this.#giveUp(refusedError(error));
+      }
       await this.#replace(this.#state, error);
     }
   }
@@ -189,6 +194,19 @@ export class Connection<S extends Session> {
   #isOver(): boolean {
     return this.#isRetired || this.#isClosed();
   }
+}
+
+/** The broker closes a channel with 403 when its user lacks a permission: trying again is no help. */
+function isRefusal(error: Error): boolean {
+  return "code" in error && error.code === 403;
+}
+
+function refusedError(cause: Error): RpcError {
+  return new RpcError(
+    "access-refused",
+    `Cannot go on as the broker refuses it: ${cause.message}: see docs/permissions.md`,
+    { cause },
+  );
 }
 
 function closedError(): RpcError {

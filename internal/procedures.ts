@@ -14,7 +14,8 @@ import { checkName } from "./check.ts";
 /** Finds the handler of a procedure. Names come from strangers, hence a `Map`. */
 export class Procedures {
   readonly #handlers = new Map<string, EncodedHandler>();
-  readonly #defaultName: string | undefined;
+  /** What a request without a name means, if anything. */
+  readonly defaultName: string | undefined;
 
   /**
    * Takes the handlers over.
@@ -36,8 +37,8 @@ export class Procedures {
     }
     const [onlyName, ...others] = this.#handlers.keys();
     if (onlyName === undefined) throw new TypeError('Cannot listen as "handlers" is empty');
-    this.#defaultName = defaultName ?? (others.length === 0 ? onlyName : undefined);
-    if (this.#defaultName !== undefined && !this.#handlers.has(this.#defaultName)) {
+    this.defaultName = defaultName ?? (others.length === 0 ? onlyName : undefined);
+    if (this.defaultName !== undefined && !this.#handlers.has(this.defaultName)) {
       throw new TypeError(
         `Cannot listen as "defaultProcedure" is not among the handlers: it is "${defaultName}"`,
       );
@@ -51,7 +52,7 @@ export class Procedures {
    * @throws {RpcError} `unknown-procedure`.
    */
   find(requested: string | undefined): { readonly name: string; readonly handler: EncodedHandler } {
-    const name = requested ?? this.#defaultName;
+    const name = requested ?? this.defaultName;
     const handler = name === undefined ? undefined : this.#handlers.get(name);
     if (name !== undefined && handler !== undefined) return { name, handler };
     throw new RpcError(

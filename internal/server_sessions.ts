@@ -39,7 +39,7 @@ export async function openConsumerSession(
 ): Promise<ConsumerSession> {
   const channel = await connection.openChannel();
   await channel.prefetch(options.prefetch);
-  await tryControl(connection, channel, options);
+  await tryControl(connection, options);
   let isStopped = false;
   let consumerTag = await subscribe(connection, channel, options, resubscribe);
 
@@ -85,24 +85,26 @@ async function subscribe(
   });
 }
 
-/** Listens for cancellations, in a queue of this server's own that dies with the session. */
+/**
+ * Listens for cancellations, in a queue of this server's own, on a channel of its own: a user who may
+ * not loses that one, and deadlines have to do.
+ */
 async function tryControl(
   connection: AmqpConnection,
-  channel: AmqpChannel,
   { queue, onCancel, onNoReturns }: ConsumerOptions,
 ): Promise<void> {
   try {
     await declareExchanges(connection);
+    const channel = await connection.openChannel();
+    const controlQueue = await channel.declareQueue("", { exclusive: true });
+    await channel.bindQueue(controlQueue, CONTROL_EXCHANGE, { routingKey: queue });
+    await channel.consume(controlQueue, { noAck: true }, (delivery) => {
+      const correlationId = delivery && readCancel(delivery.properties);
+      if (correlationId !== undefined) onCancel(correlationId);
+    });
   } catch (error) {
-    // For lack of permission, most likely: deadlines have to do.
-    return onNoReturns(error);
+    onNoReturns(error);
   }
-  const controlQueue = await channel.declareQueue("", { exclusive: true });
-  await channel.bindQueue(controlQueue, CONTROL_EXCHANGE, { routingKey: queue });
-  await channel.consume(controlQueue, { noAck: true }, (delivery) => {
-    const correlationId = delivery && readCancel(delivery.properties);
-    if (correlationId !== undefined) onCancel(correlationId);
-  });
 }
 
 /** On a channel of its own, as every answer but one closes it. */
