@@ -34,6 +34,8 @@ export class FrameReader {
   maxFrameSize: number;
   #input: Uint8Array = new Uint8Array(0);
   #offset = 0;
+  /** The room behind the input, if it is in a buffer of our own. */
+  #room = 0;
 
   /** Creates a reader that accepts frames of at most `maxFrameSize` bytes. */
   constructor(maxFrameSize: number) {
@@ -42,9 +44,11 @@ export class FrameReader {
 
   /** Takes the next bytes of the stream; they must not change afterwards. */
   push(chunk: Uint8Array): void {
-    const rest = this.#input.subarray(this.#offset);
-    this.#input = rest.length === 0 ? chunk : concatenate(rest, chunk);
-    this.#offset = 0;
+    const rest = this.#input.length - this.#offset;
+    if (rest === 0) {
+      this.#input = chunk;
+      this.#offset = this.#room = 0;
+    } else this.#append(chunk);
   }
 
   /** Takes `count` bytes that are not a frame, or `undefined` if there are not so many yet. */
@@ -85,6 +89,24 @@ export class FrameReader {
     this.#offset = end;
     return { type, channel: view.getUint16(1), payload };
   }
+
+  /** Room doubles, so that a frame in many small pieces costs no more than in a few large ones. */
+  #append(chunk: Uint8Array): void {
+    const end = this.#input.length + chunk.length;
+    if (chunk.length > this.#room) {
+      const rest = this.#input.subarray(this.#offset);
+      const larger = new Uint8Array(2 * (rest.length + chunk.length));
+      larger.set(rest);
+      larger.set(chunk, rest.length);
+      this.#input = larger.subarray(0, rest.length + chunk.length);
+      this.#offset = 0;
+      this.#room = larger.length - this.#input.length;
+      return;
+    }
+    this.#input = new Uint8Array(this.#input.buffer, this.#input.byteOffset, end);
+    this.#input.set(chunk, end - chunk.length);
+    this.#room -= chunk.length;
+  }
 }
 
 /** Writes a whole frame. */
@@ -109,13 +131,6 @@ export function writeFrameWith(
   writePayload();
   writer.patchLong(sizeAt, writer.length - sizeAt - 4);
   writer.octet(FRAME_END);
-}
-
-function concatenate(head: Uint8Array, tail: Uint8Array): Uint8Array {
-  const whole = new Uint8Array(head.length + tail.length);
-  whole.set(head);
-  whole.set(tail, head.length);
-  return whole;
 }
 
 /** Returns RabbitMQ's error for a frame where it does not belong. */

@@ -2,9 +2,9 @@ import { assertEquals } from "../../deps/std_assert.ts";
 import { TestBroker } from "../../testing/mod.ts";
 import { type Operation, OperationSource } from "./differential/operations.ts";
 import { Random } from "./differential/random.ts";
+import { RABBITMQ_URL } from "./helpers/both_brokers.ts";
 import { type Outcome, Side } from "./differential/side.ts";
 
-const RABBITMQ_URL = Deno.env.get("AMQP_URL");
 const SEED = Number(Deno.env.get("DIFFERENTIAL_SEED") ?? 1);
 const OPERATIONS = Number(Deno.env.get("DIFFERENTIAL_OPERATIONS") ?? 2000);
 const OPERATIONS_PER_RUN = 50;

@@ -1,10 +1,12 @@
 /** Tests that must hold on the embedded broker and on RabbitMQ. @module */
 
 import { TestBroker } from "../../../testing/mod.ts";
+import { textOf } from "../../../testing/wire/field_value.ts";
+import { PROTOCOL_HEADER } from "../../../testing/wire/frame.ts";
 import { RawClient, type RawClientOptions, type Received, type Sparse } from "./raw_client.ts";
 
-/** The RabbitMQ to compare with, if there is one. */
-export const RABBITMQ_URL: string | undefined = Deno.env.get("AMQP_URL");
+/** The RabbitMQ to compare with, if there is one; `AMQP_URL` may name the embedded broker. */
+export const RABBITMQ_URL: string | undefined = await findRabbitmq(Deno.env.get("AMQP_URL"));
 
 /** What a test on both brokers has at hand. */
 export interface Bench {
@@ -27,6 +29,14 @@ export function onBothBrokers(name: string, run: (bench: Bench) => Promise<void>
     ignore: RABBITMQ_URL === undefined,
     fn: () => runOn(RABBITMQ_URL ?? "", run),
   });
+}
+
+async function findRabbitmq(url: string | undefined): Promise<string | undefined> {
+  if (url === undefined) return undefined;
+  using client = await RawClient.dial(url);
+  client.write(PROTOCOL_HEADER);
+  const { arguments: { serverProperties } } = await client.next(0, "connection.start");
+  return textOf(serverProperties.get("product")) === "RabbitMQ" ? url : undefined;
 }
 
 async function runOn(url: string, run: (bench: Bench) => Promise<void>): Promise<void> {
