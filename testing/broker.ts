@@ -261,6 +261,7 @@ export class TestBroker implements AsyncDisposable {
     });
     this.#connections.add(connection);
     transport.listen(connection);
+    connection.start();
   }
 
   #virtualHost(name: string): VirtualHost {

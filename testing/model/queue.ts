@@ -70,7 +70,6 @@ export class Queue {
     const { type, maxPriority, singleActiveConsumer } = declaration.settings;
     this.#ready = new ReadyMessages(maxPriority, type === "quorum" ? "arrival" : "position");
     this.#consumers = new ConsumerRotation(singleActiveConsumer);
-    this.touch();
   }
 
   /** The name. */

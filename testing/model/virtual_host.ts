@@ -150,6 +150,7 @@ export class VirtualHost implements QueueHost {
     }
     const queue = new Queue(declaration, this);
     this.#queues.set(declaration.name, queue);
+    queue.touch();
     return queue;
   }
 

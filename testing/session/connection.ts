@@ -83,6 +83,10 @@ export class Connection implements ChannelHost, TransportEvents {
     );
     this.#channels = new ChannelTable(this, this.#tap);
     this.#liveness = new Liveness(context.clock, () => this.drop("end"));
+  }
+
+  /** Gives the client some time for its handshake. */
+  start(): void {
     this.#liveness.expectWithin(HANDSHAKE_TIMEOUT_MS);
   }
 

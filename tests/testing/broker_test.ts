@@ -101,6 +101,16 @@ Deno.test("TestBroker sends heartbeats when its clock is advanced", async () => 
   await client.ended();
 });
 
+Deno.test("TestBroker gives up on a client that does not begin", async () => {
+  const clock = new VirtualClock();
+  await using broker = await TestBroker.start({ clock });
+  using client = await RawClient.dial(broker.url);
+  client.write(new TextEncoder().encode("AMQP"));
+  while (broker.connectionCount === 0) await new Promise((resolve) => setTimeout(resolve));
+  clock.advance(10_000);
+  await client.ended();
+});
+
 Deno.test("TestBroker as 4 refuses transient queues that are shared", async () => {
   await using broker = await TestBroker.start({ compat: "4" });
   using client = await RawClient.open(broker.url);

@@ -44,6 +44,19 @@ Deno.test("Faults.dropConnectionAt() after a publish loses its confirm", async (
   assertEquals(broker.queues()[0]?.messages, 2);
 });
 
+for (const how of ["reset", "end"] as const) {
+  Deno.test(`Faults.dropConnectionAt() by ${how} lets arrive what was sent`, async () => {
+    await using broker = await TestBroker.start();
+    using client = await RawClient.open(broker.url);
+    await client.openChannel(1);
+    await client.call(1, ["confirm.select", "confirm.select-ok"]);
+    broker.faults.dropConnectionAt({ method: "basic.ack", direction: "sent", when: "after", how });
+    client.send(1, "basic.publish");
+    await client.ended();
+    assertEquals(client.received.map(({ name }) => name), ["basic.ack"]);
+  });
+}
+
 Deno.test("Faults.dropConnectionAt() lets a connection fall silent", async () => {
   const clock = new VirtualClock();
   await using broker = await TestBroker.start({ clock });

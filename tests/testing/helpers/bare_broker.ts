@@ -97,6 +97,7 @@ export function startBare(): BareBroker {
           drop: () => {},
         },
       });
+      connection.start();
       for (const bytes of handshake()) connection.onBytes(bytes);
       return connection;
     },
