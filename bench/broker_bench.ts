@@ -10,9 +10,12 @@
 
 import { Buffer } from "node:buffer";
 import { type Channel, connect } from "../deps/amqplib.ts";
+import { median } from "./statistics.ts";
 
 const ROUNDS = 5;
 const ECHOES = { 1: 3000, 64: 15_000 } as const;
+const START_FIXTURE =
+  new URL("../tests/testing/fixtures/start_to_delivery.ts", import.meta.url).href;
 
 const rabbitmqUrl = Deno.env.get("AMQP_URL");
 if (rabbitmqUrl === undefined) {
@@ -36,11 +39,23 @@ for (let round = 0; round < ROUNDS; round++) {
   }
 }
 for (const [key, rates] of results) {
-  const [low, , median, , high] = rates.toSorted((one, other) => one - other).map(Math.round);
-  console.log(`${key}: median ${median} echoes/s, from ${low} to ${high}`);
+  const [low, middle, high] = [Math.min(...rates), median(rates), Math.max(...rates)].map(
+    Math.round,
+  );
+  console.log(`${key}: median ${middle} echoes/s, from ${low} to ${high}`);
 }
 child.kill("SIGTERM");
 await child.status;
+const starts: number[] = [];
+for (let round = 0; round < ROUNDS; round++) starts.push(await startToDelivery());
+console.log(`embedded, start to first delivery: median ${median(starts).toFixed(1)} ms`);
+
+/** Starts a broker in a fresh process and returns the milliseconds to its first delivery. */
+async function startToDelivery(): Promise<number> {
+  const args = ["run", "--allow-net", START_FIXTURE];
+  const { stdout } = await new Deno.Command(Deno.execPath(), { args }).output();
+  return Number(new TextDecoder().decode(stdout));
+}
 
 /** Returns echoes per second. */
 async function measure(url: string, inFlight: 1 | 64): Promise<number> {
