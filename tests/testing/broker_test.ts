@@ -94,6 +94,15 @@ Deno.test("TestBroker sends heartbeats when its clock is advanced", async () => 
   await client.ended();
 });
 
+Deno.test("TestBroker says why it refuses what was not proposed", async () => {
+  await using broker = await TestBroker.start();
+  using client = await RawClient.dial(broker.url);
+  assertStringIncludes(
+    await refusal(client.handshake({ frameMax: 200_000 }, broker.url)),
+    "NOT_ALLOWED - negotiated frame_max = 200000 is higher than the maximum allowed value (131072)",
+  );
+});
+
 Deno.test("TestBroker gives up on a client that does not begin", async () => {
   const clock = new VirtualClock();
   await using broker = await TestBroker.start({ clock });

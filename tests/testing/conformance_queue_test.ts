@@ -1,8 +1,17 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "../../deps/std_assert.ts";
-import { decodeArray, decodeTable } from "../../testing/wire/field_table.ts";
-import { type FieldValue, integerOf, longString, textOf } from "../../testing/wire/field_value.ts";
+import { integerOf, longString } from "../../testing/wire/field_value.ts";
 import { declareQueue, onBothBrokers, refusal, textOfBody } from "./helpers/both_brokers.ts";
-import type { RawClient, Received } from "./helpers/raw_client.ts";
+import {
+  consume,
+  deadLetterEntries,
+  deadLetters,
+  get,
+  integer,
+  lastDeath,
+  publish,
+  quorum,
+  table,
+} from "./helpers/steps.ts";
 
 onBothBrokers("queue.declare names a queue of the server's own", async ({ open }) => {
   const client = await open();
@@ -234,68 +243,3 @@ onBothBrokers("Consumer gets no more than its prefetch", async ({ open }) => {
   client.send(1, "basic.ack", { deliveryTag: 2, multiple: true });
   assertEquals(textOfBody(await client.next(1, "basic.deliver")), "2");
 });
-
-function publish(
-  client: RawClient,
-  routingKey: string,
-  body: string,
-  ...[properties]: [{ readonly expiration?: string }]
-): void {
-  client.send(1, "basic.publish", { routingKey }, {
-    body: new TextEncoder().encode(body),
-    properties,
-  });
-}
-
-async function consume(client: RawClient, queue: string, consumerTag = "c"): Promise<void> {
-  await client.call(1, ["basic.consume", "basic.consume-ok"], { queue, consumerTag });
-}
-
-/** A publish may still be on its way to the queue. */
-async function get(
-  client: RawClient,
-  queue: string,
-): Promise<Received & { readonly name: "basic.get-ok" }> {
-  for (;;) {
-    client.send(1, "basic.get", { queue });
-    client.send(1, "channel.flow", { active: true });
-    await client.next(1, "channel.flow-ok");
-    const answer = client.received.find((item) => item.name === "basic.get-ok");
-    if (answer !== undefined) return await client.next(1, "basic.get-ok");
-    await client.next(1, "basic.get-empty");
-  }
-}
-
-function lastDeath(message: Received): { queue: string; reason: string; count: number } {
-  const deaths = message.properties?.headers.get("x-death");
-  const last = deaths?.type === "array" ? decodeArray(deaths.value)[0] : undefined;
-  const death = last?.type === "table" ? decodeTable(last.value) : new Map<string, FieldValue>();
-  return {
-    queue: textOf(death.get("queue")) ?? "",
-    reason: textOf(death.get("reason")) ?? "",
-    count: integerOf(death.get("count")) ?? 0,
-  };
-}
-
-function deadLetterEntries(routingKey: string): Record<string, FieldValue> {
-  return {
-    "x-dead-letter-exchange": longString(""),
-    "x-dead-letter-routing-key": longString(routingKey),
-  };
-}
-
-function deadLetters(routingKey: string): Map<string, FieldValue> {
-  return table(deadLetterEntries(routingKey));
-}
-
-function quorum(more: Record<string, FieldValue> = {}): Map<string, FieldValue> {
-  return table({ "x-queue-type": longString("quorum"), ...more });
-}
-
-function table(entries: Record<string, FieldValue>): Map<string, FieldValue> {
-  return new Map(Object.entries(entries));
-}
-
-function integer(value: number): FieldValue {
-  return { type: "signedint", value: BigInt(value) };
-}

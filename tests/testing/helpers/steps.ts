@@ -1,0 +1,83 @@
+/** Steps that conformance tests take. @module */
+
+import type { PropertyChanges } from "../../../testing/wire/basic_properties.ts";
+import { decodeArray, decodeTable } from "../../../testing/wire/field_table.ts";
+import {
+  type FieldValue,
+  integerOf,
+  longString,
+  textOf,
+} from "../../../testing/wire/field_value.ts";
+import type { RawClient, Received } from "./raw_client.ts";
+
+/** Publishes a text to a queue on channel 1. */
+export function publish(
+  client: RawClient,
+  routingKey: string,
+  ...[body, properties = {}]: [string, PropertyChanges?]
+): void {
+  client.send(1, "basic.publish", { routingKey }, {
+    body: new TextEncoder().encode(body),
+    properties,
+  });
+}
+
+/** Consumes a queue on channel 1. */
+export async function consume(client: RawClient, queue: string, consumerTag = "c"): Promise<void> {
+  await client.call(1, ["basic.consume", "basic.consume-ok"], { queue, consumerTag });
+}
+
+/** Gets a message on channel 1; a publish may still be on its way to the queue. */
+export async function get(
+  client: RawClient,
+  queue: string,
+): Promise<Received & { readonly name: "basic.get-ok" }> {
+  for (;;) {
+    client.send(1, "basic.get", { queue });
+    client.send(1, "channel.flow", { active: true });
+    await client.next(1, "channel.flow-ok");
+    const answer = client.received.find((item) => item.name === "basic.get-ok");
+    if (answer !== undefined) return await client.next(1, "basic.get-ok");
+    await client.next(1, "basic.get-empty");
+  }
+}
+
+/** Returns what `x-death` tells of the last death. */
+export function lastDeath(message: Received): { queue: string; reason: string; count: number } {
+  const deaths = message.properties?.headers.get("x-death");
+  const last = deaths?.type === "array" ? decodeArray(deaths.value)[0] : undefined;
+  const death = last?.type === "table" ? decodeTable(last.value) : new Map<string, FieldValue>();
+  return {
+    queue: textOf(death.get("queue")) ?? "",
+    reason: textOf(death.get("reason")) ?? "",
+    count: integerOf(death.get("count")) ?? 0,
+  };
+}
+
+/** Returns arguments with which a queue dead-letters into another, by name. */
+export function deadLetterEntries(routingKey: string): Record<string, FieldValue> {
+  return {
+    "x-dead-letter-exchange": longString(""),
+    "x-dead-letter-routing-key": longString(routingKey),
+  };
+}
+
+/** Returns arguments with which a queue dead-letters into another. */
+export function deadLetters(routingKey: string): Map<string, FieldValue> {
+  return table(deadLetterEntries(routingKey));
+}
+
+/** Returns the arguments of a quorum queue. */
+export function quorum(more: Record<string, FieldValue> = {}): Map<string, FieldValue> {
+  return table({ "x-queue-type": longString("quorum"), ...more });
+}
+
+/** Returns a field table. */
+export function table(entries: Record<string, FieldValue>): Map<string, FieldValue> {
+  return new Map(Object.entries(entries));
+}
+
+/** Returns an integer value. */
+export function integer(value: number): FieldValue {
+  return { type: "signedint", value: BigInt(value) };
+}
