@@ -174,6 +174,7 @@ Deno.test("RpcServer.close() consumes no more once it has been cut off", async (
   await using proxy = TcpProxy.start();
   const gate = Promise.withResolvers<void>();
   await using pair = await startPair({ wait: () => gate.promise }, { url: proxy.url });
+  using _opened = { [Symbol.dispose]: () => gate.resolve() };
   const attempts = (connection: string) =>
     pair.serverEvents.filter((event) =>
       event.type === "reconnecting" && event.connection === connection
