@@ -1,10 +1,9 @@
 /** One broker of the comparison: runs operations and tells in plain words what came of them. @module */
 
-import type { BasicProperties } from "../../../testing/wire/basic_properties.ts";
-import { decodeArray, decodeTable } from "../../../testing/wire/field_table.ts";
-import { type FieldTable, type FieldValue, textOf } from "../../../testing/wire/field_value.ts";
+import { textOf } from "../../../testing/wire/field_value.ts";
 import type { MethodName } from "../../../testing/wire/methods.ts";
-import { RawClient, type Received } from "../helpers/raw_client.ts";
+import { RawClient, type Received, type Sparse } from "../helpers/raw_client.ts";
+import { describe, originOf } from "./describe.ts";
 import type { Operation, Place, RandomMessage } from "./operations.ts";
 
 /** What ends the wait for an operation or a barrier. */
@@ -33,7 +32,11 @@ export class Side implements Disposable {
   readonly #url: string;
   readonly #clients: (RawClient | undefined)[] = [];
   readonly #channels = new Map<string, ChannelState>();
+  /** What RabbitMQ says of quorum queues includes who has got a message and not settled it. */
+  readonly #quorumQueues = new Set<string>();
   #outcome: Outcome = new Map();
+  /** After a connection was ended, RabbitMQ's channels may have handed messages to each other. */
+  #wasEnded = false;
 
   constructor(url: string) {
     this.#url = url;
@@ -47,6 +50,7 @@ export class Side implements Disposable {
   /** Runs an operation and returns what is known to have come of it so far. */
   async run(operation: Operation): Promise<Outcome> {
     this.#outcome = new Map();
+    this.#noteQuorum(operation);
     const client = await this.#client(operation);
     if (operation.type === "close-connection") await this.#closeChannels(operation.connection);
     this.#send(client, operation);
@@ -100,7 +104,7 @@ export class Side implements Disposable {
         client.send(1, "channel.flow", { active: true });
         await client.next(1, "channel.flow-ok").catch(() => {});
         const [answer] = client.takeAll();
-        const text = answer === undefined ? "nothing" : describe(answer);
+        const text = answer === undefined ? "nothing" : this.#tell(answer);
         lines.push(`${queue} ${originOf(answer)}: ${text}`);
         if (answer?.name !== "basic.get-ok") break;
       }
@@ -250,6 +254,7 @@ export class Side implements Disposable {
         this.#channels.delete(key);
         break;
       case "connection.close":
+        this.#wasEnded = true;
         client?.send(0, "connection.close-ok");
         this.#forget(connection);
         break;
@@ -258,7 +263,21 @@ export class Side implements Disposable {
         break;
       default:
     }
-    this.#add(`${key} ${item.name === "basic.return" ? "returns" : "answers"}`, describe(item));
+    this.#add(`${key} ${item.name === "basic.return" ? "returns" : "answers"}`, this.#tell(item));
+  }
+
+  #noteQuorum(operation: Operation): void {
+    if (operation.type !== "method" || operation.name !== "queue.declare") return;
+    const { queue = "", arguments: table }: Sparse<"queue.declare"> = operation.values;
+    if (textOf(table?.get("x-queue-type")) === "quorum") this.#quorumQueues.add(queue);
+  }
+
+  #tell(item: Received): string {
+    let text = describe(item);
+    if (item.name === "queue.declare-ok" && this.#quorumQueues.has(item.arguments.queue)) {
+      text = text.replace(/"consumerCount":\d+/, "");
+    }
+    return this.#wasEnded ? text.replace(/"redelivered":\w+,/, "") : text;
   }
 
   #forget(connection: number): void {
@@ -271,7 +290,7 @@ export class Side implements Disposable {
 
   #noteDelivery(key: string, item: Received): void {
     if (item.name !== "basic.deliver" && item.name !== "basic.get-ok") return;
-    const text = describe(item);
+    const text = this.#tell(item);
     const from = item.name === "basic.deliver" ? item.arguments.consumerTag : "get";
     const unsettled = this.#channels.get(key)?.unsettled;
     let name = `${from} ${new TextDecoder().decode(item.body)}`;
@@ -327,55 +346,4 @@ function contentOf(message: RandomMessage): Parameters<RawClient["send"]>[3] {
     body: new TextEncoder().encode(id),
     properties: { expiration, priority, headers, deliveryMode: persistent ? 2 : 1 },
   };
-}
-
-/** Tells what a method says, without what differs from run to run. */
-export function describe({ name, arguments: values, properties, body }: Received): string {
-  const shown = { ...values, deliveryTag: undefined };
-  if (name === "basic.get-ok") Object.assign(shown, { messageCount: undefined });
-  const content = properties === undefined
-    ? ""
-    : ` ${describeProperties(properties)} ${new TextDecoder().decode(body)}`;
-  // Queues race for delivery tags, so a tag says nothing across brokers.
-  const text = JSON.stringify(shown).replace(/unknown delivery tag \d+/, "unknown delivery tag");
-  return `${name} ${text}${content}`;
-}
-
-/** Dead letters of a queue race with what others publish: RabbitMQ's queues are processes. */
-function originOf(item: Received | undefined): string {
-  const deaths = item?.properties?.headers.get("x-death");
-  const last = deaths?.type === "array" ? decodeArray(deaths.value)[0] : undefined;
-  if (last?.type !== "table") return "";
-  return `from ${textOf(decodeTable(last.value).get("queue"))}`;
-}
-
-function describeProperties(properties: BasicProperties): string {
-  const texts = (["expiration", "replyTo", "correlationId"] as const).map((name) =>
-    properties.text(name)
-  );
-  return JSON.stringify([
-    properties.isPersistent,
-    properties.priority,
-    texts,
-    plain(properties.headers),
-  ]);
-}
-
-function plain(table: FieldTable): unknown {
-  return Object.fromEntries(
-    [...table].map(([key, value]) => [key, key === "time" ? "time" : plainValue(value)]),
-  );
-}
-
-function plainValue(value: FieldValue): unknown {
-  switch (value.type) {
-    case "table":
-      return plain(decodeTable(value.value));
-    case "array":
-      return decodeArray(value.value).map(plainValue);
-    case "longstr":
-      return new TextDecoder().decode(value.value);
-    default:
-      return `${value.type} ${value.value}`;
-  }
 }

@@ -1,0 +1,57 @@
+/** What a broker sent, in plain words that can be compared. @module */
+
+import type { BasicProperties } from "../../../testing/wire/basic_properties.ts";
+import { decodeArray, decodeTable } from "../../../testing/wire/field_table.ts";
+import { type FieldTable, type FieldValue, textOf } from "../../../testing/wire/field_value.ts";
+import type { Received } from "../helpers/raw_client.ts";
+
+/** Tells what a method says, without what differs from run to run. */
+export function describe({ name, arguments: values, properties, body }: Received): string {
+  const shown = { ...values, deliveryTag: undefined };
+  if (name === "basic.get-ok") Object.assign(shown, { messageCount: undefined });
+  const content = properties === undefined
+    ? ""
+    : ` ${describeProperties(properties)} ${new TextDecoder().decode(body)}`;
+  // Queues race for delivery tags, so a tag says nothing across brokers.
+  const text = JSON.stringify(shown).replace(/unknown delivery tag \d+/, "unknown delivery tag");
+  return `${name} ${text}${content}`;
+}
+
+/** Dead letters of a queue race with what others publish: RabbitMQ's queues are processes. */
+export function originOf(item: Received | undefined): string {
+  const deaths = item?.properties?.headers.get("x-death");
+  const last = deaths?.type === "array" ? decodeArray(deaths.value)[0] : undefined;
+  if (last?.type !== "table") return "";
+  return `from ${textOf(decodeTable(last.value).get("queue"))}`;
+}
+
+function describeProperties(properties: BasicProperties): string {
+  const texts = (["expiration", "replyTo", "correlationId"] as const).map((name) =>
+    properties.text(name)
+  );
+  return JSON.stringify([
+    properties.isPersistent,
+    properties.priority,
+    texts,
+    plain(properties.headers),
+  ]);
+}
+
+function plain(table: FieldTable): unknown {
+  return Object.fromEntries(
+    [...table].map(([key, value]) => [key, key === "time" ? "time" : plainValue(value)]),
+  );
+}
+
+function plainValue(value: FieldValue): unknown {
+  switch (value.type) {
+    case "table":
+      return plain(decodeTable(value.value));
+    case "array":
+      return decodeArray(value.value).map(plainValue);
+    case "longstr":
+      return new TextDecoder().decode(value.value);
+    default:
+      return `${value.type} ${value.value}`;
+  }
+}
