@@ -1,0 +1,114 @@
+import { assert, assertEquals } from "../../deps/std_assert.ts";
+import { fc } from "../../deps/fast_check.ts";
+import { z } from "../../deps/zod.ts";
+import { describeError, RpcError } from "../../errors.ts";
+import { ActiveRequests } from "../../internal/active_requests.ts";
+import type { AmqpDelivery } from "../../internal/amqp.ts";
+import { resolveCallSettings, resolveTerms, toRequest } from "../../internal/call_terms.ts";
+import { Delivery } from "../../internal/delivery.ts";
+import { readCallback, readCancel, readRequest, replyMessage } from "../../internal/envelope.ts";
+import { readTicket, ticketSubject } from "../../internal/named_callbacks.ts";
+import { OutputReader } from "../../internal/output_reader.ts";
+import type { CallRequest } from "../../internal/pending_call.ts";
+import { PendingCalls } from "../../internal/pending_calls.ts";
+import { Procedures } from "../../internal/procedures.ts";
+import { ReplyCache } from "../../internal/reply_cache.ts";
+import { isExpired } from "../../internal/request_context.ts";
+import { RequestRunner } from "../../internal/request_runner.ts";
+import { msgpackCodec } from "../../msgpack.ts";
+import { procedure } from "../../schema.ts";
+import { within } from "../helpers/eventually.ts";
+import { type Envelope, envelopes, KNOWN_IDS, RUNS, SEED } from "./envelopes.ts";
+
+const LIMIT_MS = 300_000;
+const PARAMETERS = { numRuns: RUNS, seed: SEED };
+
+const handlers = {
+  echo: (input: unknown) => input,
+  fail() {
+    throw new RangeError("Cannot");
+  },
+  throwInput(input: unknown) {
+    throw input;
+  },
+  area: procedure({ input: z.object({ width: z.number() }) }, ({ width }) => width * width),
+  odd: (input: unknown) => new Map([[input, input]]),
+};
+
+function newRunner(): RequestRunner {
+  return new RequestRunner({
+    procedures: new Procedures(handlers, undefined, [msgpackCodec]),
+    maxBodyBytes: 5_000,
+    cache: new ReplyCache({ maxEntries: 10, maxBytes: 1_000 }),
+    includeStack: false,
+  });
+}
+
+/** A delivery whose channel only looks like one. */
+function deliveryOf({ properties, body }: Envelope): Delivery {
+  const channel = { ack() {}, requeue() {} };
+  return new Delivery({ channel, properties, body, redelivered: true } as unknown as AmqpDelivery);
+}
+
+const settings = resolveCallSettings({ queue: "q", codec: msgpackCodec, maxBodyBytes: 4_000 });
+
+function callRequest(correlationId: string): CallRequest {
+  const draft = { awaits: "reply", correlationId, procedure: "echo", input: 1 } as const;
+  return toRequest(draft, resolveTerms({ timeoutMs: 3_600_000 }, settings), settings);
+}
+
+function waitFor(calls: PendingCalls, id: string): void {
+  // The last ones are given up when the test is over.
+  calls.add(callRequest(id)).reply.catch(() => {});
+}
+
+Deno.test(`A server has an answer to each of ${RUNS} odd requests`, async () => {
+  const runner = newRunner();
+  const requests = new ActiveRequests();
+  let outputs = 0;
+  const answersAll = fc.asyncProperty(envelopes, async (envelope) => {
+    const request = readRequest(envelope.properties);
+    const active = requests.add(request);
+    assertEquals(typeof isExpired(request), "boolean");
+    const cancelled = readCancel(envelope.properties);
+    if (cancelled !== undefined) requests.cancel(cancelled);
+    const reply = await runner.run(active, deliveryOf(envelope));
+    requests.delete(active);
+    assert(reply.type === "output" || reply.type === "error");
+    if (reply.type === "output") outputs++;
+    const { correlationId, replyTo = "q", callback } = request;
+    const message = replyMessage({ ...reply, correlationId, replyTo, callback });
+    assert(message.body.length <= 5_000);
+  });
+  await within(LIMIT_MS, "the requests", fc.assert(answersAll, PARAMETERS));
+  assertEquals(requests.size, 0);
+  assert(outputs > RUNS / 50, `only ${outputs} were run to their end`);
+});
+
+Deno.test(`A client makes sense of each of ${RUNS} odd replies`, async () => {
+  const calls = new PendingCalls(10, { start() {}, onAbandoned() {} });
+  const reader = new OutputReader(
+    settings,
+    {
+      outputs: { echo: z.unknown() },
+      errors: { TypeError: (remote) => new TypeError("own", { cause: remote }) },
+    },
+  );
+  let answered = 0;
+  const readsAll = fc.asyncProperty(envelopes, async ({ properties, body }) => {
+    for (const id of KNOWN_IDS) if (calls.get(id) === undefined) waitFor(calls, id);
+    const reply = { properties, body, ack() {} };
+    const call = calls.claim(properties.correlationId);
+    const ticket = readTicket(readCallback(properties) ?? "");
+    const subject = typeof call === "object" ? call : ticket && ticketSubject(ticket);
+    if (typeof call === "object") call.resolve(reply);
+    if (subject === undefined) return calls.countUnknown();
+    answered++;
+    const error = await reader.read(subject, reply).then(() => undefined, (error) => error);
+    assert(error === undefined || error instanceof RpcError || error.message === "own");
+    assertEquals(typeof describeError(error).message, "string");
+  });
+  await within(LIMIT_MS, "the replies", fc.assert(readsAll, PARAMETERS));
+  calls.rejectAll((call) => new RpcError("closed", "Enough", { call: call.report() }));
+  assert(answered > RUNS / 10, `only ${answered} were taken for replies`);
+});
