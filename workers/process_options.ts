@@ -13,7 +13,11 @@ export interface ProcessPermissions {
   readonly env?: PermissionScope;
   /** Native libraries; these break out of every limit. @default {false} */
   readonly ffi?: PermissionScope;
-  /** Hosts to import modules from at run time. @default {false} */
+  /**
+   * Hosts to import modules from.
+   *
+   * @default {those that Deno allows by itself, and those of this package and of the worker file}
+   */
   readonly import?: PermissionScope;
   /** Hosts to talk to. @default {false} */
   readonly net?: PermissionScope;
@@ -56,7 +60,8 @@ export function denoArguments(
   options: ProcessOptions,
   maxMemoryMb: number | undefined,
 ): string[] {
-  const { permissions = {}, denoArgs = [] } = options;
+  const { denoArgs = [] } = options;
+  const permissions = { import: importHosts(url), ...options.permissions };
   return [
     "run",
     "--quiet",
@@ -74,4 +79,23 @@ function permissionArgument([name, scope]: [string, PermissionScope | undefined]
   if (scope === undefined || scope === false) return [];
   if (scope === true) return [`--allow-${name}`];
   return scope.length === 0 ? [] : [`--allow-${name}=${scope.join(",")}`];
+}
+
+/** What Deno allows to import from if it is not told otherwise. */
+const DEFAULT_IMPORT_HOSTS = [
+  "deno.land",
+  "jsr.io",
+  "esm.sh",
+  "raw.esm.sh",
+  "cdn.jsdelivr.net",
+  "raw.githubusercontent.com",
+  "gist.githubusercontent.com",
+];
+
+/** Only needed where a module comes from a host that Deno does not know. */
+function importHosts(url: string): string[] | undefined {
+  const urls = [new URL(import.meta.url), new URL(url)];
+  const own = urls.filter(({ protocol }) => protocol.startsWith("http")).map(({ host }) => host);
+  if (own.every((host) => DEFAULT_IMPORT_HOSTS.includes(host))) return undefined;
+  return [...new Set([...DEFAULT_IMPORT_HOSTS, ...own])];
 }
