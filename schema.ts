@@ -16,7 +16,7 @@
  *     ({ width, height }) => width * height,
  *   ),
  * };
- * export type AreaContract = typeof procedures;
+ * type AreaContract = typeof procedures;
  * assertEquals(Object.keys(procedures), ["area"]);
  * ```
  *

@@ -1,7 +1,6 @@
 /** Our server with the same procedures: `echo` inline, `busy` and `slowFibonacci` in a pool. @module */
 
-import { RpcServer } from "../../mod.ts";
-import type { Durability } from "../../server.ts";
+import { type Durability, RpcServer } from "../../mod.ts";
 import { WorkerPool } from "../../workers/mod.ts";
 
 const [url = "", queue = "", durability = "transient", workers = "2"] = Deno.args;
