@@ -95,6 +95,8 @@ export class TestBroker implements AsyncDisposable {
   readonly #users = new Map<string, User>();
   readonly #virtualHosts = new Map<string, VirtualHost>();
   readonly #connections = new Set<Connection>();
+  /** Sockets outlive their connections when the peer keeps its side open. */
+  readonly #sockets = new Set<Socket>();
   #server: Server | undefined;
   #port: number;
   #connectionCount = 0;
@@ -190,6 +192,7 @@ export class TestBroker implements AsyncDisposable {
     const server = this.#server;
     this.#server = undefined;
     this.resetConnections();
+    for (const socket of this.#sockets) socket.destroy();
     for (const virtualHost of this.#virtualHosts.values()) virtualHost.dropTransient();
     if (server !== undefined) await new Promise((resolve) => server.close(resolve));
   }
@@ -250,8 +253,10 @@ export class TestBroker implements AsyncDisposable {
   }
 
   #accept(socket: Socket): void {
-    const isFull = this.#connections.size >= this.#limits.maxConnections;
+    const isFull = this.#sockets.size >= this.#limits.maxConnections;
     if (this.faults.refusesConnections || isFull) return void socket.destroy();
+    this.#sockets.add(socket);
+    socket.on("close", () => this.#sockets.delete(socket));
     const transport = new SocketTransport(socket);
     const connection = new Connection({
       number: ++this.#connectionCount,

@@ -36,6 +36,15 @@ Deno.test("TestBroker.close() may be called twice", async () => {
   assertEquals(broker.close(), broker.close());
 });
 
+Deno.test("TestBroker.close() waits for no peer that stays", async () => {
+  const broker = await TestBroker.start();
+  using peer = await Deno.connect({ hostname: "127.0.0.1", port: broker.port });
+  await peer.write(new TextEncoder().encode("GET / HTTP/1.1\r\n\r\n"));
+  const buffer = new Uint8Array(100);
+  while (await peer.read(buffer) !== null);
+  await broker.close();
+});
+
 Deno.test("TestBroker.url holds the first user, escaped", async () => {
   await using broker = await TestBroker.start({ users: [{ name: "a@b", password: "p/w" }] });
   assertEquals(broker.url, `amqp://a%40b:p%2Fw@127.0.0.1:${broker.port}`);
