@@ -164,8 +164,8 @@ export interface BatchOptions extends Pick<CallOptions, "timeoutMs" | "signal" |
 /** Options of {@linkcode RpcClient.close}. */
 export interface RpcClientCloseOptions {
   /**
-   * Time that pending calls have to end by themselves, in milliseconds. After it they reject with
-   * `closed`.
+   * Time that pending calls have to end by themselves, in milliseconds; `Infinity` is as long as they
+   * take. After it they reject with `closed`.
    *
    * @default {5_000}
    */

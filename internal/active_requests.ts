@@ -1,6 +1,7 @@
 /** The requests that a server has in hand, and whether anybody still wants them. @module */
 
 import { RpcError } from "../errors.ts";
+import { atMost } from "./at_most.ts";
 import { type IncomingRequest, SERVER_NAMED_PREFIX } from "./envelope.ts";
 
 /** Most cancellations and dead reply queues that are remembered for requests yet to come. */
@@ -89,9 +90,7 @@ export class ActiveRequests {
     if (this.#requests.size === 0) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#onIdle = resolve;
-    const timer = setTimeout(resolve, graceMs);
-    await promise;
-    clearTimeout(timer);
+    await atMost(graceMs, promise);
   }
 
   #drop(isMeant: (request: IncomingRequest) => boolean, reason: RpcError): void {

@@ -15,6 +15,7 @@ import {
   type Options,
 } from "../deps/amqplib.ts";
 import type { Body } from "../codec.ts";
+import { atMost } from "./at_most.ts";
 import type { BrokerAddress } from "./broker_address.ts";
 
 /** The properties of a message that we use. Source: AMQP 0-9-1, class basic. */
@@ -281,13 +282,9 @@ async function settleClose(
   close: () => Promise<void>,
   closed: Promise<unknown>,
 ): Promise<void> {
-  const { promise: expired, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, CLOSE_TIMEOUT_MS);
   try {
-    await Promise.race([close(), closed, expired]);
+    await atMost(CLOSE_TIMEOUT_MS, Promise.race([close(), closed]));
   } catch {
     // Already closed, which is what was wanted.
-  } finally {
-    clearTimeout(timer);
   }
 }

@@ -3,7 +3,10 @@
 /** Longest timer: beyond it `setTimeout` fires at once. */
 export const MAX_TIMEOUT_MS: number = 2 ** 31 - 1;
 
-/** Tells when the earliest of many deadlines has passed. */
+/**
+ * Tells when the earliest of many deadlines has passed. They are moments of `performance.now()`, as
+ * nobody sets that clock back.
+ */
 export class DeadlineTimer {
   readonly #onDue: () => number | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -12,19 +15,19 @@ export class DeadlineTimer {
   /**
    * Makes a timer that is not running.
    *
-   * @param onDue Ends whatever is due; returns the next deadline in Unix milliseconds, if any.
+   * @param onDue Ends whatever is due; returns the next deadline, if any.
    */
   constructor(onDue: () => number | undefined) {
     this.#onDue = onDue;
   }
 
-  /** Takes care that `onDue` is called no later than at this moment, in Unix milliseconds. */
+  /** Takes care that `onDue` is called no later than at this moment. */
   schedule(deadline: number): void {
     // A timer that is set earlier finds nothing due and is set anew: cheaper than to keep it exact.
     if (deadline >= this.#dueAt) return;
     clearTimeout(this.#timer);
     this.#dueAt = deadline;
-    this.#timer = setTimeout(() => this.#fire(), Math.max(0, deadline - Date.now()));
+    this.#timer = setTimeout(() => this.#fire(), Math.max(0, deadline - performance.now()));
   }
 
   /** Ends the timer. */

@@ -46,15 +46,17 @@ export interface CallOwner {
 /** A call that waits for its outcome, and gets exactly one. */
 export class PendingCall {
   readonly request: CallRequest;
-  /** Unix milliseconds; the clock started at `call()`. */
+  /** When the caller stops waiting, in Unix milliseconds: for the wire. */
   readonly deadline: number;
+  /** The same by `performance.now()`: for the timer. The clock started at `call()`. */
+  readonly dueAt: number;
   /** Settles with the reply, or rejects with the reason why there is none. */
   readonly reply: Promise<IncomingReply>;
   /** How often the request was published. */
   attempts = 0;
   /** How far the call has come. */
   phase: CallPhase = "not-published";
-  readonly #startedAt = Date.now();
+  readonly #startedAt = performance.now();
   readonly #resolve: (reply: IncomingReply) => void;
   readonly #reject: (reason: unknown) => void;
   readonly #owner: CallOwner;
@@ -64,7 +66,8 @@ export class PendingCall {
     const { promise, resolve, reject } = Promise.withResolvers<IncomingReply>();
     this.request = request;
     this.reply = promise;
-    this.deadline = this.#startedAt + request.timeoutMs;
+    this.deadline = Date.now() + request.timeoutMs;
+    this.dueAt = this.#startedAt + request.timeoutMs;
     this.#resolve = resolve;
     this.#reject = reject;
     this.#owner = owner;
@@ -79,7 +82,8 @@ export class PendingCall {
   /** What an error says of the call. */
   report(): CallReport {
     const { procedure, queue } = this.request;
-    return { procedure, queue, elapsedMs: Date.now() - this.#startedAt, phase: this.phase };
+    const elapsedMs = Math.round(performance.now() - this.#startedAt);
+    return { procedure, queue, elapsedMs, phase: this.phase };
   }
 
   /** Ends the call with a reply. Does nothing if it is settled. */

@@ -1,6 +1,7 @@
 /** Calls that wait for a reply, or for a place among those that do. @module */
 
 import { RpcError, RpcTimeoutError } from "../errors.ts";
+import { atMost } from "./at_most.ts";
 import { DeadlineTimer } from "./deadline_timer.ts";
 import { type CallRequest, PendingCall } from "./pending_call.ts";
 
@@ -72,7 +73,7 @@ export class PendingCalls {
       onSettled: (call) => this.#forget(call),
       onAbandoned: (call) => this.#owner.onAbandoned(call),
     });
-    this.#timer.schedule(call.deadline);
+    this.#timer.schedule(call.dueAt);
     if (this.#calls.size < this.#maxPending) this.#admit(call);
     else this.#waiting.set(request.correlationId, call);
     return call;
@@ -110,9 +111,7 @@ export class PendingCalls {
     if (this.size === 0 || graceMs <= 0) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#onEmpty = resolve;
-    const timer = setTimeout(resolve, graceMs);
-    await promise;
-    clearTimeout(timer);
+    await atMost(graceMs, promise);
   }
 
   /** Ends all calls, and the timer with them. */
@@ -129,11 +128,11 @@ export class PendingCalls {
   }
 
   #expireDue(): number | undefined {
-    const now = Date.now();
+    const now = performance.now();
     let next = Infinity;
     for (const call of [...this.#waiting.values(), ...this.#calls.values()]) {
-      if (call.deadline <= now) this.#expire(call);
-      else next = Math.min(next, call.deadline);
+      if (call.dueAt <= now) this.#expire(call);
+      else next = Math.min(next, call.dueAt);
     }
     return next === Infinity ? undefined : next;
   }
