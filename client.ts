@@ -36,6 +36,7 @@ import {
 } from "./internal/call_terms.ts";
 import { resolveConnectOptions } from "./internal/connect_settings.ts";
 import { safeObserver } from "./internal/emit.ts";
+import { readDeadLetterReason } from "./internal/envelope.ts";
 import { inOrder } from "./internal/in_order.ts";
 import {
   type NamedCallback,
@@ -126,7 +127,8 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
       const ticket = readTicket(callback);
       const { correlationId } = reply.properties;
       if (ticket === undefined || correlationId === undefined) return reply.ack();
-      const outcome = reader.read(ticketSubject(ticket), reply);
+      const phase = readDeadLetterReason(reply.properties) === undefined ? "replied" : "queued";
+      const outcome = reader.read(ticketSubject(ticket, phase), reply);
       const { name, procedure, context } = ticket;
       callbacks.add(correlationId, outcome, async (result) => {
         await named.run(name, result, { correlationId, procedure, context });

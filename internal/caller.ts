@@ -31,6 +31,8 @@ export class Caller {
   readonly #pendingCalls: PendingCalls;
   #connection: Connection<ClientSession> | undefined;
   #ended: RpcError | undefined;
+  /** Calls whose replies are left in the durable queue, for the next start. */
+  readonly #released = new Set<string>();
 
   private constructor(options: CallerOptions) {
     this.#options = options;
@@ -95,8 +97,11 @@ export class Caller {
   releaseNamed(): string[] {
     if (typeof this.#options.replyQueue !== "object") return [];
     const calls = this.#pendingCalls.started().filter(({ request }) => request.callback);
-    for (const call of calls) call.reject(CLOSED);
-    return calls.map(({ request }) => request.correlationId);
+    for (const call of calls) {
+      this.#released.add(call.request.correlationId);
+      call.reject(CLOSED);
+    }
+    return [...this.#released];
   }
 
   /** Refuses calls, waits for those under way, and disconnects. */
@@ -169,6 +174,7 @@ export class Caller {
 
   #accept(amqpDelivery: AmqpDelivery): void {
     const { properties, body } = amqpDelivery;
+    if (this.#released.has(properties.correlationId ?? "")) return;
     const reply = { properties, body, ack: this.#acknowledger(amqpDelivery) };
     const call = this.#pendingCalls.claim(properties.correlationId);
     if (call === "settled") return reply.ack();

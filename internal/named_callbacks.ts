@@ -1,7 +1,7 @@
 /** Callbacks by name, for replies that may come after a restart. @module */
 
 import { jsonCodec } from "../codec.ts";
-import type { CallReport } from "../errors.ts";
+import type { CallPhase, CallReport } from "../errors.ts";
 import type { CallCallback, CallResult } from "./callback_registry.ts";
 import type { CallSubject } from "./call_outcome.ts";
 
@@ -98,7 +98,7 @@ export function readTicket(text: string): CallbackTicket | undefined {
 }
 
 /** The call of a ticket, as far as an error has to tell of it. */
-export function ticketSubject(ticket: CallbackTicket): CallSubject {
+export function ticketSubject(ticket: CallbackTicket, phase: CallPhase = "replied"): CallSubject {
   const { procedure, queue, immediate, startedAt } = ticket;
   return {
     request: { procedure, immediate },
@@ -106,7 +106,7 @@ export function ticketSubject(ticket: CallbackTicket): CallSubject {
       procedure,
       queue,
       elapsedMs: Date.now() - startedAt,
-      phase: "replied",
+      phase,
     }),
   };
 }

@@ -1,0 +1,201 @@
+import { type CallResult, type NamedReply, RpcClient, RpcError, RpcServer } from "../../mod.ts";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "../../deps/std_assert.ts";
+import { AmqpPeer } from "../helpers/amqp_peer.ts";
+import { brokerUrl, deleteQueue, randomQueue } from "../helpers/broker.ts";
+import { startChild } from "../helpers/child.ts";
+import { eventually } from "../helpers/eventually.ts";
+
+const CLIENT = new URL("../fixtures/callback_process.ts", import.meta.url);
+
+interface Received {
+  readonly result: CallResult<unknown>;
+  readonly reply: NamedReply;
+}
+
+/** A request queue and a durable reply queue, and what it takes to use them. */
+async function startPlace() {
+  await using stack = new AsyncDisposableStack();
+  const [queue, name] = [randomQueue(), randomQueue()];
+  for (const each of [queue, name]) stack.defer(() => deleteQueue(each));
+  const peer = stack.use(await AmqpPeer.open());
+  const returns = { "x-dead-letter-exchange": "rpc.returns", "x-queue-type": "quorum" };
+  const owned = stack.move();
+  return {
+    queue,
+    name,
+    peer,
+    connect: () =>
+      RpcClient.connect(brokerUrl(), { queue, replyQueue: { name, durable: true as const } }),
+    /** What the server will declare, too. */
+    declare: () => peer.declareQueue(queue, { durable: true, arguments: returns }),
+    serve: (work: (input: unknown) => unknown) =>
+      RpcServer.listen(brokerUrl(), { queue, handlers: { work } }),
+    startChild: (mode: string, ...input: string[]) =>
+      startChild(CLIENT, { args: [brokerUrl(), queue, name, mode, ...input] }),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+/** Registers a callback and collects what it gets. */
+function collect(client: RpcClient): Received[] {
+  const received: Received[] = [];
+  client.registerCallback("save", (result, reply) => received.push({ result, reply }));
+  return received;
+}
+
+Deno.test("A named callback gets its reply, with its context", async () => {
+  await using place = await startPlace();
+  await using _server = await place.serve((n) => n);
+  await using client = await place.connect();
+  const received = collect(client);
+  const context = { order: 2n ** 64n };
+  const correlationId = client.callAsync("work", 1, "save", { callbackContext: context });
+  await eventually(() => assertEquals(received.length, 1));
+  assertEquals(received, [{
+    result: { ok: true, output: 1 },
+    reply: { correlationId, procedure: "work", context },
+  }]);
+});
+
+Deno.test("A reply waits for the next start of a client that closed", async () => {
+  await using place = await startPlace();
+  await place.declare();
+  const first = await place.connect();
+  const early = collect(first);
+  const correlationId = first.callAsync("work", 1, "save", { callbackContext: "order 7" });
+  await first.notify("work", "marker");
+  await first.close();
+  await using _server = await place.serve((n) => n);
+  await eventually(async () => assertEquals(await place.peer.countMessages(place.name), 1));
+  await using second = await place.connect();
+  const received = collect(second);
+  await eventually(() => assertEquals(received.length, 1));
+  assertEquals(received, [{
+    result: { ok: true, output: 1 },
+    reply: { correlationId, procedure: "work", context: "order 7" },
+  }]);
+  assertEquals(early, []);
+});
+
+Deno.test("A reply that comes while its client closes is not lost", async () => {
+  const gate = Promise.withResolvers<void>();
+  await using place = await startPlace();
+  await using server = await place.serve(async (input) => {
+    if (input === "slow") await gate.promise;
+    return input;
+  });
+  const first = await place.connect();
+  const early = collect(first);
+  const slow = first.call("work", "slow");
+  first.callAsync("work", "named", "save");
+  const closing = first.close();
+  await eventually(() => assertEquals(server.stats().succeeded, 1));
+  gate.resolve();
+  assertEquals(await slow, "slow");
+  await closing;
+  await using second = await place.connect();
+  const received = collect(second);
+  await eventually(() => assertEquals(received.length, 1));
+  assertEquals([received[0]?.result, early], [{ ok: true, output: "named" }, []]);
+});
+
+Deno.test("A reply waits for the next start of a client that was killed", async () => {
+  await using place = await startPlace();
+  await place.declare();
+  await using killed = place.startChild("run", "7");
+  await killed.line("called");
+  killed.kill("SIGKILL");
+  await killed.status;
+  await using _server = await place.serve((n) => n);
+  await using next = place.startChild("run");
+  await next.line('callback ["7",{"order":7}]');
+});
+
+Deno.test("A reply comes again if its client is killed in the callback", async () => {
+  await using place = await startPlace();
+  await using _server = await place.serve((n) => n);
+  await using killed = place.startChild("hang", "7");
+  await killed.line('callback ["7",{"order":7}]');
+  killed.kill("SIGKILL");
+  await killed.status;
+  await using next = place.startChild("run");
+  await next.line('callback ["7",{"order":7}]');
+});
+
+Deno.test("A request that expired while its client was away says so", async () => {
+  await using place = await startPlace();
+  await place.declare();
+  const first = await place.connect();
+  collect(first);
+  first.callAsync("work", 1, "save", { timeoutMs: 200, callbackContext: 7 });
+  await first.notify("work", "marker");
+  await first.close();
+  await eventually(async () => assertEquals(await place.peer.countMessages(place.name), 1));
+  await using second = await place.connect();
+  const received = collect(second);
+  await eventually(() => assertEquals(received.length, 1));
+  const [{ result, reply } = {}] = received;
+  assert(result !== undefined && !result.ok && result.error instanceof RpcError);
+  const { code, call } = result.error;
+  assertEquals([code, call?.phase, call?.procedure], ["expired", "queued", "work"]);
+  assertEquals([reply?.context, call?.queue], [7, place.queue]);
+});
+
+Deno.test("A callback that fails is told of, and its reply is gone", async () => {
+  await using place = await startPlace();
+  await using _server = await place.serve((n) => n);
+  const errors: unknown[] = [];
+  await using client = await RpcClient.connect(brokerUrl(), {
+    queue: place.queue,
+    replyQueue: { name: place.name, durable: true },
+    onEvent: (event) => event.type === "callback-failed" && errors.push(event.error),
+  });
+  const error = new Error("Cannot save");
+  client.registerCallback("save", () => Promise.reject(error));
+  client.callAsync("work", 1, "save");
+  await eventually(() => assertEquals(errors, [error]));
+  await client.close();
+  assertEquals(await place.peer.countMessages(place.name), 0);
+});
+
+Deno.test("RpcClient.connect() refuses a durable reply queue in use", async () => {
+  await using place = await startPlace();
+  await using first = await place.connect();
+  const error = await assertRejects(() => place.connect(), RpcError, place.name);
+  assertEquals([error.code, error.retryable], ["misconfigured", true]);
+  assertStringIncludes(error.message, "give each its own name");
+  await first.close();
+  await using _second = await place.connect();
+});
+
+Deno.test("RpcClient.callAsync() wants the name of a registered callback", async () => {
+  await using place = await startPlace();
+  await using client = await place.connect();
+  const call = () => client.callAsync("work", 1, "save");
+  assertThrows(call, TypeError, 'callback "save" is not registered');
+  collect(client);
+  assertThrows(() => collect(client), TypeError, "there is one of that name");
+  const context = { when: new Date() };
+  const odd = () => client.callAsync("work", 1, "save", { callbackContext: context });
+  assertThrows(odd, RpcError, "$.context.when");
+  assertEquals(client.pending, 0);
+});
+
+Deno.test("A client takes out replies that are nobody's", async () => {
+  await using place = await startPlace();
+  await using client = await place.connect();
+  for (const callback of ["not a ticket", "{}", "[]", 7]) {
+    const headers = { "rpc-callback": callback };
+    await place.peer.send(place.name, "1", { correlationId: "stranger", headers });
+  }
+  await place.peer.send(place.name, "1");
+  await eventually(() => assertEquals(client.stats().unknownReplies, 2));
+  await client.close();
+  assertEquals(await place.peer.countMessages(place.name), 0);
+});
