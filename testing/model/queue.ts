@@ -10,8 +10,8 @@ import { ReadyMessages } from "./ready_messages.ts";
 /** Why a queue gave a message up; the texts are those of `x-death`. */
 export type DeathReason = "rejected" | "expired" | "maxlen" | "delivery_limit";
 
-/** How deliveries end. */
-export type SettleOutcome = "ack" | "reject" | "requeue";
+/** How deliveries end; those of a channel that ends are returned, not requeued. */
+export type SettleOutcome = "ack" | "reject" | "requeue" | "return";
 
 /** A delivery to be settled; without a consumer it came from `basic.get`. */
 export interface Settlement {
@@ -155,7 +155,7 @@ export class Queue {
       this.#consumers.resume(consumer);
     }
     if (outcome === "reject") this.#deadLetter(entries, "rejected");
-    if (outcome === "requeue") this.#requeue(entries);
+    if (outcome === "requeue" || outcome === "return") this.#putBack(entries, outcome);
     this.run();
   }
 
@@ -210,8 +210,10 @@ export class Queue {
     this.#isDelivering = false;
   }
 
-  #requeue(entries: readonly QueuedMessage[]): void {
+  #putBack(entries: readonly QueuedMessage[], outcome: "requeue" | "return"): void {
     const { type, deliveryLimit = Infinity } = this.declaration.settings;
+    // Where nothing limits redeliveries, RabbitMQ lets others have their turn first.
+    const goesToEnd = type === "quorum" && deliveryLimit === Infinity && outcome === "requeue";
     for (const entry of entries) {
       entry.redelivered = true;
       if (type === "quorum" && ++entry.deliveryCount > deliveryLimit) {
@@ -219,7 +221,8 @@ export class Queue {
         continue;
       }
       this.#host.countBytes(entry.message.body.length);
-      this.#ready.putBack(entry);
+      if (goesToEnd) this.#ready.push(entry);
+      else this.#ready.putBack(entry);
     }
     this.#dropOverflow();
   }

@@ -227,7 +227,7 @@ export class Channel implements DeliverySink {
     this.transaction?.rollback();
     const batch = this.takeAllDeliveries();
     for (const { consumer, queue } of subscriptions) queue.removeConsumer(consumer);
-    batch.settle("requeue");
+    batch.settle("return");
   }
 
   #add(deliveryTag: number, delivery: Delivery): void {

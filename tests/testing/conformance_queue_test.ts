@@ -147,6 +147,29 @@ onBothBrokers("Queue counts redeliveries up to its limit if quorum", async ({ op
   await client.call(1, ["queue.delete", "queue.delete-ok"], { queue });
 });
 
+for (
+  const [what, limit, expected] of [
+    ["end", {}, ["b", "a"]],
+    ["head", { "x-delivery-limit": integer(5) }, ["a", "b"]],
+  ] as const
+) {
+  const title = `Queue of type quorum requeues to its ${what}`;
+  onBothBrokers(
+    `${title}, ${"x-delivery-limit" in limit ? "limited" : "unlimited"}`,
+    async (bench) => {
+      const client = await bench.open();
+      const queue = bench.name;
+      await declareQueue(client, { queue, durable: true, arguments: quorum(limit) });
+      for (const body of ["a", "b"]) publish(client, queue, body);
+      const { arguments: { deliveryTag } } = await get(client, queue);
+      client.send(1, "basic.nack", { deliveryTag, requeue: true });
+      const bodies = [textOfBody(await get(client, queue)), textOfBody(await get(client, queue))];
+      assertEquals(bodies, [...expected]);
+      await client.call(1, ["queue.delete", "queue.delete-ok"], { queue });
+    },
+  );
+}
+
 onBothBrokers("Queue dead-letters to a headers exchange", async ({ open, name }) => {
   const client = await open();
   await client.call(1, ["exchange.declare", "exchange.declare-ok"], {
