@@ -2,8 +2,9 @@
 
 /**
  * Starts an operation for each input, so many at a time, and yields the outputs in the order of
- * the inputs. Operations that are done wait for slower ones before them, twice `concurrency` at
- * most, so that one slow operation does not leave the others' places empty.
+ * the inputs, each as soon as it and those before it are there. Operations that are done wait for
+ * slower ones before them, twice `concurrency` at most, so that one slow operation does not leave
+ * the others' places empty. The first failure ends it at once, whatever its place in the order.
  *
  * @param inputs The inputs, taken as they are needed.
  * @param concurrency Most operations that run at a time.
@@ -15,13 +16,111 @@ export async function* inOrder<Input, Output>(
   start: (input: Input) => Promise<Output>,
 ): AsyncGenerator<Output, void, undefined> {
   const gate = new Gate(concurrency);
-  const outputs: Promise<Output>[] = [];
-  for await (const input of inputs) {
-    outputs.push(owned(gate.run(() => start(input))));
-    const oldest = outputs.length >= 2 * concurrency ? outputs.shift() : undefined;
-    if (oldest !== undefined) yield await oldest;
+  const line = new Line<Output>(2 * concurrency);
+  const feeding = feed(inputs, line, (input) => gate.run(() => start(input)));
+  try {
+    for (let next = line.next(); next !== undefined; next = line.next()) {
+      const output = await next;
+      if (output === undefined) continue;
+      line.shift();
+      yield output.value;
+    }
+    await feeding;
+  } finally {
+    // Not waited for: inputs that never come must not hold up whoever leaves.
+    line.close();
   }
-  for (const output of outputs) yield await output;
+}
+
+/** Never rejects: what goes wrong goes down the line. */
+async function feed<Input, Output>(
+  inputs: Iterable<Input> | AsyncIterable<Input>,
+  line: Line<Output>,
+  start: (input: Input) => Promise<Output>,
+): Promise<void> {
+  try {
+    for await (const input of inputs) {
+      line.add(start(input));
+      if (!await line.hasRoom()) return;
+    }
+    line.end();
+  } catch (error) {
+    line.fail(error);
+  }
+}
+
+/** What the reader of a {@linkcode Line} gets: an output, or nothing but a reason to look again. */
+type Next<Output> = Promise<{ readonly value: Output } | undefined>;
+
+/** Outputs in order, between those who make them and the one who reads them. */
+class Line<Output> {
+  readonly #maxLength: number;
+  readonly #places: PromiseWithResolvers<{ readonly value: Output }>[] = [];
+  #state: "open" | "ended" | "closed" = "open";
+  #failure: { readonly error: unknown } | undefined;
+  #changed = Promise.withResolvers<undefined>();
+
+  constructor(maxLength: number) {
+    this.#maxLength = maxLength;
+  }
+
+  /** Takes an output's place. */
+  add(output: Promise<Output>): void {
+    const place = Promise.withResolvers<{ readonly value: Output }>();
+    // A failure behind the one that ends the line has nobody to see it.
+    place.promise.catch(() => {});
+    this.#places.push(place);
+    output.then((value) => place.resolve({ value }), (error) => this.fail(error));
+    this.#notify();
+  }
+
+  /** Waits for room; tells whether the line goes on. */
+  async hasRoom(): Promise<boolean> {
+    while (this.#isGoingOn() && this.#places.length >= this.#maxLength) await this.#changed.promise;
+    return this.#isGoingOn();
+  }
+
+  /** The oldest output; `undefined` if there is none any more. */
+  next(): Next<Output> | undefined {
+    const [oldest] = this.#places;
+    if (oldest !== undefined) return oldest.promise;
+    if (this.#failure !== undefined) return Promise.reject(this.#failure.error);
+    return this.#state === "open" ? this.#changed.promise : undefined;
+  }
+
+  /** Gives the place of the oldest output up. */
+  shift(): void {
+    this.#places.shift();
+    this.#notify();
+  }
+
+  /** Ends the line after its last place. */
+  end(): void {
+    if (this.#state === "open") this.#state = "ended";
+    this.#notify();
+  }
+
+  /** Ends the line at once: what is not there yet never comes. */
+  fail(error: unknown): void {
+    this.#failure ??= { error };
+    for (const { reject } of this.#places) reject(error);
+    this.#notify();
+  }
+
+  /** Tells that nobody reads any more. */
+  close(): void {
+    this.#state = "closed";
+    this.#notify();
+  }
+
+  #isGoingOn(): boolean {
+    return this.#state === "open" && this.#failure === undefined;
+  }
+
+  #notify(): void {
+    this.#changed.resolve(undefined);
+    this.#changed = Promise.withResolvers();
+  }
 }
 
 /** Lets so many operations run at a time, the others in turn. */
@@ -44,10 +143,4 @@ class Gate {
       else next();
     }
   }
-}
-
-/** A failure behind the one that ends the loop has nobody to see it. */
-function owned<Output>(output: Promise<Output>): Promise<Output> {
-  output.catch(() => {});
-  return output;
 }
