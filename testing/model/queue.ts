@@ -108,15 +108,17 @@ export class Queue {
     if (this.#ready.length === 0 && this.#deliverAtOnce(entry)) return true;
     this.#host.countBytes(message.body.length);
     this.#ready.push(entry);
-    this.#dropOverflow();
-    this.run();
+    const hasDropped = this.#dropOverflow();
+    // As RabbitMQ does: behind others a message is not looked at, be it first of its priority.
+    if (hasDropped || this.#ready.length === 1) this.run();
     return true;
   }
 
   /** Takes the next message out, as for `basic.get`. */
   get(noAck: boolean): QueuedMessage | undefined {
     this.touch();
-    this.#dropExpired();
+    // A classic queue gives even an expired message, if its time has only just come.
+    if (this.declaration.settings.type === "quorum") this.#dropExpired();
     const entry = this.#shift();
     if (entry !== undefined && !noAck) this.#unacked.add(entry);
     this.#dropExpired();
@@ -272,15 +274,19 @@ export class Queue {
     return !fits;
   }
 
-  #dropOverflow(): void {
+  /** Drops what is too much; tells whether it did. */
+  #dropOverflow(): boolean {
     const { overflow, maxLength = Infinity, maxLengthBytes = Infinity } = this.declaration.settings;
-    if (overflow !== "drop-head") return;
+    if (overflow !== "drop-head") return false;
+    let hasDropped = false;
     while (this.#ready.length > maxLength || this.#ready.bytes > maxLengthBytes) {
       const dropped = this.#ready.dropHead();
-      if (dropped === undefined) return;
+      if (dropped === undefined) break;
+      hasDropped = true;
       this.#host.countBytes(-dropped.message.body.length);
       this.#deadLetter([dropped], "maxlen");
     }
+    return hasDropped;
   }
 
   #dropExpired(): void {

@@ -115,6 +115,15 @@ onBothBrokers("Queue expires a TTL of 0 unless it can deliver at once", async ({
   assertEquals(delivery.arguments.consumerTag, "live");
 });
 
+onBothBrokers("Queue with priorities expires late what is not its first", async ({ open }) => {
+  const client = await open();
+  const priorities = table({ "x-max-priority": integer(3) });
+  const queue = await declareQueue(client, { exclusive: true, arguments: priorities });
+  publish(client, queue, "first");
+  publish(client, queue, "expired", { priority: 3, expiration: "0" });
+  assertEquals(textOfBody(await get(client, queue)), "expired");
+});
+
 onBothBrokers("Queue with x-expires ends when it is unused", async ({ open }) => {
   const client = await open();
   const queue = await declareQueue(client, { arguments: table({ "x-expires": integer(50) }) });
