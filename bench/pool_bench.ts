@@ -1,8 +1,9 @@
 /**
  * Compares worker pools: `deno run -A bench/pool_bench.ts [rounds] [chart.svg]`.
  *
- * All of them run the same tasks on two workers in one process, in turns, so that whatever else
- * the machine does hits each alike. Printed are medians over the rounds.
+ * All of them run the same tasks on two workers in one process, in turns, each right after the
+ * bare limit, so that whatever else the machine does hits both alike. Printed are the medians over
+ * the rounds: of the rate, and of its share of the limit.
  *
  * @module
  */
@@ -11,6 +12,17 @@ import { callInTurn, callsPerSecond } from "./measure.ts";
 import { barChart, type BarGroup } from "./pool/chart.ts";
 import { type Contender, CONTENDERS, type Run } from "./pool/contenders.ts";
 import { median } from "./statistics.ts";
+
+const LIMIT = "bare postMessage";
+
+/** One scenario, measured. */
+interface Result extends BarGroup {
+  readonly bars: readonly {
+    readonly label: string;
+    readonly value: number;
+    readonly share: number;
+  }[];
+}
 
 interface Scenario {
   readonly title: string;
@@ -22,21 +34,21 @@ const SCENARIOS: readonly Scenario[] = [
   {
     title: "trivial task, 256 in flight: tasks/s",
     measure: (run) =>
-      callsPerSecond(() => run("add", { a: 1, b: 2 }), { count: 30_000, inFlight: 256 }),
+      callsPerSecond(() => run("add", { a: 1, b: 2 }), { count: 20_000, inFlight: 256 }),
   },
   {
     title: "trivial task, one at a time: tasks/s",
     measure: async (run) =>
-      1_000 / median(await callInTurn(() => run("add", { a: 1, b: 2 }), 3_000)),
+      1_000 / median(await callInTurn(() => run("add", { a: 1, b: 2 }), 2_000)),
   },
   {
     title: "2 ms task, 32 in flight: tasks/s",
-    measure: (run) => callsPerSecond(() => run("fib", 27), { count: 600, inFlight: 32 }),
+    measure: (run) => callsPerSecond(() => run("fib", 27), { count: 250, inFlight: 32 }),
   },
 ];
 
 if (import.meta.main) {
-  const [rounds = "5", chartFile] = Deno.args;
+  const [rounds = "7", chartFile] = Deno.args;
   const groups = await compare(Number(rounds));
   printTable(groups);
   if (chartFile !== undefined) await Deno.writeTextFile(chartFile, barChart(groups));
@@ -44,23 +56,37 @@ if (import.meta.main) {
   Deno.exit(0);
 }
 
-async function compare(rounds: number): Promise<BarGroup[]> {
+async function compare(rounds: number): Promise<Result[]> {
   const open: [string, Contender][] = [];
   for (const [name, start] of Object.entries(CONTENDERS)) open.push([name, await start()]);
   for (const [, { run }] of open) await warmUp(run);
-  const groups: BarGroup[] = [];
+  const limit = open.find(([name]) => name === LIMIT)?.[1].run;
+  if (limit === undefined) throw new Error(`Cannot compare as "${LIMIT}" is missing`);
+  const results: Result[] = [];
   for (const { title, measure } of SCENARIOS) {
-    const values = new Map(open.map(([name]) => [name, new Array<number>()]));
+    const measured = open.map(([label, { run }]) => ({
+      label,
+      run,
+      rates: new Array<number>(),
+      shares: new Array<number>(),
+    }));
     for (let round = 0; round < rounds; round++) {
-      for (const [name, { run }] of open) values.get(name)?.push(await measure(run));
+      for (const { run, rates, shares } of measured) {
+        const limitRate = await measure(limit);
+        const rate = run === limit ? limitRate : await measure(run);
+        rates.push(rate);
+        shares.push(rate / limitRate);
+      }
     }
-    groups.push({
-      title,
-      bars: [...values].map(([label, measured]) => ({ label, value: median(measured) })),
-    });
+    const bars = measured.map(({ label, rates, shares }) => ({
+      label,
+      value: median(rates),
+      share: median(shares),
+    }));
+    results.push({ title, bars });
   }
   for (const [, contender] of open) await contender.close();
-  return groups;
+  return results;
 }
 
 async function warmUp(run: Run): Promise<void> {
@@ -68,13 +94,12 @@ async function warmUp(run: Run): Promise<void> {
   await callsPerSecond(() => run("fib", 20), { count: 200, inFlight: 8 });
 }
 
-function printTable(groups: readonly BarGroup[]): void {
-  for (const { title, bars } of groups) {
-    const limit = bars.find(({ label }) => label === "bare postMessage")?.value ?? NaN;
+function printTable(results: readonly Result[]): void {
+  for (const { title, bars } of results) {
     say(`\n${title}`);
-    for (const { label, value } of bars) {
-      const share = (value / limit).toFixed(2);
-      say(`  ${label.padEnd(22)} ${Math.round(value).toString().padStart(9)}  ${share} of bare`);
+    for (const { label, value, share } of bars) {
+      const rate = Math.round(value).toString().padStart(9);
+      say(`  ${label.padEnd(22)} ${rate}  ${share.toFixed(2)} of bare`);
     }
   }
 }

@@ -20,13 +20,14 @@ export class Outbox {
     this.#messages.push(toMessage(task, cell));
   }
 
-  /** Sends what was gathered. */
-  send(host: WorkerHost): void {
-    if (this.#messages.length === 0) return;
+  /** Sends what was gathered; returns how many tasks. */
+  send(host: WorkerHost): number {
+    if (this.#messages.length === 0) return 0;
     const messages = this.#messages;
     const transfer = this.#transfer;
     this.clear();
     host.post(messages, transfer);
+    return messages.length;
   }
 
   /** Forgets what was gathered. */

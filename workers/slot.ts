@@ -123,13 +123,14 @@ export class Slot {
     this.#clock.watch(held.first?.task);
   }
 
-  /** Sends the tasks that were assigned since the last time. */
-  flush(): void {
-    if (!("held" in this.#state)) return;
+  /** Sends the tasks that were assigned since the last time; returns how many. */
+  flush(): number {
+    if (!("held" in this.#state)) return 0;
     try {
-      this.#outbox.send(this.#state.host);
+      return this.#outbox.send(this.#state.host);
     } catch (error) {
       this.#crash(`it cannot be reached: ${describe(error)}`);
+      return 0;
     }
   }
 

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { FlushTiming } from "./flush_timing.ts";
 import type { HostStarter, WorkerHost } from "./host.ts";
 import type { PoolEvent } from "./pool_events.ts";
 import type { PoolSettings } from "./pool_options.ts";
@@ -40,8 +41,8 @@ export class Slots {
   readonly #idleTimers = new Map<number, ReturnType<typeof setTimeout>>();
   /** The ends of all workers that still run, those that were given up included. */
   readonly #ending = new Set<Promise<void>>();
+  readonly #timing = new FlushTiming(() => this.#flush());
   #zombies = 0;
-  #isFlushDue = false;
   #isClosed = false;
 
   /**
@@ -63,6 +64,10 @@ export class Slots {
       maxTasksPerWorker,
       // V8 ends a process at its limit; it should make way before.
       maxWorkerMemoryMb: recycleAt(settings),
+      onRoom: () => {
+        this.#timing.beginTurn();
+        owner.onRoom();
+      },
       onZombie: (host, slot) => this.#countZombie(host, slot),
       onWorn: (slot) => this.#replace(slot),
       emit: (event) => {
@@ -131,18 +136,9 @@ export class Slots {
     vacant?.start().catch(() => {});
   }
 
-  /**
-   * What arises in one turn of the event loop leaves in one `postMessage` for each worker: 8 tasks
-   * at once cost a third. A microtask would be too early, as the callers that a batch of replies
-   * wakes come with their next tasks some microtasks later.
-   */
+  /** Sends what was assigned, soon. */
   flushSoon(): void {
-    if (this.#isFlushDue) return;
-    this.#isFlushDue = true;
-    setImmediate(() => {
-      this.#isFlushDue = false;
-      for (const slot of this.#slots) slot.flush();
-    });
+    this.#timing.due();
   }
 
   /** Ends all workers, and waits for them as long as it is of use. */
@@ -152,6 +148,10 @@ export class Slots {
     for (const slot of this.#all()) slot.close();
     await within(Promise.all(this.#ending), MAX_END_MS);
     await this.#starter.close();
+  }
+
+  #flush(): number {
+    return this.#slots.reduce((sent, slot) => sent + slot.flush(), 0);
   }
 
   #all(): Slot[] {
