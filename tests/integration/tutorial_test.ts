@@ -100,3 +100,23 @@ languageTest("python", "RpcClient calls a server that speaks JSON", async () => 
   await using client = await RpcClient.connect(brokerUrl(), { queue: queue.name });
   assertEquals(await client.call("process", "Hello"), "Processed: Hello");
 });
+
+/** The 1000th Fibonacci number, which no other JavaScript library carries. */
+const FIBONACCI_1000 =
+  "43466557686937456435688527675040625802564660517371780402481729089536555417949051890403879840079" +
+  "25516929592259308032263477520968962323987332247116164299644090653318793829896964992851600370447" +
+  "6137795166849228875";
+
+languageTest("python", "A python client gets fibonacci(1000) to the last digit", async () => {
+  await using pool = await WorkerPool.open<FibonacciContract>(FIBONACCI, { size: 1 });
+  const server = { handlers: pool.handlers(), defaultProcedure: "fibonacci" };
+  await using pair = await startPair({}, { server });
+  const args = [pair.url, pair.queue, "1000", "exclusive"];
+  assertEquals(await runTutorialClient("python", args), FIBONACCI_1000);
+});
+
+Deno.test("RpcClient.call() gets fibonacci(1000) to the last digit", async () => {
+  await using pool = await WorkerPool.open<FibonacciContract>(FIBONACCI, { size: 1 });
+  await using pair = await startPair({}, { server: { handlers: pool.handlers() } });
+  assertEquals(await pair.client.call("fibonacci", 1_000), BigInt(FIBONACCI_1000));
+});

@@ -24,6 +24,7 @@ import {
 import { nextOf } from "../helpers/amqp_peer.ts";
 
 const FAULTY = new URL("../fixtures/workers/faulty_worker.ts", import.meta.url);
+const MATRIX = new URL("../fixtures/workers/matrix_worker.ts", import.meta.url);
 
 class StockError extends Error {
   override readonly name = "StockError";
@@ -89,7 +90,8 @@ function crashing(name: string): Row["provoke"] {
     const queue = randomQueue();
     stack.defer(() => deleteQueue(queue));
     const client = stack.use(await RpcClient.connect(brokerUrl(), { queue }));
-    stack.use(await RpcServer.listen(brokerUrl(), { queue, handlers: pool.handlers() }));
+    const handlers = pool.handlers();
+    stack.use(await RpcServer.listen(brokerUrl(), { queue, handlers, maxDeliveries: 1 }));
     const failure = failureOf(client.call(name));
     return { failure, knowableAt: await crashed.promise };
   };
@@ -221,7 +223,7 @@ const ROWS: readonly Row[] = [
     code: "timeout",
     phase: "replied",
     async provoke(stack) {
-      const pool = stack.use(await WorkerPool.open(FAULTY, { size: 1, timeLimitMs: 50 }));
+      const pool = stack.use(await WorkerPool.open(MATRIX, { size: 1, timeLimitMs: 50 }));
       const pair = stack.use(await startPair({}, { server: { handlers: pool.handlers() } }));
       const { failure, knowableAt } = failingNow(() => pair.client.call("politeLoop"));
       return { failure, knowableAt: knowableAt + 50 };
