@@ -1,0 +1,78 @@
+import { assertEquals } from "../../deps/std_assert.ts";
+import { RpcError } from "../../errors.ts";
+import { ActiveRequests } from "../../internal/active_requests.ts";
+import { readRequest } from "../../internal/envelope.ts";
+
+/** Most cancellations that are remembered. */
+const MAX_REMEMBERED = 4_096;
+
+function request(correlationId: string, replyTo = "replies") {
+  return readRequest({ correlationId, replyTo });
+}
+
+Deno.test("ActiveRequests.cancel() drops the request of that id alone", () => {
+  const requests = new ActiveRequests();
+  const [first, second] = [requests.add(request("a")), requests.add(request("b"))];
+  const reasons: string[] = [];
+  first.onUnwanted = ({ code }) => reasons.push(code);
+  requests.cancel("a");
+  requests.cancel("a");
+  assertEquals([reasons, first.unwanted?.code], [["cancelled"], "cancelled"]);
+  assertEquals(second.unwanted, undefined);
+});
+
+Deno.test("ActiveRequests remembers a cancellation before its request", () => {
+  const requests = new ActiveRequests();
+  requests.cancel("a");
+  assertEquals(requests.add(request("a")).unwanted?.code, "cancelled");
+  assertEquals(requests.add(request("b")).unwanted, undefined);
+});
+
+Deno.test("ActiveRequests forgets the oldest cancellations", () => {
+  const requests = new ActiveRequests();
+  for (let id = 0; id <= MAX_REMEMBERED; id++) requests.cancel(`${id}`);
+  assertEquals(requests.add(request("0")).unwanted, undefined);
+  assertEquals(requests.add(request("1")).unwanted?.code, "cancelled");
+});
+
+Deno.test("ActiveRequests.markGone() drops all of that reply queue", () => {
+  const requests = new ActiveRequests();
+  const [mine, other] = [requests.add(request("a", "amq.gen-1")), requests.add(request("b", "q"))];
+  requests.markGone("amq.gen-1");
+  assertEquals([mine.unwanted?.code, other.unwanted], ["orphaned", undefined]);
+  assertEquals(requests.add(request("c", "amq.gen-1")).unwanted?.code, "orphaned");
+});
+
+Deno.test("ActiveRequests.markGone() trusts that a named queue comes back", () => {
+  const requests = new ActiveRequests();
+  requests.markGone("durable");
+  assertEquals(requests.add(request("a", "durable")).unwanted, undefined);
+});
+
+Deno.test("ActiveRequests.drain() waits until none is left", async () => {
+  const requests = new ActiveRequests();
+  await requests.drain(60_000);
+  const active = requests.add(request("a"));
+  const drained = requests.drain(60_000);
+  requests.delete(active);
+  await drained;
+  assertEquals(requests.size, 0);
+});
+
+Deno.test("ActiveRequests.drain() waits no longer than its grace", async () => {
+  const requests = new ActiveRequests();
+  const active = requests.add(request("a"));
+  await requests.drain(5);
+  requests.dropAll(new RpcError("closed", "Enough"));
+  assertEquals([requests.size, active.unwanted?.code], [1, "closed"]);
+});
+
+Deno.test("ActiveRequests.replyQueuesSince() names each queue once", () => {
+  const requests = new ActiveRequests();
+  for (const [id, queue] of [["a", "q1"], ["b", "q1"], ["c", "q2"]]) {
+    requests.add(request(id ?? "", queue));
+  }
+  requests.add(readRequest({}));
+  assertEquals([...requests.replyQueuesSince(0)], ["q1", "q2"]);
+  assertEquals([...requests.replyQueuesSince(60_000)], []);
+});
