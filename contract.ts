@@ -38,7 +38,27 @@ export interface CallContext {
   readonly redeliveries: number;
   /** Aborts when nobody waits for the output any more. */
   readonly signal: AbortSignal;
+  /**
+   * Throws if nobody waits for the output any more. In a worker it works where nothing else does, in
+   * the middle of a loop that never awaits, and costs some 10 ns. In a worker that is a process it
+   * sees only what came before the last `await`; there, the process is killed instead.
+   *
+   * @throws {DOMException} `AbortError`.
+   */
+  throwIfCancelled(): void;
+  /**
+   * Tells the caller how far the work has come, if the caller wants to know. Each call is a message:
+   * once in some milliseconds is enough.
+   *
+   * @param value Anything that can be encoded.
+   */
+  progress(value: unknown): void;
 }
+
+/** The items of a procedure that streams: what its generator yields. */
+export type ItemOf<Output> = unknown extends Output ? unknown
+  : Output extends AsyncIterable<infer Item> | Iterable<infer Item> ? Item
+  : never;
 
 /** A function that runs a procedure. Whatever it throws becomes an error reply. */
 export type Handler<Input = never, Output = unknown> = (

@@ -48,7 +48,7 @@ Deno.test("The pool and its workers do not know AMQP", () => {
 });
 
 Deno.test("A worker loads no more than it needs to run procedures", () => {
-  const needed = /^(workers\/\w+|codec|contract|errors|internal\/plain_data)\.ts$/;
+  const needed = /^(workers\/\w+|codec|contract|errors|internal\/(plain_data|stream_sender))\.ts$/;
   const loaded = [...graph.closureOf("workers/runtime.ts")];
   assertEquals(loaded.filter((path) => !needed.test(path)), []);
   assertEquals(reaches("workers/runtime.ts", /(pool|slot|backlog|scheduler|_host)\w*\.ts$/), []);

@@ -13,13 +13,14 @@ export type {
   EncodedReply,
   EncodedRequest,
   InputOf,
+  ItemOf,
   ItemSink,
   OutputOf,
   ProcedureName,
   RunningRequest,
 } from "../contract.ts";
 export type { Body, Codec } from "../codec.ts";
-export { type ItemOf, type PoolHandlers, WorkerPool } from "./pool.ts";
+export { type PoolHandlers, WorkerPool } from "./pool.ts";
 export type { PoolEvent } from "./pool_events.ts";
 export type {
   PoolCloseOptions,

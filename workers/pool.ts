@@ -13,6 +13,7 @@ import type {
   EncodedReply,
   EncodedRequest,
   InputOf,
+  ItemOf,
   ItemSink,
   OutputOf,
   ProcedureName,
@@ -27,7 +28,7 @@ import {
   type StreamOptions,
   type WorkerPoolOptions,
 } from "./pool_options.ts";
-import { ItemStream } from "./item_stream.ts";
+import { ItemStream } from "../internal/item_stream.ts";
 import type { PoolStats } from "./pool_stats.ts";
 import { Scheduler } from "./scheduler.ts";
 import type { Task, TaskRequest } from "./task.ts";
@@ -37,10 +38,6 @@ import { untilAborted } from "./waiting.ts";
 export type PoolHandlers<C extends Contract> = {
   readonly [Name in keyof C]: EncodedHandler<C[Name]>;
 };
-
-/** What a procedure yields, if it is a generator. */
-export type ItemOf<Output> = Output extends AsyncIterable<infer Item> | Iterable<infer Item> ? Item
-  : never;
 
 /**
  * A pool of workers that run the procedures of one worker file, one task per worker at a time.

@@ -26,14 +26,14 @@ import {
   type WorkerPort,
 } from "./protocol.ts";
 import { MemoryGauge } from "./memory_gauge.ts";
-import type { WorkerHandler } from "./worker_context.ts";
+import type { WorkerHandler } from "./worker_handler.ts";
 import { encodeError, encodeOutput, encodeValue, type TaskResult } from "./task_result.ts";
 import { type ContextLinks, TaskContext } from "./task_context.ts";
-import { isGenerator, StreamSender } from "./stream_sender.ts";
+import { isGenerator, StreamSender } from "../internal/stream_sender.ts";
 
 export type { Body, Codec } from "../codec.ts";
 export type { CallContext } from "../contract.ts";
-export type { WorkerContext, WorkerHandler } from "./worker_context.ts";
+export type { WorkerHandler } from "./worker_handler.ts";
 
 /** A reply waits at most this long for others to share its `postMessage` with, in milliseconds. */
 const MAX_FLUSH_DELAY_MS = 0.2;

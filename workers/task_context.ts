@@ -4,9 +4,9 @@
  * @module
  */
 
+import type { CallContext } from "../contract.ts";
 import type { Codec } from "../codec.ts";
 import { CellState, type ControlBlock, type RunMessage } from "./protocol.ts";
-import type { WorkerContext } from "./worker_context.ts";
 
 /** What ties a task to its pool. */
 export interface ContextLinks {
@@ -19,7 +19,7 @@ export interface ContextLinks {
 }
 
 /** The context of one task. Its signal is made only for a handler that looks at it. */
-export class TaskContext implements WorkerContext {
+export class TaskContext implements CallContext {
   /** The id of the task. */
   readonly id: number;
   /** What the pool says of the task. */

@@ -21,6 +21,8 @@ const context: CallContext = {
   deadline: undefined,
   redeliveries: 0,
   signal: new AbortController().signal,
+  throwIfCancelled: () => {},
+  progress: () => {},
 };
 
 const sides = {

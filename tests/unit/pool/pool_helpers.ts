@@ -32,6 +32,8 @@ export function encodedRequest(
       deadline: undefined,
       redeliveries: 0,
       signal: new AbortController().signal,
+      throwIfCancelled: () => {},
+      progress: () => {},
       ...rest,
     },
   };

@@ -127,7 +127,7 @@ Deno.test("WorkerPool refuses tasks when too many threads cannot be stopped", as
   assertEquals(await pool.run("echo", 1), 1);
 });
 
-Deno.test("WorkerContext.throwIfCancelled() ends a loop that never awaits", async () => {
+Deno.test("CallContext.throwIfCancelled() ends a loop that never awaits", async () => {
   const observer = new PoolObserver();
   await using pool = await openPool("matrix_worker.ts", { onEvent: observer.observe });
   await assertRejects(() => pool.run("politeLoop", undefined, { timeoutMs: 50 }), RpcError);

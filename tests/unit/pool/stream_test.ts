@@ -73,7 +73,7 @@ for (const isolation of ["thread", "process"] as const) {
     assertEquals(error.code, "timeout");
   });
 
-  Deno.test(`WorkerContext.progress() reaches the caller from a ${isolation}`, async () => {
+  Deno.test(`CallContext.progress() reaches the caller from a ${isolation}`, async () => {
     await using pool = await open();
     const heard: unknown[] = [];
     const onProgress = (value: unknown) => heard.push(value);

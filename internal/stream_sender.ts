@@ -1,5 +1,5 @@
 /**
- * Streams: items that a handler in a worker yields, on their way to the pool.
+ * Streams: items that a handler yields, on their way to their reader.
  *
  * @module
  */
