@@ -15,15 +15,24 @@ import type {
   RpcClientCloseOptions,
   RpcClientOptions,
   RpcClientStats,
+  StreamOptions,
 } from "./client_options.ts";
 import type { BrokerUrl } from "./connecting.ts";
-import type { AnyContract, Contract, InputOf, OutputOf, ProcedureName } from "./contract.ts";
+import type {
+  AnyContract,
+  Contract,
+  InputOf,
+  ItemOf,
+  OutputOf,
+  ProcedureName,
+} from "./contract.ts";
 import { generate as newCorrelationId } from "./deps/std_uuid.ts";
 import { RpcError } from "./errors.ts";
 import type { RpcClientEvent } from "./events.ts";
 import { Batch } from "./internal/batch.ts";
 import { CallbackRegistry, type CallCallback } from "./internal/callback_registry.ts";
 import { ended } from "./internal/call_outcome.ts";
+import { CallStream, ProgressSink } from "./internal/call_stream.ts";
 import { Caller } from "./internal/caller.ts";
 import { checkInteger } from "./internal/check.ts";
 import {
@@ -35,26 +44,26 @@ import {
   toRequest,
 } from "./internal/call_terms.ts";
 import { resolveConnectOptions } from "./internal/connect_settings.ts";
+import { MAX_TIMEOUT_MS } from "./internal/deadline_timer.ts";
+import {
+  acknowledgeAfter,
+  type Arrival,
+  type NamedReplyTakers,
+  takeEarlierReply,
+} from "./internal/earlier_replies.ts";
 import { safeObserver } from "./internal/emit.ts";
 import { readDeadLetterReason } from "./internal/envelope.ts";
 import { inOrder } from "./internal/in_order.ts";
-import {
-  type NamedCallback,
-  NamedCallbacks,
-  readTicket,
-  ticketSubject,
-  writeTicket,
-} from "./internal/named_callbacks.ts";
+import { type NamedCallback, NamedCallbacks, writeTicket } from "./internal/named_callbacks.ts";
 import { OutputReader } from "./internal/output_reader.ts";
-import type { IncomingReply, PendingCall } from "./internal/pending_call.ts";
+import type { PendingCall } from "./internal/pending_call.ts";
 
 /**
  * Calls procedures of the servers that listen on one queue. Many calls are in flight at a time, on
  * one connection, with one callback queue.
  *
  * - A call settles exactly once, with the output or with an error that says why there is none.
- * - A lost connection is healed, and requests whose reply could no longer arrive are published
- *   again, within their deadline.
+ * - A lost connection is healed, and requests without a reply are published again, in time.
  *
  * @typeParam C The contract of the servers, such as `typeof procedures` of their code.
  *
@@ -74,18 +83,12 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
   readonly #named: NamedCallbacks;
   #closing: Promise<void> | undefined;
 
-  private constructor(parts: {
-    readonly settings: CallSettings;
-    readonly reader: OutputReader;
-    readonly caller: Caller;
-    readonly callbacks: CallbackRegistry;
-    readonly named: NamedCallbacks;
-  }) {
-    this.#settings = parts.settings;
-    this.#reader = parts.reader;
-    this.#caller = parts.caller;
-    this.#callbacks = parts.callbacks;
-    this.#named = parts.named;
+  private constructor(settings: CallSettings, caller: Caller, takers: NamedReplyTakers) {
+    this.#settings = settings;
+    this.#caller = caller;
+    this.#reader = takers.reader;
+    this.#callbacks = takers.callbacks;
+    this.#named = takers.named;
   }
 
   /**
@@ -108,32 +111,22 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
     checkInteger("connect", "maxPending", maxPending, { min: 1 });
     const emit: (event: RpcClientEvent) => void = safeObserver(onEvent);
     const settings = resolveCallSettings(options);
-    const reader = new OutputReader(settings, options);
-    const named = new NamedCallbacks();
-    const callbacks = new CallbackRegistry((correlationId, error) => {
-      emit({ type: "callback-failed", correlationId, error });
-    });
+    const takers: NamedReplyTakers = {
+      reader: new OutputReader(settings, options),
+      named: new NamedCallbacks(),
+      callbacks: new CallbackRegistry((correlationId, error) => {
+        emit({ type: "callback-failed", correlationId, error });
+      }),
+    };
     const caller = await Caller.open({
       ...resolveConnectOptions(url, options),
       maxPending,
       replyQueue,
       onEvent: emit,
       onNoExchanges: (error) => emit({ type: "returns-unavailable", error }),
-      onEarlierReply: (callback, reply) => takeEarlierReply(callback, reply),
+      onEarlierReply: (callback, reply) => takeEarlierReply(takers, callback, reply),
     });
-    return new RpcClient<C>({ settings, reader, caller, callbacks, named });
-
-    function takeEarlierReply(callback: string, reply: IncomingReply): void {
-      const ticket = readTicket(callback);
-      const { correlationId } = reply.properties;
-      if (ticket === undefined || correlationId === undefined) return reply.ack();
-      const phase = readDeadLetterReason(reply.properties) === undefined ? "replied" : "queued";
-      const outcome = reader.read(ticketSubject(ticket, phase), reply);
-      const { name, procedure, context } = ticket;
-      callbacks.add(correlationId, outcome, async (result) => {
-        await named.run(name, result, { correlationId, procedure, context });
-      }).finally(() => reply.ack());
-    }
+    return new RpcClient<C>(settings, caller, takers);
   }
 
   /** Calls that are not settled, those that wait for a place included. */
@@ -255,6 +248,49 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
   }
 
   /**
+   * Calls a procedure that is a generator and reads its items while it runs. Leaving the loop
+   * cancels it.
+   *
+   * @typeParam Name The procedure.
+   * @param procedure The procedure's name.
+   * @param rest The input, and the options of the stream.
+   * @returns The items, each once and in order.
+   * @throws As {@linkcode RpcClient.call}; `not-a-stream` if the procedure is no generator.
+   *
+   * @example Reading a stream
+   * ```ts ignore because it needs a broker and a server
+   * import { RpcClient } from "@warren/rpc";
+   *
+   * await using client = await RpcClient.connect("amqp://127.0.0.1", { queue: "math" });
+   * for await (const prime of client.stream("primes", 100)) console.log(prime);
+   * ```
+   */
+  async *stream<Name extends ProcedureName<C>>(
+    procedure: Name,
+    ...rest: CallArguments<InputOf<C, Name>, StreamOptions>
+  ): AsyncGenerator<ItemOf<OutputOf<C, Name>>, void, undefined> {
+    const [input, options = {}]: [unknown?, StreamOptions?] = rest;
+    const { credits = 64, idleTimeoutMs = this.#settings.timeoutMs } = options;
+    checkInteger("stream", "credits", credits, { min: 1 });
+    checkInteger("stream", "idleTimeoutMs", idleTimeoutMs, { min: 1, max: MAX_TIMEOUT_MS });
+    const correlationId = newCorrelationId();
+    const sink = new CallStream({
+      procedure,
+      credits,
+      idleTimeoutMs,
+      onProgress: this.#progressSink(correlationId, options.onProgress),
+      grant: (creditTo, count) => this.#caller.grant(creditTo, correlationId, count),
+      decode: (item) => this.#reader.decodeItem(item),
+      readEnd: (reply) => this.#reader.read(call, reply),
+    });
+    const terms = resolveTerms({ timeoutMs: MAX_TIMEOUT_MS, ...options }, this.#settings);
+    const draft: CallDraft = { awaits: "reply", correlationId, procedure, input, sink };
+    const call = this.#start({ ...draft, idleTimeoutMs }, terms);
+    // As in call(): the contract is the caller's word.
+    yield* sink.read(call) as AsyncGenerator<ItemOf<OutputOf<C, Name>>>;
+  }
+
+  /**
    * Calls one procedure with many inputs, so many at a time. The first failure ends the batch and
    * cancels what is under way; so does leaving the loop.
    *
@@ -264,14 +300,6 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
    * @param options Concurrency, and one time and signal for the whole batch.
    * @returns The outputs, in the order of the inputs; `Array.fromAsync` makes an array of them.
    * @throws As {@linkcode RpcClient.call}.
-   *
-   * @example Squares in order
-   * ```ts ignore because it needs a broker and a server
-   * import { RpcClient } from "@warren/rpc";
-   *
-   * await using client = await RpcClient.connect("amqp://127.0.0.1", { queue: "math" });
-   * for await (const square of client.map("square", [1, 2, 3])) console.log(square);
-   * ```
    */
   async *map<Name extends ProcedureName<C>>(
     procedure: Name,
@@ -334,9 +362,20 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
 
   async #call(procedure: string, input: unknown, terms: CallTerms): Promise<unknown> {
     const correlationId = newCorrelationId();
-    const draft: CallDraft = { awaits: "reply", correlationId, procedure, input };
+    const sink = this.#progressSink(correlationId, terms.onProgress);
+    const draft: CallDraft = { awaits: "reply", correlationId, procedure, input, sink };
     const { call, reply } = await this.#arrival(draft, () => terms);
     return await this.#reader.read(call, reply);
+  }
+
+  #progressSink(
+    correlationId: string,
+    onProgress: ((value: unknown) => void) | undefined,
+  ): ProgressSink | undefined {
+    if (onProgress === undefined) return undefined;
+    return new ProgressSink((progress) => {
+      this.#callbacks.guard(correlationId, () => onProgress(this.#reader.decodeItem(progress)));
+    });
   }
 
   async #arrival(draft: CallDraft, terms: () => CallTerms): Promise<Arrival> {
@@ -358,16 +397,4 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
     const { queue } = this.#settings;
     return writeTicket({ name, context, procedure, queue, immediate, startedAt: Date.now() });
   }
-}
-
-/** A reply and the call that it belongs to. */
-interface Arrival {
-  readonly call: PendingCall;
-  readonly reply: IncomingReply;
-}
-
-/** Removes a reply from its durable queue once its callback has run. */
-function acknowledgeAfter(done: Promise<void>, arrival: Promise<Arrival>): void {
-  // A call that failed has no reply to remove.
-  done.then(() => arrival).then(({ reply }) => reply.ack(), () => {});
 }

@@ -130,11 +130,40 @@ export interface CallOptions {
    */
   readonly priority?: number;
   /**
+   * Hears what the handler tells by `context.progress()`, in order. What it throws goes to `onEvent`
+   * as `callback-failed`.
+   *
+   * @default {undefined}
+   */
+  readonly onProgress?: (value: unknown) => void;
+  /**
    * Names the work: a server runs requests with the same key once, and answers all of them.
    *
    * @default {a new one for each call}
    */
   readonly idempotencyKey?: string;
+}
+
+/** Options of {@linkcode RpcClient.stream}. */
+export interface StreamOptions extends CallOptions {
+  /**
+   * Time until the stream must have ended, in milliseconds.
+   *
+   * @default {2_147_483_647}
+   */
+  readonly timeoutMs?: number;
+  /**
+   * Longest wait for the next item, in milliseconds, not counting the time that the reader takes.
+   *
+   * @default {RpcClientOptions.timeoutMs}
+   */
+  readonly idleTimeoutMs?: number;
+  /**
+   * Most items that are under way or wait to be read: the reader's pace is the handler's.
+   *
+   * @default {64}
+   */
+  readonly credits?: number;
 }
 
 /** Options of {@linkcode RpcClient.callAsync} with a callback by name. */

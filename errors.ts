@@ -23,16 +23,20 @@
  * | `misconfigured` | the broker cannot be used as asked: TLS, arguments of a queue, permissions | no |
  * | `max-length` | the queue was full and dropped the request | no |
  * | `no-capacity` | `immediate`, and no server had room | no |
+ * | `not-a-stream` | `stream()` of a procedure that is no generator | yes |
  * | `overloaded` | no place became free within the limit | no |
+ * | `protocol` | the other side does not keep to the protocol | perhaps |
  * | `rejected` | a server rejected the request without a reply | perhaps |
  * | `timeout` | no reply before the deadline | perhaps |
  * | `too-large` | a body is larger than `maxBodyBytes` | no, if it was the input |
  * | `undecodable` | a body is not what its content type says | no, if it was the input |
  * | `unencodable` | a value cannot be carried by the codec | no, if it was the input |
  * | `unknown-procedure` | the server has no procedure of that name | no |
+ * | `unwanted-stream` | `call()` of a procedure that is a generator | no |
  * | `unreachable` | no connection to the broker | no |
  * | `unroutable` | the request queue does not exist | no |
  * | `worker-crashed` | the worker died while it ran the task | perhaps in part |
+ * | `worker-not-started` | the worker file cannot be used | no |
  */
 export type RpcErrorCode =
   | "access-refused"
@@ -48,7 +52,9 @@ export type RpcErrorCode =
   | "max-length"
   | "misconfigured"
   | "no-capacity"
+  | "not-a-stream"
   | "overloaded"
+  | "protocol"
   | "rejected"
   | "timeout"
   | "too-large"
@@ -57,7 +63,9 @@ export type RpcErrorCode =
   | "unknown-procedure"
   | "unreachable"
   | "unroutable"
+  | "unwanted-stream"
   | "worker-crashed"
+  | "worker-not-started"
   | (string & Record<never, never>);
 
 /**

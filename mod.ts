@@ -32,6 +32,7 @@ export type {
   RpcClientCloseOptions,
   RpcClientOptions,
   RpcClientStats,
+  StreamOptions,
 } from "./client_options.ts";
 export type { CallCallback, CallResult } from "./internal/callback_registry.ts";
 export type { NamedCallback, NamedReply } from "./internal/named_callbacks.ts";
@@ -42,13 +43,17 @@ export type {
   CallContext,
   Contract,
   EncodedHandler,
+  EncodedItem,
   EncodedReply,
   EncodedRequest,
   Handler,
   Handlers,
   InputOf,
+  ItemOf,
+  ItemSink,
   OutputOf,
   ProcedureName,
+  RunningRequest,
 } from "./contract.ts";
 export {
   type CallPhase,

@@ -18,8 +18,17 @@ import { Connection } from "./internal/connection.ts";
 import { Delivery } from "./internal/delivery.ts";
 import { DeliveryLimit } from "./internal/delivery_limit.ts";
 import { safeObserver } from "./internal/emit.ts";
-import { type IncomingRequest, readRequest, replyMessage } from "./internal/envelope.ts";
-import { errorReply, Procedures } from "./internal/procedures.ts";
+import {
+  type ControlMessage,
+  type IncomingRequest,
+  type OutgoingReply,
+  readRequest,
+  replyMessage,
+} from "./internal/envelope.ts";
+import { ItemPublisher } from "./internal/item_publisher.ts";
+import { ReplyPublisher } from "./internal/reply_publisher.ts";
+import { errorReply } from "./internal/error_reply.ts";
+import { Procedures } from "./internal/procedures.ts";
 import { ReplyCache } from "./internal/reply_cache.ts";
 import { isExpired } from "./internal/request_context.ts";
 import { RequestRunner } from "./internal/request_runner.ts";
@@ -29,7 +38,6 @@ import {
   openPublisherSession,
   type PublisherSession,
 } from "./internal/server_sessions.ts";
-import { sleep } from "./internal/sleep.ts";
 import type {
   Durability,
   RpcServerCloseOptions,
@@ -39,8 +47,8 @@ import type {
 
 const DURABILITIES: readonly Durability[] = ["replicated", "durable", "transient", "existing"];
 
-/** Pause before a reply that the broker refused is published again, in milliseconds. */
-const REFUSED_PAUSE_MS = 200;
+/** The last reply to a request. */
+type FinalReply = EncodedReply | OutgoingReply;
 
 /** How a request ended. */
 type Outcome =
@@ -73,6 +81,7 @@ type Outcome =
 export class RpcServer implements AsyncDisposable {
   readonly #runner: RequestRunner;
   readonly #defaultProcedure: string | undefined;
+  readonly #replies = new ReplyPublisher(() => this.#publisher);
   readonly #emit: (event: RpcServerEvent) => void;
   readonly #active = new ActiveRequests();
   readonly #counts: Record<Outcome, number> = {
@@ -149,7 +158,7 @@ export class RpcServer implements AsyncDisposable {
           returns,
           prefetch,
           onDelivery: (delivery) => server.#accept(delivery),
-          onCancel: (correlationId) => server.#active.cancel(correlationId),
+          onControl: (message) => server.#onControl(message),
           onNoReturns: (reason) => server.#emit({ type: "returns-unavailable", error: reason }),
           onCancelled: () => server.#emit({ type: "consumer-cancelled" }),
         }),
@@ -211,7 +220,12 @@ export class RpcServer implements AsyncDisposable {
       onSession: () => {},
       // Half a server is none: its requests must go to others. close() never rejects.
       onGiveUp: () => void this.close({ graceMs: 0 }),
-      onEvent: (event: ConnectionEvent) => this.#emit({ ...event, connection }),
+      onEvent: (event: ConnectionEvent) => {
+        if (connection === "consumer" && event.type === "disconnected") {
+          this.#active.dropStreams(new RpcError("disconnected", event.error.message));
+        }
+        this.#emit({ ...event, connection });
+      },
     };
   }
 
@@ -246,38 +260,44 @@ export class RpcServer implements AsyncDisposable {
     if (active.unwanted !== undefined) return toOutcome(active.unwanted);
     if (reply === "crashed") return reply;
     if (request.replyTo === undefined) return reply.type === "error" ? "error" : "notified";
-    if (await this.#publish(request, request.replyTo, reply)) return reply.type;
+    const { correlationId, callback, replyTo } = request;
+    const message = replyMessage({ ...reply, correlationId, callback, replyTo });
+    if (await this.#replies.publish(message)) return reply.type === "error" ? "error" : "output";
     this.#active.markGone(request.replyTo);
     return "orphaned";
   }
 
   /** A request whose worker dies of it is tried again, but not for ever. */
-  async #run(active: ActiveRequest, delivery: Delivery): Promise<EncodedReply | "crashed"> {
+  async #run(active: ActiveRequest, delivery: Delivery): Promise<FinalReply | "crashed"> {
+    const items = this.#items(active);
     try {
-      return await this.#runner.run(active, delivery);
+      const reply = await this.#runner.run(active, delivery, items?.sink());
+      return await items?.finish(reply) ?? reply;
     } catch (error) {
       const mayRetry = this.#deliveryLimit.permitsAnother(active.request, delivery);
       return mayRetry ? "crashed" : errorReply(error);
     }
   }
 
-  /** Publishes a reply until the broker has it; tells whether the caller's queue was there. */
-  async #publish(
-    { correlationId, callback }: IncomingRequest,
-    replyTo: string,
-    reply: EncodedReply,
-  ): Promise<boolean> {
-    const message = replyMessage({ ...reply, correlationId, callback, replyTo });
-    for (;;) {
-      const session = this.#publisher?.session ?? await this.#publisher?.whenOpen();
-      switch (await session?.publisher.publish(() => message)) {
-        case "confirmed":
-          return true;
-        case "returned":
-          return false;
-        case "refused":
-          await sleep(REFUSED_PAUSE_MS);
-      }
+  /** For a caller that wants to hear of a request before its end. */
+  #items(active: ActiveRequest): ItemPublisher | undefined {
+    const { request } = active;
+    const { replyTo, credits, wantsProgress } = request;
+    if (replyTo === undefined || (credits === undefined && !wantsProgress)) return undefined;
+    return new ItemPublisher(request, replyTo, {
+      publisher: this.#replies,
+      creditTo: this.#consumer?.session?.controlQueue,
+      grant: () => active.onCredit(1),
+      onGone: () => this.#active.markGone(replyTo),
+    });
+  }
+
+  #onControl(message: ControlMessage): void {
+    switch (message.type) {
+      case "cancel":
+        return this.#active.cancel(message.correlationId);
+      case "credit":
+        return this.#active.grant(message.correlationId, message.count);
     }
   }
 

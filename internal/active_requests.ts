@@ -14,6 +14,8 @@ export class ActiveRequest {
   readonly startedAt: number = Date.now();
   /** Called once, when nobody wants the output any more. */
   onUnwanted: (reason: RpcError) => void = () => {};
+  /** Called when the caller allows so many items more. */
+  onCredit: (count: number) => void = () => {};
   #unwanted: RpcError | undefined;
 
   constructor(request: IncomingRequest) {
@@ -61,6 +63,13 @@ export class ActiveRequests {
     if (this.#requests.size === 0) this.#onIdle();
   }
 
+  /** Hands credits to the streams of a request. */
+  grant(correlationId: string, count: number): void {
+    for (const active of this.#requests) {
+      if (active.request.correlationId === correlationId) active.onCredit(count);
+    }
+  }
+
   /** Notes a cancellation, which may come before its request. */
   cancel(correlationId: string): void {
     this.#cancelled.add(correlationId);
@@ -78,6 +87,11 @@ export class ActiveRequests {
     const latest = Date.now() - ms;
     const old = [...this.#requests].filter(({ startedAt }) => startedAt <= latest);
     return new Set(old.flatMap(({ request }) => request.replyTo ?? []));
+  }
+
+  /** Drops streams whose control queue is gone: no credits can come, and the request comes again. */
+  dropStreams(reason: RpcError): void {
+    this.#drop((request) => request.credits !== undefined, reason);
   }
 
   /** Drops all of them. */

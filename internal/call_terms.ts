@@ -6,7 +6,7 @@ import { RpcError } from "../errors.ts";
 import { checkBodySize, DEFAULT_MAX_BODY_BYTES } from "./body_size.ts";
 import { checkInteger, checkName } from "./check.ts";
 import { MAX_TIMEOUT_MS } from "./deadline_timer.ts";
-import type { CallRequest } from "./pending_call.ts";
+import type { CallRequest, CallSink } from "./pending_call.ts";
 
 /** What all calls of a client have in common. */
 export interface CallSettings {
@@ -23,6 +23,7 @@ export interface CallTerms {
   readonly idempotent: boolean;
   readonly immediate: boolean;
   readonly priority: number | undefined;
+  readonly onProgress: ((value: unknown) => void) | undefined;
   readonly idempotencyKey: string | undefined;
 }
 
@@ -33,6 +34,8 @@ export interface CallDraft {
   readonly procedure: string;
   readonly input: unknown;
   readonly callback?: string | undefined;
+  readonly sink?: CallSink | undefined;
+  readonly idleTimeoutMs?: number | undefined;
 }
 
 /**
@@ -62,7 +65,7 @@ export function resolveCallSettings(options: RpcClientOptions): CallSettings {
  */
 export function resolveTerms(options: CallOptions, settings: CallSettings): CallTerms {
   const { timeoutMs = settings.timeoutMs, signal, context, idempotencyKey } = options;
-  const { idempotent = true, immediate = false, priority } = options;
+  const { idempotent = true, immediate = false, priority, onProgress } = options;
   checkInteger("call", "timeoutMs", timeoutMs, { min: 1, max: MAX_TIMEOUT_MS });
   if (priority !== undefined) checkInteger("call", "priority", priority, { min: 0, max: 9 });
   if (idempotencyKey !== undefined) checkName("call", "idempotency key", idempotencyKey);
@@ -74,6 +77,7 @@ export function resolveTerms(options: CallOptions, settings: CallSettings): Call
     idempotent,
     immediate,
     priority,
+    onProgress,
     idempotencyKey,
   };
 }
@@ -89,7 +93,7 @@ export function toRequest(
   terms: CallTerms,
   settings: CallSettings,
 ): CallRequest {
-  const { awaits, correlationId, procedure, callback } = draft;
+  const { awaits, correlationId, procedure, callback, sink, idleTimeoutMs } = draft;
   checkName("call", "procedure", procedure);
   for (const signal of terms.signals) signal.throwIfAborted();
   const { queue, maxBodyBytes, codec } = settings;
@@ -97,7 +101,18 @@ export function toRequest(
   const body = encode(draft.input, codec, call);
   checkBodySize(body, maxBodyBytes, `Cannot call "${procedure}" as its input`, { call });
   const { contentType } = codec;
-  return { ...terms, awaits, correlationId, queue, procedure, body, contentType, callback };
+  return {
+    ...terms,
+    awaits,
+    correlationId,
+    queue,
+    procedure,
+    body,
+    contentType,
+    callback,
+    sink,
+    idleTimeoutMs,
+  };
 }
 
 function encode(input: unknown, codec: Codec, call: NonNullable<RpcError["call"]>) {

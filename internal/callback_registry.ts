@@ -40,6 +40,15 @@ export class CallbackRegistry {
     return this.#callbacks.delete(correlationId);
   }
 
+  /** Runs a function of the user's and tells what it throws. */
+  guard(correlationId: string, run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.#onFailure(correlationId, error);
+    }
+  }
+
   async #run(correlationId: string, result: CallResult<unknown>): Promise<void> {
     const callback = this.#callbacks.get(correlationId);
     if (callback === undefined) return;

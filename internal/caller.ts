@@ -9,7 +9,15 @@ import { type ClientSession, openClientSession } from "./client_session.ts";
 import type { ConnectSettings } from "./connect_settings.ts";
 import { Connection } from "./connection.ts";
 import { Delivery } from "./delivery.ts";
-import { cancelMessage, readCallback, readDeadLetterReason, requestMessage } from "./envelope.ts";
+import {
+  cancelMessage,
+  creditMessage,
+  type IncomingItem,
+  readCallback,
+  readDeadLetterReason,
+  readItem,
+  requestMessage,
+} from "./envelope.ts";
 import type { CallRequest, IncomingReply, PendingCall } from "./pending_call.ts";
 import { PendingCalls } from "./pending_calls.ts";
 import type { PublishOutcome } from "./publisher.ts";
@@ -82,6 +90,13 @@ export class Caller {
   /** Starts a call: its clock at once, its request as soon as there is a place and a connection. */
   start(request: CallRequest): PendingCall {
     return this.#pendingCalls.add(request);
+  }
+
+  /** Allows the server of a stream to send so many items more. */
+  grant(creditTo: string, correlationId: string, count: number): void {
+    const control = this.#connection?.session?.control;
+    // If it is lost with its connection, so is the stream, and the next one begins with new credits.
+    control?.publish(() => creditMessage(creditTo, correlationId, count)).catch(() => {});
   }
 
   /** Ends a call that its caller does not want any more. */
@@ -179,6 +194,8 @@ export class Caller {
     const call = this.#pendingCalls.claim(properties.correlationId);
     if (call === "settled") return reply.ack();
     if (call === "unknown") return this.#acceptUnknown(reply);
+    const item = readItem(properties);
+    if (item !== undefined) return acceptItem(call, item, reply);
     // A request may come back before it is confirmed: all the same, its queue had it.
     call.phase = readDeadLetterReason(properties) === undefined ? "replied" : "queued";
     call.resolve(reply);
@@ -201,6 +218,13 @@ export class Caller {
   }
 }
 
+/** What comes before the last reply does not settle the call. */
+function acceptItem(call: PendingCall, item: IncomingItem, reply: IncomingReply): void {
+  call.phase = "running";
+  call.request.sink?.accept(item, reply);
+  reply.ack();
+}
+
 function prepare(call: PendingCall, session: ClientSession): AmqpPublish | undefined {
   if (call.isSettled) return undefined;
   const { request, deadline } = call;
@@ -211,6 +235,8 @@ function prepare(call: PendingCall, session: ClientSession): AmqpPublish | undef
     replyTo: isCall ? session.replyTo : undefined,
     deadline: isCall ? deadline : undefined,
     attempt: call.attempts++,
+    credits: request.sink?.credits,
+    wantsProgress: request.sink?.wantsProgress ?? false,
   });
 }
 

@@ -15,6 +15,14 @@ const DEADLINE_HEADER = "rpc-deadline";
 const ATTEMPT_HEADER = "rpc-attempt";
 /** Present, and false, if the request must not be run again after a worker has died of it. */
 const IDEMPOTENT_HEADER = "rpc-idempotent";
+/** How many items of a stream the caller allows: at first in the request, more by control message. */
+const CREDITS_HEADER = "rpc-credits";
+/** Present, and true, if the caller wants to know how far the work has come. */
+const PROGRESS_HEADER = "rpc-progress";
+/** The number of an item, or of a progress, from 0; in an `end`, how many items there were. */
+const SEQ_HEADER = "rpc-seq";
+/** Where the caller sends credits for more items: the control queue of the server that streams. */
+const CREDIT_TO_HEADER = "rpc-credit-to";
 /** The named callback of the request, as text that its client alone reads; comes back as it went. */
 const CALLBACK_HEADER = "rpc-callback";
 
@@ -43,6 +51,11 @@ export interface OutgoingRequest {
   readonly priority: number | undefined;
   readonly idempotencyKey: string | undefined;
   readonly callback: string | undefined;
+  /** Present for a stream: how many items the caller takes at first. */
+  readonly credits: number | undefined;
+  readonly wantsProgress: boolean;
+  /** For a stream, the longest wait for its first item. */
+  readonly idleTimeoutMs: number | undefined;
 }
 
 /** What a delivered request says beside its body. Anybody may have written it. */
@@ -63,16 +76,29 @@ export interface IncomingRequest {
   /** What makes two requests the same work; absent if the request does not say. */
   readonly idempotencyKey: string | undefined;
   readonly callback: string | undefined;
+  /** Present for a stream: how many items the caller takes at first. */
+  readonly credits: number | undefined;
+  readonly wantsProgress: boolean;
 }
 
 /** A reply to be published. */
 export interface OutgoingReply {
-  readonly type: "output" | "error";
+  readonly type: "output" | "error" | "item" | "progress" | "end";
   readonly body: Body;
   readonly contentType: string;
   readonly correlationId: string | undefined;
   readonly replyTo: string;
-  readonly callback: string | undefined;
+  readonly callback?: string | undefined;
+  readonly seq?: number;
+  /** Where credits for more items go. */
+  readonly creditTo?: string | undefined;
+}
+
+/** What a reply before the last one is. */
+export interface IncomingItem {
+  readonly type: "item" | "progress";
+  readonly seq: number;
+  readonly creditTo: string | undefined;
 }
 
 /** Why a request queue dropped a request. Source: RabbitMQ's manual, dead letter exchanges. */
@@ -80,7 +106,8 @@ export type DeadLetterReason = "expired" | "rejected" | "maxlen" | "delivery_lim
 
 /** Writes a request. It expires in its queue when nobody waits for it any more. */
 export function requestMessage(request: OutgoingRequest): AmqpPublish {
-  const { replyTo, deadline } = request;
+  const { replyTo, deadline, idleTimeoutMs = Infinity } = request;
+  const expiresAt = Math.min(deadline ?? Infinity, Date.now() + idleTimeoutMs);
   return {
     routingKey: request.queue,
     body: request.body,
@@ -89,13 +116,15 @@ export function requestMessage(request: OutgoingRequest): AmqpPublish {
       contentType: request.contentType,
       correlationId: request.correlationId,
       deliveryMode: 2,
-      expiration: request.immediate ? "0" : expirationUntil(deadline),
+      expiration: request.immediate ? "0" : expirationUntil(expiresAt),
       headers: {
         [DEADLINE_HEADER]: deadline,
         [REPLY_TO_HEADER]: replyTo,
         [ATTEMPT_HEADER]: request.attempt || undefined,
         [IDEMPOTENT_HEADER]: request.idempotent ? undefined : false,
         [CALLBACK_HEADER]: request.callback,
+        [CREDITS_HEADER]: request.credits,
+        [PROGRESS_HEADER]: request.wantsProgress || undefined,
       },
       messageId: request.idempotencyKey,
       priority: request.priority,
@@ -106,8 +135,8 @@ export function requestMessage(request: OutgoingRequest): AmqpPublish {
 }
 
 /** The broker takes whole, non-negative milliseconds only, and as text. */
-function expirationUntil(deadline: number | undefined): string | undefined {
-  return deadline === undefined ? undefined : String(Math.max(0, Math.ceil(deadline - Date.now())));
+function expirationUntil(moment: number): string | undefined {
+  return moment === Infinity ? undefined : String(Math.max(0, Math.ceil(moment - Date.now())));
 }
 
 /** Reads a request. Whatever has not the right form is as good as absent. */
@@ -128,6 +157,8 @@ export function readRequest(properties: AmqpProperties): IncomingRequest {
     // Only clients of this protocol set a deadline, and only they are known to use unique ids.
     idempotencyKey: messageId || (deadline === undefined ? undefined : correlationId),
     callback: readText(headers?.[CALLBACK_HEADER]),
+    credits: readCount(headers?.[CREDITS_HEADER]),
+    wantsProgress: headers?.[PROGRESS_HEADER] === true,
   };
 }
 
@@ -137,7 +168,7 @@ export function readRequest(properties: AmqpProperties): IncomingRequest {
  * It is persistent where the queue may be, too.
  */
 export function replyMessage(reply: OutgoingReply): AmqpPublish {
-  const { replyTo, callback } = reply;
+  const { replyTo } = reply;
   return {
     routingKey: replyTo,
     body: reply.body,
@@ -146,7 +177,11 @@ export function replyMessage(reply: OutgoingReply): AmqpPublish {
       contentType: reply.contentType,
       correlationId: reply.correlationId,
       deliveryMode: replyTo.startsWith("amq.") ? 1 : 2,
-      headers: callback === undefined ? undefined : { [CALLBACK_HEADER]: callback },
+      headers: {
+        [CALLBACK_HEADER]: reply.callback,
+        [SEQ_HEADER]: reply.seq,
+        [CREDIT_TO_HEADER]: reply.creditTo,
+      },
       type: reply.type,
     },
   };
@@ -160,6 +195,18 @@ export function isErrorReply(properties: AmqpProperties): boolean {
 /** The named callback that a reply, or a request that came back, is for. */
 export function readCallback(properties: AmqpProperties): string | undefined {
   return readText(properties.headers?.[CALLBACK_HEADER]);
+}
+
+/** Reads what a reply says beside its body if it is not the last one. */
+export function readItem({ type, headers }: AmqpProperties): IncomingItem | undefined {
+  const seq = readCount(headers?.[SEQ_HEADER]);
+  if ((type !== "item" && type !== "progress") || seq === undefined) return undefined;
+  return { type, seq, creditTo: readText(headers?.[CREDIT_TO_HEADER]) };
+}
+
+/** How many items a stream had, if this is its last reply. */
+export function readItemCount({ type, headers }: AmqpProperties): number | undefined {
+  return type === "end" ? readCount(headers?.[SEQ_HEADER]) : undefined;
 }
 
 /** Why the request queue dropped the request, if this is a request that came back. */
@@ -188,9 +235,37 @@ export function cancelMessage(queue: string, correlationId: string): AmqpPublish
   };
 }
 
-/** The request that a control message cancels, if it is one. */
-export function readCancel(properties: AmqpProperties): string | undefined {
-  return properties.type === "cancel" ? properties.correlationId : undefined;
+/** Writes the message that allows a server to send so many items more. */
+export function creditMessage(creditTo: string, correlationId: string, count: number): AmqpPublish {
+  return {
+    routingKey: creditTo,
+    body: "",
+    mandatory: false,
+    properties: {
+      type: "credit",
+      correlationId,
+      deliveryMode: 1,
+      headers: { [CREDITS_HEADER]: count },
+    },
+  };
+}
+
+/** What a client tells the servers of a request. */
+export type ControlMessage =
+  | { readonly type: "cancel"; readonly correlationId: string }
+  | { readonly type: "credit"; readonly correlationId: string; readonly count: number };
+
+/** Reads a control message; `undefined` if it is none that is known. */
+export function readControl(properties: AmqpProperties): ControlMessage | undefined {
+  const { type, correlationId, headers } = properties;
+  if (correlationId === undefined) return undefined;
+  if (type === "cancel") return { type, correlationId };
+  const count = readCount(headers?.[CREDITS_HEADER]);
+  return type === "credit" && count !== undefined ? { type, correlationId, count } : undefined;
+}
+
+function readCount(value: unknown): number | undefined {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
 }
 
 function readNumber(value: unknown): number | undefined {

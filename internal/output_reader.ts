@@ -1,7 +1,8 @@
 /** Makes outputs of replies, the way a client was asked to. @module */
 
 import type { RpcClientOptions } from "../client_options.ts";
-import { jsonCodec } from "../codec.ts";
+import { codecFor, jsonCodec } from "../codec.ts";
+import type { EncodedItem } from "../contract.ts";
 import { RpcError, RpcRemoteError } from "../errors.ts";
 import { type StandardSchema, validate } from "../schema.ts";
 import { type CallSubject, ended, readReply, type ReplyReader } from "./call_outcome.ts";
@@ -40,6 +41,17 @@ export class OutputReader {
     } catch (error) {
       throw error instanceof RpcError ? ended(call.report(), error) : error;
     }
+  }
+
+  /**
+   * Decodes an item of a stream, or a progress.
+   *
+   * @throws {RpcError} `undecodable`.
+   */
+  decodeItem({ body, contentType }: EncodedItem): unknown {
+    const codec = codecFor(contentType, this.#reader.codecs);
+    if (codec !== undefined) return codec.decode(body);
+    throw new RpcError("undecodable", `Cannot decode an item as "${contentType}" is not known`);
   }
 
   #readReply(call: CallSubject, reply: IncomingReply): unknown {

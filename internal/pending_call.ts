@@ -3,6 +3,7 @@
 import type { Body } from "../codec.ts";
 import type { CallPhase, CallReport } from "../errors.ts";
 import type { AmqpProperties } from "./amqp.ts";
+import type { IncomingItem } from "./envelope.ts";
 
 /** A call, or a notification, as it is asked for. */
 export interface CallRequest {
@@ -21,10 +22,23 @@ export interface CallRequest {
   /** From 0 to 9. */
   readonly priority: number | undefined;
   readonly idempotencyKey: string | undefined;
+  /** Takes what comes before the last reply, if the caller wants it. */
+  readonly sink: CallSink | undefined;
+  /** For a stream, the longest wait for an item. */
+  readonly idleTimeoutMs: number | undefined;
   /** The callback by name that gets the reply, as {@linkcode writeCallback} wrote it. */
   readonly callback: string | undefined;
   /** Each of them ends the call when it aborts. */
   readonly signals: readonly AbortSignal[];
+}
+
+/** Takes what comes before the last reply of a call. */
+export interface CallSink {
+  /** Present for a stream: how many items may come at first. */
+  readonly credits?: number;
+  readonly wantsProgress: boolean;
+  /** Takes an item or a progress; runs inside amqplib's callback. */
+  accept(item: IncomingItem, reply: IncomingReply): void;
 }
 
 /** A message as it arrived at the reply queue. */

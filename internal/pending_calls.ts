@@ -141,7 +141,9 @@ export class PendingCalls {
     const { procedure, timeoutMs, correlationId } = call.request;
     const report = { call: call.report() };
     if (!this.#waiting.has(correlationId)) {
-      return call.reject(new RpcTimeoutError(procedure, timeoutMs, report));
+      const error = new RpcTimeoutError(procedure, timeoutMs, report);
+      // The server of a stream may wait for credits: it does not see the deadline by itself.
+      return call.request.sink?.credits === undefined ? call.reject(error) : call.abandon(error);
     }
     call.reject(
       new RpcError(

@@ -1,15 +1,10 @@
 /** The procedures of a server, by name. @module */
 
-import { type Codec, codecFor, jsonCodec } from "../codec.ts";
-import type {
-  CallContext,
-  EncodedHandler,
-  EncodedReply,
-  EncodedRequest,
-  Handlers,
-} from "../contract.ts";
-import { describeError, RpcError } from "../errors.ts";
+import type { Codec } from "../codec.ts";
+import type { EncodedHandler, Handlers } from "../contract.ts";
+import { RpcError } from "../errors.ts";
 import { checkName } from "./check.ts";
+import { type InlineHandler, inlineHandler } from "./inline_handler.ts";
 
 /** Finds the handler of a procedure. Names come from strangers, hence a `Map`. */
 export class Procedures {
@@ -64,23 +59,6 @@ export class Procedures {
   }
 }
 
-/** Encodes whatever stopped a request as an error reply. */
-export function errorReply(
-  thrown: unknown,
-  options: { readonly includeStack?: boolean } = {},
-): EncodedReply {
-  const description = describeError(thrown, options);
-  const { contentType } = jsonCodec;
-  try {
-    return { type: "error", body: jsonCodec.encode(description), contentType };
-  } catch {
-    const { details: _, ...rest } = description;
-    return { type: "error", body: jsonCodec.encode(rest), contentType };
-  }
-}
-
-type InlineHandler = (input: unknown, context: CallContext) => unknown;
-
 function toEncodedHandler(
   name: string,
   handler: unknown,
@@ -94,21 +72,4 @@ function toEncodedHandler(
 function isEncodedHandler(value: unknown): value is EncodedHandler {
   return typeof value === "object" && value !== null && "handle" in value &&
     typeof value.handle === "function";
-}
-
-/** Puts the codec around a function that runs on this thread. */
-function inlineHandler(run: InlineHandler, codecs: readonly Codec[]): EncodedHandler {
-  return {
-    async handle({ body, contentType, context }: EncodedRequest): Promise<EncodedReply> {
-      const codec = codecFor(contentType, codecs);
-      if (codec === undefined) {
-        throw new RpcError(
-          "undecodable",
-          `Cannot decode the input as there is no codec for content type "${contentType}"`,
-        );
-      }
-      const output = await run(codec.decode(body), context);
-      return { type: "output", body: codec.encode(output), contentType: codec.contentType };
-    },
-  };
 }

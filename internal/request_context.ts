@@ -37,6 +37,13 @@ export class RequestContext implements CallContext, Disposable {
     return this.#controller.signal;
   }
 
+  throwIfCancelled(): void {
+    if (this.#abortReason !== undefined) this.signal.throwIfAborted();
+  }
+
+  /** Nobody wants to know: see `withProgress()` for callers that do. */
+  progress(_value: unknown): void {}
+
   /** Tells the handler that nobody waits for its output any more. */
   abort(reason: unknown): void {
     this.#abortReason ??= reason;
@@ -87,7 +94,10 @@ export function isExpired({ deadline }: IncomingRequest): boolean {
  * The deadline by our clock, never too early: no later than the time that the request had when it
  * was published, counted from now, which is exact for a request that came at once.
  */
-function localDeadline({ deadline, expiresInMs }: IncomingRequest): number | undefined {
+function localDeadline(request: IncomingRequest): number | undefined {
+  const { deadline } = request;
+  // What expires a stream's request is the wait for its first item.
+  const expiresInMs = request.credits === undefined ? request.expiresInMs : undefined;
   if (deadline === undefined) return undefined;
   const byClock = deadline + CLOCK_TOLERANCE_MS;
   return expiresInMs === undefined ? byClock : Math.min(byClock, Date.now() + expiresInMs);

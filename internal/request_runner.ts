@@ -1,12 +1,13 @@
 /** Runs requests: finds the handler, and runs requests with the same key once. @module */
 
-import type { EncodedHandler, EncodedReply } from "../contract.ts";
+import type { EncodedHandler, EncodedReply, ItemSink } from "../contract.ts";
 import { RpcError } from "../errors.ts";
 import type { ActiveRequest } from "./active_requests.ts";
 import { checkBodySize } from "./body_size.ts";
 import type { Delivery } from "./delivery.ts";
 import type { IncomingRequest } from "./envelope.ts";
-import { errorReply, type Procedures } from "./procedures.ts";
+import { errorReply } from "./error_reply.ts";
+import type { Procedures } from "./procedures.ts";
 import type { ReplyCache } from "./reply_cache.ts";
 import { RequestContext } from "./request_context.ts";
 
@@ -49,13 +50,18 @@ export class RequestRunner {
    * Runs a request, or finds what it would give. Whatever goes wrong is an error reply, but for one
    * thing.
    *
+   * @param active The request.
+   * @param delivery Its body.
+   * @param sink Takes what the handler tells before its end, if the caller wants it. Such a request
+   * is always run for itself.
    * @throws {RpcError} `worker-crashed`: whether to try again is not for the runner to say.
    */
-  async run(active: ActiveRequest, delivery: Delivery): Promise<EncodedReply> {
+  async run(active: ActiveRequest, delivery: Delivery, sink?: ItemSink): Promise<EncodedReply> {
     const { procedures, maxBodyBytes, cache, includeStack } = this.#options;
     try {
       checkBodySize(delivery.body, maxBodyBytes, `${SUBJECT} its input`);
       const { name, handler } = procedures.find(active.request.procedure);
+      if (sink !== undefined) return await this.#runInto(sink, name, handler, active, delivery);
       const key = this.#key(name, active.request);
       const kept = key === undefined ? undefined : cache?.get(key);
       if (kept !== undefined) return this.#reuse(kept);
@@ -66,6 +72,23 @@ export class RequestRunner {
       if (error instanceof RpcError && error.code === "worker-crashed") throw error;
       return errorReply(error, { includeStack });
     }
+  }
+
+  async #runInto(
+    sink: ItemSink,
+    name: string,
+    handler: EncodedHandler,
+    active: ActiveRequest,
+    { body, redeliveries }: Delivery,
+  ): Promise<EncodedReply> {
+    using context = new RequestContext(name, active.request, redeliveries);
+    active.onUnwanted = (reason) => context.abort(reason);
+    const { contentType, priority } = active.request;
+    const request = { procedure: name, body, contentType, priority, context };
+    const running = handler.start?.(request, sink);
+    if (running === undefined) throw noStream(name);
+    active.onCredit = (count) => running.grant(count);
+    return await running.reply;
   }
 
   #reuse(reply: EncodedReply): EncodedReply {
@@ -131,6 +154,10 @@ export class RequestRunner {
     if (cache === undefined || idempotencyKey === undefined) return undefined;
     return `${cache.isPerCaller ? replyTo : ""}\n${name}\n${idempotencyKey}`;
   }
+}
+
+function noStream(name: string): RpcError {
+  return new RpcError("not-a-stream", `Cannot stream "${name}" as its handler cannot`);
 }
 
 async function handle(

@@ -2,7 +2,7 @@
 
 import type { AmqpChannel, AmqpConnection, AmqpDelivery } from "./amqp.ts";
 import type { Session } from "./connection.ts";
-import { readCancel } from "./envelope.ts";
+import { type ControlMessage, readControl } from "./envelope.ts";
 import { CONTROL_EXCHANGE, declareExchanges } from "./exchanges.ts";
 import { Publisher } from "./publisher.ts";
 import { declareRequestQueue, type RequestQueue } from "./topology.ts";
@@ -11,6 +11,8 @@ import { declareRequestQueue, type RequestQueue } from "./topology.ts";
 export interface ConsumerSession extends Session {
   /** Stops further deliveries; those that are here can still be settled. */
   stop(): Promise<void>;
+  /** Where this server takes control messages; absent if it may not. */
+  readonly controlQueue: string | undefined;
   /** Tells whether a reply queue is gone for certain. */
   isGone(replyQueue: string): Promise<boolean>;
 }
@@ -24,8 +26,8 @@ export interface PublisherSession extends Session {
 export interface ConsumerOptions extends RequestQueue {
   readonly prefetch: number;
   readonly onDelivery: (delivery: AmqpDelivery) => void;
-  /** Told the correlation id of a request whose output nobody wants any more. */
-  readonly onCancel: (correlationId: string) => void;
+  /** Told what clients say of their requests. */
+  readonly onControl: (message: ControlMessage) => void;
   /** Told when the broker has ended the consumer, before it is started anew. */
   readonly onCancelled: () => void;
   /** Told that dropped requests do not come back to their callers, and why. */
@@ -39,7 +41,7 @@ export async function openConsumerSession(
 ): Promise<ConsumerSession> {
   const channel = await connection.openChannel();
   await channel.prefetch(options.prefetch);
-  await tryControl(connection, options);
+  const controlQueue = await tryControl(connection, options);
   let isStopped = false;
   let consumerTag = await subscribe(connection, channel, options, resubscribe);
 
@@ -60,7 +62,7 @@ export async function openConsumerSession(
     await channel.cancel(consumerTag);
   }
 
-  return { channels: [channel], stop, isGone: (queue) => isGone(connection, queue) };
+  return { channels: [channel], stop, controlQueue, isGone: (queue) => isGone(connection, queue) };
 }
 
 async function subscribe(
@@ -86,22 +88,23 @@ async function subscribe(
 }
 
 /**
- * Listens for cancellations, in a queue of this server's own, on a channel of its own: a user who may
+ * Listens for control messages, in a queue of this server's own, on a channel of its own: a user who may
  * not loses that one, and deadlines have to do.
  */
 async function tryControl(
   connection: AmqpConnection,
-  { queue, onCancel, onNoReturns }: ConsumerOptions,
-): Promise<void> {
+  { queue, onControl, onNoReturns }: ConsumerOptions,
+): Promise<string | undefined> {
   try {
     await declareExchanges(connection);
     const channel = await connection.openChannel();
     const controlQueue = await channel.declareQueue("", { exclusive: true });
     await channel.bindQueue(controlQueue, CONTROL_EXCHANGE, { routingKey: queue });
     await channel.consume(controlQueue, { noAck: true }, (delivery) => {
-      const correlationId = delivery && readCancel(delivery.properties);
-      if (correlationId !== undefined) onCancel(correlationId);
+      const message = delivery && readControl(delivery.properties);
+      if (message !== undefined) onControl(message);
     });
+    return controlQueue;
   } catch (error) {
     onNoReturns(error);
   }
