@@ -117,21 +117,27 @@ export function requestMessage(request: OutgoingRequest): AmqpPublish {
       correlationId: request.correlationId,
       deliveryMode: 2,
       expiration: request.immediate ? "0" : expirationUntil(expiresAt),
-      headers: {
-        [DEADLINE_HEADER]: deadline,
-        [REPLY_TO_HEADER]: replyTo,
-        [ATTEMPT_HEADER]: request.attempt || undefined,
-        [IDEMPOTENT_HEADER]: request.idempotent ? undefined : false,
-        [CALLBACK_HEADER]: request.callback,
-        [CREDITS_HEADER]: request.credits,
-        [PROGRESS_HEADER]: request.wantsProgress || undefined,
-      },
+      headers: requestHeaders(request),
       messageId: request.idempotencyKey,
       priority: request.priority,
       replyTo,
       type: request.procedure,
     },
   };
+}
+
+/** Only what is there: amqplib goes through every header of every message, slowly. */
+function requestHeaders(request: OutgoingRequest): Record<string, unknown> {
+  const { deadline, replyTo, attempt, idempotent, callback, credits, wantsProgress } = request;
+  const headers: Record<string, unknown> = {};
+  if (deadline !== undefined) headers[DEADLINE_HEADER] = deadline;
+  if (replyTo !== undefined) headers[REPLY_TO_HEADER] = replyTo;
+  if (attempt > 0) headers[ATTEMPT_HEADER] = attempt;
+  if (!idempotent) headers[IDEMPOTENT_HEADER] = false;
+  if (callback !== undefined) headers[CALLBACK_HEADER] = callback;
+  if (credits !== undefined) headers[CREDITS_HEADER] = credits;
+  if (wantsProgress) headers[PROGRESS_HEADER] = true;
+  return headers;
 }
 
 /** The broker takes whole, non-negative milliseconds only, and as text. */
@@ -177,14 +183,17 @@ export function replyMessage(reply: OutgoingReply): AmqpPublish {
       contentType: reply.contentType,
       correlationId: reply.correlationId,
       deliveryMode: replyTo.startsWith("amq.") ? 1 : 2,
-      headers: {
-        [CALLBACK_HEADER]: reply.callback,
-        [SEQ_HEADER]: reply.seq,
-        [CREDIT_TO_HEADER]: reply.creditTo,
-      },
+      headers: replyHeaders(reply),
       type: reply.type,
     },
   };
+}
+
+function replyHeaders(
+  { callback, seq, creditTo }: OutgoingReply,
+): Record<string, unknown> | undefined {
+  if (callback === undefined && seq === undefined) return undefined;
+  return { [CALLBACK_HEADER]: callback, [SEQ_HEADER]: seq, [CREDIT_TO_HEADER]: creditTo };
 }
 
 /** Tells whether a reply is an error. Tutorial servers set no type: theirs are outputs. */
