@@ -9,12 +9,12 @@ import { say } from "./say.ts";
 
 /** Everything that `deno task` can do here, by name. */
 export const TASKS: ReadonlyMap<string, Task> = new Map<string, Task>([
-  ["demo", withBroker(denoTask("run", "--allow-all", "tools/demo.ts"))],
+  ["demo", withBroker(program("tools/demo.ts"))],
   ["test", withBroker(async (context) => conclude(await runTests(context)))],
   ["test:unit", async (context) => conclude(await runUnitTests(context))],
-  ["bench", withBroker(denoTask("run", "--allow-all", "bench/rpc.ts"))],
-  ["bench:pool", denoTask("run", "--allow-all", "bench/pool_bench.ts")],
-  ["bench:broker", withBroker(denoTask("run", "--allow-all", "bench/broker_bench.ts"))],
+  ["bench", withBroker(inTurn(program("bench/rpc.ts"), program("bench/broker_bench.ts")))],
+  ["bench:pool", program("bench/pool_bench.ts")],
+  ["bench:soak", program("bench/pool_soak.ts")],
   ["check", check],
   ["lint", lint],
   ["fmt", denoTask("fmt")],
@@ -37,6 +37,21 @@ const OK_STEPS: readonly Step[] = [
 /** Makes a task that is a `deno` command with the user's arguments after it. */
 function denoTask(...args: readonly string[]): Task {
   return (context) => runDeno([...args, ...context.args], context);
+}
+
+function program(module: string): Task {
+  return denoTask("run", "--allow-all", module);
+}
+
+/** Makes a task of several, which ends with the first that fails. */
+function inTurn(...tasks: readonly Task[]): Task {
+  return async (context) => {
+    for (const task of tasks) {
+      const code = await task(context);
+      if (code !== 0) return code;
+    }
+    return 0;
+  };
 }
 
 /** Programs and tests may print; the library tells its observer instead. */
