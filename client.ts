@@ -52,7 +52,6 @@ import {
   takeEarlierReply,
 } from "./internal/earlier_replies.ts";
 import { safeObserver } from "./internal/emit.ts";
-import { readDeadLetterReason } from "./internal/envelope.ts";
 import { inOrder } from "./internal/in_order.ts";
 import { type NamedCallback, NamedCallbacks, writeTicket } from "./internal/named_callbacks.ts";
 import { OutputReader } from "./internal/output_reader.ts";

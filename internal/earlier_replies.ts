@@ -1,6 +1,7 @@
 /** Replies that callbacks by name take, also those to calls of an earlier start. @module */
 
 import type { CallbackRegistry } from "./callback_registry.ts";
+import { readDeadLetterReason } from "./envelope.ts";
 import { type NamedCallbacks, readTicket, ticketSubject } from "./named_callbacks.ts";
 import type { OutputReader } from "./output_reader.ts";
 import type { IncomingReply, PendingCall } from "./pending_call.ts";
@@ -28,7 +29,8 @@ export function takeEarlierReply(
   const { correlationId } = reply.properties;
   if (ticket === undefined || correlationId === undefined) return reply.ack();
   const { name, procedure, context } = ticket;
-  const outcome = reader.read(ticketSubject(ticket), reply);
+  const phase = readDeadLetterReason(reply.properties) === undefined ? "replied" : "queued";
+  const outcome = reader.read(ticketSubject(ticket, phase), reply);
   callbacks.add(correlationId, outcome, async (result) => {
     await named.run(name, result, { correlationId, procedure, context });
   }).finally(() => reply.ack());
