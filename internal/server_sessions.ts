@@ -41,7 +41,7 @@ export async function openConsumerSession(
 ): Promise<ConsumerSession> {
   const channel = await connection.openChannel();
   await channel.prefetch(options.prefetch);
-  const controlQueue = await tryControl(connection, options);
+  const controlQueue = await tryControl(connection, channel, options);
   let isStopped = false;
   let consumerTag = await subscribe(connection, channel, options, resubscribe);
 
@@ -93,6 +93,7 @@ async function subscribe(
  */
 async function tryControl(
   connection: AmqpConnection,
+  session: AmqpChannel,
   { queue, onControl, onNoReturns }: ConsumerOptions,
 ): Promise<string | undefined> {
   try {
@@ -101,7 +102,9 @@ async function tryControl(
     const controlQueue = await channel.declareQueue("", { exclusive: true });
     await channel.bindQueue(controlQueue, CONTROL_EXCHANGE, { routingKey: queue });
     await channel.consume(controlQueue, { noAck: true }, (delivery) => {
-      const message = delivery && readControl(delivery.properties);
+      // Somebody deleted the queue: a new session gets a new one. close() never rejects.
+      if (delivery === undefined) return void session.close();
+      const message = readControl(delivery.properties);
       if (message !== undefined) onControl(message);
     });
     return controlQueue;

@@ -1,8 +1,7 @@
-import { RpcClient, RpcError, RpcServer, RpcTimeoutError } from "../../mod.ts";
+import { type CallContext, RpcClient, RpcError, RpcServer, RpcTimeoutError } from "../../mod.ts";
 import {
   assert,
   assertEquals,
-  assertNotEquals,
   assertRejects,
   assertStringIncludes,
 } from "../../deps/std_assert.ts";
@@ -18,6 +17,12 @@ type Fault = (node: PrivateNode, queue: string) => Promise<unknown>;
 
 const missing = findRabbitmq();
 const ignore = typeof missing === "string" && Deno.env.get("WARREN_REQUIRE_RABBITMQ") !== "1";
+
+function untilAborted(signal: AbortSignal): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  signal.addEventListener("abort", () => reject(signal.reason));
+  return promise;
+}
 
 function nodeTest(name: string, fn: (node: PrivateNode) => Promise<void>): void {
   Deno.test({
@@ -85,18 +90,39 @@ nodeTest("A server declares a transient queue anew after a restart", async (node
 });
 
 nodeTest("A client gets a new reply queue when its own is deleted", async (node) => {
-  await using pair = await startPair({ echo: (value: unknown) => value }, { url: node.url });
-  const replyQueue = async () => {
+  const exclusiveQueues = async () => {
     const queues = await node.ctl("list_queues", "name", "exclusive", "--no-table-headers");
-    return /^(\S+)\ttrue$/m.exec(queues)?.[1] ?? "";
+    return Array.from(queues.matchAll(/^(\S+)\ttrue$/gm), ([, name = ""]) => name);
   };
-  const first = await replyQueue();
-  await node.ctl("delete_queue", first);
-  await eventually(() => {
-    assert(pair.clientEvents.filter(({ type }) => type === "connected").length === 2);
-  });
-  assertEquals(await pair.client.call("echo", 1), 1);
-  assertNotEquals(await replyQueue(), first);
+  const queue = randomQueue();
+  const events: string[] = [];
+  const onEvent = ({ type }: { type: string }) => events.push(type);
+  await using client = await RpcClient.connect(node.url, { queue, onEvent });
+  const [replyQueue = ""] = await exclusiveQueues();
+  const handlers = { echo: (value: unknown) => value };
+  await using _server = await RpcServer.listen(node.url, { queue, handlers });
+  await node.ctl("delete_queue", replyQueue);
+  await eventually(() => assertEquals(events.filter((type) => type === "connected").length, 2));
+  assertEquals(await client.call("echo", 1), 1);
+  assert(!(await exclusiveQueues()).includes(replyQueue));
+});
+
+nodeTest("A server gets a new control queue when its own is deleted", async (node) => {
+  const handlers = { hang: (_: unknown, { signal }: CallContext) => untilAborted(signal) };
+  const queue = randomQueue();
+  const events: string[] = [];
+  const onEvent = ({ type }: { type: string }) => events.push(type);
+  await using server = await RpcServer.listen(node.url, { queue, handlers, onEvent });
+  const bindings = await node.ctl("list_bindings", "source_name", "destination_name");
+  await node.ctl("delete_queue", /^rpc\.control\t(\S+)/m.exec(bindings)?.[1] ?? "");
+  await eventually(() => assertEquals(events.filter((type) => type === "connected").length, 3));
+  await using client = await RpcClient.connect(node.url, { queue });
+  const controller = new AbortController();
+  const call = assertRejects(() => client.call("hang", 1, { signal: controller.signal }));
+  await eventually(() => assertEquals(server.stats().active, 1));
+  controller.abort();
+  await call;
+  await eventually(() => assertEquals(server.stats().cancelled, 1));
 });
 
 nodeTest("A client gives up for good when its password no longer fits", async (node) => {
