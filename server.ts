@@ -262,8 +262,9 @@ export class RpcServer implements AsyncDisposable {
     if (request.replyTo === undefined) return reply.type === "error" ? "error" : "notified";
     const { correlationId, callback, replyTo } = request;
     const message = replyMessage({ ...reply, correlationId, callback, replyTo });
-    if (await this.#replies.publish(message)) return reply.type === "error" ? "error" : "output";
-    this.#active.markGone(request.replyTo);
+    const outcome = await this.#replies.publish(message, () => isWanted(active));
+    if (outcome === "published") return reply.type === "error" ? "error" : "output";
+    if (outcome === "gone") this.#active.markGone(request.replyTo);
     return "orphaned";
   }
 
@@ -288,6 +289,7 @@ export class RpcServer implements AsyncDisposable {
       publisher: this.#replies,
       creditTo: this.#consumer?.session?.controlQueue,
       grant: () => active.onCredit(1),
+      isWanted: () => isWanted(active),
       onGone: () => this.#active.markGone(replyTo),
     });
   }
@@ -305,6 +307,10 @@ export class RpcServer implements AsyncDisposable {
     this.#counts[outcome]++;
     this.#emit({ type: "served", procedure: procedure ?? this.#defaultProcedure, outcome });
   }
+}
+
+function isWanted({ request, unwanted }: ActiveRequest): boolean {
+  return unwanted === undefined && !isExpired(request);
 }
 
 function toOutcome({ code }: RpcError): "orphaned" | "cancelled" {

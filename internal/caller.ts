@@ -204,7 +204,9 @@ export class Caller {
   }
 
   #acceptUnknown(reply: IncomingReply): void {
-    const callback = readCallback(reply.properties);
+    // Only a durable queue can hold a reply of an earlier start; elsewhere it is a stranger's.
+    const isDurable = typeof this.#options.replyQueue === "object";
+    const callback = isDurable ? readCallback(reply.properties) : undefined;
     if (callback !== undefined) return this.#options.onEarlierReply(callback, reply);
     this.#pendingCalls.countUnknown();
     reply.ack();

@@ -11,6 +11,8 @@ export interface ItemPublisherOptions {
   readonly creditTo: string | undefined;
   /** Allows the handler one item more; for callers that cannot. */
   readonly grant: () => void;
+  /** Whether the caller still waits. */
+  readonly isWanted: () => boolean;
   /** Told that the caller's queue is gone. */
   readonly onGone: () => void;
 }
@@ -53,7 +55,7 @@ export class ItemPublisher {
 
   #publish(type: "item" | "progress", item: EncodedItem): void {
     const { correlationId } = this.#request;
-    const { publisher, creditTo, grant, onGone } = this.#options;
+    const { publisher, creditTo, grant, isWanted, onGone } = this.#options;
     const message = replyMessage({
       ...item,
       type,
@@ -61,8 +63,8 @@ export class ItemPublisher {
       replyTo: this.#replyTo,
       creditTo,
     });
-    const published: Promise<void> = publisher.publish(message).then((isThere) => {
-      if (!isThere) onGone();
+    const published: Promise<void> = publisher.publish(message, isWanted).then((outcome) => {
+      if (outcome === "gone") onGone();
       else if (type === "item" && creditTo === undefined) grant();
     }, onGone).finally(() => this.#unconfirmed.delete(published));
     this.#unconfirmed.add(published);

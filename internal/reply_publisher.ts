@@ -1,37 +1,52 @@
 /** Publishes replies for as long as it takes. @module */
 
 import type { AmqpPublish } from "./amqp.ts";
-import type { Connection } from "./connection.ts";
-import type { PublisherSession } from "./server_sessions.ts";
+import type { PublishOutcome } from "./publisher.ts";
 import { sleep } from "./sleep.ts";
 
 /** Pause before a reply that the broker refused is published again, in milliseconds. */
 const REFUSED_PAUSE_MS = 200;
 
+/** What became of a reply: `gone` means that there is no such queue. */
+export type ReplyOutcome = "published" | "gone" | "refused";
+
+/** The part of a connection that publishing takes. */
+export interface PublishingConnection {
+  readonly session: PublishingSession | undefined;
+  whenOpen(): Promise<PublishingSession>;
+}
+
+interface PublishingSession {
+  readonly publisher: { publish(prepare: () => AmqpPublish): Promise<PublishOutcome> };
+}
+
 /** Publishes on whatever session there is. */
 export class ReplyPublisher {
-  readonly #connection: () => Connection<PublisherSession> | undefined;
+  readonly #connection: () => PublishingConnection | undefined;
 
-  constructor(connection: () => Connection<PublisherSession> | undefined) {
+  constructor(connection: () => PublishingConnection | undefined) {
     this.#connection = connection;
   }
 
   /**
    * Publishes a reply until the broker has it, over lost connections, too.
    *
-   * @returns Whether the caller's queue was there.
+   * @param message The reply.
+   * @param isWanted Whether to try again after the broker has refused it, as the caller still waits.
+   * @returns What became of it.
    * @throws {RpcError} `closed`, if the connection was closed for good.
    */
-  async publish(message: AmqpPublish): Promise<boolean> {
+  async publish(message: AmqpPublish, isWanted: () => boolean): Promise<ReplyOutcome> {
     for (;;) {
       const connection = this.#connection();
       const session = connection?.session ?? await connection?.whenOpen();
       switch (await session?.publisher.publish(() => message)) {
         case "confirmed":
-          return true;
+          return "published";
         case "returned":
-          return false;
+          return "gone";
         case "refused":
+          if (!isWanted()) return "refused";
           await sleep(REFUSED_PAUSE_MS);
       }
     }
