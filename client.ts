@@ -52,6 +52,7 @@ import {
   takeEarlierReply,
 } from "./internal/earlier_replies.ts";
 import { safeObserver } from "./internal/emit.ts";
+import { MAX_CREDITS } from "./internal/envelope.ts";
 import { inOrder } from "./internal/in_order.ts";
 import { type NamedCallback, NamedCallbacks, writeTicket } from "./internal/named_callbacks.ts";
 import { OutputReader } from "./internal/output_reader.ts";
@@ -270,7 +271,7 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
   ): AsyncGenerator<ItemOf<OutputOf<C, Name>>, void, undefined> {
     const [input, options = {}]: [unknown?, StreamOptions?] = rest;
     const { credits = 64, idleTimeoutMs = this.#settings.timeoutMs } = options;
-    checkInteger("stream", "credits", credits, { min: 1 });
+    checkInteger("stream", "credits", credits, { min: 1, max: MAX_CREDITS });
     checkInteger("stream", "idleTimeoutMs", idleTimeoutMs, { min: 1, max: MAX_TIMEOUT_MS });
     const correlationId = newCorrelationId();
     const sink = new CallStream({

@@ -159,7 +159,8 @@ export interface StreamOptions extends CallOptions {
    */
   readonly idleTimeoutMs?: number;
   /**
-   * Most items that are under way or wait to be read: the reader's pace is the handler's.
+   * Most items that are under way or wait to be read, from 1 to 1000: the handler goes no faster
+   * than the reader.
    *
    * @default {64}
    */

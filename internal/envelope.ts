@@ -26,6 +26,9 @@ const CREDIT_TO_HEADER = "rpc-credit-to";
 /** The named callback of the request, as text that its client alone reads; comes back as it went. */
 const CALLBACK_HEADER = "rpc-callback";
 
+/** Most items that a caller can allow at a time. */
+export const MAX_CREDITS = 1_000;
+
 /** The pseudo-queue prefix of direct reply-to; see {@linkcode replyMessage}. */
 export const DIRECT_REPLY_TO = "amq.rabbitmq.reply-to";
 
@@ -163,7 +166,7 @@ export function readRequest(properties: AmqpProperties): IncomingRequest {
     // Only clients of this protocol set a deadline, and only they are known to use unique ids.
     idempotencyKey: messageId || (deadline === undefined ? undefined : correlationId),
     callback: readText(headers?.[CALLBACK_HEADER]),
-    credits: readCount(headers?.[CREDITS_HEADER]),
+    credits: readCredits(headers?.[CREDITS_HEADER]),
     wantsProgress: headers?.[PROGRESS_HEADER] === true,
   };
 }
@@ -269,8 +272,14 @@ export function readControl(properties: AmqpProperties): ControlMessage | undefi
   const { type, correlationId, headers } = properties;
   if (correlationId === undefined) return undefined;
   if (type === "cancel") return { type, correlationId };
-  const count = readCount(headers?.[CREDITS_HEADER]);
+  const count = readCredits(headers?.[CREDITS_HEADER]);
   return type === "credit" && count !== undefined ? { type, correlationId, count } : undefined;
+}
+
+/** Anybody may have written it, and a handler yields so many items without a pause. */
+function readCredits(value: unknown): number | undefined {
+  const count = readCount(value);
+  return count === undefined ? undefined : Math.min(count, MAX_CREDITS);
 }
 
 function readCount(value: unknown): number | undefined {

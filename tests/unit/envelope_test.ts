@@ -3,7 +3,9 @@ import { assert, assertEquals, assertFalse } from "../../deps/std_assert.ts";
 import type { AmqpProperties } from "../../internal/amqp.ts";
 import {
   isErrorReply,
+  MAX_CREDITS,
   type OutgoingRequest,
+  readControl,
   readRequest,
   replyMessage,
   requestMessage,
@@ -95,4 +97,12 @@ Deno.test("replyMessage() is mandatory, except to a direct reply-to address", ()
 
 Deno.test("isErrorReply() takes a reply without type for an output", () => {
   assertEquals([{}, { type: "output" }, { type: "error" }].map(isErrorReply), [false, false, true]);
+});
+
+Deno.test("readControl() takes no more credits than a handler should yield at once", () => {
+  const headers = { "rpc-credits": 1e12 };
+  const control = readControl({ type: "credit", correlationId: "id", headers });
+  assertEquals(control, { type: "credit", correlationId: "id", count: MAX_CREDITS });
+  assertEquals(readRequest({ headers }).credits, MAX_CREDITS);
+  assertEquals(readRequest({ headers: { "rpc-credits": -1 } }).credits, undefined);
 });
