@@ -1,4 +1,3 @@
-// deno-lint-ignore-file no-console -- a benchmark prints its result
 /**
  * Compares the embedded broker with RabbitMQ: echoes over two queues, one at a time and 64 in flight.
  *

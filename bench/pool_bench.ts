@@ -105,6 +105,5 @@ function printTable(results: readonly Result[]): void {
 }
 
 function say(line: string): void {
-  // deno-lint-ignore no-console
   console.log(line);
 }

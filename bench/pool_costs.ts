@@ -112,6 +112,5 @@ async function threadMicroseconds(): Promise<number> {
 }
 
 function say(line: string): void {
-  // deno-lint-ignore no-console
   console.log(line);
 }

@@ -53,6 +53,5 @@ function mib(bytes: number): number {
 }
 
 function say(line: string): void {
-  // deno-lint-ignore no-console
   console.log(line);
 }

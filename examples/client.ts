@@ -1,5 +1,4 @@
 // deno run --allow-net --allow-env=AMQP_URL examples/client.ts 30
-// deno-lint-ignore-file no-console
 import { RpcClient } from "../mod.ts";
 import type { FibonacciContract } from "../workers/fibonacci.ts";
 import { main } from "./command_line.ts";

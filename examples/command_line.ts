@@ -1,5 +1,4 @@
 // What every example has around it, so that the examples themselves show the library only.
-// deno-lint-ignore-file no-console
 import { parseArgs } from "../deps/std_cli.ts";
 import { RpcError } from "../mod.ts";
 

@@ -1,5 +1,4 @@
 // deno run --allow-net --allow-env=AMQP_URL --allow-read=. examples/own_worker.ts
-// deno-lint-ignore-file no-console
 import { RpcClient, RpcServer } from "../mod.ts";
 import { WorkerPool } from "../workers/mod.ts";
 import { main } from "./command_line.ts";

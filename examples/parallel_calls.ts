@@ -1,5 +1,4 @@
 // deno run --allow-net --allow-env=AMQP_URL examples/parallel_calls.ts (with server.ts running)
-// deno-lint-ignore-file no-console
 import { RpcClient } from "../mod.ts";
 import type { FibonacciContract } from "../workers/fibonacci.ts";
 import { main } from "./command_line.ts";

@@ -1,5 +1,4 @@
 // deno run --allow-net --allow-env=AMQP_URL --allow-read=. examples/server.ts
-// deno-lint-ignore-file no-console
 import { RpcServer } from "../mod.ts";
 import type { FibonacciContract } from "../workers/fibonacci.ts";
 import { WorkerPool } from "../workers/mod.ts";

@@ -1,5 +1,4 @@
 // deno run --allow-net --allow-env=AMQP_URL --allow-read=. examples/shutdown.ts
-// deno-lint-ignore-file no-console
 import { RpcClient, RpcServer } from "../mod.ts";
 import type { FibonacciContract } from "../workers/fibonacci.ts";
 import { WorkerPool } from "../workers/mod.ts";

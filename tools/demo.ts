@@ -4,7 +4,6 @@
  *
  * @module
  */
-// deno-lint-ignore-file no-console
 
 import { RpcClient, RpcError, RpcServer } from "../mod.ts";
 import type { FibonacciContract } from "../workers/fibonacci.ts";

@@ -1,5 +1,3 @@
-// deno-lint-ignore-file no-console
-
 /** Where the second column begins. */
 const COLUMN = 18;
 const WIDTH = 79;

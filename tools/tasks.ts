@@ -59,9 +59,9 @@ const PRINTING_FOLDERS = ["bench", "examples", "tests", "tools"];
 
 async function lint(context: TaskContext): Promise<number> {
   if (context.args.some(isPath)) return await runDeno(["lint", ...context.args], context);
-  const folders = PRINTING_FOLDERS.filter(isPath);
-  const library = ["lint", `--ignore=${folders.join(",")}`, ...context.args];
-  const programs = ["lint", "--rules-exclude=no-console", ...folders, ...context.args];
+  const programs = ["lint", ...PRINTING_FOLDERS, ...context.args];
+  const ignored = `--ignore=${PRINTING_FOLDERS.join(",")}`;
+  const library = ["lint", "--rules-include=no-console", ignored, ...context.args];
   return Math.max(await runDeno(library, context), await runDeno(programs, context));
 }
 
