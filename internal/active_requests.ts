@@ -3,9 +3,7 @@
 import { RpcError } from "../errors.ts";
 import { atMost } from "./at_most.ts";
 import { type IncomingRequest, SERVER_NAMED_PREFIX } from "./envelope.ts";
-
-/** Most cancellations and dead reply queues that are remembered for requests yet to come. */
-const MAX_REMEMBERED = 4_096;
+import { RecentMap } from "./recent_map.ts";
 
 /** One request in hand. */
 export class ActiveRequest {
@@ -38,8 +36,9 @@ export class ActiveRequest {
 /** All requests in hand. */
 export class ActiveRequests {
   readonly #requests = new Set<ActiveRequest>();
-  readonly #cancelled = new RecentSet(MAX_REMEMBERED);
-  readonly #gone = new RecentSet(MAX_REMEMBERED);
+  /** Cancellations and dead reply queues, also for requests yet to come. */
+  readonly #cancelled = new RecentMap<true>();
+  readonly #gone = new RecentMap<true>();
   #onIdle: () => void = () => {};
 
   /** How many there are. */
@@ -72,13 +71,13 @@ export class ActiveRequests {
 
   /** Notes a cancellation, which may come before its request. */
   cancel(correlationId: string): void {
-    this.#cancelled.add(correlationId);
+    this.#cancelled.set(correlationId, true);
     this.#drop((request) => request.correlationId === correlationId, cancelled());
   }
 
   /** Notes that a reply queue is gone. Only one that the broker named never comes back. */
   markGone(replyTo: string): void {
-    if (replyTo.startsWith(SERVER_NAMED_PREFIX)) this.#gone.add(replyTo);
+    if (replyTo.startsWith(SERVER_NAMED_PREFIX)) this.#gone.set(replyTo, true);
     this.#drop((request) => request.replyTo === replyTo, orphaned());
   }
 
@@ -110,29 +109,6 @@ export class ActiveRequests {
   #drop(isMeant: (request: IncomingRequest) => boolean, reason: RpcError): void {
     for (const active of this.#requests) {
       if (isMeant(active.request)) active.drop(reason);
-    }
-  }
-}
-
-/** A set that forgets its oldest members. */
-class RecentSet {
-  readonly #max: number;
-  readonly #members = new Set<string>();
-
-  constructor(max: number) {
-    this.#max = max;
-  }
-
-  has(member: string): boolean {
-    return this.#members.has(member);
-  }
-
-  add(member: string): void {
-    this.#members.add(member);
-    if (this.#members.size <= this.#max) return;
-    for (const oldest of this.#members) {
-      this.#members.delete(oldest);
-      return;
     }
   }
 }

@@ -2,9 +2,7 @@
 
 import type { Delivery } from "./delivery.ts";
 import type { IncomingRequest } from "./envelope.ts";
-
-/** Most requests whose failures are remembered. */
-const MAX_REMEMBERED = 4_096;
+import { RecentMap } from "./recent_map.ts";
 
 /**
  * Counts failed deliveries. A quorum queue counts for all servers; of other queues the broker only
@@ -12,8 +10,8 @@ const MAX_REMEMBERED = 4_096;
  */
 export class DeliveryLimit {
   readonly #maxDeliveries: number;
-  /** Failures by correlation id, oldest first. */
-  readonly #failures = new Map<string, number>();
+  /** Failures by correlation id. */
+  readonly #failures = new RecentMap<number>();
 
   constructor(maxDeliveries: number) {
     this.#maxDeliveries = maxDeliveries;
@@ -28,16 +26,7 @@ export class DeliveryLimit {
     const deliveries = Math.max(redeliveries, this.#failures.get(correlationId) ?? 0) + 1;
     this.#failures.delete(correlationId);
     if (deliveries >= this.#maxDeliveries) return false;
-    this.#remember(correlationId, deliveries);
-    return true;
-  }
-
-  #remember(correlationId: string, deliveries: number): void {
     this.#failures.set(correlationId, deliveries);
-    if (this.#failures.size <= MAX_REMEMBERED) return;
-    for (const oldest of this.#failures.keys()) {
-      this.#failures.delete(oldest);
-      return;
-    }
+    return true;
   }
 }

@@ -4,6 +4,7 @@ import { RpcError, RpcTimeoutError } from "../errors.ts";
 import { atMost } from "./at_most.ts";
 import { DeadlineTimer } from "./deadline_timer.ts";
 import { type CallRequest, PendingCall } from "./pending_call.ts";
+import { RecentMap } from "./recent_map.ts";
 
 /** How many calls, and what became of the replies that belonged to none. */
 export interface PendingCallsStats {
@@ -22,17 +23,14 @@ export interface CallTableOwner {
   onAbandoned(call: PendingCall): void;
 }
 
-/** Settled ids that are remembered, to tell late and duplicate replies from strangers'. */
-const MAX_REMEMBERED = 4_096;
-
 /** All calls of a client that wait for a reply, or for a place among those that do. */
 export class PendingCalls {
   readonly #maxPending: number;
   readonly #owner: CallTableOwner;
   readonly #calls = new Map<string, PendingCall>();
   readonly #waiting = new Map<string, PendingCall>();
-  /** Whether a settled call had its reply, oldest first. */
-  readonly #settled = new Map<string, boolean>();
+  /** Whether a settled call had its reply: tells late and duplicate replies from strangers'. */
+  readonly #settled = new RecentMap<boolean>();
   #lateReplies = 0;
   #duplicateReplies = 0;
   #unknownReplies = 0;
@@ -159,7 +157,7 @@ export class PendingCalls {
     const { correlationId } = call.request;
     if (!this.#waiting.delete(correlationId)) {
       this.#calls.delete(correlationId);
-      this.#remember(call);
+      this.#settled.set(correlationId, call.phase === "replied");
       this.#admitNext();
     }
     if (this.size === 0) this.#onEmpty();
@@ -170,15 +168,6 @@ export class PendingCalls {
       if (this.#calls.size >= this.#maxPending) return;
       this.#waiting.delete(correlationId);
       this.#admit(call);
-    }
-  }
-
-  #remember(call: PendingCall): void {
-    this.#settled.set(call.request.correlationId, call.phase === "replied");
-    if (this.#settled.size <= MAX_REMEMBERED) return;
-    for (const oldest of this.#settled.keys()) {
-      this.#settled.delete(oldest);
-      return;
     }
   }
 }
