@@ -51,14 +51,7 @@ const DURABILITIES: readonly Durability[] = ["replicated", "durable", "transient
 type FinalReply = EncodedReply | OutgoingReply;
 
 /** How a request ended. */
-type Outcome =
-  | "output"
-  | "error"
-  | "notified"
-  | "orphaned"
-  | "cancelled"
-  | "expired"
-  | "crashed";
+type Outcome = Extract<RpcServerEvent, { type: "served" }>["outcome"];
 
 /**
  * Serves procedures from one queue.

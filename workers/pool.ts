@@ -29,10 +29,10 @@ import {
   type WorkerPoolOptions,
 } from "./pool_options.ts";
 import { ItemStream } from "../internal/item_stream.ts";
+import { untilAborted } from "../internal/until_aborted.ts";
 import type { PoolStats } from "./pool_stats.ts";
 import { Scheduler } from "./scheduler.ts";
 import type { Task, TaskRequest } from "./task.ts";
-import { untilAborted } from "./waiting.ts";
 
 /** The handlers that a pool offers to a server. */
 export type PoolHandlers<C extends Contract> = {

@@ -19,19 +19,3 @@ export async function within(promise: Promise<unknown>, limitMs: number): Promis
     clearTimeout(timer);
   }
 }
-
-/** Waits for a promise, or rejects with the signal's reason as soon as it aborts. */
-export async function untilAborted<T>(
-  promise: Promise<T>,
-  signal: AbortSignal | undefined,
-): Promise<T> {
-  if (signal === undefined) return await promise;
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const abort = () => reject(signal.reason);
-  signal.addEventListener("abort", abort);
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
-}
