@@ -25,12 +25,12 @@ async function printCosts(isolation: Isolation): Promise<void> {
   for (let round = 0; round < ROUNDS; round++) {
     const before = await totalMemoryMib();
     const startedAt = performance.now();
-    await using pool = await WorkerPool.open(WORKER, { size: 1, isolation });
+    await using pool = await WorkerPool.open(WORKER, { maxWorkers: 1, isolation });
     starts.push(performance.now() - startedAt);
     await pool.run("echo", 1);
     memories.push(await totalMemoryMib() - before);
   }
-  await using pool = await WorkerPool.open(WORKER, { size: 2, isolation });
+  await using pool = await WorkerPool.open(WORKER, { maxWorkers: 2, isolation });
   const call = () => pool.run("echo", 1);
   await callsPerSecond(call, { count: 20_000, inFlight: 256 });
   const trips = await callInTurn(call, 5_000);

@@ -20,7 +20,7 @@ if (import.meta.main) {
 
 async function soak(tasks: number, crashes: number, isolation: "thread" | "process") {
   const url = new URL("./pool/soak_worker.ts", import.meta.url);
-  await using pool = await WorkerPool.open(url, { size: 2, isolation });
+  await using pool = await WorkerPool.open(url, { maxWorkers: 2, isolation });
   let first = 0;
   for (let part = 1; part <= PARTS; part++) {
     const rate = await callsPerSecond(async (input) => {

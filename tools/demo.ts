@@ -52,12 +52,12 @@ async function demo(url: string): Promise<void> {
 /** A server with a pool. Handlers in `inline` run on the server's own thread instead. */
 async function startServer(
   { url, queue }: Scene,
-  size: number,
+  maxWorkers: number,
   inline: Partial<FibonacciContract> = {},
 ): Promise<AsyncDisposable> {
   await using stack = new AsyncDisposableStack();
   const workerFile = new URL("../workers/fibonacci.ts", import.meta.url);
-  const pool = stack.use(await WorkerPool.open<FibonacciContract>(workerFile, { size }));
+  const pool = stack.use(await WorkerPool.open<FibonacciContract>(workerFile, { maxWorkers }));
   stack.use(
     await RpcServer.listen<FibonacciContract>(url, {
       queue,

@@ -8,7 +8,7 @@
  * import type { FibonacciContract } from "@warren/rpc/workers/fibonacci";
  *
  * const url = import.meta.resolve("@warren/rpc/workers/fibonacci");
- * await using pool = await WorkerPool.open<FibonacciContract>(url, { size: 1 });
+ * await using pool = await WorkerPool.open<FibonacciContract>(url, { maxWorkers: 1 });
  * assertEquals(await pool.run("fibonacci", 100), 354224848179261915075n);
  * ```
  *

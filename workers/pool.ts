@@ -55,7 +55,7 @@ export type PoolHandlers<C extends Contract> = {
  * import type { FibonacciContract } from "@warren/rpc/workers/fibonacci";
  *
  * const url = import.meta.resolve("@warren/rpc/workers/fibonacci");
- * await using pool = await WorkerPool.open<FibonacciContract>(url, { size: 2 });
+ * await using pool = await WorkerPool.open<FibonacciContract>(url, { maxWorkers: 2 });
  * assertEquals(await pool.run("fibonacci", 30), 832040);
  * ```
  */

@@ -39,15 +39,15 @@ export interface WorkerPoolOptions {
    *
    * @default {navigator.hardwareConcurrency}
    */
-  readonly size?: number;
+  readonly maxWorkers?: number;
   /**
    * How many workers to keep when there is little to do; more are started when tasks wait.
    *
-   * @default {size}
+   * @default {maxWorkers}
    */
-  readonly minSize?: number;
+  readonly minWorkers?: number;
   /**
-   * How long a worker beyond `minSize` may have nothing to do before it is ended, in milliseconds.
+   * How long a worker beyond `minWorkers` may have nothing to do before it is ended, in milliseconds.
    *
    * @default {30_000}
    */
@@ -82,7 +82,7 @@ export interface WorkerPoolOptions {
   /**
    * The most threads that go on after they were replaced; with so many the pool refuses tasks.
    *
-   * @default {2 * size}
+   * @default {2 * maxWorkers}
    */
   readonly maxZombies?: number;
   /**
@@ -184,20 +184,20 @@ export function resolvePoolOptions(options: WorkerPoolOptions): PoolSettings {
     process = {},
     maxWorkerMemoryMb,
     maxTasksPerWorker,
-    size = navigator.hardwareConcurrency,
-    minSize = size,
+    maxWorkers = navigator.hardwareConcurrency,
+    minWorkers = maxWorkers,
     idleTimeoutMs = 30_000,
     maxBacklog = 100_000,
     startTimeoutMs = 10_000,
     timeLimitMs,
     limits = {},
     abortGraceMs = 500,
-    maxZombies = 2 * size,
+    maxZombies = 2 * maxWorkers,
     codec = jsonCodec,
     onEvent = () => {},
   } = options;
-  requireInteger("size", size, 1);
-  requireInteger("minSize", minSize, 1);
+  requireInteger("maxWorkers", maxWorkers, 1);
+  requireInteger("minWorkers", minWorkers, 1);
   requireInteger("idleTimeoutMs", idleTimeoutMs, 0);
   requireInteger("maxBacklog", maxBacklog, 0);
   requireInteger("startTimeoutMs", startTimeoutMs, 1);
@@ -211,8 +211,8 @@ export function resolvePoolOptions(options: WorkerPoolOptions): PoolSettings {
     process,
     maxWorkerMemoryMb,
     maxTasksPerWorker,
-    size,
-    minSize: Math.min(minSize, size),
+    maxWorkers,
+    minWorkers: Math.min(minWorkers, maxWorkers),
     idleTimeoutMs,
     maxBacklog,
     startTimeoutMs,

@@ -53,7 +53,7 @@ export class Slots {
    * @param owner Who hears from them.
    */
   constructor(settings: PoolSettings, starter: HostStarter, owner: SlotsOwner) {
-    const { size, startTimeoutMs, abortGraceMs, maxTasksPerWorker } = settings;
+    const { maxWorkers, startTimeoutMs, abortGraceMs, maxTasksPerWorker } = settings;
     this.#settings = settings;
     this.#starter = starter;
     this.#owner = {
@@ -75,7 +75,7 @@ export class Slots {
         owner.emit(event);
       },
     };
-    this.#slots = Array.from({ length: size }, (_, index) => new Slot(index, this.#owner));
+    this.#slots = Array.from({ length: maxWorkers }, (_, index) => new Slot(index, this.#owner));
   }
 
   /** Threads that were replaced because they ran on, and still do. */
@@ -100,7 +100,7 @@ export class Slots {
 
   /** Starts as many workers as there are to be always; settles when all are ready. */
   async open(): Promise<void> {
-    await Promise.all(this.#slots.slice(0, this.#settings.minSize).map((slot) => slot.start()));
+    await Promise.all(this.#slots.slice(0, this.#settings.minWorkers).map((slot) => slot.start()));
   }
 
   /** How many slots are in each state. */
@@ -188,8 +188,8 @@ export class Slots {
 
   /** Ends workers that had nothing to do for long, as long as there are more than always. */
   #watchIdle(event: PoolEvent): void {
-    const { minSize, size, idleTimeoutMs } = this.#settings;
-    if (minSize === size || (event.type !== "idle" && event.type !== "busy")) return;
+    const { minWorkers, maxWorkers, idleTimeoutMs } = this.#settings;
+    if (minWorkers === maxWorkers || (event.type !== "idle" && event.type !== "busy")) return;
     const { slot, type } = event;
     clearTimeout(this.#idleTimers.get(slot));
     if (type === "busy") return;
@@ -199,7 +199,7 @@ export class Slots {
   #shrink(index: number): void {
     const { idle, busy } = this.count();
     const slot = this.#slots[index];
-    if (slot?.state === "idle" && idle + busy > this.#settings.minSize) slot.close();
+    if (slot?.state === "idle" && idle + busy > this.#settings.minWorkers) slot.close();
   }
 }
 

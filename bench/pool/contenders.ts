@@ -33,7 +33,7 @@ function here(file: string): URL {
 }
 
 async function openWarren(isolation: "thread" | "process"): Promise<Contender> {
-  const pool = await WorkerPool.open(here("./warren_worker.ts"), { size: SIZE, isolation });
+  const pool = await WorkerPool.open(here("./warren_worker.ts"), { maxWorkers: SIZE, isolation });
   return { run: (name, input) => pool.run(name, input), close: () => pool.close() };
 }
 

@@ -5,7 +5,7 @@ import { WorkerPool } from "../../workers/mod.ts";
 
 const [url = "", queue = "", durability = "transient", workers = "2"] = Deno.args;
 const pool = await WorkerPool.open(new URL("./busy_worker.ts", import.meta.url), {
-  size: Number(workers),
+  maxWorkers: Number(workers),
 });
 await RpcServer.listen(url, {
   queue,

@@ -91,7 +91,7 @@ Deno.test("A request cancelled in the broker's queue is not run", async () => {
 });
 
 Deno.test("A request cancelled in the pool's backlog is not run", async () => {
-  await using pool = await WorkerPool.open(GATED, { size: 1 });
+  await using pool = await WorkerPool.open(GATED, { maxWorkers: 1 });
   await using pair = await startPair({}, { server: { handlers: pool.handlers(), prefetch: 10 } });
   const [first, second] = [crypto.randomUUID(), crypto.randomUUID()];
   const events: string[] = [];

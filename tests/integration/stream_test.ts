@@ -63,7 +63,7 @@ Deno.test("RpcClient.stream() yields all items in order", async () => {
 
 for (const isolation of ["thread", "process"] as const) {
   Deno.test(`RpcClient.stream() reads from a worker that is a ${isolation}`, async () => {
-    await using pool = await WorkerPool.open(WORKER, { size: 1, isolation });
+    await using pool = await WorkerPool.open(WORKER, { maxWorkers: 1, isolation });
     await using pair = await startPair({}, { server: { handlers: pool.handlers() } });
     assertEquals(await take(pair, "count", 500), numbers(500));
     const told: unknown[] = [];

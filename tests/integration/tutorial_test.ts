@@ -27,7 +27,7 @@ for (const language of LANGUAGES) {
       `A ${language} tutorial client (${mode}) gets fibonacci(30)`,
       async () => {
         await using queue = ownQueue();
-        await using pool = await WorkerPool.open<FibonacciContract>(FIBONACCI, { size: 1 });
+        await using pool = await WorkerPool.open<FibonacciContract>(FIBONACCI, { maxWorkers: 1 });
         await using server = await RpcServer.listen(brokerUrl(), {
           queue: queue.name,
           handlers: pool.handlers(),
@@ -108,7 +108,7 @@ const FIBONACCI_1000 =
   "6137795166849228875";
 
 languageTest("python", "A python client gets fibonacci(1000) to the last digit", async () => {
-  await using pool = await WorkerPool.open<FibonacciContract>(FIBONACCI, { size: 1 });
+  await using pool = await WorkerPool.open<FibonacciContract>(FIBONACCI, { maxWorkers: 1 });
   const server = { handlers: pool.handlers(), defaultProcedure: "fibonacci" };
   await using pair = await startPair({}, { server });
   const args = [pair.url, pair.queue, "1000", "exclusive"];
@@ -116,7 +116,7 @@ languageTest("python", "A python client gets fibonacci(1000) to the last digit",
 });
 
 Deno.test("RpcClient.call() gets fibonacci(1000) to the last digit", async () => {
-  await using pool = await WorkerPool.open<FibonacciContract>(FIBONACCI, { size: 1 });
+  await using pool = await WorkerPool.open<FibonacciContract>(FIBONACCI, { maxWorkers: 1 });
   await using pair = await startPair({}, { server: { handlers: pool.handlers() } });
   assertEquals(await pair.client.call("fibonacci", 1_000), BigInt(FIBONACCI_1000));
 });

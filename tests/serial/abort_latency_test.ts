@@ -9,7 +9,7 @@ const ROUNDS = 20;
 const MAX_MEDIAN_MS = 50;
 
 Deno.test("An abort stops a loop in a worker within 50 ms", async () => {
-  await using pool = await WorkerPool.open(WORKER, { size: 1 });
+  await using pool = await WorkerPool.open(WORKER, { maxWorkers: 1 });
   await using pair = await startPair({}, { server: { handlers: pool.handlers() } });
   const events: LoopEvent[] = [];
   const channel = new BroadcastChannel("cooperative-loops");

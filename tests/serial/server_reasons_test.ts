@@ -83,7 +83,7 @@ function crashing(name: string): Row["provoke"] {
     const crashed = Promise.withResolvers<number>();
     const pool = stack.use(
       await WorkerPool.open(FAULTY, {
-        size: 1,
+        maxWorkers: 1,
         onEvent: ({ type }) => type === "crashed" && crashed.resolve(performance.now()),
       }),
     );
@@ -223,7 +223,7 @@ const ROWS: readonly Row[] = [
     code: "timeout",
     phase: "replied",
     async provoke(stack) {
-      const pool = stack.use(await WorkerPool.open(MATRIX, { size: 1, timeLimitMs: 50 }));
+      const pool = stack.use(await WorkerPool.open(MATRIX, { maxWorkers: 1, timeLimitMs: 50 }));
       const pair = stack.use(await startPair({}, { server: { handlers: pool.handlers() } }));
       const { failure, knowableAt } = failingNow(() => pair.client.call("politeLoop"));
       return { failure, knowableAt: knowableAt + 50 };

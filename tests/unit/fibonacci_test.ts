@@ -64,7 +64,7 @@ Deno.test("slowFibonacci() refuses 51", () => {
 
 Deno.test("fibonacci.ts serves both procedures in a worker", async () => {
   const url = import.meta.resolve("../../workers/fibonacci.ts");
-  await using pool = await WorkerPool.open<FibonacciContract>(url, { size: 1 });
+  await using pool = await WorkerPool.open<FibonacciContract>(url, { maxWorkers: 1 });
   assertEquals(await pool.run("fibonacci", 100), 354224848179261915075n);
   assertEquals(await pool.run("slowFibonacci", 15), 610);
   const error = await assertRejects(() => pool.run("fibonacci", -1), RpcRemoteError, "it is -1");

@@ -53,7 +53,7 @@ Deno.test("WorkerPool.close() fails what is left after its grace", async () => {
 
 Deno.test("WorkerPool.close() ends every slot", async () => {
   const observer = new PoolObserver();
-  const pool = await openPool("plain_worker.ts", { size: 2, onEvent: observer.observe });
+  const pool = await openPool("plain_worker.ts", { maxWorkers: 2, onEvent: observer.observe });
   await pool.close();
   assertEquals((await observer.count("closed", 2)).length, 2);
   const { idle, busy, starting } = pool.stats();

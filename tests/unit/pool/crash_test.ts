@@ -63,7 +63,7 @@ Deno.test("WorkerPool runs the tasks that waited behind a crash", async () => {
 });
 
 Deno.test("WorkerPool fails only the task that ran when tasks were prefetched", async () => {
-  await using pool = await openPool("faulty_worker.ts", { size: 1 });
+  await using pool = await openPool("faulty_worker.ts", { maxWorkers: 1 });
   // Many short runs teach the pool to hand over several tasks at a time.
   for (let round = 0; round < 50; round++) await pool.run("echo", round);
   for (let round = 0; round < 5; round++) {
@@ -79,7 +79,7 @@ Deno.test("WorkerPool fails only the task that ran when tasks were prefetched", 
 
 Deno.test("WorkerPool leaves the tasks of other workers alone in a crash", async () => {
   using gates = new Gates();
-  await using pool = await openPool<GatedContract>("gated_worker.ts", { size: 2 });
+  await using pool = await openPool<GatedContract>("gated_worker.ts", { maxWorkers: 2 });
   const name = gates.name();
   const waiting = pool.run("wait", name);
   await gates.heard("started", name);

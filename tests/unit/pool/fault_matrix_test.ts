@@ -23,7 +23,7 @@ const FAULTS: readonly (readonly [procedure: string, code: string, tiers: readon
 
 function open(isolation: Isolation, observer: PoolObserver): Promise<WorkerPool> {
   const options: WorkerPoolOptions = {
-    size: 2,
+    maxWorkers: 2,
     isolation,
     timeLimitMs: TIME_LIMIT_MS,
     abortGraceMs: 200,
@@ -65,7 +65,7 @@ for (const [procedure, code, tiers] of FAULTS) {
 
 for (const isolation of ["thread", "process"] as const) {
   Deno.test(`WorkerPool carries an output of 200 MB from a ${isolation}`, async () => {
-    await using pool = await openPool("matrix_worker.ts", { isolation, size: 1 });
+    await using pool = await openPool("matrix_worker.ts", { isolation, maxWorkers: 1 });
     const output = await pool.run("huge", undefined);
     assertEquals(typeof output === "string" && output.length, 200 * 2 ** 20);
   });

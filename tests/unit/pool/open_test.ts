@@ -16,13 +16,13 @@ async function openError(file: string, options: WorkerPoolOptions = {}): Promise
 
 Deno.test("WorkerPool.open() takes the worker's URL as a string", async () => {
   await using pool = await WorkerPool.open<PlainContract>(workerUrl("plain_worker.ts").href, {
-    size: 1,
+    maxWorkers: 1,
   });
   assertEquals(await pool.run("echo", "here"), "here");
 });
 
 Deno.test("WorkerPool.open() gives as many workers as asked for", async () => {
-  await using pool = await openPool("plain_worker.ts", { size: 3 });
+  await using pool = await openPool("plain_worker.ts", { maxWorkers: 3 });
   assertEquals(pool.stats().idle, 3);
 });
 
@@ -30,7 +30,7 @@ Deno.test("WorkerPool.open() takes a worker file as a data URL", async () => {
   const runtime = import.meta.resolve("../../../workers/runtime.ts");
   const code = `import { expose } from "${runtime}"; expose({ two: () => 2 });`;
   await using pool = await WorkerPool.open(`data:text/typescript,${encodeURIComponent(code)}`, {
-    size: 1,
+    maxWorkers: 1,
   });
   assertEquals(await pool.run("two", undefined), 2);
 });
@@ -44,7 +44,11 @@ Deno.test("WorkerPool.open() refuses a relative URL and names it", async () => {
 });
 
 Deno.test("WorkerPool.open() refuses numbers out of range", async () => {
-  for (const options of [{ size: 0 }, { size: 1.5 }, { maxBacklog: -1 }, { startTimeoutMs: 0 }]) {
+  for (
+    const options of [{ maxWorkers: 0 }, { maxWorkers: 1.5 }, { maxBacklog: -1 }, {
+      startTimeoutMs: 0,
+    }]
+  ) {
     const [name = ""] = Object.keys(options);
     await assertRejects(() => openPool("plain_worker.ts", options), RangeError, `'${name}'`);
   }
@@ -58,7 +62,7 @@ Deno.test("WorkerPool.open() rejects when the file is missing", async () => {
 
 Deno.test("WorkerPool.open() rejects when the file has a syntax error", async () => {
   const url = `data:text/typescript,${encodeURIComponent("const = 1;")}`;
-  const error = await assertRejects(() => WorkerPool.open(url, { size: 1 }), RpcError);
+  const error = await assertRejects(() => WorkerPool.open(url, { maxWorkers: 1 }), RpcError);
   assertEquals(error.code, "worker-not-started");
 });
 
@@ -98,7 +102,7 @@ Deno.test("WorkerPool.open() gives up when its signal aborts", async () => {
 
 Deno.test("WorkerPool.open() leaves no worker behind when it fails", async () => {
   const observer = new PoolObserver();
-  await openError("throwing_worker.ts", { size: 2, onEvent: observer.observe });
+  await openError("throwing_worker.ts", { maxWorkers: 2, onEvent: observer.observe });
   assertEquals((await observer.count("closed", 2)).length, 2);
 });
 

@@ -9,7 +9,7 @@ export function openPool<C extends Contract = AnyContract>(
   file: string,
   options: WorkerPoolOptions = {},
 ): Promise<WorkerPool<C>> {
-  return WorkerPool.open<C>(workerUrl(file), { size: 1, ...options });
+  return WorkerPool.open<C>(workerUrl(file), { maxWorkers: 1, ...options });
 }
 
 /** A request as a server hands it over, with a body as amqplib gives it: a view of a larger chunk. */

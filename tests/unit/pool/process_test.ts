@@ -23,7 +23,7 @@ Deno.test("WorkerPool carries bodies of every size to a process", async () => {
 });
 
 Deno.test("WorkerPool settles 5,000 tasks in processes, each with its own", async () => {
-  await using pool = await openPool("matrix_worker.ts", { isolation: "process", size: 2 });
+  await using pool = await openPool("matrix_worker.ts", { isolation: "process", maxWorkers: 2 });
   const inputs = Array.from({ length: 5_000 }, (_, index) => index);
   assertEquals(await Promise.all(inputs.map((input) => pool.run("echo", input))), inputs);
 });

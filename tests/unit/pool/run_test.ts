@@ -102,13 +102,13 @@ Deno.test("WorkerPool.run() finds procedures with names of Object's own", async 
 });
 
 Deno.test("WorkerPool.run() spreads tasks over all workers", async () => {
-  await using pool = await openPool<PlainContract>("plain_worker.ts", { size: 2 });
+  await using pool = await openPool<PlainContract>("plain_worker.ts", { maxWorkers: 2 });
   const ids = await Promise.all([pool.run("workerId", undefined), pool.run("workerId", undefined)]);
   assertEquals(new Set(ids).size, 2);
 });
 
 Deno.test("WorkerPool.run() settles 10,000 tasks, each with its own output", async () => {
-  await using pool = await openPool<PlainContract>("plain_worker.ts", { size: 2 });
+  await using pool = await openPool<PlainContract>("plain_worker.ts", { maxWorkers: 2 });
   const inputs = Array.from({ length: 10_000 }, (_, index) => index);
   assertEquals(await Promise.all(inputs.map((input) => pool.run("echo", input))), inputs);
   const { done, backlog, idle } = pool.stats();

@@ -26,7 +26,7 @@ Deno.test("WorkerPool starts tasks in order within one priority", async () => {
 
 Deno.test("WorkerPool never queues behind a long task while one is idle", async () => {
   using gates = new Gates();
-  await using pool = await openGated({ size: 2 });
+  await using pool = await openGated({ maxWorkers: 2 });
   // Short runs have taught the pool that `echo` may be queued inside a worker.
   for (let round = 0; round < 20; round++) await pool.run("echo", round);
   const name = gates.name();
@@ -40,7 +40,7 @@ Deno.test("WorkerPool never queues behind a long task while one is idle", async 
 
 Deno.test("WorkerPool runs no more of a procedure at a time than allowed", async () => {
   using gates = new Gates();
-  await using pool = await openGated({ size: 2, limits: { wait: { maxConcurrent: 1 } } });
+  await using pool = await openGated({ maxWorkers: 2, limits: { wait: { maxConcurrent: 1 } } });
   const [first, second] = [gates.name(), gates.name()];
   const waits = [pool.run("wait", first), pool.run("wait", second)];
   await gates.heard("started", first);
@@ -56,7 +56,7 @@ Deno.test("WorkerPool runs no more of a procedure at a time than allowed", async
 
 Deno.test("WorkerPool frees the place of a procedure whose worker died", async () => {
   await using pool = await openPool("faulty_worker.ts", {
-    size: 1,
+    maxWorkers: 1,
     limits: { exit: { maxConcurrent: 1 } },
   });
   for (let round = 0; round < 2; round++) {
@@ -65,12 +65,12 @@ Deno.test("WorkerPool frees the place of a procedure whose worker died", async (
   }
 });
 
-Deno.test("WorkerPool starts workers beyond minSize when tasks wait", async () => {
+Deno.test("WorkerPool starts workers beyond minWorkers when tasks wait", async () => {
   using gates = new Gates();
   const observer = new PoolObserver();
   await using pool = await openGated({
-    size: 2,
-    minSize: 1,
+    maxWorkers: 2,
+    minWorkers: 1,
     idleTimeoutMs: 20,
     onEvent: observer.observe,
   });
@@ -101,7 +101,7 @@ Deno.test("WorkerPool replaces a worker after maxTasksPerWorker tasks", async ()
 
 Deno.test("WorkerPool loses no task while it replaces workers", async () => {
   await using pool = await openPool<PlainContract>("plain_worker.ts", {
-    size: 2,
+    maxWorkers: 2,
     maxTasksPerWorker: 50,
   });
   const inputs = Array.from({ length: 2_000 }, (_, index) => index);
