@@ -16,7 +16,7 @@ export class Backlog {
   readonly #returned = new TaskQueue();
   readonly #levels: { readonly priority: number; readonly tasks: TaskQueue }[] = [];
   /** Tasks of procedures of which as many run as may run. */
-  readonly #parked = new Map<string, TaskQueue>();
+  readonly #aside = new Map<string, TaskQueue>();
   #size = 0;
   #dropped = 0;
 
@@ -37,22 +37,22 @@ export class Backlog {
     this.#returned.unshift(tasks);
   }
 
-  /** Keeps a task that was next out of the way of others, until {@linkcode unpark}. */
-  park(task: Task): void {
+  /** Keeps a task that was next out of the way of others, until {@linkcode resume}. */
+  setAside(task: Task): void {
     this.#size++;
     const { procedure } = task.request;
-    const parked = this.#parked.get(procedure) ?? new TaskQueue();
-    this.#parked.set(procedure, parked);
-    parked.push(task);
+    const aside = this.#aside.get(procedure) ?? new TaskQueue();
+    this.#aside.set(procedure, aside);
+    aside.push(task);
   }
 
-  /** Puts the first parked task of a procedure at the front. */
-  unpark(procedure: string): void {
-    if (this.#parked.size === 0) return;
-    const parked = this.#parked.get(procedure);
-    const task = parked?.shift();
+  /** Puts the first aside task of a procedure at the front. */
+  resume(procedure: string): void {
+    if (this.#aside.size === 0) return;
+    const aside = this.#aside.get(procedure);
+    const task = aside?.shift();
     if (task !== undefined) this.#returned.push(task);
-    if (parked?.length === 0) this.#parked.delete(procedure);
+    if (aside?.length === 0) this.#aside.delete(procedure);
   }
 
   /** Counts out a waiting task that has settled: it is passed over when its turn comes. */
@@ -103,7 +103,7 @@ export class Backlog {
   }
 
   #queues(): TaskQueue[] {
-    return [this.#returned, ...this.#levels.map(({ tasks }) => tasks), ...this.#parked.values()];
+    return [this.#returned, ...this.#levels.map(({ tasks }) => tasks), ...this.#aside.values()];
   }
 
   #sweep(): void {

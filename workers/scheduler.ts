@@ -134,7 +134,7 @@ export class Scheduler {
       }
       if (this.#mustStayBack(task)) {
         this.#backlog.shift();
-        this.#backlog.park(task);
+        this.#backlog.setAside(task);
         continue;
       }
       // A task whose body moves with it could not be given to another worker later.
@@ -181,7 +181,7 @@ export class Scheduler {
     task.holder = undefined;
     const { procedure } = task.request;
     this.#counts.leave(procedure);
-    this.#backlog.unpark(procedure);
+    this.#backlog.resume(procedure);
   }
 
   /** Tasks that a lost worker had not started go to another, before all that came later. */
