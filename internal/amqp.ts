@@ -17,6 +17,7 @@ import {
 import type { Body } from "../codec.ts";
 import { atMost } from "./at_most.ts";
 import type { BrokerAddress } from "./broker_address.ts";
+import { containMalformedHeaders, destroySocket } from "./frame_guard.ts";
 
 /** The properties of a message that we use. Source: AMQP 0-9-1, class basic. */
 export interface AmqpProperties {
@@ -29,6 +30,8 @@ export interface AmqpProperties {
   readonly priority?: number | undefined;
   readonly replyTo?: string | undefined;
   readonly type?: string | undefined;
+  /** Why there are no headers though the message has some: they cannot be decoded. */
+  readonly malformed?: string;
 }
 
 /** What the broker says of a published message; `closed` if the channel closed before it spoke. */
@@ -92,11 +95,25 @@ export class AmqpConnection {
   onUnblocked: () => void = () => {};
   readonly #model: ChannelModel;
 
+  #isBlocked = false;
+
   private constructor(model: ChannelModel) {
     this.#model = model;
     this.closed = whenClosed(model);
-    model.on("blocked", (reason) => this.onBlocked(reason));
-    model.on("unblocked", () => this.onUnblocked());
+    containMalformedHeaders(model.connection);
+    model.on("blocked", (reason) => {
+      this.#isBlocked = true;
+      this.onBlocked(reason);
+    });
+    model.on("unblocked", () => {
+      this.#isBlocked = false;
+      this.onUnblocked();
+    });
+  }
+
+  /** Whether the broker does not read from publishers at the moment. */
+  get isBlocked(): boolean {
+    return this.#isBlocked;
   }
 
   static async open(
@@ -123,8 +140,15 @@ export class AmqpConnection {
   }
 
   /** Closes the connection; channels that are not closed yet lose what they have not sent. */
-  close(): Promise<void> {
-    return settleClose(() => this.#model.close(), this.closed);
+  async close(): Promise<void> {
+    await settleClose(() => this.#model.close(), this.closed);
+    // A peer that is gone does not close its end, which would keep this process alive.
+    this.destroy(new Error("Cannot close the connection in order as the broker does not answer"));
+  }
+
+  /** Ends the connection at once, as its peer does not react any more. */
+  destroy(reason: Error): void {
+    destroySocket(this.#model.connection, reason);
   }
 }
 
