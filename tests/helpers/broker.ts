@@ -1,6 +1,6 @@
 /** The broker that the tests use, and queues on it that nobody else has. @module */
 
-import { connect } from "../../deps/amqplib.ts";
+import { connect, type Options } from "../../deps/amqplib.ts";
 
 /**
  * Where the broker is.
@@ -23,6 +23,19 @@ export function changedUrl(
   parts: Partial<Pick<URL, "username" | "password" | "port" | "pathname">>,
 ): string {
   return Object.assign(new URL(brokerUrl()), parts).href;
+}
+
+/** Declares a queue. */
+export async function declareQueue(
+  queue: string,
+  options: Options.AssertQueue,
+  url: string = brokerUrl(),
+): Promise<void> {
+  const connection = await connect(url, { noDelay: true });
+  const channel = await connection.createChannel();
+  await channel.assertQueue(queue, options);
+  await channel.close();
+  await connection.close();
 }
 
 /** Removes a queue, whether it is there or not. */

@@ -12,7 +12,7 @@ import {
   assertRejects,
   assertStringIncludes,
 } from "../../deps/std_assert.ts";
-import { exists, gone, isAlive, removed } from "./processes.ts";
+import { exists, firstLine, gone, isAlive, removed } from "./processes.ts";
 
 /** Without an installed RabbitMQ there is no node to start; CI must have one. */
 const ignore = typeof findRabbitmq() === "string" &&
@@ -141,12 +141,3 @@ Deno.test({
     assertFalse(new TextDecoder().decode(stdout).includes(`${network.folder}/warren`));
   },
 });
-
-async function firstLine(stdout: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<string> {
-  let text = "";
-  for await (const chunk of stdout.pipeThrough(new TextDecoderStream())) {
-    text += chunk;
-    if (text.includes("\n")) break;
-  }
-  return text.trim();
-}
