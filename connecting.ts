@@ -23,6 +23,14 @@ export interface ConnectOptions {
    */
   readonly heartbeatMs?: number;
   /**
+   * Longest silence of the broker while it has messages to confirm, in milliseconds. After it the
+   * connection is given up for another one, as the node may hang. Time for which the broker says
+   * that it blocks publishers does not count.
+   *
+   * @default {10_000}
+   */
+  readonly confirmTimeoutMs?: number;
+  /**
    * Name of the connection, as the broker's management interface shows it.
    *
    * @default {"@warren/rpc"}

@@ -138,7 +138,7 @@ export class RpcServer implements AsyncDisposable {
     server.#publisher = await Connection.open<PublisherSession>({
       ...settings,
       ...server.#observe("publisher"),
-      setUp: openPublisherSession,
+      setUp: (connection) => openPublisherSession(connection, settings.confirmTimeoutMs),
     });
     stack.defer(() => server.#publisher?.close());
     server.#consumer = await Connection.open<ConsumerSession>({

@@ -4,6 +4,7 @@ import type { ReplyQueue, RpcClientStats } from "../client_options.ts";
 import { RpcError } from "../errors.ts";
 import type { ConnectionEvent } from "../events.ts";
 import type { AmqpDelivery, AmqpPublish } from "./amqp.ts";
+import { backoffMs, type BackoffOptions } from "./backoff.ts";
 import { disconnected, ended, refused, unroutable } from "./call_outcome.ts";
 import { type ClientSession, openClientSession } from "./client_session.ts";
 import type { ConnectSettings } from "./connect_settings.ts";
@@ -21,6 +22,11 @@ import {
 import type { CallRequest, IncomingReply, PendingCall } from "./pending_call.ts";
 import { PendingCalls } from "./pending_calls.ts";
 import type { PublishOutcome } from "./publisher.ts";
+import { sleep } from "./sleep.ts";
+
+/** How often a request is published again that a cluster without a leader has refused: for some 2 s. */
+const MAX_REFUSALS = 5;
+const REFUSED_BACKOFF: BackoffOptions = { firstMs: 200, maxMs: 1_000, minMs: 100 };
 
 /** What a caller needs of its client. */
 export interface CallerOptions extends ConnectSettings {
@@ -41,6 +47,8 @@ export class Caller {
   #ended: RpcError | undefined;
   /** Calls whose replies are left in the durable queue, for the next start. */
   readonly #released = new Set<string>();
+  readonly #closing = new AbortController();
+  #sessions = 0;
 
   private constructor(options: CallerOptions) {
     this.#options = options;
@@ -53,12 +61,13 @@ export class Caller {
   /** Connects. */
   static async open(options: CallerOptions): Promise<Caller> {
     const caller = new Caller(options);
-    const { replyQueue, onNoExchanges, onEvent } = options;
+    const { replyQueue, confirmTimeoutMs, onNoExchanges, onEvent } = options;
     caller.#connection = await Connection.open<ClientSession>({
       ...options,
       setUp: (connection) =>
         openClientSession(connection, {
           replyQueue,
+          confirmTimeoutMs,
           onNoExchanges,
           onReply: (reply) => caller.#accept(reply),
         }),
@@ -129,6 +138,7 @@ export class Caller {
 
   #end(reason: RpcError): void {
     this.#ended ??= reason;
+    this.#closing.abort();
     this.#pendingCalls.rejectAll((call) => ended(call.report(), reason));
   }
 
@@ -154,7 +164,7 @@ export class Caller {
       case "returned":
         return call.reject(unroutable(call));
       case "refused":
-        return call.reject(refused(call));
+        return void this.#onRefused(call);
       case "unknown":
       case "unsent":
         // The channel is gone; the next session publishes the call again, if it still waits.
@@ -162,8 +172,22 @@ export class Caller {
     }
   }
 
+  /** A queue that is full says so. After a lost connection, it may also be without a leader. */
+  async #onRefused(call: PendingCall): Promise<void> {
+    const session = this.#connection?.session;
+    // The next session publishes the call again, if it still waits.
+    if (session === undefined) return;
+    const isLeaderless = this.#sessions > 1 && !session.publisher.isProven;
+    if (!isLeaderless || !call.request.idempotent || ++call.refusals > MAX_REFUSALS) {
+      return call.reject(refused(call));
+    }
+    await sleep(backoffMs(call.refusals, REFUSED_BACKOFF), this.#closing.signal);
+    if (this.#connection?.session === session) this.#publishOn(session, call);
+  }
+
   /** Where the reply queue died with the connection, no reply can arrive: all is published anew. */
   #publishAll(session: ClientSession): void {
+    this.#sessions++;
     const isDurable = typeof this.#options.replyQueue === "object";
     for (const call of this.#pendingCalls.started()) {
       if (isDurable && call.phase === "queued") continue;

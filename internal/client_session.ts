@@ -1,4 +1,4 @@
-/** What a client has on its connection: one channel, its reply queue and a publisher. @module */
+/** What a client has on its connection: its reply queue and a publisher. @module */
 
 import type { ReplyQueue } from "../client_options.ts";
 import { RpcError } from "../errors.ts";
@@ -6,7 +6,7 @@ import type { AmqpChannel, AmqpConnection, AmqpDelivery } from "./amqp.ts";
 import type { Session } from "./connection.ts";
 import { DIRECT_REPLY_TO } from "./envelope.ts";
 import { declareExchanges } from "./exchanges.ts";
-import { Publisher } from "./publisher.ts";
+import { type ChannelSource, Publisher } from "./publisher.ts";
 
 /** A client's session. */
 export interface ClientSession extends Session {
@@ -23,6 +23,7 @@ export interface ClientSession extends Session {
 /** Options of {@linkcode openClientSession}. */
 export interface ClientSessionOptions {
   readonly replyQueue: ReplyQueue;
+  readonly confirmTimeoutMs: number;
   readonly onReply: (reply: AmqpDelivery) => void;
   /** Told why the shared exchanges cannot be used. */
   readonly onNoExchanges: (error: unknown) => void;
@@ -39,14 +40,35 @@ export async function openClientSession(
   connection: AmqpConnection,
   options: ClientSessionOptions,
 ): Promise<ClientSession> {
-  const { replyQueue, onReply } = options;
+  const { replyQueue, confirmTimeoutMs, onReply } = options;
   const channel = await connection.openChannel();
   const replyTo = await declareReplyQueue(channel, replyQueue);
   const isQueue = replyTo !== DIRECT_REPLY_TO;
   const hasExchanges = await tryExchanges(connection, isQueue ? replyTo : undefined, options);
-  const control = hasExchanges ? new Publisher(await connection.openChannel()) : undefined;
+  const control = hasExchanges ? await Publisher.open(connection, confirmTimeoutMs) : undefined;
+  const source = isQueue ? connection : onlyChannel(connection, channel);
+  const publisher = await Publisher.open(source, confirmTimeoutMs);
   await consumeReplies(channel, replyTo, { isDurable: typeof replyQueue === "object", onReply });
-  return { channels: [channel], replyTo, publisher: new Publisher(channel), control };
+  return { channels: [channel, publisher], replyTo, publisher, control };
+}
+
+/**
+ * Direct replies come to the channel that the request was published on. If that one must be replaced,
+ * so must the session.
+ */
+function onlyChannel(connection: AmqpConnection, channel: AmqpChannel): ChannelSource {
+  let isTaken = false;
+  return {
+    get isBlocked() {
+      return connection.isBlocked;
+    },
+    openChannel() {
+      if (isTaken) return Promise.reject(new Error("Cannot publish as the broker refuses all"));
+      isTaken = true;
+      return Promise.resolve(channel);
+    },
+    destroy: (reason) => connection.destroy(reason),
+  };
 }
 
 async function declareReplyQueue(channel: AmqpChannel, replyQueue: ReplyQueue): Promise<string> {

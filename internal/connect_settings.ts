@@ -9,6 +9,7 @@ export interface ConnectSettings {
   readonly addresses: readonly BrokerAddress[];
   readonly connectTimeoutMs: number;
   readonly heartbeatSeconds: number;
+  readonly confirmTimeoutMs: number;
   readonly connectionName: string;
   readonly signal: AbortSignal | undefined;
 }
@@ -23,10 +24,12 @@ export function resolveConnectOptions(url: BrokerUrl, options: ConnectOptions): 
   const {
     connectTimeoutMs = 10_000,
     heartbeatMs = 10_000,
+    confirmTimeoutMs = 10_000,
     connectionName = "@warren/rpc",
     signal,
   } = options;
   checkInteger("connect", "connectTimeoutMs", connectTimeoutMs, { min: 1, max: 600_000 });
+  checkInteger("connect", "confirmTimeoutMs", confirmTimeoutMs, { min: 1, max: 600_000 });
   checkInteger("connect", "heartbeatMs", heartbeatMs, { min: 1_000, max: 65_535_000 });
   if (heartbeatMs % 1_000 !== 0) {
     throw new RangeError(
@@ -39,6 +42,7 @@ export function resolveConnectOptions(url: BrokerUrl, options: ConnectOptions): 
     addresses: urls.map(parseBrokerUrl),
     connectTimeoutMs,
     heartbeatSeconds: heartbeatMs / 1_000,
+    confirmTimeoutMs,
     connectionName,
     signal,
   };

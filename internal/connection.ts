@@ -16,9 +16,12 @@ import { untilAborted } from "./until_aborted.ts";
 
 /** What lives on one connection and dies with it. */
 export interface Session {
-  /** The channels; when one of them closes, the session is over. */
-  readonly channels: readonly AmqpChannel[];
+  /** When one of them closes, the session is over. */
+  readonly channels: readonly SessionChannel[];
 }
+
+/** A channel, or what stands for a channel that is replaced at times. */
+export type SessionChannel = Pick<AmqpChannel, "isOpen" | "closed" | "close">;
 
 /** Options of {@linkcode Connection.open}. */
 export interface ConnectionOptions<S extends Session> {
@@ -52,6 +55,8 @@ export class Connection<S extends Session> {
   #opening: PromiseWithResolvers<S> | undefined;
   #keeping: Promise<void> = Promise.resolve();
   #isRetired = false;
+  /** The node to try first: not the one that has just failed. */
+  #nextAddress = 0;
 
   private constructor(options: ConnectionOptions<S>) {
     this.#options = options;
@@ -155,8 +160,11 @@ export class Connection<S extends Session> {
 
   /** Tries each node once. */
   async #connect(): Promise<void> {
+    const { addresses } = this.#options;
+    const first = this.#nextAddress;
     let failure: unknown;
-    for (const address of this.#options.addresses) {
+    for (const address of [...addresses.slice(first), ...addresses.slice(0, first)]) {
+      this.#nextAddress = (addresses.indexOf(address) + 1) % addresses.length;
       try {
         return await this.#connectTo(address);
       } catch (error) {

@@ -128,7 +128,10 @@ async function isGone(connection: AmqpConnection, queue: string): Promise<boolea
 }
 
 /** Opens a channel for replies. */
-export async function openPublisherSession(connection: AmqpConnection): Promise<PublisherSession> {
-  const channel = await connection.openChannel();
-  return { channels: [channel], publisher: new Publisher(channel) };
+export async function openPublisherSession(
+  connection: AmqpConnection,
+  confirmTimeoutMs: number,
+): Promise<PublisherSession> {
+  const publisher = await Publisher.open(connection, confirmTimeoutMs);
+  return { channels: [publisher], publisher };
 }

@@ -158,6 +158,26 @@ nodeTest("Calls keep their deadline while the broker blocks publishers", async (
   assert(pair.clientEvents.some(({ type }) => type === "unblocked"));
 });
 
+nodeTest("A broker that hangs is left, and calls go on when it is back", async (node) => {
+  const options = { confirmTimeoutMs: 500, connectTimeoutMs: 500, heartbeatMs: 60_000 };
+  const handlers = { echo: (value: unknown) => value };
+  await using pair = await startPair(handlers, { url: node.url, client: options, server: options });
+  const { pid } = node;
+  assert(pid !== undefined);
+  Deno.kill(pid, "SIGSTOP");
+  try {
+    const call = pair.client.call("echo", 1);
+    await eventually(() => {
+      const lost = pair.clientEvents.find((event) => event.type === "disconnected");
+      assertStringIncludes(String(lost?.error), "confirmed nothing for 500 ms");
+    });
+    Deno.kill(pid, "SIGCONT");
+    assertEquals(await call, 1);
+  } finally {
+    Deno.kill(pid, "SIGCONT");
+  }
+});
+
 nodeTest("Odd virtual hosts, users and passwords are spelled in URLs", async (node) => {
   const [vhost, user, password] = ["a/b c%żół", "us/er:@", "p@ss:w/ord%?#"];
   await node.ctl("add_vhost", vhost);

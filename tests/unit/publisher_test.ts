@@ -1,7 +1,10 @@
 import { fc } from "../../deps/fast_check.ts";
 import { assert, assertEquals, assertRejects } from "../../deps/std_assert.ts";
 import type { AmqpChannel, AmqpConfirm, AmqpPublish, AmqpReturn } from "../../internal/amqp.ts";
+import { eventually } from "../helpers/eventually.ts";
 import { Publisher, type PublishOutcome } from "../../internal/publisher.ts";
+
+const CONFIRM_TIMEOUT_MS = 50;
 
 /** A channel that takes messages and confirms them when a test says so. */
 class CountingChannel {
@@ -26,6 +29,11 @@ class CountingChannel {
     this.#confirms.shift()?.(confirm);
   }
 
+  close(): Promise<void> {
+    if (this.isOpen) this.break();
+    return Promise.resolve();
+  }
+
   /** As amqplib does it: first each confirm, while the channel still seems open. */
   break(): void {
     while (this.unconfirmed > 0) this.confirm("closed");
@@ -34,11 +42,35 @@ class CountingChannel {
   }
 }
 
-function newPublisher() {
-  const channel = new CountingChannel();
-  // The publisher uses no more of a channel than this one has.
-  const publisher = new Publisher(channel as Partial<AmqpChannel> as AmqpChannel);
-  return { channel, publisher };
+interface Subject extends AsyncDisposable {
+  /** In the order in which they were opened. */
+  readonly channels: readonly CountingChannel[];
+  readonly channel: CountingChannel;
+  readonly publisher: Publisher;
+  /** Rejects when the publisher ends its connection. */
+  readonly destroyed: Promise<never>;
+}
+
+async function newPublisher(options: { isBlocked?: () => boolean } = {}): Promise<Subject> {
+  const channels: CountingChannel[] = [];
+  const { promise: destroyed, reject } = Promise.withResolvers<never>();
+  destroyed.catch(() => {});
+  const publisher = await Publisher.open({
+    get isBlocked() {
+      return options.isBlocked?.() ?? false;
+    },
+    openChannel() {
+      const channel = new CountingChannel();
+      channels.push(channel);
+      // The publisher uses no more of a channel than this one has.
+      return Promise.resolve(channel as Partial<AmqpChannel> as AmqpChannel);
+    },
+    destroy: reject,
+  }, CONFIRM_TIMEOUT_MS);
+  const [channel] = channels;
+  assert(channel !== undefined);
+  const dispose = () => publisher.close();
+  return { channels, channel, publisher, destroyed, [Symbol.asyncDispose]: dispose };
 }
 
 function message(correlationId = "id", routingKey = "queue"): AmqpPublish {
@@ -46,7 +78,8 @@ function message(correlationId = "id", routingKey = "queue"): AmqpPublish {
 }
 
 Deno.test("Publisher tells what the broker said of each message", async () => {
-  const { channel, publisher } = newPublisher();
+  await using subject = await newPublisher();
+  const { channel, publisher } = subject;
   const outcomes = [1, 2, 3].map((n) => publisher.publish(() => message(`${n}`)));
   channel.confirm("acked");
   channel.confirm("nacked");
@@ -57,7 +90,8 @@ Deno.test("Publisher tells what the broker said of each message", async () => {
 Deno.test("Publisher matches returns to the confirms that follow them", async () => {
   const ids = fc.array(fc.record({ id: fc.nat({ max: 5 }), isReturned: fc.boolean() }));
   await fc.assert(fc.asyncProperty(ids, async (entries) => {
-    const { channel, publisher } = newPublisher();
+    await using subject = await newPublisher();
+    const { channel, publisher } = subject;
     const outcomes = entries.map(({ id }, n) => publisher.publish(() => message(`${id}`, `q${n}`)));
     for (const { properties, routingKey } of channel.sent) {
       if (entries[Number(routingKey.slice(1))]?.isReturned) {
@@ -71,7 +105,8 @@ Deno.test("Publisher matches returns to the confirms that follow them", async ()
 });
 
 Deno.test("Publisher has at most 500 unconfirmed messages at a time", async () => {
-  const { channel, publisher } = newPublisher();
+  await using subject = await newPublisher();
+  const { channel, publisher } = subject;
   let prepared = 0;
   const outcomes = Array.from({ length: 1_200 }, () =>
     publisher.publish(() => {
@@ -89,7 +124,8 @@ Deno.test("Publisher has at most 500 unconfirmed messages at a time", async () =
 });
 
 Deno.test("Publisher sends in order, also what had to wait", async () => {
-  const { channel, publisher } = newPublisher();
+  await using subject = await newPublisher();
+  const { channel, publisher } = subject;
   const ids = Array.from({ length: 1_100 }, (_, n) => `${n}`);
   const outcomes = ids.map((id) => publisher.publish(() => message(id)));
   while (channel.unconfirmed > 0) channel.confirm("acked");
@@ -98,13 +134,15 @@ Deno.test("Publisher sends in order, also what had to wait", async () => {
 });
 
 Deno.test("Publisher does not send what is not wanted any more", async () => {
-  const { channel, publisher } = newPublisher();
+  await using subject = await newPublisher();
+  const { channel, publisher } = subject;
   assertEquals(await publisher.publish(() => undefined), "unsent");
   assertEquals(channel.sent, []);
 });
 
 Deno.test("Publisher prepares nothing more once its channel has closed", async () => {
-  const { channel, publisher } = newPublisher();
+  await using subject = await newPublisher();
+  const { channel, publisher } = subject;
   let prepared = 0;
   const publish = () =>
     publisher.publish(() => {
@@ -123,7 +161,8 @@ Deno.test("Publisher prepares nothing more once its channel has closed", async (
 });
 
 Deno.test("Publisher rejects a message that cannot be encoded, and goes on", async () => {
-  const { channel, publisher } = newPublisher();
+  await using subject = await newPublisher();
+  const { channel, publisher } = subject;
   const broken = publisher.publish(() => {
     throw new TypeError("a header of a strange type");
   });
@@ -131,4 +170,63 @@ Deno.test("Publisher rejects a message that cannot be encoded, and goes on", asy
   const outcome = publisher.publish(() => message());
   channel.confirm("acked");
   assertEquals(await outcome, "confirmed");
+});
+
+Deno.test("Publisher replaces a channel that has not confirmed anything", async () => {
+  await using subject = await newPublisher();
+  const { channels, channel, publisher } = subject;
+  const [refused, pending] = [1, 2].map((n) => publisher.publish(() => message(`${n}`)));
+  channel.confirm("nacked");
+  assertEquals(await refused, "refused");
+  const waiting = publisher.publish(() => message("3"));
+  await eventually(() => assertEquals(channels[1]?.sent.length, 1));
+  assert(channel.isOpen, "what is unconfirmed may still be confirmed");
+  channel.confirm("acked");
+  assertEquals(await pending, "confirmed");
+  assert(!channel.isOpen);
+  channels[1]?.confirm("acked");
+  assertEquals(await waiting, "confirmed");
+  assert(publisher.isOpen);
+});
+
+Deno.test("Publisher keeps a channel that has confirmed something", async () => {
+  await using subject = await newPublisher();
+  const { channels, channel, publisher } = subject;
+  const answers = ["acked", "nacked", "nacked"] as const;
+  const outcomes = answers.map(() => publisher.publish(() => message()));
+  for (const answer of answers) channel.confirm(answer);
+  await Promise.all(outcomes);
+  const last = publisher.publish(() => message());
+  assertEquals([channels.length, channel.unconfirmed], [1, 1]);
+  channel.confirm("acked");
+  assertEquals(await last, "confirmed");
+});
+
+Deno.test("Publisher calls refused what a replaced channel takes with it", async () => {
+  await using subject = await newPublisher();
+  const { channels, channel, publisher } = subject;
+  const outcomes = [1, 2].map((n) => publisher.publish(() => message(`${n}`)));
+  channel.confirm("nacked");
+  await eventually(() => assertEquals(channels.length, 2));
+  await Promise.resolve();
+  channel.break();
+  assertEquals(await Promise.all(outcomes), ["refused", "refused"]);
+  assert(publisher.isOpen);
+});
+
+Deno.test("Publisher ends a connection that confirms nothing any more", async () => {
+  await using subject = await newPublisher();
+  const outcome = subject.publisher.publish(() => message());
+  await assertRejects(() => subject.destroyed, Error, `nothing for ${CONFIRM_TIMEOUT_MS} ms`);
+  subject.channel.break();
+  assertEquals(await outcome, "unknown");
+});
+
+Deno.test("Publisher forgives the silence of a broker that blocks publishers", async () => {
+  let asked = 0;
+  const isBlocked = () => ++asked <= 3;
+  await using subject = await newPublisher({ isBlocked });
+  subject.publisher.publish(() => message());
+  await assertRejects(() => subject.destroyed);
+  assertEquals(asked, 4);
 });
