@@ -93,7 +93,7 @@ Deno.test("No module imports itself, by whatever way", () => {
 });
 
 Deno.test("What users import does not import what is for this repository", () => {
-  const inner = /^(tests|bench|examples|tools)\/|std_assert|fast_check/;
+  const inner = /^(tests|bench|chaos|examples|tools)\/|std_assert|fast_check/;
   const users = sourcePaths.filter((path) => !/^(testing|deps)\//.test(path));
   for (const path of users) assertEquals(reaches(path, inner), [], path);
 });

@@ -15,6 +15,7 @@ export const TASKS: ReadonlyMap<string, Task> = new Map<string, Task>([
   ["bench", withBroker(inTurn(program("bench/rpc.ts"), program("bench/broker_bench.ts")))],
   ["bench:pool", program("bench/pool_bench.ts")],
   ["bench:soak", program("bench/pool_soak.ts")],
+  ["chaos", program("chaos/main.ts")],
   ["check", check],
   ["lint", lint],
   ["fmt", denoTask("fmt")],
@@ -55,7 +56,7 @@ function inTurn(...tasks: readonly Task[]): Task {
 }
 
 /** Programs and tests may print; the library tells its observer instead. */
-const PRINTING_FOLDERS = ["bench", "examples", "tests", "tools"];
+const PRINTING_FOLDERS = ["bench", "chaos", "examples", "tests", "tools"];
 
 async function lint(context: TaskContext): Promise<number> {
   if (context.args.some(isPath)) return await runDeno(["lint", ...context.args], context);

@@ -4,7 +4,7 @@
 export const ROOT: URL = new URL("../../", import.meta.url);
 
 /** Folders whose modules are no part of what users import. */
-const OUTSIDE_REGEXP = /^(tests|bench|examples|tools)\//;
+const OUTSIDE_REGEXP = /^(tests|bench|chaos|examples|tools)\//;
 
 /** Paths of all TypeScript modules, relative to the root. */
 export const modulePaths: readonly string[] = [...pathsIn("")].sort();

@@ -26,7 +26,8 @@ expose(procedures);
 `;
 
 /** What is for this repository's own use. */
-const NOT_NEEDED_REGEXP = /^\/(tests|tools|testing|bench|examples)\/|std_(cli|assert)|fast_check/;
+const NOT_NEEDED_REGEXP =
+  /^\/(tests|tools|testing|bench|chaos|examples)\/|std_(cli|assert)|fast_check/;
 
 Deno.test("Client, server and pool work when imported by URL", async () => {
   await using project = await startUrlProject();

@@ -1,0 +1,82 @@
+/** What the user of `deno task chaos` asks for. @module */
+
+import { parseArgs } from "../deps/std_cli.ts";
+
+/** Options of a run. */
+export interface ChaosOptions {
+  /** Time of all rows together, in minutes. */
+  readonly minutes: number;
+  readonly seed: number;
+  /** Ids of the rows to run; `undefined` is all. */
+  readonly only: readonly string[] | undefined;
+  /** File of the report. */
+  readonly report: string;
+  /** Whether to run as CI does, with few faults. */
+  readonly isShort: boolean;
+}
+
+/** The help text. */
+export const USAGE = `Usage: deno task chaos [options]
+
+Breaks brokers, networks and servers under load, and checks every call.
+
+  --minutes N    time of all rows together, from 1 to 600 (default: 10)
+  --seed N       whole number that all random choices follow from (default: another each time)
+  --only R1,R6   only these rows (default: all)
+  --report FILE  where the report goes (default: chaos-report.json)
+  --short        few faults and generous limits of time, as in CI
+  --help         this text
+
+Exit code: 0 if all rows are as they must be, 1 if not, 2 for bad arguments, 130 after Ctrl-C.`;
+
+const NAMES = ["minutes", "seed", "only", "report"] as const;
+const MAX_SEED = 2 ** 32 - 1;
+
+/**
+ * Reads the arguments.
+ *
+ * @param known The ids of all rows.
+ * @returns The options, or `"help"`.
+ * @throws {TypeError} If an argument cannot be used.
+ */
+export function readCommandLine(
+  given: readonly string[],
+  known: readonly string[],
+): ChaosOptions | "help" {
+  const args = parseArgs([...given], { string: NAMES, boolean: ["short", "help"] });
+  if (args.help) return "help";
+  const [unknown] = [
+    ...args._.map(String),
+    ...Object.keys(args).filter((name) => !["_", "short", "help", ...NAMES].includes(name))
+      .map((name) => `--${name}`),
+  ];
+  if (unknown !== undefined) throw new TypeError(`Cannot run as "${unknown}" is no option`);
+  const only = args.only === undefined ? undefined : readIds(args.only, known);
+  const minutes = readNumber("minutes", args.minutes ?? "10", { min: 1, max: 600 });
+  const seed = args.seed === undefined
+    ? Math.floor(Math.random() * MAX_SEED)
+    : readNumber("seed", args.seed, { min: 0, max: MAX_SEED });
+  if (!Number.isInteger(seed)) throw new TypeError(`Cannot run as --seed must be whole: ${seed}`);
+  const { report = "chaos-report.json", short: isShort } = args;
+  if (report === "") throw new TypeError("Cannot run as --report names no file");
+  return { minutes, seed, only, report, isShort };
+}
+
+function readNumber(
+  name: string,
+  text: string,
+  { min, max }: { readonly min: number; readonly max: number },
+): number {
+  const value = text.trim() === "" ? NaN : Number(text);
+  if (value >= min && value <= max) return value;
+  throw new TypeError(
+    `Cannot run as --${name} must be a number from ${min} to ${max}: current value is "${text}"`,
+  );
+}
+
+function readIds(text: string, known: readonly string[]): string[] {
+  const ids = text.split(",").map((id) => id.trim().toUpperCase());
+  const unknown = ids.find((id) => !known.includes(id));
+  if (unknown === undefined) return ids;
+  throw new TypeError(`Cannot run as there is no row "${unknown}": rows are ${known.join(", ")}`);
+}

@@ -1,0 +1,33 @@
+/** What a row of the suite is. @module */
+
+import type { Check } from "./checker.ts";
+import type { Limit, Terms } from "./limits.ts";
+import type { Scene } from "./scene.ts";
+
+/** One kind of fault, injected under load again and again: a row of the report. */
+export interface Fault {
+  /** Its row of the scorecard, such as `R1`; several faults may share one. */
+  readonly id: string;
+  /** What is done, in a few words. */
+  readonly title: string;
+  /** Its share of ten minutes, in seconds. */
+  readonly seconds: number;
+  /** The limit that must be broken, in a row that proves that the checker sees. */
+  readonly mustBreak?: string;
+  /** Injects the fault, and tells what came of it. */
+  run(scene: Scene): Promise<RowFigures>;
+}
+
+/** What came of a fault. */
+export interface RowFigures {
+  /** How often the fault was injected. */
+  readonly injected: number;
+  /** What the checker says; absent where there is no load of calls. */
+  readonly check?: Check;
+  /** What the check is held to. */
+  readonly terms?: Terms;
+  /** How long nothing got through after each injection, in milliseconds. */
+  readonly outagesMs?: readonly number[];
+  /** Further figures of the scorecard. */
+  readonly limits?: readonly Limit[];
+}

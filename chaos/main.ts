@@ -1,0 +1,87 @@
+/**
+ * `deno task chaos`: breaks brokers, networks and servers under load, checks every call in the
+ * manner of Jepsen, and judges the figures by the scorecard.
+ *
+ * @module
+ */
+
+import { Interruption } from "../tools/interruption.ts";
+import { findRabbitmq } from "../tools/rabbitmq_install.ts";
+import { type ChaosOptions, readCommandLine, USAGE } from "./command_line.ts";
+import { environment } from "./environment.ts";
+import type { Fault } from "./fault.ts";
+import { FAULTS } from "./faults/mod.ts";
+import { headLines, type Report, rowLines } from "./report.ts";
+import { type Row, runFault } from "./run_fault.ts";
+
+const EXIT_USAGE = 2;
+const EXIT_INTERRUPTED = 130;
+/** The time that the shares of the faults refer to. */
+const FULL_SECONDS = 600;
+
+if (import.meta.main) Deno.exit(await main());
+
+async function main(): Promise<number> {
+  const options = tryOptions();
+  if (typeof options === "number") return options;
+  const missing = findRabbitmq();
+  if (typeof missing === "string") {
+    console.error(`Cannot run as ${missing}: install rabbitmq-server and try again`);
+    return EXIT_USAGE;
+  }
+  using interruption = Interruption.listen();
+  const start = performance.now();
+  const startedAt = new Date().toISOString();
+  const rows: Row[] = [];
+  try {
+    for await (const row of runAll(options, interruption.signal)) rows.push(row);
+  } catch (error) {
+    if (!interruption.signal.aborted) throw error;
+    console.error(`Interrupted after ${rows.length} rows`);
+  }
+  const passed = rows.length > 0 && rows.every((row) => row.passed);
+  const seconds = Math.round((performance.now() - start) / 1_000);
+  const { minutes, seed, isShort } = options;
+  const run = { seed, minutes, isShort, startedAt, seconds, passed };
+  const report: Report = { ...run, ...await environment(), rows };
+  await Deno.writeTextFile(options.report, `${JSON.stringify(report, undefined, 2)}\n`);
+  const failed = rows.filter((row) => !row.passed).length;
+  console.log(`\n${rows.length} rows, ${failed} failed, ${seconds} s; see ${options.report}`);
+  if (interruption.signal.aborted) return EXIT_INTERRUPTED;
+  return passed ? 0 : 1;
+}
+
+function tryOptions(): ChaosOptions | number {
+  try {
+    const ids = [...new Set(FAULTS.map(({ id }) => id))];
+    const options = readCommandLine(Deno.args, ids);
+    if (options !== "help") return options;
+    console.log(USAGE);
+    return 0;
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    console.error(`${error.message}\n\n${USAGE}`);
+    return EXIT_USAGE;
+  }
+}
+
+async function* runAll(options: ChaosOptions, signal: AbortSignal): AsyncGenerator<Row> {
+  const { minutes, seed, only, isShort } = options;
+  const faults = FAULTS.filter(({ id }) => only?.includes(id) ?? true);
+  const share = minutes * 60 / FULL_SECONDS;
+  console.log(`Seed ${seed}, ${isShort ? "short" : `${minutes} minutes in all`}\n`);
+  for (const line of headLines()) console.log(line);
+  for (const fault of faults) {
+    const budgetMs = isShort ? 0 : fault.seconds * share * 1_000;
+    const row = await runFault(fault, { seed: seed ^ hash(fault), budgetMs, isShort, signal });
+    for (const line of rowLines(row)) console.log(line);
+    yield row;
+  }
+}
+
+/** Another seed for each row, so that rows do not depend on which others run. */
+function hash({ id, title }: Fault): number {
+  let mixed = 0;
+  for (const char of id + title) mixed = Math.imul(mixed, 31) + char.charCodeAt(0) | 0;
+  return mixed >>> 0;
+}

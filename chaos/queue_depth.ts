@@ -1,0 +1,31 @@
+/** How many requests a queue holds. @module */
+
+import type { Remaining } from "./history.ts";
+
+/** What can be asked: a node of the broker. */
+export interface Ctl {
+  /** Runs rabbitmqctl. */
+  ctl(...args: readonly string[]): Promise<string>;
+}
+
+/**
+ * Counts the messages of a quorum queue. It asks the queue's own state machine: what
+ * `list_queues` shows is up to five seconds old, and says "empty" of a queue that has just filled.
+ *
+ * @returns `undefined` if there is no such queue, or it has no leader.
+ */
+export async function queueDepth(node: Ctl, queue: string): Promise<Remaining | undefined> {
+  const count = (name: string) => `rabbit_fifo:query_messages_${name}(S)`;
+  const expression =
+    `{ok, Q} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, <<"${queue}">>)),
+    Count = fun(S) -> {${count("ready")}, ${count("checked_out")}} end,
+    {ok, Counts, _} = ra:consistent_query(amqqueue:get_pid(Q), Count), Counts.`;
+  try {
+    const [, ready, unacknowledged] = /\{(\d+),(\d+)\}/.exec(await node.ctl("eval", expression)) ??
+      [];
+    if (ready === undefined) return undefined;
+    return { ready: Number(ready), unacknowledged: Number(unacknowledged) };
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,220 @@
+/** What a row has to work with: a broker, servers, load, and an end that is looked at closely. @module */
+
+import { RpcClient, type RpcClientOptions } from "../mod.ts";
+import { PrivateNode } from "../tools/private_node.ts";
+import { Random } from "../tools/random.ts";
+import { Budget } from "./budget.ts";
+import { type Check, checkHistory } from "./checker.ts";
+import { readExecutions } from "./executions.ts";
+import { CallLog, type Execution, now, type Remaining } from "./history.ts";
+import { Load, type LoadClient, type LoadOptions } from "./load.ts";
+import { outagesAfter } from "./outages.ts";
+import { type Ctl, queueDepth } from "./queue_depth.ts";
+import { ServerProcess, type ServerProcessOptions } from "./server_process.ts";
+import { pause, until } from "./waiting.ts";
+import { outputOf, workInput } from "./work.ts";
+
+/** Options of {@linkcode Scene.open}. */
+export interface SceneOptions {
+  readonly seed: number;
+  /** Time of the row, in milliseconds. */
+  readonly budgetMs: number;
+  /** Whether only the least is asked for, as in CI. */
+  readonly isShort: boolean;
+  /** Ends the row. */
+  readonly signal: AbortSignal;
+}
+
+/** Options of {@linkcode Scene.startServer}; the others have defaults. */
+export type StartServerOptions =
+  & Partial<Omit<ServerProcessOptions, "name" | "executions">>
+  & Pick<ServerProcessOptions, "urls">;
+
+/** How long the queue may take to become empty. */
+const DRAIN_LIMIT_MS = 60_000;
+/** Longer than any pause before the next attempt to connect. */
+const QUIET_MS = 10_000;
+/** How long a load may take to get its first calls through. */
+const WARM_UP_LIMIT_MS = 30_000;
+const WARM_UP_CALLS = 50;
+
+/** The scene of one row; disposing of it ends all that was started. */
+export class Scene implements AsyncDisposable {
+  readonly random: Random;
+  readonly budget: Budget;
+  readonly signal: AbortSignal;
+  /** The request queue of this row. */
+  readonly queue: string = `chaos-${crypto.randomUUID()}`;
+  /** The calls of this row. */
+  readonly log: CallLog = new CallLog();
+  /** When each fault was injected, in Unix milliseconds. */
+  readonly faults: number[] = [];
+  readonly #folder: string;
+  readonly #salt: number;
+  readonly #stack = new AsyncDisposableStack();
+  readonly #servers: ServerProcess[] = [];
+  #load: Load | undefined;
+  #started = 0;
+
+  private constructor(folder: string, { seed, budgetMs, isShort, signal }: SceneOptions) {
+    this.#folder = folder;
+    this.random = new Random(seed);
+    this.#salt = this.random.below(2 ** 32);
+    this.budget = new Budget({ ms: budgetMs, isShort });
+    this.signal = signal;
+    this.#stack.defer(() => Deno.remove(folder, { recursive: true }));
+  }
+
+  static async open(options: SceneOptions): Promise<Scene> {
+    return new Scene(await Deno.makeTempDir({ prefix: "warren-chaos-" }), options);
+  }
+
+  /** Servers that have not been seen to end. */
+  get servers(): readonly ServerProcess[] {
+    return this.#servers.filter(({ running }) => running);
+  }
+
+  /** Owns something until the end of the row. */
+  use<Resource extends AsyncDisposable>(resource: Resource): Resource {
+    return this.#stack.use(resource);
+  }
+
+  /** Starts a broker of this row's own. */
+  async startNode(config = ""): Promise<PrivateNode> {
+    return this.use(await PrivateNode.start({ config, signal: this.signal }));
+  }
+
+  /** Starts a server of this row's queue. */
+  async startServer(options: StartServerOptions): Promise<ServerProcess> {
+    const name = `server-${++this.#started}`;
+    const server = await ServerProcess.start({
+      queue: this.queue,
+      prefetch: 16,
+      workers: 0,
+      heartbeatMs: 10_000,
+      graceMs: 20_000,
+      program: "warren_server.ts",
+      ...options,
+      name,
+      executions: `${this.#folder}/${name}`,
+    });
+    this.#servers.push(server);
+    return this.use(server);
+  }
+
+  /** Connects a client of this row's queue. */
+  async connect(
+    url: string | readonly string[],
+    options: Partial<RpcClientOptions> = {},
+  ): Promise<RpcClient> {
+    const client = await RpcClient.connect(url, { queue: this.queue, ...options });
+    this.#stack.defer(() => client.close({ graceMs: 0 }));
+    return client;
+  }
+
+  /** Starts the row's load, and waits until its first calls have got through. */
+  async startLoad(clients: readonly LoadClient[], options: LoadOptions = {}): Promise<Load> {
+    const load = new Load(clients, { ...options, log: this.log, salt: this.#salt });
+    this.#load = load;
+    this.#stack.defer(() => load.stop());
+    load.start();
+    const isWarm = () => this.log.successes.length >= WARM_UP_CALLS;
+    if (!await this.until(isWarm, WARM_UP_LIMIT_MS)) {
+      throw new Error(`Cannot begin as no calls got through: ${this.log.open} are open`);
+    }
+    return load;
+  }
+
+  /** Notes that a fault is injected now. */
+  inject(): void {
+    this.faults.push(now());
+  }
+
+  /** Outages after each fault that was noted. */
+  outages(): number[] {
+    return outagesAfter(this.log.successes, this.faults);
+  }
+
+  /** Waits, unless the row is ended. */
+  pause(ms: number): Promise<void> {
+    return pause(ms, this.signal);
+  }
+
+  /** Waits until something holds; tells whether it did in time. */
+  until(holds: () => boolean, limitMs: number): Promise<boolean> {
+    return until(holds, { limitMs, signal: this.signal });
+  }
+
+  /** Waits until so many calls have got through from now on; tells whether they did in time. */
+  progress(calls: number, limitMs = 30_000): Promise<boolean> {
+    const enough = this.log.successes.length + calls;
+    return this.until(() => this.log.successes.length >= enough, limitMs);
+  }
+
+  /** Keeps the load on until so many calls were made or the time of the row is over. */
+  async fill(calls: number): Promise<void> {
+    await this.until(() => this.log.calls.length >= calls, this.budget.leftMs);
+  }
+
+  /**
+   * Ends the load, waits until all calls have settled and the queue is empty, ends the servers, and
+   * judges what happened.
+   *
+   * @param node Whom to ask about the queue.
+   * @param quietMs How long nothing must have moved before calls without an outcome are given up.
+   */
+  async conclude(node: Ctl, quietMs = QUIET_MS): Promise<Check> {
+    this.#load?.stop();
+    const remaining = await this.#drain(node, quietMs);
+    const endedAt = now();
+    this.log.seal();
+    for (const server of this.#servers) await this.#end(server);
+    const shape = this.#load?.shape ?? { maxMs: 0, hasLargeBodies: false };
+    return checkHistory({
+      calls: this.log.calls,
+      executions: await this.executions(),
+      endedAt,
+      remaining,
+      expected: (call) => outputOf(workInput(call, this.#salt, shape)),
+    });
+  }
+
+  /** What all servers have run so far. */
+  async executions(): Promise<Execution[]> {
+    const logs = this.#servers.map(async ({ executions, name }) => {
+      return readExecutions(await Deno.readTextFile(executions).catch(() => ""), name);
+    });
+    return (await Promise.all(logs)).flat();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#load?.stop();
+    await this.#stack.disposeAsync();
+  }
+
+  /** Waits until nothing is under way, or nothing moves any more. */
+  async #drain(node: Ctl, quietMs: number): Promise<Remaining | undefined> {
+    const giveUpAt = performance.now() + DRAIN_LIMIT_MS;
+    const stoppedAt = now();
+    const isQuiet = () => {
+      const sinceLast = now() - Math.max(stoppedAt, this.log.lastSettledAt);
+      return this.log.open === 0 || sinceLast > quietMs;
+    };
+    for (;;) {
+      await this.until(isQuiet, DRAIN_LIMIT_MS);
+      const depth = await queueDepth(node, this.queue);
+      const isEmpty = depth?.ready === 0 && depth.unacknowledged === 0;
+      if ((isEmpty && isQuiet()) || performance.now() > giveUpAt) return depth;
+      await this.pause(200);
+    }
+  }
+
+  async #end(server: ServerProcess): Promise<void> {
+    if (server.wasKilled) return;
+    const { code } = await server.terminate();
+    if (code === 0) return;
+    throw new Error(
+      `Cannot conclude as "${server.name}" ended with ${code}: ${await server.errors}`,
+    );
+  }
+}

@@ -1,0 +1,10 @@
+/** The worker file of the chaos servers. @module */
+
+import { expose } from "../../workers/runtime.ts";
+import { ExecutionLog } from "../executions.ts";
+import { EXECUTIONS_VARIABLE } from "./settings.ts";
+import { computing } from "./work_handlers.ts";
+
+const log = new ExecutionLog(Deno.env.get(EXECUTIONS_VARIABLE) ?? "");
+
+expose({ compute: computing(log) });

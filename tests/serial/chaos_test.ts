@@ -1,0 +1,24 @@
+/** The chaos suite in short: few faults of each kind, with the same checks. @module */
+
+import { FAULTS } from "../../chaos/faults/mod.ts";
+import { rowLines } from "../../chaos/report.ts";
+import { runFault } from "../../chaos/run_fault.ts";
+import { assert } from "../../deps/std_assert.ts";
+import { findRabbitmq } from "../../tools/rabbitmq_install.ts";
+
+const missing = findRabbitmq();
+const ignore = typeof missing === "string" && Deno.env.get("WARREN_REQUIRE_RABBITMQ") !== "1";
+
+for (const fault of FAULTS) {
+  const name = `${fault.id}: ${fault.title}`;
+  Deno.test({
+    name: ignore ? `${name} (ignored: ${missing})` : name,
+    ignore,
+    async fn() {
+      const { signal } = new AbortController();
+      const seed = Number(Deno.env.get("CHAOS_SEED") ?? Math.floor(Math.random() * 2 ** 32));
+      const row = await runFault(fault, { seed, budgetMs: 0, isShort: true, signal });
+      assert(row.passed, [`Seed ${seed}`, ...rowLines(row)].join("\n"));
+    },
+  });
+}
