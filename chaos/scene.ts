@@ -163,7 +163,7 @@ export class Scene implements AsyncDisposable {
    * @param node Whom to ask about the queue.
    * @param quietMs How long nothing must have moved before calls without an outcome are given up.
    */
-  async conclude(node: Ctl, quietMs = QUIET_MS): Promise<Check> {
+  async conclude(node: Ctl, quietMs: number = QUIET_MS): Promise<Check> {
     this.#load?.stop();
     const remaining = await this.#drain(node, quietMs);
     const endedAt = now();
