@@ -14,6 +14,7 @@ import { type Contender, CONTENDERS, type Run } from "./pool/contenders.ts";
 import { median } from "./statistics.ts";
 
 const LIMIT = "bare postMessage";
+const OURS = "warren threads";
 
 /** One scenario, measured. */
 interface Result extends BarGroup {
@@ -26,24 +27,36 @@ interface Result extends BarGroup {
 
 interface Scenario {
   readonly title: string;
+  /** How often it is measured in each round: single calls are at the mercy of their moment. */
+  readonly repeats: number;
   /** The higher, the better. */
   measure(run: Run): Promise<number>;
+  /** What must hold. */
+  judge(result: Result): string;
 }
 
 const SCENARIOS: readonly Scenario[] = [
   {
     title: "trivial task, 256 in flight: tasks/s",
+    repeats: 1,
     measure: (run) =>
       callsPerSecond(() => run("add", { a: 1, b: 2 }), { count: 20_000, inFlight: 256 }),
+    judge: ({ bars }) => {
+      const fastest = Math.max(...bars.filter(isLibrary).map(({ value }) => value));
+      return verdict("rate, ours : fastest library's", ours(bars).value / fastest, 3);
+    },
   },
   {
     title: "trivial task, one at a time: tasks/s",
-    measure: async (run) =>
-      1_000 / median(await callInTurn(() => run("add", { a: 1, b: 2 }), 2_000)),
+    repeats: 30,
+    measure: async (run) => 1_000 / median(await callInTurn(() => run("add", { a: 1, b: 2 }), 100)),
+    judge: ({ bars }) => verdict("round trip, bare : ours", ours(bars).share, 1 / 1.3),
   },
   {
     title: "2 ms task, 32 in flight: tasks/s",
+    repeats: 1,
     measure: (run) => callsPerSecond(() => run("fib", 27), { count: 250, inFlight: 32 }),
+    judge: ({ bars }) => verdict("rate, ours : bare", ours(bars).share, 0.97),
   },
 ];
 
@@ -63,14 +76,14 @@ async function compare(rounds: number): Promise<Result[]> {
   const limit = open.find(([name]) => name === LIMIT)?.[1].run;
   if (limit === undefined) throw new Error(`Cannot compare as "${LIMIT}" is missing`);
   const results: Result[] = [];
-  for (const { title, measure } of SCENARIOS) {
+  for (const { title, repeats, measure } of SCENARIOS) {
     const measured = open.map(([label, { run }]) => ({
       label,
       run,
       rates: new Array<number>(),
       shares: new Array<number>(),
     }));
-    for (let round = 0; round < rounds; round++) {
+    for (let round = 0; round < rounds * repeats; round++) {
       for (const { run, rates, shares } of measured) {
         const limitRate = await measure(limit);
         const rate = run === limit ? limitRate : await measure(run);
@@ -95,13 +108,30 @@ async function warmUp(run: Run): Promise<void> {
 }
 
 function printTable(results: readonly Result[]): void {
-  for (const { title, bars } of results) {
-    say(`\n${title}`);
-    for (const { label, value, share } of bars) {
+  for (const [index, result] of results.entries()) {
+    say(`\n${result.title}`);
+    for (const { label, value, share } of result.bars) {
       const rate = Math.round(value).toString().padStart(9);
       say(`  ${label.padEnd(22)} ${rate}  ${share.toFixed(2)} of bare`);
     }
+    say(`  ${SCENARIOS[index]?.judge(result)}`);
   }
+  say(`\nload average: ${Deno.loadavg().map((load) => load.toFixed(1)).join(", ")}`);
+}
+
+function ours(bars: Result["bars"]): Result["bars"][number] {
+  const bar = bars.find(({ label }) => label === OURS);
+  if (bar === undefined) throw new Error(`Cannot judge as "${OURS}" is missing`);
+  return bar;
+}
+
+function isLibrary({ label }: Result["bars"][number]): boolean {
+  return label !== LIMIT && !label.startsWith("warren");
+}
+
+function verdict(what: string, ratio: number, target: number): string {
+  const outcome = ratio >= target ? "holds" : "MISSED";
+  return `${what} = ${ratio.toFixed(2)}, must be at least ${target.toFixed(2)}: ${outcome}`;
 }
 
 function say(line: string): void {

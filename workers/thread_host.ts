@@ -6,6 +6,7 @@
 
 import type { HostListener, WorkerHost } from "./host.ts";
 import { lifeLockReleased } from "./life_lock.ts";
+import { readText, writeText } from "./message_text.ts";
 import { ControlBlock, type PoolMessage, type WorkerMessage } from "./protocol.ts";
 
 /** Messages may still be on their way when the lock of a dead worker is released. */
@@ -45,7 +46,10 @@ class ThreadHost implements WorkerHost {
     const entry = new URL("./thread_main.ts", import.meta.url);
     const worker = new Worker(entry, { type: "module", name: this.#url });
     this.#worker = worker;
-    worker.onmessage = (event: MessageEvent<readonly WorkerMessage[]>) => this.#receive(event.data);
+    worker.onmessage = ({ data }: MessageEvent<string | readonly WorkerMessage[]>) => {
+      // The other end is this package's own code.
+      this.#receive(typeof data === "string" ? readText(data) as WorkerMessage[] : data);
+    };
     worker.onerror = (event) => {
       // Without this, an error in a worker ends the whole process.
       event.preventDefault();
@@ -56,7 +60,8 @@ class ThreadHost implements WorkerHost {
   }
 
   post(messages: readonly PoolMessage[], transfer: readonly ArrayBuffer[]): void {
-    this.#worker?.postMessage(messages, [...transfer]);
+    if (transfer.length > 0) return this.#worker?.postMessage(messages, [...transfer]);
+    this.#worker?.postMessage(writeText(messages) ?? messages);
   }
 
   terminate(): void {
@@ -78,7 +83,8 @@ class ThreadHost implements WorkerHost {
   #load(lockName: string): void {
     this.#isBooted = true;
     const { memory } = this.control;
-    this.post([{ type: "load", url: this.#url, control: memory }], []);
+    // Shared memory is no text.
+    this.#worker?.postMessage([{ type: "load", url: this.#url, control: memory }]);
     lifeLockReleased(lockName).then(() => this.#onEnded(), () => this.#onEnded());
   }
 

@@ -7,6 +7,7 @@
 
 import { giveLastWords, showError } from "./last_words.ts";
 import { holdLifeLock } from "./life_lock.ts";
+import { readText, writeText } from "./message_text.ts";
 import {
   ControlBlock,
   type LoadMessage,
@@ -19,8 +20,8 @@ import {
 /** What is used here of a Web Worker's global object. */
 interface ThreadGlobal {
   [WORKER_PORT]?: WorkerPort;
-  onmessage: ((event: MessageEvent<readonly PoolMessage[]>) => void) | null;
-  postMessage(messages: readonly WorkerMessage[], transfer: ArrayBuffer[]): void;
+  onmessage: ((event: MessageEvent<string | readonly PoolMessage[]>) => void) | null;
+  postMessage(messages: string | readonly WorkerMessage[], transfer?: ArrayBuffer[]): void;
   close(): void;
 }
 const scope: unknown = globalThis;
@@ -40,7 +41,7 @@ class ThreadPort implements WorkerPort {
   }
 
   listen(receive: (message: PoolMessage) => void): void {
-    thread.onmessage = ({ data }) => data.forEach(receive);
+    thread.onmessage = ({ data }) => readMessages(data).forEach(receive);
   }
 
   send(message: WorkerMessage, transfer?: ArrayBuffer): void {
@@ -54,15 +55,16 @@ class ThreadPort implements WorkerPort {
     const transfer = this.#transfer;
     this.#messages = [];
     this.#transfer = [];
-    thread.postMessage(messages, transfer);
+    if (transfer.length > 0) return thread.postMessage(messages, transfer);
+    thread.postMessage(writeText(messages) ?? messages);
   }
 }
 
 // Messages that arrive before there is a listener are lost, so the pool waits for `booted`.
 thread.onmessage = ({ data }) => {
-  for (const message of data) if (message.type === "load") void load(message);
+  for (const message of readMessages(data)) if (message.type === "load") void load(message);
 };
-thread.postMessage([{ type: "booted", lockName: await holdLifeLock() }], []);
+thread.postMessage([{ type: "booted", lockName: await holdLifeLock() }]);
 
 /** Settles once the file has called `expose()`, or once the pool knows why it has not. */
 async function load(message: LoadMessage): Promise<void> {
@@ -90,8 +92,13 @@ async function load(message: LoadMessage): Promise<void> {
   else refuse("the file never calls expose()");
 }
 
+function readMessages(data: string | readonly PoolMessage[]): readonly PoolMessage[] {
+  // The other end is this package's own code.
+  return typeof data === "string" ? readText(data) as PoolMessage[] : data;
+}
+
 function refuse(reason: string): void {
-  thread.postMessage([{ type: "unusable", reason }], []);
+  thread.postMessage([{ type: "unusable", reason }]);
 }
 
 /** A window's types and a worker's differ, and this file is checked with both. */

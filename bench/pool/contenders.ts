@@ -37,29 +37,33 @@ async function openWarren(isolation: "thread" | "process"): Promise<Contender> {
   return { run: (name, input) => pool.run(name, input), close: () => pool.close() };
 }
 
-/** What no pool can beat without batching: a message there, a message back, and no questions. */
+/**
+ * What no pool can beat without batching: a message there, a message back, and no questions. It goes
+ * to the worker with the least to do, so that a single caller always wakes the same thread.
+ */
 async function openBare(): Promise<Contender> {
-  const pending = new Map<number, (output: unknown) => void>();
-  const workers = Array.from(
-    { length: SIZE },
-    () => new Worker(here("./bare_worker.ts"), { type: "module" }),
-  );
-  await Promise.all(workers.map((worker) => new Promise((resolve) => worker.onmessage = resolve)));
-  for (const worker of workers) {
-    worker.onmessage = ({ data: { id, output } }) => {
-      pending.get(id)?.(output);
-      pending.delete(id);
-    };
-  }
+  const workers = await Promise.all(Array.from({ length: SIZE }, startBare));
   let lastId = 0;
   return {
     run: (name, input) => {
+      const { worker, pending } = workers.reduce((a, b) => b.pending.size < a.pending.size ? b : a);
       const id = ++lastId;
-      workers[id % SIZE]?.postMessage({ id, name, input });
+      worker.postMessage({ id, name, input });
       return new Promise((resolve) => pending.set(id, resolve));
     },
-    close: () => Promise.resolve(workers.forEach((worker) => worker.terminate())),
+    close: () => Promise.resolve(workers.forEach(({ worker }) => worker.terminate())),
   };
+}
+
+async function startBare() {
+  const worker = new Worker(here("./bare_worker.ts"), { type: "module" });
+  await new Promise((resolve) => worker.onmessage = resolve);
+  const pending = new Map<number, (output: unknown) => void>();
+  worker.onmessage = ({ data: { id, output } }) => {
+    pending.get(id)?.(output);
+    pending.delete(id);
+  };
+  return { worker, pending };
 }
 
 function openPiscina(): Promise<Contender> {
