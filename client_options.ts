@@ -23,7 +23,10 @@ export type ReplyQueue = "exclusive" | "direct" | DurableReplyQueue;
 
 /** A reply queue that outlives its client. */
 export interface DurableReplyQueue {
-  /** Its name, which the next start of the same client uses again. */
+  /**
+   * Its name, which the next start of the same client uses again: queue `rpc.replies.` and this. At
+   * most 243 bytes.
+   */
   readonly name: string;
   /** Only a mark for readers; there is no other kind with a name. */
   readonly durable: true;

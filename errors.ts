@@ -26,10 +26,11 @@
  * | `not-a-stream` | `stream()` of a procedure that is no generator | yes |
  * | `overloaded` | no place became free within the limit | no |
  * | `protocol` | the other side does not keep to the protocol | perhaps |
+ * | `reply-to-refused` | the request's reply queue is none that the server may publish to | no |
  * | `rejected` | a server rejected the request without a reply | perhaps |
  * | `timeout` | no reply before the deadline | perhaps |
  * | `too-large` | a body is larger than `maxBodyBytes` | no, if it was the input |
- * | `undecodable` | a body is not what its content type says | no, if it was the input |
+ * | `undecodable` | a body is not what its content type says, or headers cannot be read | no, if it was the input |
  * | `unencodable` | a value cannot be carried by the codec | no, if it was the input |
  * | `unknown-procedure` | the server has no procedure of that name | no |
  * | `unwanted-stream` | `call()` of a procedure that is a generator | no |
@@ -56,6 +57,7 @@ export type RpcErrorCode =
   | "overloaded"
   | "protocol"
   | "rejected"
+  | "reply-to-refused"
   | "timeout"
   | "too-large"
   | "undecodable"

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { RpcError } from "./errors.ts";
+import type { RpcError, RpcErrorCode } from "./errors.ts";
 
 /** What happens to a connection to the broker. */
 export type ConnectionEvent =
@@ -47,7 +47,28 @@ export type RpcServerEvent =
       | "orphaned"
       | "cancelled"
       | "expired"
-      | "crashed";
+      | "crashed"
+      | "refused";
+  }
+  /** A request was given up, and is kept in the parking queue `<queue>.dead`. */
+  | {
+    readonly type: "parked";
+    /** The procedure; `undefined` if the request names none and there is no default. */
+    readonly procedure: string | undefined;
+    /** Why it was given up. */
+    readonly code: RpcErrorCode;
+    /** Its id in the parking queue. */
+    readonly id: string;
+  }
+  /** A request was given up, and is lost as it cannot be kept, for the reason in `error`. */
+  | {
+    readonly type: "not-parked";
+    /** The procedure; `undefined` if the request names none and there is no default. */
+    readonly procedure: string | undefined;
+    /** Why it was given up. */
+    readonly code: RpcErrorCode;
+    /** Why it is not kept, most likely for lack of permission. */
+    readonly error: unknown;
   }
   /** A request was not settled before the server closed: the broker gives it to another one. */
   | { readonly type: "unserved"; readonly error: unknown }

@@ -9,6 +9,7 @@ import type { Contract, EncodedReply, Handler } from "./contract.ts";
 import { RpcError } from "./errors.ts";
 import type { ConnectionEvent, RpcServerEvent } from "./events.ts";
 import { type ActiveRequest, ActiveRequests } from "./internal/active_requests.ts";
+import { Admission } from "./internal/admission.ts";
 import type { AmqpDelivery } from "./internal/amqp.ts";
 import { DEFAULT_MAX_BODY_BYTES } from "./internal/body_size.ts";
 import { CallerWatch } from "./internal/caller_watch.ts";
@@ -25,8 +26,11 @@ import {
   readRequest,
   replyMessage,
 } from "./internal/envelope.ts";
+import { GivenUp } from "./internal/given_up.ts";
 import { ItemPublisher } from "./internal/item_publisher.ts";
+import { Parking } from "./internal/parking.ts";
 import { ReplyPublisher } from "./internal/reply_publisher.ts";
+import { type Outcome, ServerCounts } from "./internal/server_counts.ts";
 import { errorReply } from "./internal/error_reply.ts";
 import { Procedures } from "./internal/procedures.ts";
 import { ReplyCache } from "./internal/reply_cache.ts";
@@ -38,20 +42,11 @@ import {
   openPublisherSession,
   type PublisherSession,
 } from "./internal/server_sessions.ts";
-import type {
-  Durability,
-  RpcServerCloseOptions,
-  RpcServerOptions,
-  RpcServerStats,
-} from "./server_options.ts";
-
-const DURABILITIES: readonly Durability[] = ["replicated", "durable", "transient", "existing"];
+import { checkDurability } from "./internal/topology.ts";
+import type { RpcServerCloseOptions, RpcServerOptions, RpcServerStats } from "./server_options.ts";
 
 /** The last reply to a request. */
 type FinalReply = EncodedReply | OutgoingReply;
-
-/** How a request ended. */
-type Outcome = Extract<RpcServerEvent, { type: "served" }>["outcome"];
 
 /**
  * Serves procedures from one queue.
@@ -77,16 +72,10 @@ export class RpcServer implements AsyncDisposable {
   readonly #replies = new ReplyPublisher(() => this.#publisher);
   readonly #emit: (event: RpcServerEvent) => void;
   readonly #active = new ActiveRequests();
-  readonly #counts: Record<Outcome, number> = {
-    output: 0,
-    error: 0,
-    notified: 0,
-    orphaned: 0,
-    cancelled: 0,
-    expired: 0,
-    crashed: 0,
-  };
+  readonly #counts = new ServerCounts();
+  readonly #admission: Admission;
   readonly #deliveryLimit: DeliveryLimit;
+  readonly #parking: Parking;
   readonly #watch = new CallerWatch(this.#active, () => this.#consumer?.session);
   #consumer: Connection<ConsumerSession> | undefined;
   #publisher: Connection<PublisherSession> | undefined;
@@ -95,10 +84,20 @@ export class RpcServer implements AsyncDisposable {
 
   private constructor(options: RpcServerOptions) {
     const { maxBodyBytes = DEFAULT_MAX_BODY_BYTES, maxDeliveries = 3 } = options;
-    const { replyCache = {}, sendStacks = false } = options;
+    const { replyCache = {}, sendStacks = false, queue, replyQueues, durability } = options;
     checkInteger("listen", "maxBodyBytes", maxBodyBytes, { min: 1 });
     checkInteger("listen", "maxDeliveries", maxDeliveries, { min: 1 });
-    this.#deliveryLimit = new DeliveryLimit(maxDeliveries);
+    const deliveryLimit = new DeliveryLimit(maxDeliveries);
+    this.#deliveryLimit = deliveryLimit;
+    this.#admission = new Admission({ queue, replyQueues, deliveryLimit });
+    this.#parking = new Parking({
+      queue,
+      durability: durability ?? "replicated",
+      publisher: this.#replies,
+      declare: async (name, options) => {
+        await (await this.#publisher?.whenOpen())?.declareQueue(name, options);
+      },
+    });
     const { handlers, defaultProcedure, codecs } = options;
     const procedures = new Procedures(handlers, defaultProcedure, codecs);
     this.#defaultProcedure = procedures.defaultName;
@@ -162,17 +161,7 @@ export class RpcServer implements AsyncDisposable {
 
   /** Counts requests. */
   stats(): RpcServerStats {
-    const { output, notified, error, orphaned, cancelled, expired, crashed } = this.#counts;
-    return {
-      active: this.#active.size,
-      succeeded: output + notified,
-      failed: error,
-      orphaned,
-      expired,
-      cancelled,
-      crashed,
-      reused: this.#runner.reused,
-    };
+    return this.#counts.stats({ active: this.#active.size, reused: this.#runner.reused });
   }
 
   /**
@@ -247,29 +236,56 @@ export class RpcServer implements AsyncDisposable {
     if (this.#abandoned !== undefined) throw this.#abandoned;
     if (isExpired(request)) return "expired";
     if (active.unwanted !== undefined) return toOutcome(active.unwanted);
-    const reply = await this.#run(active, delivery);
+    const reply = this.#admission.check(request, delivery) ?? await this.#run(active, delivery);
     // Another server runs the request anew; an error of a handler that was aborted is no answer.
     if (this.#abandoned !== undefined) throw this.#abandoned;
     if (active.unwanted !== undefined) return toOutcome(active.unwanted);
     if (reply === "crashed") return reply;
-    if (request.replyTo === undefined) return reply.type === "error" ? "error" : "notified";
-    const { correlationId, callback, replyTo } = request;
+    if (reply instanceof GivenUp) return await this.#giveUp(active, delivery, reply);
+    return await this.#reply(active, reply);
+  }
+
+  async #reply(active: ActiveRequest, reply: FinalReply): Promise<Outcome> {
+    const { correlationId, callback, replyTo } = active.request;
+    if (replyTo === undefined) return reply.type === "error" ? "error" : "notified";
     const message = replyMessage({ ...reply, correlationId, callback, replyTo });
     const outcome = await this.#replies.publish(message, () => isWanted(active));
     if (outcome === "published") return reply.type === "error" ? "error" : "output";
-    if (outcome === "gone") this.#active.markGone(request.replyTo);
+    if (outcome === "gone") this.#active.markGone(replyTo);
     return "orphaned";
   }
 
+  /** Nobody will try the request again: its caller is told, it is kept, and only then acknowledged. */
+  async #giveUp(active: ActiveRequest, delivery: Delivery, reason: GivenUp): Promise<Outcome> {
+    const [outcome] = await Promise.all([
+      reason.mayReply ? this.#reply(active, errorReply(reason.error)) : "refused" as const,
+      this.#park(active, delivery, reason),
+    ]);
+    return outcome;
+  }
+
+  async #park(active: ActiveRequest, delivery: Delivery, reason: GivenUp): Promise<void> {
+    const { procedure = this.#defaultProcedure } = active.request;
+    const { code } = reason.error;
+    try {
+      const id = await this.#parking.park(delivery, reason);
+      this.#counts.parked++;
+      this.#emit({ type: "parked", procedure, code, id });
+    } catch (error) {
+      // The request is still in its queue if the server was closed meanwhile.
+      if (error instanceof RpcError && error.code === "closed") throw error;
+      this.#emit({ type: "not-parked", procedure, code, error });
+    }
+  }
+
   /** A request whose worker dies of it is tried again, but not for ever. */
-  async #run(active: ActiveRequest, delivery: Delivery): Promise<FinalReply | "crashed"> {
+  async #run(active: ActiveRequest, delivery: Delivery): Promise<FinalReply | GivenUp | "crashed"> {
     const items = this.#items(active);
     try {
       const reply = await this.#runner.run(active, delivery, items?.sink());
       return await items?.finish(reply) ?? reply;
     } catch (error) {
-      const mayRetry = this.#deliveryLimit.permitsAnother(active.request, delivery);
-      return mayRetry ? "crashed" : errorReply(error);
+      return this.#deliveryLimit.onFailure(error, active.request, delivery) ?? "crashed";
     }
   }
 
@@ -297,7 +313,7 @@ export class RpcServer implements AsyncDisposable {
   }
 
   #count({ procedure }: IncomingRequest, outcome: Outcome): void {
-    this.#counts[outcome]++;
+    this.#counts.add(outcome);
     this.#emit({ type: "served", procedure: procedure ?? this.#defaultProcedure, outcome });
   }
 }
@@ -308,12 +324,4 @@ function isWanted({ request, unwanted }: ActiveRequest): boolean {
 
 function toOutcome({ code }: RpcError): "orphaned" | "cancelled" {
   return code === "orphaned" ? "orphaned" : "cancelled";
-}
-
-function checkDurability(durability: string): void {
-  if (DURABILITIES.some((known) => known === durability)) return;
-  throw new TypeError(
-    `Cannot listen as "durability" must be one of "${DURABILITIES.join('", "')}": ` +
-      `current value is "${durability}"`,
-  );
 }

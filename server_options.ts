@@ -63,12 +63,22 @@ export interface RpcServerOptions<C extends Contract = Record<string, Handler>>
    */
   readonly maxBodyBytes?: number;
   /**
-   * How often a request is tried whose worker dies of it, before its caller gets `worker-crashed`. A
-   * request that its caller declared not `idempotent` is tried once.
+   * How often a request is tried whose worker dies of it, before its caller gets `worker-crashed` and
+   * the request is parked, in queue `<queue>.dead`. A request that its caller declared not
+   * `idempotent` is tried once.
    *
    * @default {3}
    */
   readonly maxDeliveries?: number;
+  /**
+   * Names of reply queues that are served beside those of our clients: queues that the broker names
+   * (`amq.gen-…`), direct reply-to, and `rpc.replies.…`. A request with another `replyTo` is not
+   * run but parked, as its reply could go to anybody's queue. For clients by other hands whose reply
+   * queues have names of their own, such as `/^replies\./`.
+   *
+   * @default {none}
+   */
+  readonly replyQueues?: RegExp;
   /**
    * Outputs that are kept for requests that come again, or `false` to run every request anew.
    *
@@ -152,6 +162,10 @@ export interface RpcServerStats {
   readonly cancelled: number;
   /** Requests given back to the queue because their worker died of them. */
   readonly crashed: number;
+  /** Requests that were not run as their reply queue is not allowed. */
+  readonly refused: number;
+  /** Requests that were given up and are kept in the parking queue. */
+  readonly parked: number;
   /** Requests answered with the output of an earlier or concurrent request of the same key. */
   readonly reused: number;
 }

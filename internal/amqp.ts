@@ -21,6 +21,8 @@ import { containMalformedHeaders, destroySocket } from "./frame_guard.ts";
 
 /** The properties of a message that we use. Source: AMQP 0-9-1, class basic. */
 export interface AmqpProperties {
+  readonly appId?: string | undefined;
+  readonly contentEncoding?: string | undefined;
   readonly contentType?: string | undefined;
   readonly correlationId?: string | undefined;
   readonly deliveryMode?: 1 | 2;
@@ -29,7 +31,10 @@ export interface AmqpProperties {
   readonly messageId?: string | undefined;
   readonly priority?: number | undefined;
   readonly replyTo?: string | undefined;
+  readonly timestamp?: number | undefined;
   readonly type?: string | undefined;
+  /** The user that published the message: the broker takes nobody else's. */
+  readonly userId?: string | undefined;
   /** Why there are no headers though the message has some: they cannot be decoded. */
   readonly malformed?: string;
 }

@@ -1,5 +1,7 @@
 /** Checks of arguments, in the words of the caller. @module */
 
+import { isShortText, MAX_SHORT_TEXT_BYTES } from "./short_text.ts";
+
 /** Bounds of an integer. */
 export interface IntegerBounds {
   readonly min: number;
@@ -28,16 +30,6 @@ export function checkInteger(
   );
 }
 
-/** Longest name that AMQP carries, in bytes of UTF-8. */
-const MAX_NAME_BYTES = 255;
-
-const encoder = new TextEncoder();
-
-/** Exact only for what may be too long: this runs for every call. */
-function utf8Length(text: string): number {
-  return text.length * 3 <= MAX_NAME_BYTES ? text.length : encoder.encode(text).length;
-}
-
 /**
  * Checks a name that AMQP must carry: of a queue or of a procedure.
  *
@@ -47,10 +39,10 @@ function utf8Length(text: string): number {
  * @throws {TypeError} If it is empty, not a string, or longer than 255 bytes.
  */
 export function checkName(action: string, what: string, name: unknown): void {
-  if (typeof name === "string" && name !== "" && utf8Length(name) <= MAX_NAME_BYTES) return;
+  if (typeof name === "string" && name !== "" && isShortText(name)) return;
   const shown = typeof name === "string" ? `"${name.slice(0, 40)}"` : String(name);
   throw new TypeError(
-    `Cannot ${action} as the name of the ${what} must have 1 to ${MAX_NAME_BYTES} bytes: ` +
+    `Cannot ${action} as the name of the ${what} must have 1 to ${MAX_SHORT_TEXT_BYTES} bytes: ` +
       `current value is ${shown}`,
   );
 }

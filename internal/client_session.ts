@@ -4,7 +4,7 @@ import type { ReplyQueue } from "../client_options.ts";
 import { RpcError } from "../errors.ts";
 import type { AmqpChannel, AmqpConnection, AmqpDelivery } from "./amqp.ts";
 import type { Session } from "./connection.ts";
-import { DIRECT_REPLY_TO } from "./envelope.ts";
+import { DIRECT_REPLY_TO, DURABLE_REPLY_PREFIX } from "./envelope.ts";
 import { declareExchanges } from "./exchanges.ts";
 import { type ChannelSource, Publisher } from "./publisher.ts";
 
@@ -77,7 +77,7 @@ async function declareReplyQueue(channel: AmqpChannel, replyQueue: ReplyQueue): 
   if (replyQueue === "exclusive") return await channel.declareQueue("", { exclusive: true });
   const { name, expiresMs = DEFAULT_EXPIRES_MS } = replyQueue;
   await channel.prefetch(DURABLE_PREFETCH);
-  return await channel.declareQueue(name, {
+  return await channel.declareQueue(DURABLE_REPLY_PREFIX + name, {
     durable: true,
     arguments: { "x-expires": expiresMs },
   });

@@ -1,8 +1,16 @@
 /** Bounds how often a request is tried whose worker dies of it. @module */
 
+import { RpcError } from "../errors.ts";
 import type { Delivery } from "./delivery.ts";
 import type { IncomingRequest } from "./envelope.ts";
+import { GivenUp } from "./given_up.ts";
 import { RecentMap } from "./recent_map.ts";
+
+/**
+ * From so many redeliveries on, a request is not even started: it may be what its servers die of.
+ * Just before RabbitMQ 4 takes it out of a quorum queue, unless configured.
+ */
+const MAX_REDELIVERIES = 20;
 
 /**
  * Counts failed deliveries. A quorum queue counts for all servers; of other queues the broker only
@@ -17,16 +25,33 @@ export class DeliveryLimit {
     this.#maxDeliveries = maxDeliveries;
   }
 
-  /** Tells whether the request may be delivered again after this failure. */
-  permitsAnother(request: IncomingRequest, { redeliveries }: Delivery): boolean {
+  /** Gives a request up that was redelivered too often, whatever became of its servers. */
+  check({ redeliveries }: Delivery): GivenUp | undefined {
+    if (redeliveries < MAX_REDELIVERIES) return undefined;
+    return new GivenUp(
+      new RpcError(
+        "delivery-limit",
+        `Cannot run the request as it was given back too often: ${redeliveries} times`,
+      ),
+      { deliveries: redeliveries + 1 },
+    );
+  }
+
+  /** Gives a request up after a failure, unless it may be delivered again. */
+  onFailure(
+    error: unknown,
+    request: IncomingRequest,
+    { redeliveries }: Delivery,
+  ): GivenUp | undefined {
     const { correlationId, idempotent } = request;
-    if (!idempotent) return false;
+    const known = correlationId === undefined ? 0 : this.#failures.get(correlationId) ?? 0;
+    const deliveries = Math.max(redeliveries, known) + 1;
+    if (correlationId !== undefined) this.#failures.delete(correlationId);
     // Without an id there is nothing to count by: one more try, if this was the first.
-    if (correlationId === undefined) return this.#maxDeliveries > 1 && redeliveries === 0;
-    const deliveries = Math.max(redeliveries, this.#failures.get(correlationId) ?? 0) + 1;
-    this.#failures.delete(correlationId);
-    if (deliveries >= this.#maxDeliveries) return false;
-    this.#failures.set(correlationId, deliveries);
-    return true;
+    const isLast = deliveries >= this.#maxDeliveries ||
+      (correlationId === undefined && redeliveries > 0);
+    if (isLast || !idempotent) return new GivenUp(error, { deliveries });
+    if (correlationId !== undefined) this.#failures.set(correlationId, deliveries);
+    return undefined;
   }
 }

@@ -8,6 +8,7 @@
 import type { Body } from "../codec.ts";
 import type { AmqpProperties, AmqpPublish } from "./amqp.ts";
 import { CONTROL_EXCHANGE, REPLY_TO_HEADER } from "./exchanges.ts";
+import { isShortText } from "./short_text.ts";
 
 /** When the caller stops waiting, in Unix milliseconds. */
 const DEADLINE_HEADER = "rpc-deadline";
@@ -34,6 +35,9 @@ export const DIRECT_REPLY_TO = "amq.rabbitmq.reply-to";
 
 /** How the names begin that the broker chooses, for queues that die with their connection. */
 export const SERVER_NAMED_PREFIX = "amq.gen-";
+
+/** How the names of our durable reply queues begin. */
+export const DURABLE_REPLY_PREFIX = "rpc.replies.";
 
 /** A request to be published. */
 export interface OutgoingRequest {
@@ -156,7 +160,10 @@ export function readRequest(properties: AmqpProperties): IncomingRequest {
   return {
     procedure: properties.type || undefined,
     contentType: properties.contentType || undefined,
-    correlationId,
+    // Bytes that are no UTF-8 have become longer, and could not be sent back.
+    correlationId: correlationId === undefined || isShortText(correlationId)
+      ? correlationId
+      : undefined,
     replyTo: properties.replyTo || undefined,
     deadline,
     // A request with expiration 0 was for now or never, and it came: nothing expires any more.

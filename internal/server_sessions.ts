@@ -1,6 +1,6 @@
 /** What a server has on its two connections: a consumer on one, a publisher on the other. @module */
 
-import type { AmqpChannel, AmqpConnection, AmqpDelivery } from "./amqp.ts";
+import type { AmqpChannel, AmqpConnection, AmqpDelivery, AmqpQueueOptions } from "./amqp.ts";
 import type { Session } from "./connection.ts";
 import { type ControlMessage, readControl } from "./envelope.ts";
 import { CONTROL_EXCHANGE, declareExchanges } from "./exchanges.ts";
@@ -20,6 +20,8 @@ export interface ConsumerSession extends Session {
 /** Publishes replies. A broker that is short of memory blocks this connection only. */
 export interface PublisherSession extends Session {
   readonly publisher: Publisher;
+  /** Declares a queue, which the broker may refuse without harm. */
+  declareQueue(name: string, options: AmqpQueueOptions): Promise<void>;
 }
 
 /** Options of {@linkcode openConsumerSession}. */
@@ -133,5 +135,23 @@ export async function openPublisherSession(
   confirmTimeoutMs: number,
 ): Promise<PublisherSession> {
   const publisher = await Publisher.open(connection, confirmTimeoutMs);
-  return { channels: [publisher], publisher };
+  return {
+    channels: [publisher],
+    publisher,
+    declareQueue: (name, options) => declareApart(connection, name, options),
+  };
+}
+
+/** On a channel of its own, as a refusal closes it. */
+async function declareApart(
+  connection: AmqpConnection,
+  name: string,
+  options: AmqpQueueOptions,
+): Promise<void> {
+  const channel = await connection.openChannel();
+  try {
+    await channel.declareQueue(name, options);
+  } finally {
+    await channel.close();
+  }
 }

@@ -19,6 +19,21 @@ export interface DeclaredQueue {
   readonly hasReturns: boolean;
 }
 
+const DURABILITIES: readonly Durability[] = ["replicated", "durable", "transient", "existing"];
+
+/**
+ * Checks the option.
+ *
+ * @throws {TypeError} If there is no such durability.
+ */
+export function checkDurability(durability: string): void {
+  if (DURABILITIES.some((known) => known === durability)) return;
+  throw new TypeError(
+    `Cannot listen as "durability" must be one of "${DURABILITIES.join('", "')}": ` +
+      `current value is "${durability}"`,
+  );
+}
+
 const QUEUE_OPTIONS: Readonly<Record<Exclude<Durability, "existing">, AmqpQueueOptions>> = {
   replicated: { durable: true, arguments: { "x-queue-type": "quorum" } },
   durable: { durable: true },

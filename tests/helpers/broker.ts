@@ -38,11 +38,12 @@ export async function declareQueue(
   await connection.close();
 }
 
-/** Removes a queue, whether it is there or not. */
+/** Removes a queue and its parking queue, whether they are there or not. */
 export async function deleteQueue(queue: string, url: string = brokerUrl()): Promise<void> {
   const connection = await connect(url, { noDelay: true });
   const channel = await connection.createChannel();
   await channel.deleteQueue(queue);
+  if (queue.length <= 250) await channel.deleteQueue(`${queue}.dead`);
   await channel.close();
   await connection.close();
 }

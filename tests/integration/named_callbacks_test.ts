@@ -22,13 +22,15 @@ interface Received {
 async function startPlace() {
   await using stack = new AsyncDisposableStack();
   const [queue, name] = [randomQueue(), randomQueue()];
-  for (const each of [queue, name]) stack.defer(() => deleteQueue(each));
+  const replyQueue = `rpc.replies.${name}`;
+  for (const each of [queue, replyQueue]) stack.defer(() => deleteQueue(each));
   const peer = stack.use(await AmqpPeer.open());
   const returns = { "x-dead-letter-exchange": "rpc.returns", "x-queue-type": "quorum" };
   const owned = stack.move();
   return {
     queue,
     name,
+    replyQueue,
     peer,
     connect: () =>
       RpcClient.connect(brokerUrl(), { queue, replyQueue: { name, durable: true as const } }),
@@ -72,7 +74,7 @@ Deno.test("A reply waits for the next start of a client that closed", async () =
   await first.notify("work", "marker");
   await first.close();
   await using _server = await place.serve((n) => n);
-  await eventually(async () => assertEquals(await place.peer.countMessages(place.name), 1));
+  await eventually(async () => assertEquals(await place.peer.countMessages(place.replyQueue), 1));
   await using second = await place.connect();
   const received = collect(second);
   await eventually(() => assertEquals(received.length, 1));
@@ -136,7 +138,7 @@ Deno.test("A request that expired while its client was away says so", async () =
   first.callAsync("work", 1, "save", { timeoutMs: 200, callbackContext: 7 });
   await first.notify("work", "marker");
   await first.close();
-  await eventually(async () => assertEquals(await place.peer.countMessages(place.name), 1));
+  await eventually(async () => assertEquals(await place.peer.countMessages(place.replyQueue), 1));
   await using second = await place.connect();
   const received = collect(second);
   await eventually(() => assertEquals(received.length, 1));
@@ -161,13 +163,13 @@ Deno.test("A callback that fails is told of, and its reply is gone", async () =>
   client.callAsync("work", 1, "save");
   await eventually(() => assertEquals(errors, [error]));
   await client.close();
-  assertEquals(await place.peer.countMessages(place.name), 0);
+  assertEquals(await place.peer.countMessages(place.replyQueue), 0);
 });
 
 Deno.test("RpcClient.connect() refuses a durable reply queue in use", async () => {
   await using place = await startPlace();
   await using first = await place.connect();
-  const error = await assertRejects(() => place.connect(), RpcError, place.name);
+  const error = await assertRejects(() => place.connect(), RpcError, place.replyQueue);
   assertEquals([error.code, error.retryable], ["misconfigured", true]);
   assertStringIncludes(error.message, "give each its own name");
   await first.close();
@@ -192,10 +194,10 @@ Deno.test("A client takes out replies that are nobody's", async () => {
   await using client = await place.connect();
   for (const callback of ["not a ticket", "{}", "[]", 7]) {
     const headers = { "rpc-callback": callback };
-    await place.peer.send(place.name, "1", { correlationId: "stranger", headers });
+    await place.peer.send(place.replyQueue, "1", { correlationId: "stranger", headers });
   }
-  await place.peer.send(place.name, "1");
+  await place.peer.send(place.replyQueue, "1");
   await eventually(() => assertEquals(client.stats().unknownReplies, 2));
   await client.close();
-  assertEquals(await place.peer.countMessages(place.name), 0);
+  assertEquals(await place.peer.countMessages(place.replyQueue), 0);
 });
