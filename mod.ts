@@ -37,7 +37,7 @@ export type {
 export type { CallCallback, CallResult } from "./internal/callback_registry.ts";
 export type { NamedCallback, NamedReply } from "./internal/named_callbacks.ts";
 export { type Body, type Codec, codecFor, jsonCodec } from "./codec.ts";
-export type { BrokerUrl, ConnectOptions } from "./connecting.ts";
+export type { BrokerUrl, ConnectOptions, TlsOptions } from "./connecting.ts";
 export type {
   AnyContract,
   CallContext,

@@ -125,7 +125,7 @@ export class AmqpConnection {
     address: BrokerAddress,
     options: AmqpConnectionOptions,
   ): Promise<AmqpConnection> {
-    const { vhost, ...endpoint } = address;
+    const { vhost, tls, ...endpoint } = address;
     const model = await connect({
       ...endpoint,
       // amqplib decodes it once more.
@@ -134,6 +134,7 @@ export class AmqpConnection {
     }, {
       // Nagle's algorithm against delayed acknowledgements costs 40 ms per call.
       noDelay: true,
+      ...tls,
       timeout: options.connectTimeoutMs,
       clientProperties: { connection_name: options.connectionName },
     });

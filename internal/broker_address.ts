@@ -1,5 +1,13 @@
 /** Reads AMQP URLs, and shows them without their password. @module */
 
+/** Certificates and a key as PEM text, checked. */
+export interface BrokerTls {
+  readonly ca: string | undefined;
+  readonly cert: string | undefined;
+  /** Private key; never to be shown. */
+  readonly key: string | undefined;
+}
+
 /** Where a broker is and how to log in, taken apart and checked. */
 export interface BrokerAddress {
   /** `amqps` means TLS. */
@@ -14,6 +22,8 @@ export interface BrokerAddress {
   readonly password: string;
   /** Virtual host; `/` if the URL has none. */
   readonly vhost: string;
+  /** What TLS is to use instead of Deno's defaults. */
+  readonly tls?: BrokerTls;
 }
 
 /**

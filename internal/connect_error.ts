@@ -2,6 +2,7 @@
 
 import { RpcError } from "../errors.ts";
 import { type BrokerAddress, describeAddress } from "./broker_address.ts";
+import { explainTlsError } from "./tls_error.ts";
 
 /**
  * Turns what Deno or amqplib said about a failed attempt to connect into an error that names the
@@ -58,20 +59,29 @@ function diagnose(cause: Error, address: BrokerAddress): Diagnosis {
       `use it: see "rabbitmqctl list_vhosts" and "rabbitmqctl list_permissions"`,
     ];
   }
-  if (/SSL|TLS|certificate|CERT_/i.test(`${code} ${message}`)) {
-    return ["misconfigured", `TLS failed (${message}): check "amqps" against the broker's port`];
-  }
+  const tlsFailure = explainTlsError(code, message, address);
+  if (tlsFailure !== undefined) return ["misconfigured", tlsFailure];
   if (/maxFrameSize|Invalid frame|Unknown frame type/.test(message)) {
     return ["misconfigured", "what answers there does not speak AMQP 0-9-1: check the port"];
   }
-  return ["unreachable", describeNetworkError(code, message)];
+  return ["unreachable", describeNetworkError(code, message, address)];
 }
 
-function describeNetworkError(code: string, message: string): string {
+function describeNetworkError(code: string, message: string, address: BrokerAddress): string {
   if (code === "ECONNREFUSED") return "nothing listens there: start RabbitMQ or correct the URL";
   if (code === "ENOTFOUND" || code === "EAI_AGAIN") return "there is no host of that name";
   if (message.includes("ETIMEDOUT")) return "it did not answer in time";
+  if (code === "ECONNRESET" || message.includes("closed abruptly")) {
+    return `it hung up before it answered (${message}): if it goes on, ${closedHint(address)}`;
+  }
   return `the connection failed: ${message}`;
+}
+
+/** A port that wants TLS, or a certificate, hangs up on those who come without. */
+function closedHint({ protocol }: BrokerAddress): string {
+  return protocol === "amqp"
+    ? 'check whether the port is for TLS ("amqps://"), and see the log of the broker'
+    : 'check whether the broker demands a certificate ("tls.cert"), and see its log';
 }
 
 function hostAndPort({ hostname, port }: BrokerAddress): string {

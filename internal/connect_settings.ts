@@ -3,6 +3,7 @@
 import type { BrokerUrl, ConnectOptions } from "../connecting.ts";
 import { type BrokerAddress, parseBrokerUrl } from "./broker_address.ts";
 import { checkInteger } from "./check.ts";
+import { withTls } from "./tls_settings.ts";
 
 /** {@linkcode ConnectOptions}, complete. */
 export interface ConnectSettings {
@@ -17,7 +18,7 @@ export interface ConnectSettings {
 /**
  * Checks and completes connection options.
  *
- * @throws {TypeError} If a URL is not an AMQP URL.
+ * @throws {TypeError} If a URL is not an AMQP URL, or TLS options are no use.
  * @throws {RangeError} If a number is out of bounds.
  */
 export function resolveConnectOptions(url: BrokerUrl, options: ConnectOptions): ConnectSettings {
@@ -26,6 +27,7 @@ export function resolveConnectOptions(url: BrokerUrl, options: ConnectOptions): 
     heartbeatMs = 10_000,
     confirmTimeoutMs = 10_000,
     connectionName = "@warren/rpc",
+    tls,
     signal,
   } = options;
   checkInteger("connect", "connectTimeoutMs", connectTimeoutMs, { min: 1, max: 600_000 });
@@ -39,7 +41,7 @@ export function resolveConnectOptions(url: BrokerUrl, options: ConnectOptions): 
   const urls = typeof url === "string" || url instanceof URL ? [url] : url;
   if (urls.length === 0) throw new TypeError("Cannot connect as the list of URLs is empty");
   return {
-    addresses: urls.map(parseBrokerUrl),
+    addresses: withTls(urls.map(parseBrokerUrl), tls),
     connectTimeoutMs,
     heartbeatSeconds: heartbeatMs / 1_000,
     confirmTimeoutMs,

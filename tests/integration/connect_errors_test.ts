@@ -75,7 +75,7 @@ Deno.test("RpcClient.connect() explains TLS to a port without it", async () => {
   const url = changedUrl({ username: "user", password: SECRET }).replace("amqp:", "amqps:");
   const error = await errorOf(url);
   assertEquals([error.code, error.retryable], ["misconfigured", false]);
-  assertStringIncludes(error.message, 'check "amqps"');
+  assertStringIncludes(error.message, 'the port does not speak TLS: write "amqp://"');
 });
 
 Deno.test("RpcClient.connect() does not wait for a silent port for ever", async () => {

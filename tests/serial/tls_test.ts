@@ -1,0 +1,153 @@
+import { RpcClient, RpcError, RpcServer, type TlsOptions } from "../../mod.ts";
+import {
+  assert,
+  assertEquals,
+  assertFalse,
+  assertRejects,
+  assertStringIncludes,
+} from "../../deps/std_assert.ts";
+import { findRabbitmq } from "../../tools/rabbitmq_install.ts";
+import { randomQueue } from "../helpers/broker.ts";
+import { CertificateAuthority, hasOpenssl, type KeyPair } from "../helpers/certificates.ts";
+import { eventually, within } from "../helpers/eventually.ts";
+import { TlsNode } from "../helpers/tls_node.ts";
+
+const missing = hasOpenssl() ? findRabbitmq() : "there is no openssl";
+const ignore = typeof missing === "string" && Deno.env.get("WARREN_REQUIRE_RABBITMQ") !== "1";
+
+const LOOPBACK = ["DNS:localhost", "IP:127.0.0.1"];
+const SECRET = "s3cret-p%40ss";
+
+function tlsTest(name: string, fn: (t: Deno.TestContext) => Promise<void>): void {
+  Deno.test({ name: ignore ? `${name} (ignored: ${missing})` : name, ignore, fn });
+}
+
+/** A call from a client to a server, both over TLS. */
+async function assertServes(url: string | readonly string[], tls: TlsOptions): Promise<void> {
+  const queue = randomQueue();
+  const handlers = { echo: (value: unknown) => value };
+  await using _server = await RpcServer.listen(url, { queue, handlers, tls });
+  await using client = await RpcClient.connect(url, { queue, tls });
+  assertEquals(await client.call("echo", 1), 1);
+}
+
+interface Refusal {
+  readonly url: string;
+  readonly tls?: TlsOptions;
+  readonly says: string;
+  readonly code?: string;
+}
+
+/** Client and server must give the same error, which names the place and keeps secrets. */
+async function assertRefused({ url, tls, says, code }: Refusal): Promise<void> {
+  const secretUrl = url.replace("guest:guest", `user:${SECRET}`);
+  const options = { queue: randomQueue(), handlers: { echo: () => {} }, ...tls && { tls } };
+  const started = performance.now();
+  const error = await assertRejects(() => RpcClient.connect(secretUrl, options), RpcError);
+  const serverError = await assertRejects(() => RpcServer.listen(secretUrl, options), RpcError);
+  assert(performance.now() - started < 5_000);
+  assertEquals(serverError.message, error.message);
+  assertEquals([error.code, error.retryable], [code ?? "misconfigured", code === "unreachable"]);
+  const { hostname, port } = new URL(url);
+  assertStringIncludes(error.message, `Cannot connect to the broker at ${hostname}:${port}`);
+  assertStringIncludes(error.message, says);
+  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
+    const shown = `${Deno.inspect(cause, { depth: 10 })}${cause.stack}`;
+    const keyLine = tls?.key?.split("\n")[1] ?? SECRET;
+    for (const secret of [SECRET, decodeURIComponent(SECRET), keyLine]) {
+      assertFalse(shown.includes(secret), shown);
+    }
+  }
+}
+
+tlsTest("Clients and servers check the certificate of the broker", async (t) => {
+  using authority = await CertificateAuthority.create();
+  using stranger = await CertificateAuthority.create();
+  const certificate = await authority.issue({ hosts: LOOPBACK });
+  await using broker = await TlsNode.start({ authority, certificate });
+  const ca = authority.certificate;
+  const tls = { ca };
+
+  await t.step("and serve if its authority is known", async () => {
+    await assertServes(broker.url(), tls);
+    await assertServes([broker.url("localhost"), broker.url()], tls);
+    await assertServes(broker.url(), { ca: `${stranger.certificate}\n${ca}` });
+    await assertServes(broker.url(), { ca, ...await stranger.issue() });
+  });
+  await t.step("and refuse an unknown authority", async () => {
+    await assertRefused({ url: broker.url(), says: "nobody known here has signed" });
+    const others = { ca: stranger.certificate };
+    await assertRefused({ url: broker.url(), tls: others, says: 'none of "tls.ca" has signed' });
+  });
+  await t.step("and refuse what turns the check off", async () => {
+    const open = { rejectUnauthorized: false, checkServerIdentity: () => undefined } as TlsOptions;
+    await assertRefused({ url: broker.url(), tls: open, says: "has signed" });
+  });
+  await t.step("and tell TLS from AMQP without it", async () => {
+    const { port } = new URL(broker.node.url);
+    const url = `amqps://guest:guest@127.0.0.1:${port}`;
+    await assertRefused({ url, tls, says: 'does not speak TLS: write "amqp://"' });
+    const plain = broker.url().replace("amqps:", "amqp:");
+    await assertRefused({ url: plain, says: 'is for TLS ("amqps://")', code: "unreachable" });
+  });
+  await t.step("and reconnect", async () => {
+    const queue = randomQueue();
+    const handlers = { echo: (value: unknown) => value };
+    await using _server = await RpcServer.listen(broker.url(), { queue, handlers, tls });
+    await using client = await RpcClient.connect(broker.url(), { queue, tls });
+    await broker.node.ctl("close_all_connections", "a test");
+    const calls = Array.from({ length: 20 }, (_, n) => client.call("echo", n));
+    assertEquals((await within(30_000, "the calls", Promise.all(calls))).length, 20);
+  });
+  await t.step("and refuse another host's", async () => {
+    await broker.show(await authority.issue({ hosts: ["DNS:elsewhere.example"] }));
+    for (const host of ["127.0.0.1", "localhost"]) {
+      await assertRefused({ url: broker.url(host), tls, says: `for other hosts than "${host}"` });
+    }
+  });
+  await t.step("and give up on one that has expired", async () => {
+    await broker.show(certificate);
+    const events: string[] = [];
+    const onEvent = ({ type }: { type: string }) => events.push(type);
+    await using client = await RpcClient.connect(broker.url(), { queue: "q", tls, onEvent });
+    await broker.show(await authority.issue({ hosts: LOOPBACK, days: -1 }));
+    await assertRefused({ url: broker.url(), tls, says: "its certificate has expired" });
+    await broker.node.ctl("close_all_connections", "a test");
+    await eventually(() => assertEquals(events.at(-1), "gave-up"));
+    assertEquals(events.filter((type) => type === "reconnecting").length, 1);
+    await assertRejects(() => client.call("echo", 1), RpcError, "has expired");
+  });
+});
+
+tlsTest("Clients and servers show a certificate to a broker that demands one", async (t) => {
+  using authority = await CertificateAuthority.create();
+  using stranger = await CertificateAuthority.create();
+  const certificate = await authority.issue({ hosts: LOOPBACK });
+  await using broker = await TlsNode.start({ authority, certificate, demandsCertificate: true });
+  const ca = authority.certificate;
+  const url = broker.url();
+  const refused = (pair: KeyPair) =>
+    assertRefused({ url, tls: { ca, ...pair }, says: 'it refuses "tls.cert"' });
+
+  await t.step("and serve with it", async () => {
+    await assertServes(url, { ca, ...await authority.issue() });
+  });
+  await t.step("and are told that they have none", async () => {
+    await assertRefused({ url, tls: { ca }, says: "it demands a certificate" });
+  });
+  await t.step("and are told that its authority is unknown", async () => {
+    await refused(await stranger.issue());
+  });
+  await t.step("and are told that theirs has expired", async () => {
+    await refused(await authority.issue({ days: -1 }));
+  });
+});
+
+Deno.test("RpcClient.connect() does not wait for ever for a TLS handshake", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const url = `amqps://user:${SECRET}@127.0.0.1:${listener.addr.port}`;
+  const options = { queue: randomQueue(), connectTimeoutMs: 50 };
+  const error = await assertRejects(() => RpcClient.connect(url, options), RpcError);
+  assertEquals([error.code, error.retryable], ["unreachable", true]);
+  assertStringIncludes(error.message, "did not answer in time");
+});
