@@ -110,13 +110,16 @@ export class RequestRunner {
     }
     const flight = running ?? this.#start(name, handler, key, active.request, delivery);
     flight.members++;
+    const { promise, resolve, reject } = Promise.withResolvers<EncodedReply>();
+    flight.reply.then(resolve, reject);
     active.onUnwanted = (reason) => {
-      if (--flight.members > 0) return;
+      // The handler goes on for others; this request makes room for the next.
+      if (--flight.members > 0) return reject(reason);
       // Whoever comes now must not join what is about to fail.
       this.#forget(key, flight);
       flight.context.abort(reason);
     };
-    return flight.reply;
+    return promise;
   }
 
   #start(

@@ -44,6 +44,22 @@ Deno.test("Calls with a key that is under way share its output", async () => {
   assertEquals(await Promise.all(calls), [1, 1, 1]);
 });
 
+Deno.test("A call that is cancelled frees its place, though others wait on", async () => {
+  await using pair = await startCounting();
+  const leaver = new AbortController();
+  const stays = pair.client.call("countAfterGate", 1, KEY);
+  const leaves = pair.client.call("countAfterGate", 1, { ...KEY, signal: leaver.signal });
+  await eventually(() => assertEquals(pair.server.stats().active, 2));
+  leaver.abort(new Error("left"));
+  await assertRejects(() => leaves, Error, "left");
+  await eventually(() => {
+    const { active, cancelled } = pair.server.stats();
+    assertEquals([active, cancelled], [1, 1]);
+  });
+  pair.gate.resolve();
+  assertEquals(await stays, 1);
+});
+
 Deno.test("A key holds for all callers of a queue unless told else", async () => {
   for (const [scope, outputs] of [["queue", [1, 1]], ["caller", [1, 2]]] as const) {
     await using pair = await startCounting({ scope });

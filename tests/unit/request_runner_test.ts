@@ -109,6 +109,19 @@ Deno.test("RequestRunner aborts a handler when its last caller leaves", () => {
   assert(stage.started[0]?.context.signal.aborted);
 });
 
+Deno.test("RequestRunner settles a request that leaves others behind", async () => {
+  for (const leaver of ["a", "b"]) {
+    const stage = new Stage();
+    const runs = { a: stage.run("a"), b: stage.run("b") };
+    const [left, stayed] = leaver === "a" ? [runs.a, runs.b] : [runs.b, runs.a];
+    stage.requests.cancel(leaver);
+    assertEquals(await codeOf(left.reply), "cancelled");
+    assertFalse(stage.started[0]?.context.signal.aborted);
+    stage.end(0, "1");
+    assertEquals((await stayed.reply).body, "1");
+  }
+});
+
 Deno.test("RequestRunner lets nobody join a handler that was aborted", async () => {
   const stage = new Stage();
   stage.run("a");
