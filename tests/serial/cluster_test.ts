@@ -1,0 +1,90 @@
+import { RpcClient, RpcServer } from "../../mod.ts";
+import { assert, assertEquals } from "../../deps/std_assert.ts";
+import { PrivateCluster } from "../../tools/private_cluster.ts";
+import type { PrivateNode } from "../../tools/private_node.ts";
+import { findRabbitmq } from "../../tools/rabbitmq_install.ts";
+import { randomQueue } from "../helpers/broker.ts";
+import { eventually, within } from "../helpers/eventually.ts";
+
+const missing = findRabbitmq();
+const ignore = typeof missing === "string" && Deno.env.get("WARREN_REQUIRE_RABBITMQ") !== "1";
+
+const PREFETCH = 4;
+const INPUTS = Array.from({ length: 20 }, (_, n) => n);
+
+/** The URLs of a cluster with one node's first. */
+function itFirst({ urls }: PrivateCluster, { url }: PrivateNode): string[] {
+  return [url, ...urls.filter((other) => other !== url)];
+}
+
+/** The URLs of a cluster with one node's last. */
+function itLast({ urls }: PrivateCluster, { url }: PrivateNode): string[] {
+  return [...urls.filter((other) => other !== url), url];
+}
+
+/** Declares a request queue; any node may become its leader. */
+async function declareRequestQueue({ urls }: PrivateCluster): Promise<string> {
+  const queue = randomQueue();
+  await using _server = await RpcServer.listen(urls, { queue, handlers: { wait: () => {} } });
+  return queue;
+}
+
+/** Takes the leader of a queue away while calls wait: none may be lost, few may run twice. */
+async function assertSurvives(
+  cluster: PrivateCluster,
+  urlsOf: typeof itFirst,
+  fault: (leader: PrivateNode) => Promise<void>,
+): Promise<void> {
+  const queue = await declareRequestQueue(cluster);
+  const leader = await cluster.leaderOf(queue);
+  const urls = urlsOf(cluster, leader);
+  const gate = Promise.withResolvers<void>();
+  let runs = 0;
+  const handlers = {
+    async wait(n: number) {
+      runs++;
+      await gate.promise;
+      return n;
+    },
+  };
+  await using server = await RpcServer.listen(urls, { queue, handlers, prefetch: PREFETCH });
+  await using client = await RpcClient.connect(urls, { queue });
+  const calls = Promise.allSettled(INPUTS.map((n) => client.call("wait", n)));
+  await eventually(() => assertEquals(runs, PREFETCH));
+  await fault(leader);
+  gate.resolve();
+  const outcomes = await within(30_000, "the calls", calls);
+  assertEquals(outcomes, INPUTS.map((value) => ({ status: "fulfilled", value })));
+  assertEquals(await client.call("wait", 99), 99);
+  assert(runs <= INPUTS.length + 1 + PREFETCH, `${runs} runs`);
+  assertEquals(client.pending, 0);
+  await eventually(() => assertEquals(server.stats().active, 0));
+  await leader.restart();
+  await cluster.allOnline();
+}
+
+Deno.test({
+  name: ignore ? `A cluster (ignored: ${missing})` : "A cluster",
+  ignore,
+  async fn(t) {
+    await using cluster = await PrivateCluster.start();
+    for (const [place, urlsOf] of [["at it", itFirst], ["elsewhere", itLast]] as const) {
+      for (const end of ["kill", "stop"] as const) {
+        await t.step(`loses no call at the ${end} of a leader, with both sides ${place}`, () => {
+          return assertSurvives(cluster, urlsOf, (leader) => leader[end]());
+        });
+      }
+    }
+    await t.step("serves those who connect while a node is down", async () => {
+      const [node] = cluster.nodes;
+      assert(node);
+      await node.kill();
+      const urls = itFirst(cluster, node);
+      const queue = randomQueue();
+      const handlers = { echo: (value: unknown) => value };
+      await using _server = await RpcServer.listen(urls, { queue, handlers });
+      await using client = await RpcClient.connect(urls, { queue });
+      assertEquals(await client.call("echo", 1), 1);
+    });
+  },
+});
