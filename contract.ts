@@ -118,6 +118,20 @@ export interface RunningRequest {
   grant(count: number): void;
 }
 
+/** How many requests a handler takes at a time, so that a server asks the broker for no more. */
+export interface HandlerCapacity {
+  /** The most requests that it takes at the moment, those in hand included: 0 if it can run none. */
+  readonly limit: number;
+  /** How many of them keep it busy and leave the rest to other servers. */
+  readonly recommended: number;
+  /**
+   * Calls back whenever one of them may have changed.
+   *
+   * @returns Ends that.
+   */
+  watch(listener: () => void): () => void;
+}
+
 /**
  * A handler that gets the body as it came and gives one back ready to send, so that bodies are
  * decoded and encoded elsewhere: in the worker that computes.
@@ -127,6 +141,8 @@ export interface RunningRequest {
 export interface EncodedHandler<Run = unknown> {
   /** Only a mark for the compiler; never set. */
   readonly run?: Run;
+  /** How many requests it takes at a time; handlers that share the same object share its limit. */
+  readonly capacity?: HandlerCapacity;
   /**
    * Runs a request.
    *

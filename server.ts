@@ -32,6 +32,7 @@ import { Parking } from "./internal/parking.ts";
 import { ReplyPublisher } from "./internal/reply_publisher.ts";
 import { type Outcome, ServerCounts } from "./internal/server_counts.ts";
 import { errorReply } from "./internal/error_reply.ts";
+import { MAX_PREFETCH, Prefetch } from "./internal/prefetch.ts";
 import { Procedures } from "./internal/procedures.ts";
 import { ReplyCache } from "./internal/reply_cache.ts";
 import { isExpired } from "./internal/request_context.ts";
@@ -76,6 +77,7 @@ export class RpcServer implements AsyncDisposable {
   readonly #admission: Admission;
   readonly #deliveryLimit: DeliveryLimit;
   readonly #parking: Parking;
+  readonly #prefetch: Prefetch;
   readonly #watch = new CallerWatch(this.#active, () => this.#consumer?.session);
   #consumer: Connection<ConsumerSession> | undefined;
   #publisher: Connection<PublisherSession> | undefined;
@@ -101,6 +103,7 @@ export class RpcServer implements AsyncDisposable {
     const { handlers, defaultProcedure, codecs } = options;
     const procedures = new Procedures(handlers, defaultProcedure, codecs);
     this.#defaultProcedure = procedures.defaultName;
+    this.#prefetch = new Prefetch(procedures.handlers(), options.prefetch);
     this.#runner = new RequestRunner({
       procedures,
       maxBodyBytes,
@@ -126,9 +129,11 @@ export class RpcServer implements AsyncDisposable {
     url: BrokerUrl,
     options: RpcServerOptions<C>,
   ): Promise<RpcServer> {
-    const { queue, durability = "replicated", returns = true, prefetch = 16 } = options;
+    const { queue, durability = "replicated", returns = true, prefetch } = options;
     checkName("listen", "queue", queue);
-    checkInteger("listen", "prefetch", prefetch, { min: 1, max: 2_000 });
+    if (prefetch !== undefined) {
+      checkInteger("listen", "prefetch", prefetch, { min: 1, max: MAX_PREFETCH });
+    }
     checkDurability(durability);
     const settings = resolveConnectOptions(url, options);
     // The handlers' types matter to the caller's compiler only.
@@ -148,13 +153,14 @@ export class RpcServer implements AsyncDisposable {
           queue,
           durability,
           returns,
-          prefetch,
+          prefetch: () => server.#prefetch.count,
           onDelivery: (delivery) => server.#accept(delivery),
           onControl: (message) => server.#onControl(message),
           onNoReturns: (reason) => server.#emit({ type: "returns-unavailable", error: reason }),
           onCancelled: () => server.#emit({ type: "consumer-cancelled" }),
         }),
     });
+    server.#prefetch.watch(() => server.#consumer?.session?.intake.adjust());
     stack.move();
     return server;
   }
@@ -183,7 +189,8 @@ export class RpcServer implements AsyncDisposable {
     // Should the session end from now on, its requests are other servers' already.
     this.#consumer?.retire();
     try {
-      await this.#consumer?.session?.stop();
+      this.#prefetch.unwatch();
+      await this.#consumer?.session?.intake.stop();
     } catch {
       // The session has just ended, and there will be no other.
     }

@@ -50,9 +50,10 @@ export interface RpcServerOptions<C extends Contract = Record<string, Handler>>
   readonly returns?: boolean;
   /**
    * Most requests that this server has in hand at a time, from 1 to 2000. Fewer share the load
-   * more evenly with other servers; a pool needs a few more than it has workers.
+   * more evenly with other servers; a pool needs a few more than it has workers. While a pool can
+   * take fewer, as its workers are lost or others fill its backlog, the broker is asked for fewer.
    *
-   * @default {16}
+   * @default {8 for each worker of a pool that is free for this server; 16 if a handler is a function}
    */
   readonly prefetch?: number;
   /**

@@ -40,6 +40,11 @@ export class Procedures {
     }
   }
 
+  /** The handlers of all procedures. */
+  handlers(): IterableIterator<EncodedHandler> {
+    return this.#handlers.values();
+  }
+
   /**
    * Finds a procedure.
    *

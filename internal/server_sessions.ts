@@ -1,16 +1,15 @@
 /** What a server has on its two connections: a consumer on one, a publisher on the other. @module */
 
-import type { AmqpChannel, AmqpConnection, AmqpDelivery, AmqpQueueOptions } from "./amqp.ts";
+import type { AmqpChannel, AmqpConnection, AmqpQueueOptions } from "./amqp.ts";
 import type { Session } from "./connection.ts";
 import { type ControlMessage, readControl } from "./envelope.ts";
 import { CONTROL_EXCHANGE, declareExchanges } from "./exchanges.ts";
+import { Intake, type IntakeOptions } from "./intake.ts";
 import { Publisher } from "./publisher.ts";
-import { declareRequestQueue, type RequestQueue } from "./topology.ts";
 
 /** Takes deliveries from the request queue. */
 export interface ConsumerSession extends Session {
-  /** Stops further deliveries; those that are here can still be settled. */
-  stop(): Promise<void>;
+  readonly intake: Intake;
   /** Where this server takes control messages; absent if it may not. */
   readonly controlQueue: string | undefined;
   /** Tells whether a reply queue is gone for certain. */
@@ -25,15 +24,9 @@ export interface PublisherSession extends Session {
 }
 
 /** Options of {@linkcode openConsumerSession}. */
-export interface ConsumerOptions extends RequestQueue {
-  readonly prefetch: number;
-  readonly onDelivery: (delivery: AmqpDelivery) => void;
+export interface ConsumerOptions extends IntakeOptions {
   /** Told what clients say of their requests. */
   readonly onControl: (message: ControlMessage) => void;
-  /** Told when the broker has ended the consumer, before it is started anew. */
-  readonly onCancelled: () => void;
-  /** Told that dropped requests do not come back to their callers, and why. */
-  readonly onNoReturns: (reason: unknown) => void;
 }
 
 /** Declares the request queue and consumes it. */
@@ -42,51 +35,14 @@ export async function openConsumerSession(
   options: ConsumerOptions,
 ): Promise<ConsumerSession> {
   const channel = await connection.openChannel();
-  await channel.prefetch(options.prefetch);
   const controlQueue = await tryControl(connection, channel, options);
-  let isStopped = false;
-  let consumerTag = await subscribe(connection, channel, options, resubscribe);
-
-  async function resubscribe(): Promise<void> {
-    if (isStopped) return;
-    options.onCancelled();
-    try {
-      consumerTag = await subscribe(connection, channel, options, resubscribe);
-      if (isStopped) await channel.cancel(consumerTag);
-    } catch {
-      // The whole session starts anew, after a pause. close() never rejects.
-      await channel.close();
-    }
-  }
-
-  async function stop(): Promise<void> {
-    isStopped = true;
-    await channel.cancel(consumerTag);
-  }
-
-  return { channels: [channel], stop, controlQueue, isGone: (queue) => isGone(connection, queue) };
-}
-
-async function subscribe(
-  connection: AmqpConnection,
-  channel: AmqpChannel,
-  options: ConsumerOptions,
-  onCancelled: () => void,
-): Promise<string> {
-  const { queue, returns, durability, onDelivery, onNoReturns } = options;
-  const { hasReturns } = await declareRequestQueue(connection, options);
-  if (returns && !hasReturns && durability !== "transient") {
-    onNoReturns(
-      new Error(
-        `Cannot have expired requests of queue "${queue}" back as it exists without ` +
-          '"x-dead-letter-exchange"',
-      ),
-    );
-  }
-  return await channel.consume(queue, { noAck: false }, (delivery) => {
-    if (delivery === undefined) onCancelled();
-    else onDelivery(delivery);
-  });
+  const intake = await Intake.start(connection, channel, options);
+  return {
+    channels: [channel],
+    intake,
+    controlQueue,
+    isGone: (queue) => isGone(connection, queue),
+  };
 }
 
 /**

@@ -30,6 +30,7 @@ import {
 } from "./pool_options.ts";
 import { ItemStream } from "../internal/item_stream.ts";
 import { untilAborted } from "../internal/until_aborted.ts";
+import { PoolCapacity } from "./pool_capacity.ts";
 import type { PoolStats } from "./pool_stats.ts";
 import { Scheduler } from "./scheduler.ts";
 import type { Task, TaskRequest } from "./task.ts";
@@ -182,9 +183,14 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
    */
   handlers<D extends Contract = C>(): PoolHandlers<D> {
     const names = this.#scheduler.procedures;
+    const capacity = new PoolCapacity(this.#scheduler);
     const handler: EncodedHandler = {
-      handle: (request) => this.#handle(request),
-      start: (request, sink) => this.#start(request, sink),
+      capacity,
+      handle: (request) => capacity.hold(this.#handle(request)),
+      start: (request, sink) => {
+        const { reply, grant } = this.#start(request, sink);
+        return { reply: capacity.hold(reply), grant };
+      },
     };
     // The contract is the worker file's promise; nothing here can check it.
     return Object.fromEntries(names.map((name) => [name, handler])) as PoolHandlers<D>;

@@ -41,6 +41,8 @@ export class TaskCounts {
   cancelled = 0;
   /** Workers that died. */
   crashes = 0;
+  /** Tasks that workers hold. */
+  held = 0;
   #done = 0;
   #failed = 0;
   readonly #waitMs = new Histogram();
@@ -55,12 +57,14 @@ export class TaskCounts {
   /** A worker got a task. */
   start(task: Task): void {
     const { procedure } = task.request;
+    this.held++;
     this.#running.set(procedure, this.runningOf(procedure) + 1);
     this.#waitMs.add(performance.now() - task.submittedAt);
   }
 
   /** A worker is rid of a task of this procedure. */
   leave(procedure: string): void {
+    this.held--;
     this.#running.set(procedure, this.runningOf(procedure) - 1);
   }
 

@@ -34,6 +34,7 @@ export class Scheduler {
   readonly #runTimes = new RunTimes();
   readonly #counts = new TaskCounts();
   readonly #drained = Promise.withResolvers<void>();
+  readonly #loadListeners = new Set<() => void>();
   #isOpen = true;
   #lastId = 0;
 
@@ -70,6 +71,29 @@ export class Scheduler {
     return this.#slots.procedures;
   }
 
+  /** Workers that run tasks or could be started to. */
+  get workers(): number {
+    const { zombies } = this.#slots;
+    if (!this.#isOpen || (zombies > 0 && zombies >= this.#settings.maxZombies)) return 0;
+    return this.#settings.maxWorkers - this.#slots.count().crashed;
+  }
+
+  /** The most tasks that wait for a worker. */
+  get maxBacklog(): number {
+    return this.#settings.maxBacklog;
+  }
+
+  /** Tasks that run or wait. */
+  get tasks(): number {
+    return this.#counts.held + this.#backlog.size;
+  }
+
+  /** Calls back whenever {@linkcode workers} or {@linkcode tasks} may have changed. */
+  watch(listener: () => void): () => void {
+    this.#loadListeners.add(listener);
+    return () => this.#loadListeners.delete(listener);
+  }
+
   /** Starts the workers; settles when they are ready. */
   open(): Promise<void> {
     return this.#slots.open();
@@ -103,6 +127,7 @@ export class Scheduler {
     const task = new Task(this.#lastId, request, (aborted) => this.#abandon(aborted));
     this.#backlog.push(task, priority);
     this.#dispatch();
+    this.#onLoad();
     return task;
   }
 
@@ -116,6 +141,7 @@ export class Scheduler {
   /** Takes no more tasks, lets those that are there end, and ends the workers. */
   async close(graceMs: number): Promise<void> {
     this.#isOpen = false;
+    this.#onLoad();
     this.#checkDrained();
     await within(this.#drained.promise, graceMs);
     const tasks = [...this.#slots.wanted(), ...this.#backlog.clear()];
@@ -182,6 +208,7 @@ export class Scheduler {
     const { procedure } = task.request;
     this.#counts.leave(procedure);
     this.#backlog.resume(procedure);
+    this.#onLoad();
   }
 
   /** Tasks that a lost worker had not started go to another, before all that came later. */
@@ -202,7 +229,12 @@ export class Scheduler {
     if (this.#slots.areEmpty) this.#drained.resolve();
   }
 
+  #onLoad(): void {
+    for (const listener of this.#loadListeners) listener();
+  }
+
   #emit(event: PoolEvent): void {
+    this.#onLoad();
     try {
       this.#settings.onEvent(event);
     } catch {

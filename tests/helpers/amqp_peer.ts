@@ -100,6 +100,11 @@ export class AmqpPeer implements AsyncDisposable {
     }
   }
 
+  /** Counts the consumers of a queue. */
+  async countConsumers(queue: string): Promise<number> {
+    return (await this.#channel.checkQueue(queue)).consumerCount;
+  }
+
   /** Messages of a queue that wait for a consumer. */
   async countMessages(queue: string): Promise<number> {
     return (await this.#channel.checkQueue(queue)).messageCount;

@@ -1,5 +1,7 @@
 import { RpcServer } from "../../mod.ts";
 import { assert, assertEquals } from "../../deps/std_assert.ts";
+import { WorkerPool } from "../../workers/mod.ts";
+import { AmqpPeer } from "../helpers/amqp_peer.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { startPair } from "../helpers/pair.ts";
 
@@ -58,4 +60,38 @@ Deno.test("RpcServer holds no more requests than prefetch while it waits", async
   assertEquals(pair.server.stats().active, 2);
   gate.resolve();
   await Promise.all(calls);
+});
+
+Deno.test("RpcServer takes no requests while others fill its pool", async () => {
+  const worker = new URL("../fixtures/workers/gated_worker.ts", import.meta.url);
+  await using pool = await WorkerPool.open(worker, { maxWorkers: 1 });
+  await using pair = await startPair({}, { server: { handlers: pool.handlers() } });
+  await using peer = await AmqpPeer.open();
+  const gate = crypto.randomUUID();
+  const tasks = Array.from({ length: 8 }, () => pool.run("wait", gate));
+  await eventually(async () => assertEquals(await peer.countConsumers(pair.queue), 0));
+  const call = pair.client.call("echo", 1);
+  assertEquals(pair.server.stats().active, 0);
+  using gates = new DisposableStack();
+  const channel = gates.adopt(new BroadcastChannel("gates"), (open) => open.close());
+  channel.postMessage(gate);
+  await Promise.all(tasks);
+  assertEquals(await call, 1);
+  assertEquals(await peer.countConsumers(pair.queue), 1);
+});
+
+Deno.test("RpcServer takes fewer requests while its pool can take fewer", async () => {
+  const worker = new URL("../fixtures/workers/gated_worker.ts", import.meta.url);
+  await using pool = await WorkerPool.open(worker, { maxWorkers: 1 });
+  const gate = crypto.randomUUID();
+  const tasks = Array.from({ length: 6 }, () => pool.run("wait", gate));
+  await using pair = await startPair({}, { server: { handlers: pool.handlers() } });
+  await using peer = await AmqpPeer.open();
+  const calls = Array.from({ length: 20 }, () => pair.client.call("wait", gate));
+  await eventually(async () => assertEquals(await peer.countMessages(pair.queue), 18));
+  assertEquals(pair.server.stats().active, 2);
+  using gates = new DisposableStack();
+  const channel = gates.adopt(new BroadcastChannel("gates"), (open) => open.close());
+  channel.postMessage(gate);
+  await Promise.all([...tasks, ...calls]);
 });

@@ -1,0 +1,63 @@
+/**
+ * How much a pool can take, for servers that ask the broker for no more.
+ *
+ * @module
+ */
+
+import type { HandlerCapacity } from "../contract.ts";
+
+/** So many requests for each worker keep it busy while replies are confirmed. */
+const REQUESTS_PER_WORKER = 8;
+
+/** The part of a pool that its capacity depends on. */
+export interface PoolLoad {
+  /** Workers that run tasks or could be started to. */
+  readonly workers: number;
+  readonly maxBacklog: number;
+  /** Tasks that run or wait, whoever they come from. */
+  readonly tasks: number;
+  /** Calls back whenever one of these may have changed; returns what ends that. */
+  watch(listener: () => void): () => void;
+}
+
+/** The part of a pool that one server's handlers may use: what others do not. */
+export class PoolCapacity implements HandlerCapacity {
+  readonly #load: PoolLoad;
+  #own = 0;
+
+  constructor(load: PoolLoad) {
+    this.#load = load;
+  }
+
+  /** The most requests that the handlers take at the moment. */
+  get limit(): number {
+    const { workers, maxBacklog } = this.#load;
+    return workers === 0 ? 0 : Math.max(0, workers + maxBacklog - this.#others);
+  }
+
+  /** How many requests keep the workers busy that others leave idle. */
+  get recommended(): number {
+    const busy = this.#load.workers * REQUESTS_PER_WORKER - this.#others;
+    return Math.max(0, Math.min(busy, this.limit));
+  }
+
+  /** Tasks that did not come from these handlers. */
+  get #others(): number {
+    return Math.max(0, this.#load.tasks - this.#own);
+  }
+
+  /** Calls back whenever the load may have changed; returns what ends that. */
+  watch(listener: () => void): () => void {
+    return this.#load.watch(listener);
+  }
+
+  /** Counts a task of the handlers in, and out when it has ended. */
+  async hold<Reply>(reply: Promise<Reply>): Promise<Reply> {
+    this.#own++;
+    try {
+      return await reply;
+    } finally {
+      this.#own--;
+    }
+  }
+}
