@@ -47,6 +47,7 @@ export type {
   EncodedReply,
   EncodedRequest,
   Handler,
+  HandlerCapacity,
   Handlers,
   InputOf,
   ItemOf,

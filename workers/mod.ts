@@ -12,6 +12,7 @@ export type {
   EncodedItem,
   EncodedReply,
   EncodedRequest,
+  HandlerCapacity,
   InputOf,
   ItemOf,
   ItemSink,
