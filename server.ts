@@ -20,7 +20,6 @@ import { Delivery } from "./internal/delivery.ts";
 import { DeliveryLimit } from "./internal/delivery_limit.ts";
 import { safeObserver } from "./internal/emit.ts";
 import {
-  type ControlMessage,
   type IncomingRequest,
   type OutgoingReply,
   readRequest,
@@ -32,7 +31,7 @@ import { Parking } from "./internal/parking.ts";
 import { ReplyPublisher } from "./internal/reply_publisher.ts";
 import { type Outcome, ServerCounts } from "./internal/server_counts.ts";
 import { errorReply } from "./internal/error_reply.ts";
-import { MAX_PREFETCH, Prefetch } from "./internal/prefetch.ts";
+import { Prefetch } from "./internal/prefetch.ts";
 import { Procedures } from "./internal/procedures.ts";
 import { ReplyCache } from "./internal/reply_cache.ts";
 import { isExpired } from "./internal/request_context.ts";
@@ -129,11 +128,8 @@ export class RpcServer implements AsyncDisposable {
     url: BrokerUrl,
     options: RpcServerOptions<C>,
   ): Promise<RpcServer> {
-    const { queue, durability = "replicated", returns = true, prefetch } = options;
+    const { queue, durability = "replicated", returns = true } = options;
     checkName("listen", "queue", queue);
-    if (prefetch !== undefined) {
-      checkInteger("listen", "prefetch", prefetch, { min: 1, max: MAX_PREFETCH });
-    }
     checkDurability(durability);
     const settings = resolveConnectOptions(url, options);
     // The handlers' types matter to the caller's compiler only.
@@ -155,7 +151,7 @@ export class RpcServer implements AsyncDisposable {
           returns,
           prefetch: () => server.#prefetch.count,
           onDelivery: (delivery) => server.#accept(delivery),
-          onControl: (message) => server.#onControl(message),
+          onControl: (message) => server.#active.obey(message),
           onNoReturns: (reason) => server.#emit({ type: "returns-unavailable", error: reason }),
           onCancelled: () => server.#emit({ type: "consumer-cancelled" }),
         }),
@@ -308,15 +304,6 @@ export class RpcServer implements AsyncDisposable {
       isWanted: () => isWanted(active),
       onGone: () => this.#active.markGone(replyTo),
     });
-  }
-
-  #onControl(message: ControlMessage): void {
-    switch (message.type) {
-      case "cancel":
-        return this.#active.cancel(message.correlationId);
-      case "credit":
-        return this.#active.grant(message.correlationId, message.count);
-    }
   }
 
   #count({ procedure }: IncomingRequest, outcome: Outcome): void {

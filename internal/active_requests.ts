@@ -2,7 +2,7 @@
 
 import { RpcError } from "../errors.ts";
 import { atMost } from "./at_most.ts";
-import { type IncomingRequest, SERVER_NAMED_PREFIX } from "./envelope.ts";
+import { type ControlMessage, type IncomingRequest, SERVER_NAMED_PREFIX } from "./envelope.ts";
 import { RecentMap } from "./recent_map.ts";
 
 /** One request in hand. */
@@ -62,8 +62,18 @@ export class ActiveRequests {
     if (this.#requests.size === 0) this.#onIdle();
   }
 
+  /** Does what a client says of a request. */
+  obey(message: ControlMessage): void {
+    switch (message.type) {
+      case "cancel":
+        return this.cancel(message.correlationId);
+      case "credit":
+        return this.#grant(message.correlationId, message.count);
+    }
+  }
+
   /** Hands credits to the streams of a request. */
-  grant(correlationId: string, count: number): void {
+  #grant(correlationId: string, count: number): void {
     for (const active of this.#requests) {
       if (active.request.correlationId === correlationId) active.onCredit(count);
     }

@@ -1,12 +1,13 @@
 /** How many requests a server should have in hand. @module */
 
 import type { EncodedHandler, HandlerCapacity } from "../contract.ts";
+import { checkInteger } from "./check.ts";
 
 /** For handlers that do not say what they can take. */
 const DEFAULT_PREFETCH = 16;
 
 /** The most that the broker is asked for: a quorum queue gives no more at a time. */
-export const MAX_PREFETCH = 2_000;
+const MAX_PREFETCH = 2_000;
 
 /** Follows what the handlers of a server can take. */
 export class Prefetch {
@@ -20,8 +21,12 @@ export class Prefetch {
    *
    * @param handlers All handlers of a server.
    * @param wanted What its user asks for, if so.
+   * @throws {RangeError} If that is out of bounds.
    */
   constructor(handlers: Iterable<EncodedHandler>, wanted: number | undefined) {
+    if (wanted !== undefined) {
+      checkInteger("listen", "prefetch", wanted, { min: 1, max: MAX_PREFETCH });
+    }
     const capacities = [...handlers].map(({ capacity }) => capacity);
     this.#wanted = wanted;
     this.#capacities = new Set(capacities.filter((capacity) => capacity !== undefined));

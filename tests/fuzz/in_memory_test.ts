@@ -71,8 +71,7 @@ Deno.test(`A server has an answer to each of ${RUNS} odd requests`, async () => 
     const active = requests.add(request);
     assertEquals(typeof isExpired(request), "boolean");
     const control = readControl(envelope.properties);
-    if (control?.type === "cancel") requests.cancel(control.correlationId);
-    else if (control !== undefined) requests.grant(control.correlationId, control.count);
+    if (control !== undefined) requests.obey(control);
     const reply = await runner.run(active, deliveryOf(envelope));
     requests.delete(active);
     assert(reply.type === "output" || reply.type === "error");
