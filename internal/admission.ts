@@ -1,23 +1,16 @@
 /** Which requests a server does not even start. @module */
 
 import { RpcError } from "../errors.ts";
+import { isDirectAddress } from "./direct_address.ts";
 import type { Delivery } from "./delivery.ts";
 import type { DeliveryLimit } from "./delivery_limit.ts";
-import {
-  DIRECT_REPLY_TO,
-  DURABLE_REPLY_PREFIX,
-  type IncomingRequest,
-  SERVER_NAMED_PREFIX,
-} from "./envelope.ts";
+import { DURABLE_REPLY_PREFIX, type IncomingRequest, SERVER_NAMED_PREFIX } from "./envelope.ts";
 import { GivenUp } from "./given_up.ts";
 import { parkingQueueOf } from "./parked_message.ts";
 import { isShortText } from "./short_text.ts";
 
-/**
- * How the reply queues of clients begin. Direct reply-to needs its token: the bare name is no
- * address, and publishing a message that has it closes the channel.
- */
-const REPLY_PREFIXES = [SERVER_NAMED_PREFIX, `${DIRECT_REPLY_TO}.`, DURABLE_REPLY_PREFIX];
+/** How the reply queues of clients begin, but for direct reply-to, which has no queues. */
+const REPLY_PREFIXES = [SERVER_NAMED_PREFIX, DURABLE_REPLY_PREFIX];
 
 /** Options of {@linkcode Admission}. */
 export interface AdmissionOptions {
@@ -61,7 +54,7 @@ export class Admission {
     const isOurs = REPLY_PREFIXES.some((prefix) =>
       replyTo.startsWith(prefix) && replyTo.length > prefix.length
     );
-    return isOurs || (this.#replyQueues?.test(replyTo) ?? false);
+    return isOurs || isDirectAddress(replyTo) || (this.#replyQueues?.test(replyTo) ?? false);
   }
 }
 

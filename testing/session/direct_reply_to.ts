@@ -4,10 +4,13 @@ import type { BasicProperties } from "../wire/basic_properties.ts";
 import { AmqpError } from "../wire/amqp_error.ts";
 import type { MethodArguments } from "../wire/methods.ts";
 import type { Channel } from "./channel.ts";
-import { generateName } from "./names.ts";
+import { generateName, randomBase64 } from "./names.ts";
 
 /** The name of the pseudo-queue, with which every reply address begins. */
 export const REPLY_TO_PREFIX = "amq.rabbitmq.reply-to";
+
+/** RabbitMQ puts the id of the Erlang process there that has the channel: this is one of its ids. */
+const PROCESS_ID = "g1h3DnJlcGx5QDI5ODM0NTk2AAAC4AAAAABrAZB2";
 
 /** Handles `basic.consume` of the pseudo-queue. */
 export function consumeReplies(channel: Channel, values: MethodArguments<"basic.consume">): void {
@@ -18,7 +21,7 @@ export function consumeReplies(channel: Channel, values: MethodArguments<"basic.
     throw new AmqpError("precondition-failed", "reply consumer already set");
   }
   const tag = values.consumerTag === "" ? generateName("amq.ctag") : values.consumerTag;
-  const address = generateName(`${REPLY_TO_PREFIX}.g1`);
+  const address = `${REPLY_TO_PREFIX}.${PROCESS_ID}.${randomBase64()}`;
   channel.replyConsumer = { tag, address };
   channel.host.virtualHost.addReplyConsumer(
     address,

@@ -18,9 +18,13 @@ export function assertNotReserved(kind: "queue" | "exchange", name: string): voi
 
 /** Returns an unguessable name, such as `amq.gen-` and 22 characters. */
 export function generateName(prefix: string): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  const base64 = btoa(String.fromCharCode(...bytes));
-  return `${prefix}-${base64.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "")}`;
+  const base64 = randomBase64().replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+  return `${prefix}-${base64}`;
+}
+
+/** Returns 16 random bytes in base 64. */
+export function randomBase64(): string {
+  return btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(16))));
 }
 
 /** Takes line breaks out of a name, as RabbitMQ does. */

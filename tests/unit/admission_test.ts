@@ -5,6 +5,8 @@ import { Delivery } from "../../internal/delivery.ts";
 import { DeliveryLimit } from "../../internal/delivery_limit.ts";
 import { readRequest } from "../../internal/envelope.ts";
 
+const DIRECT = "amq.rabbitmq.reply-to.g1h3DnJlcGx5QDI5ODM0NTk2AAAC4AAAAABrAZB2.a2V5";
+
 function check(properties: AmqpProperties, replyQueues?: RegExp) {
   const channel = {} as AmqpChannel;
   const message = {} as ConstructorParameters<typeof Delivery>[0]["message"];
@@ -16,7 +18,7 @@ function check(properties: AmqpProperties, replyQueues?: RegExp) {
 }
 
 Deno.test("Admission.check() admits the reply queues of clients", () => {
-  const allowed = ["amq.gen-x", "amq.rabbitmq.reply-to.g1h2.token", "rpc.replies.billing"];
+  const allowed = ["amq.gen-x", DIRECT, "rpc.replies.billing"];
   for (const replyTo of allowed) assertEquals(check({ replyTo }), undefined, replyTo);
   assertEquals(check({}), undefined);
   assertEquals(check({ replyTo: "" }), undefined);
@@ -29,6 +31,7 @@ Deno.test("Admission.check() refuses a replyTo that is no reply queue", () => {
     "billing",
     "amq.rabbitmq.reply-to",
     "amq.rabbitmq.reply-to.",
+    "amq.rabbitmq.reply-to.g1h2.token",
     "amq.rabbitmq.trace",
     "amq.generous",
     "xamq.gen-x",

@@ -29,3 +29,16 @@ Deno.test("ReplyPublisher.publish() insists while the caller waits", async () =>
 Deno.test("ReplyPublisher.publish() gives up when nobody waits any more", async () => {
   assertEquals(await publisherOf("refused", "confirmed").publish(REPLY, () => false), "refused");
 });
+
+Deno.test("ReplyPublisher.publish() insists when the connection is lost", async () => {
+  const losses = Array.from({ length: 20 }, () => "unknown" as const);
+  assertEquals(await publisherOf(...losses).publish(REPLY, () => true), "published");
+});
+
+Deno.test("ReplyPublisher.publish() repeats a direct reply only once", async () => {
+  const direct = { ...REPLY, routingKey: "amq.rabbitmq.reply-to.g1h2.k" };
+  const once = publisherOf("unknown", "unsent", "unsent", "confirmed");
+  assertEquals(await once.publish(direct, () => true), "published");
+  const poison = publisherOf("unknown", "unsent", "unknown", "confirmed");
+  assertEquals(await poison.publish(direct, () => true), "refused");
+});

@@ -1,0 +1,43 @@
+/** Addresses of direct reply-to, as the broker makes them. @module */
+
+/** The prefix, an Erlang process id in base 64, and a key in base 64. */
+const ADDRESS_REGEXP = /^amq\.rabbitmq\.reply-to\.([\w+/-]+={0,2})\.[\w+/-]+={0,2}$/;
+
+/** Source: Erlang's external term format: its version, and the tags of process ids and atoms. */
+const TERM_VERSION = 131;
+const PID_TAGS: ReadonlyMap<number, number> = new Map([
+  // Id, serial and creation of the process; creation had one byte before it had four.
+  [88, 12],
+  [103, 9],
+]);
+const LONG_ATOM_TAGS = [100, 118];
+const SHORT_ATOM_TAGS = [115, 119];
+
+/**
+ * Tells whether a name can be an address of direct reply-to. RabbitMQ up to 3.11 ends the connection
+ * of whoever publishes to something that only begins like one.
+ *
+ * @param name The name of a reply queue.
+ */
+export function isDirectAddress(name: string): boolean {
+  const [, pid] = ADDRESS_REGEXP.exec(name) ?? [];
+  return pid !== undefined && isPid(decodeBase64(pid));
+}
+
+function isPid(term: string): boolean {
+  const restLength = PID_TAGS.get(term.charCodeAt(1));
+  if (term.charCodeAt(0) !== TERM_VERSION || restLength === undefined) return false;
+  const atomTag = term.charCodeAt(2);
+  if (SHORT_ATOM_TAGS.includes(atomTag)) return term.length === 4 + term.charCodeAt(3) + restLength;
+  const atomLength = 256 * term.charCodeAt(3) + term.charCodeAt(4);
+  return LONG_ATOM_TAGS.includes(atomTag) && term.length === 5 + atomLength + restLength;
+}
+
+/** Bytes as characters; empty if it is none. */
+function decodeBase64(text: string): string {
+  try {
+    return atob(text.replaceAll("-", "+").replaceAll("_", "/"));
+  } catch {
+    return "";
+  }
+}
