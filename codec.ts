@@ -5,6 +5,7 @@
  */
 
 import { RpcError } from "./errors.ts";
+import { isNestedDeeper } from "./internal/json_depth.ts";
 import { describeObject, tooDeep, unencodable } from "./internal/plain_data.ts";
 
 /** An encoded value: text for text formats, bytes for binary ones. */
@@ -34,7 +35,7 @@ export interface Codec {
   decode(body: Body): unknown;
 }
 
-/** The most levels of nesting that {@linkcode jsonCodec} encodes. */
+/** The most levels of nesting that {@linkcode jsonCodec} encodes and decodes. */
 export const MAX_DEPTH = 1_000;
 
 /** The part of `JSON` that TypeScript's library does not describe yet (ECMAScript, source text access). */
@@ -85,6 +86,9 @@ export const jsonCodec: Codec = {
     if (body.length === 0) return undefined;
     try {
       const text = typeof body === "string" ? body : decodeUtf8(body);
+      if (isNestedDeeper(text, MAX_DEPTH)) {
+        throw new RangeError(`it is nested deeper than ${MAX_DEPTH} levels`);
+      }
       return LONG_NUMBER_REGEXP.test(text)
         ? exactJson.parse(text, readExactInteger)
         : JSON.parse(text);
