@@ -5,6 +5,13 @@ import { RpcError } from "../errors.ts";
 import { type IncomingItem, readItemCount } from "./envelope.ts";
 import { ItemStream } from "./item_stream.ts";
 import type { CallSink, IncomingReply, PendingCall } from "./pending_call.ts";
+import { RecentMap } from "./recent_map.ts";
+
+/**
+ * Most items that wait, for each credit: every server that runs the request anew begins with all
+ * credits, while what the earlier ones have sent may still wait for its reader.
+ */
+const MAX_ITEMS_PER_CREDIT = 20;
 
 /** What a {@linkcode CallStream} needs of its client. */
 export interface CallStreamOptions {
@@ -54,12 +61,12 @@ export class CallStream implements CallSink {
   readonly wantsProgress: boolean;
   readonly #options: CallStreamOptions;
   readonly #items: ItemStream;
-  /** Items that came before one that must be first; no more than there are credits. */
+  /** Items that came before one that must be first. */
   readonly #early = new Map<number, EncodedItem>();
   #nextSeq = 0;
   /** Of the server that streams now, and of those that did before the request was run again. */
   #creditTo: string | undefined;
-  readonly #retired = new Set<string>();
+  readonly #retired = new RecentMap<true>();
 
   constructor(options: CallStreamOptions) {
     this.credits = options.credits;
@@ -76,6 +83,7 @@ export class CallStream implements CallSink {
       if (item.creditTo === this.#creditTo) this.#grant(1);
       return;
     }
+    if (this.#isFlooded()) return;
     this.#early.set(item.seq, toEncodedItem(item.seq, reply));
     this.#passOn();
   }
@@ -88,6 +96,20 @@ export class CallStream implements CallSink {
       decode: this.#options.decode,
       cancel: (reason) => call.abandon(reason),
     });
+  }
+
+  /** A server that sends whatever it likes must not fill our memory. */
+  #isFlooded(): boolean {
+    if (this.#items.waiting + this.#early.size < MAX_ITEMS_PER_CREDIT * this.credits) return false;
+    const { procedure } = this.#options;
+    this.#items.fail(
+      new RpcError(
+        "protocol",
+        `Cannot go on with the stream of "${procedure}" as its server sends more than it may: ` +
+          `${this.credits} items at a time`,
+      ),
+    );
+    return true;
   }
 
   #passOn(): void {
@@ -104,7 +126,7 @@ export class CallStream implements CallSink {
     if (creditTo === undefined || creditTo === this.#creditTo || this.#retired.has(creditTo)) {
       return;
     }
-    if (this.#creditTo !== undefined) this.#retired.add(this.#creditTo);
+    if (this.#creditTo !== undefined) this.#retired.set(this.#creditTo, true);
     this.#creditTo = creditTo;
   }
 

@@ -45,16 +45,27 @@ export class ItemStream implements ItemSink {
     this.#idleTimeoutMs = idleTimeoutMs;
   }
 
+  /** How many items have come and were not read yet. */
+  get waiting(): number {
+    return this.#items.length;
+  }
+
   /** Takes an item; one that does not follow the last one fails the stream. */
   onItem(item: EncodedItem): void {
     if (item.seq === this.#nextSeq++) this.#items.push(item);
-    else this.#fail(gapError(this.#procedure, this.#nextSeq - 1, item.seq));
+    else this.fail(gapError(this.#procedure, this.#nextSeq - 1, item.seq));
+    this.#wake();
+  }
+
+  /** Ends the stream with an error, after the items that have come. */
+  fail(error: unknown): void {
+    this.#failure ??= { error };
     this.#wake();
   }
 
   /** Reads the items in order; leaving the loop cancels the task. */
   async *read(source: StreamSource): AsyncGenerator<unknown> {
-    source.ended.then(() => this.#end(), (error) => this.#fail(error));
+    source.ended.then(() => this.#end(), (error) => this.fail(error));
     try {
       for (;;) {
         const item = this.#items.shift();
@@ -84,17 +95,12 @@ export class ItemStream implements ItemSink {
     this.#wake();
   }
 
-  #fail(error: unknown): void {
-    this.#failure ??= { error };
-    this.#wake();
-  }
-
   async #untilChange(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#wake = resolve;
     if (this.#idleTimeoutMs === undefined) return await promise;
     const limitMs = this.#idleTimeoutMs;
-    const timer = setTimeout(() => this.#fail(idleError(this.#procedure, limitMs)), limitMs);
+    const timer = setTimeout(() => this.fail(idleError(this.#procedure, limitMs)), limitMs);
     await promise;
     clearTimeout(timer);
   }
