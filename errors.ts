@@ -295,9 +295,9 @@ export function readErrorDescription(value: unknown): ErrorDescription {
   }
   const { name, message, code, details, retryable, stack } = value as Record<string, unknown>;
   return {
-    name: typeof name === "string" ? name : "Error",
-    message: typeof message === "string" ? message : "The server gave no message",
-    code: typeof code === "string" ? code : "handler-error",
+    name: typeof name === "string" ? shorten(name) : "Error",
+    message: shorten(typeof message === "string" ? message : "The server gave no message"),
+    code: typeof code === "string" ? shorten(code) : "handler-error",
     ...(details === undefined ? {} : { details }),
     ...(retryable === true ? { retryable } : {}),
     ...(typeof stack === "string" ? { stack } : {}),

@@ -6,6 +6,7 @@ import { type CallReport, readErrorDescription, RpcError, RpcRemoteError } from 
 import { checkBodySize } from "./body_size.ts";
 import { type DeadLetterReason, isErrorReply, readDeadLetterReason } from "./envelope.ts";
 import type { IncomingReply, PendingCall } from "./pending_call.ts";
+import { toPrintable } from "./printable.ts";
 
 /** How a client reads replies. */
 export interface ReplyReader {
@@ -82,7 +83,7 @@ function decode(call: CallSubject, { properties, body }: IncomingReply, reader: 
   } catch (error) {
     throw undecodable(error instanceof Error ? error.message : String(error), error);
   }
-  throw undecodable(`there is no codec for content type "${contentType}"`);
+  throw undecodable(`there is no codec for content type "${toPrintable(contentType ?? "")}"`);
 
   function undecodable(reason: string, cause?: unknown): RpcError {
     const message = `Cannot decode the reply of "${procedure}" as it is broken: ${reason}`;

@@ -4,7 +4,7 @@ import type { CallOptions, RpcClientOptions } from "../client_options.ts";
 import { type Codec, jsonCodec } from "../codec.ts";
 import { RpcError } from "../errors.ts";
 import { checkBodySize, DEFAULT_MAX_BODY_BYTES } from "./body_size.ts";
-import { checkInteger, checkName } from "./check.ts";
+import { checkInteger, checkName, checkProcedureName } from "./check.ts";
 import { MAX_TIMEOUT_MS } from "./deadline_timer.ts";
 import type { CallRequest, CallSink } from "./pending_call.ts";
 
@@ -94,7 +94,7 @@ export function toRequest(
   settings: CallSettings,
 ): CallRequest {
   const { awaits, correlationId, procedure, callback, sink, idleTimeoutMs } = draft;
-  checkName("call", "procedure", procedure);
+  checkProcedureName("call", procedure);
   for (const signal of terms.signals) signal.throwIfAborted();
   const { queue, maxBodyBytes, codec } = settings;
   const call = { procedure, queue, elapsedMs: 0, phase: "not-published" } as const;

@@ -1,5 +1,6 @@
 /** Checks of arguments, in the words of the caller. @module */
 
+import { isPrintable, toPrintable } from "./printable.ts";
 import { isShortText, MAX_SHORT_TEXT_BYTES } from "./short_text.ts";
 
 /** Bounds of an integer. */
@@ -44,5 +45,21 @@ export function checkName(action: string, what: string, name: unknown): void {
   throw new TypeError(
     `Cannot ${action} as the name of the ${what} must have 1 to ${MAX_SHORT_TEXT_BYTES} bytes: ` +
       `current value is ${shown}`,
+  );
+}
+
+/**
+ * Checks the name of a procedure, where it is declared and where it is called.
+ *
+ * @param action What cannot be done otherwise.
+ * @param name The name.
+ * @throws {TypeError} If AMQP cannot carry it, or it has characters that cannot be seen.
+ */
+export function checkProcedureName(action: string, name: unknown): void {
+  checkName(action, "procedure", name);
+  if (typeof name === "string" && isPrintable(name)) return;
+  throw new TypeError(
+    `Cannot ${action} as the name of the procedure must have no control characters: ` +
+      `current value is "${toPrintable(String(name)).slice(0, 80)}"`,
   );
 }

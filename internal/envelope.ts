@@ -8,6 +8,7 @@
 import type { Body } from "../codec.ts";
 import type { AmqpProperties, AmqpPublish } from "./amqp.ts";
 import { CONTROL_EXCHANGE, REPLY_TO_HEADER } from "./exchanges.ts";
+import { toPrintable } from "./printable.ts";
 import { isShortText } from "./short_text.ts";
 
 /** When the caller stops waiting, in Unix milliseconds. */
@@ -26,6 +27,9 @@ const SEQ_HEADER = "rpc-seq";
 const CREDIT_TO_HEADER = "rpc-credit-to";
 /** The named callback of the request, as text that its client alone reads; comes back as it went. */
 const CALLBACK_HEADER = "rpc-callback";
+
+/** Longest text in {@linkcode CALLBACK_HEADER}, in UTF-16 units: amqplib writes 64 KiB of headers. */
+export const MAX_CALLBACK_CHARS = 16_384;
 
 /** Most items that a caller can allow at a time. */
 export const MAX_CREDITS = 1_000;
@@ -158,8 +162,9 @@ export function readRequest(properties: AmqpProperties): IncomingRequest {
   const deadline = readNumber(headers?.[DEADLINE_HEADER]);
   const expiresInMs = Number.parseInt(properties.expiration ?? "", 10);
   return {
-    procedure: properties.type || undefined,
-    contentType: properties.contentType || undefined,
+    // Whatever errors and events repeat must not write lines of its own into a log.
+    procedure: properties.type ? toPrintable(properties.type) : undefined,
+    contentType: properties.contentType ? toPrintable(properties.contentType) : undefined,
     // Bytes that are no UTF-8 have become longer, and could not be sent back.
     correlationId: correlationId === undefined || isShortText(correlationId)
       ? correlationId
@@ -172,7 +177,7 @@ export function readRequest(properties: AmqpProperties): IncomingRequest {
     priority: properties.priority,
     // Only clients of this protocol set a deadline, and only they are known to use unique ids.
     idempotencyKey: messageId || (deadline === undefined ? undefined : correlationId),
-    callback: readText(headers?.[CALLBACK_HEADER]),
+    callback: readTicketText(headers?.[CALLBACK_HEADER]),
     credits: readCredits(headers?.[CREDITS_HEADER]),
     wantsProgress: headers?.[PROGRESS_HEADER] === true,
   };
@@ -220,7 +225,9 @@ export function readCallback(properties: AmqpProperties): string | undefined {
 export function readItem({ type, headers }: AmqpProperties): IncomingItem | undefined {
   const seq = readCount(headers?.[SEQ_HEADER]);
   if ((type !== "item" && type !== "progress") || seq === undefined) return undefined;
-  return { type, seq, creditTo: readText(headers?.[CREDIT_TO_HEADER]) };
+  const creditTo = readText(headers?.[CREDIT_TO_HEADER]);
+  // Whoever answers must not have us publish to a queue of anybody else's.
+  return { type, seq, creditTo: creditTo?.startsWith(SERVER_NAMED_PREFIX) ? creditTo : undefined };
 }
 
 /** How many items a stream had, if this is its last reply. */
@@ -295,6 +302,12 @@ function readCount(value: unknown): number | undefined {
 
 function readNumber(value: unknown): number | undefined {
   return typeof value === "number" && Number.isFinite(value) ? value : undefined;
+}
+
+/** What is too long could not be sent back. */
+function readTicketText(value: unknown): string | undefined {
+  const text = readText(value);
+  return text === undefined || text.length > MAX_CALLBACK_CHARS ? undefined : text;
 }
 
 function readText(value: unknown): string | undefined {

@@ -1,9 +1,10 @@
 /** Callbacks by name, for replies that may come after a restart. @module */
 
 import { jsonCodec } from "../codec.ts";
-import type { CallPhase, CallReport } from "../errors.ts";
+import { type CallPhase, type CallReport, RpcError } from "../errors.ts";
 import type { CallCallback, CallResult } from "./callback_registry.ts";
 import type { CallSubject } from "./call_outcome.ts";
+import { MAX_CALLBACK_CHARS } from "./envelope.ts";
 
 /** What a callback by name is told beside the result. */
 export interface NamedReply {
@@ -82,9 +83,19 @@ export class NamedCallbacks {
   }
 }
 
-/** Writes a ticket as the text of a header. */
+/**
+ * Writes a ticket as the text of a header.
+ *
+ * @throws {RpcError} `unencodable` or `too-large`, for the context.
+ */
 export function writeTicket(ticket: CallbackTicket): string {
-  return String(jsonCodec.encode(ticket));
+  const text = String(jsonCodec.encode(ticket));
+  if (text.length <= MAX_CALLBACK_CHARS) return text;
+  throw new RpcError(
+    "too-large",
+    `Cannot call "${ticket.procedure}" as its "callbackContext" travels with the request and makes ` +
+      `${text.length} characters of it: the limit is ${MAX_CALLBACK_CHARS}`,
+  );
 }
 
 /** Reads a ticket; `undefined` if it is not one of ours. */

@@ -3,7 +3,7 @@
 import type { Codec } from "../codec.ts";
 import type { EncodedHandler, Handlers } from "../contract.ts";
 import { RpcError } from "../errors.ts";
-import { checkName } from "./check.ts";
+import { checkProcedureName } from "./check.ts";
 import { type InlineHandler, inlineHandler } from "./inline_handler.ts";
 
 /** Finds the handler of a procedure. Names come from strangers, hence a `Map`. */
@@ -27,7 +27,7 @@ export class Procedures {
     codecs: readonly Codec[] = [],
   ) {
     for (const [name, handler] of Object.entries(handlers)) {
-      checkName("listen", "procedure", name);
+      checkProcedureName("listen", name);
       this.#handlers.set(name, toEncodedHandler(name, handler, codecs));
     }
     const [onlyName, ...others] = this.#handlers.keys();
