@@ -48,7 +48,8 @@ Deno.test("The pool and its workers do not know AMQP", () => {
 });
 
 Deno.test("A worker loads no more than it needs to run procedures", () => {
-  const needed = /^(workers\/\w+|codec|contract|errors|internal\/(plain_data|stream_sender))\.ts$/;
+  const needed =
+    /^(workers\/\w+|codec|contract|errors|internal\/(json_depth|plain_data|stream_sender))\.ts$/;
   const loaded = [...graph.closureOf("workers/runtime.ts")];
   assertEquals(loaded.filter((path) => !needed.test(path)), []);
   assertEquals(reaches("workers/runtime.ts", /(pool|slot|backlog|scheduler|_host)\w*\.ts$/), []);
@@ -78,7 +79,8 @@ Deno.test("Outside packages are named in deps/, in one file each", () => {
 
 Deno.test("Leaves import nothing that does anything", () => {
   const leaves = ["contract.ts", "codec.ts", "errors.ts", "internal/envelope.ts"];
-  const harmless = /^(contract|codec|errors|internal\/(plain_data|exchanges|short_text|amqp))\.ts$/;
+  const harmless =
+    /^(contract|codec|errors|internal\/(amqp|exchanges|json_depth|plain_data|printable|short_text))\.ts$/;
   for (const path of leaves) {
     assertEquals(graph.importsOf(path).filter((imported) => !harmless.test(imported)), [], path);
   }
