@@ -71,22 +71,22 @@ async function run(scene: Scene, bad: Bad): Promise<RowFigures> {
   return { injected: kills, check, terms: { extraBound: kills * 16 }, outagesMs: scene.outages() };
 }
 
-/** Never settles one call of 100. */
+/** Never settles one call of 30. */
 function dropping(client: LoadClient): LoadClient {
   let replies = 0;
   return spoilt(client, (output) => {
-    return ++replies % 100 === 0 ? new Promise(() => {}) : Promise.resolve(output);
+    return ++replies % 30 === 0 ? new Promise(() => {}) : Promise.resolve(output);
   });
 }
 
-/** Gives one call of 100 the output of the call before. */
+/** Gives one call of 30 the output of the call before. */
 function mixing(client: LoadClient): LoadClient {
   let replies = 0;
   let before: unknown;
   return spoilt(client, (output) => {
     const wrong = before;
     before = output;
-    return Promise.resolve(++replies % 100 === 0 ? wrong : output);
+    return Promise.resolve(++replies % 30 === 0 ? wrong : output);
   });
 }
 
