@@ -55,6 +55,12 @@ export interface LoadOptions {
    */
   readonly maxWorkMs?: number;
   /**
+   * Duration of one call in 100, in milliseconds; 0 is that of the others.
+   *
+   * @default {0}
+   */
+  readonly slowMs?: number;
+  /**
    * Whether some bodies are longer than a frame.
    *
    * @default {true}
@@ -110,6 +116,7 @@ export class Load {
       trickleMs: 20,
       timeoutMs: 60_000,
       maxWorkMs: 8,
+      slowMs: 0,
       hasLargeBodies: true,
       computeOneIn: 0,
       kinds: KINDS,
@@ -124,8 +131,8 @@ export class Load {
 
   /** How inputs are made. */
   get shape(): WorkShape {
-    const { maxWorkMs, hasLargeBodies } = this.#options;
-    return { maxMs: maxWorkMs, hasLargeBodies };
+    const { maxWorkMs, hasLargeBodies, slowMs } = this.#options;
+    return { maxMs: maxWorkMs, hasLargeBodies, slowMs };
   }
 
   /** Starts to call. */

@@ -10,7 +10,7 @@ import { CallLog, type Execution, now, type Remaining } from "./history.ts";
 import { Load, type LoadClient, type LoadOptions } from "./load.ts";
 import { outagesAfter } from "./outages.ts";
 import { type Ctl, queueDepth } from "./queue_depth.ts";
-import { ServerProcess, type ServerProcessOptions } from "./server_process.ts";
+import { Server, type ServerOptions } from "./server.ts";
 import { pause, until } from "./waiting.ts";
 import { outputOf, workInput } from "./work.ts";
 
@@ -27,8 +27,8 @@ export interface SceneOptions {
 
 /** Options of {@linkcode Scene.startServer}; the others have defaults. */
 export type StartServerOptions =
-  & Partial<Omit<ServerProcessOptions, "name" | "executions">>
-  & Pick<ServerProcessOptions, "urls">;
+  & Partial<Omit<ServerOptions, "name" | "executions">>
+  & Pick<ServerOptions, "urls">;
 
 /** How long the queue may take to become empty. */
 const DRAIN_LIMIT_MS = 60_000;
@@ -52,9 +52,10 @@ export class Scene implements AsyncDisposable {
   readonly #folder: string;
   readonly #salt: number;
   readonly #stack = new AsyncDisposableStack();
-  readonly #servers: ServerProcess[] = [];
+  readonly #servers: Server[] = [];
   #load: Load | undefined;
   #started = 0;
+  #republished = 0;
 
   private constructor(folder: string, { seed, budgetMs, isShort, signal }: SceneOptions) {
     this.#folder = folder;
@@ -70,7 +71,7 @@ export class Scene implements AsyncDisposable {
   }
 
   /** Servers that have not been seen to end. */
-  get servers(): readonly ServerProcess[] {
+  get servers(): readonly Server[] {
     return this.#servers.filter(({ running }) => running);
   }
 
@@ -85,9 +86,9 @@ export class Scene implements AsyncDisposable {
   }
 
   /** Starts a server of this row's queue. */
-  async startServer(options: StartServerOptions): Promise<ServerProcess> {
+  async startServer(options: StartServerOptions): Promise<Server> {
     const name = `server-${++this.#started}`;
-    const server = await ServerProcess.start({
+    const server = await Server.start({
       queue: this.queue,
       prefetch: 16,
       workers: 0,
@@ -107,7 +108,14 @@ export class Scene implements AsyncDisposable {
     url: string | readonly string[],
     options: Partial<RpcClientOptions> = {},
   ): Promise<RpcClient> {
-    const client = await RpcClient.connect(url, { queue: this.queue, ...options });
+    const client = await RpcClient.connect(url, {
+      queue: this.queue,
+      ...options,
+      onEvent: (event) => {
+        options.onEvent?.(event);
+        if (event.type === "disconnected") this.#republished += this.log.open;
+      },
+    });
     this.#stack.defer(() => client.close({ graceMs: 0 }));
     return client;
   }
@@ -133,6 +141,14 @@ export class Scene implements AsyncDisposable {
   /** Outages after each fault that was noted. */
   outages(): number[] {
     return outagesAfter(this.log.successes, this.faults);
+  }
+
+  /**
+   * Most executions beyond the first of each call, for the losses so far: what servers had in hand
+   * when they were killed or lost their connection, and what clients publish again after they have.
+   */
+  get extraBound(): number {
+    return this.#servers.reduce((sum, { couldRepeat }) => sum + couldRepeat, this.#republished);
   }
 
   /** Waits, unless the row is ended. */
@@ -169,7 +185,7 @@ export class Scene implements AsyncDisposable {
     const endedAt = now();
     this.log.seal();
     for (const server of this.#servers) await this.#end(server);
-    const shape = this.#load?.shape ?? { maxMs: 0, hasLargeBodies: false };
+    const shape = this.#load?.shape ?? { maxMs: 0, hasLargeBodies: false, slowMs: 0 };
     return checkHistory({
       calls: this.log.calls,
       executions: await this.executions(),
@@ -209,12 +225,12 @@ export class Scene implements AsyncDisposable {
     }
   }
 
-  async #end(server: ServerProcess): Promise<void> {
+  async #end(server: Server): Promise<void> {
     if (server.wasKilled) return;
-    const { code } = await server.terminate();
+    const { code } = await server.process.terminate();
     if (code === 0) return;
     throw new Error(
-      `Cannot conclude as "${server.name}" ended with ${code}: ${await server.errors}`,
+      `Cannot conclude as "${server.name}" ended with ${code}: ${await server.process.errors}`,
     );
   }
 }

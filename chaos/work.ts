@@ -18,6 +18,8 @@ export interface WorkShape {
   readonly maxMs: number;
   /** Whether some bodies are longer than a frame, up to 150 kB. */
   readonly hasLargeBodies: boolean;
+  /** Duration of one call in 100, in milliseconds; 0 is that of the others. */
+  readonly slowMs: number;
 }
 
 const TEXT = "abcdefghijklmnopqrstuvwxyz".repeat(6_000);
@@ -25,7 +27,8 @@ const TEXT = "abcdefghijklmnopqrstuvwxyz".repeat(6_000);
 /** Makes the input of a call. */
 export function workInput(call: number, salt: number, shape: WorkShape): WorkInput {
   const mixed = mix(call, ~salt);
-  const ms = shape.maxMs === 0 ? 0 : mixed % (shape.maxMs + 1);
+  const isSlow = shape.slowMs > 0 && call % 100 === 0;
+  const ms = isSlow ? shape.slowMs : mixed % (shape.maxMs + 1);
   return { call, salt, ms, pad: TEXT.slice(0, padLength(mixed, shape)) };
 }
 

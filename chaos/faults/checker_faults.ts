@@ -68,7 +68,12 @@ async function run(scene: Scene, bad: Bad): Promise<RowFigures> {
     await scene.progress(100);
   }
   const check = await scene.conclude(node, quietMs);
-  return { injected: kills, check, terms: { extraBound: kills * 16 }, outagesMs: scene.outages() };
+  return {
+    injected: kills,
+    check,
+    terms: { extraBound: scene.extraBound },
+    outagesMs: scene.outages(),
+  };
 }
 
 /** Never settles one call of 30. */

@@ -1,12 +1,22 @@
 /** All faults, in the order of the scorecard. @module */
 
 import type { Fault } from "../fault.ts";
+import { brokerKills } from "./broker_kills.ts";
+import { brokerRefusals } from "./broker_refusals.ts";
 import { badClients, badServer } from "./checker_faults.ts";
+import { memoryAlarm } from "./memory_alarm.ts";
+import { networkFaults } from "./network_faults.ts";
 import { serverKills } from "./server_kills.ts";
+import { serverStops } from "./server_stops.ts";
 
 /** All rows of the suite. */
 export const FAULTS: readonly Fault[] = [
   serverKills,
+  brokerKills,
+  ...networkFaults,
+  ...brokerRefusals,
+  memoryAlarm,
+  serverStops,
   badServer,
   ...badClients,
 ];

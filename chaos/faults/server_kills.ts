@@ -28,7 +28,6 @@ async function run(scene: Scene): Promise<RowFigures> {
     // Now and then nobody is left, and the requests wait for the next server.
     const victims = round % 5 === 4 ? scene.servers : [scene.random.pick(scene.servers)];
     scene.inject();
-    for (const victim of victims) victim.signal("SIGKILL");
     await Promise.all(victims.map((victim) => victim.kill()));
     kills += victims.length;
     await Promise.all(victims.map(() => scene.startServer(server)));
@@ -40,7 +39,7 @@ async function run(scene: Scene): Promise<RowFigures> {
   return {
     injected: kills,
     check,
-    terms: { extraBound: kills * PREFETCH, maxExecutions: 3 },
+    terms: { extraBound: scene.extraBound, maxExecutions: 3 },
     outagesMs,
     limits: [
       atMost("outage p50, ms", quantile(outagesMs, 0.5), budget.timeLimit(300)),

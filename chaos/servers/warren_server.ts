@@ -14,6 +14,11 @@ const pool = workers === 0 ? undefined : await WorkerPool.open(
 );
 const server = await RpcServer.listen(urls, {
   ...settings,
+  onEvent(event) {
+    const isLoss = event.type === "disconnected" && event.connection === "consumer";
+    // What it had in hand goes to another server.
+    if (isLoss) tell({ type: "lost-connection" });
+  },
   handlers: { work: waiting(new ExecutionLog(executions)), ...pool?.handlers() },
 });
 

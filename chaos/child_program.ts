@@ -1,31 +1,28 @@
-/** A server in a process of its own, to be killed. @module */
+/** Servers and clients in processes of their own, to be killed and measured. @module */
 
 import type { Memory } from "./memory.ts";
-import { EXECUTIONS_VARIABLE, type ServerSettings, toArgs } from "./servers/settings.ts";
 
-/** Which server: ours, or one that is wrong on purpose. */
-export type ServerProgram = "warren_server.ts" | "acks_first_server.ts";
-
-/** Options of {@linkcode ServerProcess.start}. */
-export interface ServerProcessOptions extends ServerSettings {
-  /** Name in the history. */
+/** Options of {@linkcode ChildProgram.start}. */
+export interface ChildProgramOptions {
+  /** Its file, from this folder on. */
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** Its name in the history and in errors. */
   readonly name: string;
-  /** File that takes the executions. */
-  readonly executions: string;
-  readonly program: ServerProgram;
+  /** What it says when it is ready. */
+  readonly ready: string;
 }
 
-/** What a server tells on a line of its stdout. */
-type Message = { readonly type: string } & Readonly<Record<string, unknown>>;
+/** What a program tells on a line of its stdout. */
+export type Message = { readonly type: string } & Readonly<Record<string, unknown>>;
 
-/** Longest time until a server listens. */
+/** Longest time until a program is ready. */
 const START_LIMIT_MS = 60_000;
 
-/** A running server; disposing of it kills it. */
-export class ServerProcess implements AsyncDisposable {
+/** A running program; disposing of it kills it. */
+export class ChildProgram implements AsyncDisposable {
   readonly name: string;
-  /** Its file of executions. */
-  readonly executions: string;
   /** Resolves with its exit code; 128 and the number of the signal that killed it. */
   readonly exited: Promise<number>;
   readonly #child: Deno.ChildProcess;
@@ -33,12 +30,11 @@ export class ServerProcess implements AsyncDisposable {
   readonly #waiting = new Map<string, (message: Message) => void>();
   readonly #reading: Promise<void>;
   readonly #errors: Promise<string>;
+  #onMessage: (message: Message) => void = () => {};
   #hasExited = false;
-  #wasKilled = false;
 
-  private constructor(child: Deno.ChildProcess, { name, executions }: ServerProcessOptions) {
+  private constructor(child: Deno.ChildProcess, name: string) {
     this.name = name;
-    this.executions = executions;
     this.#child = child;
     this.#requests = child.stdin.getWriter();
     this.exited = child.status.then(({ code }) => {
@@ -50,33 +46,27 @@ export class ServerProcess implements AsyncDisposable {
   }
 
   /**
-   * Starts a server and waits until it listens.
+   * Starts a program and waits until it is ready.
    *
    * @throws {Error} If it ends or takes too long; with what it has said about it.
    */
-  static async start(options: ServerProcessOptions): Promise<ServerProcess> {
-    const program = new URL(`./servers/${options.program}`, import.meta.url).pathname;
+  static async start(options: ChildProgramOptions): Promise<ChildProgram> {
+    const { program, args, env = {}, name, ready } = options;
+    const path = new URL(program, import.meta.url).pathname;
     const child = new Deno.Command(Deno.execPath(), {
-      args: [
-        "run",
-        "--allow-all",
-        "--quiet",
-        "--v8-flags=--expose-gc",
-        program,
-        ...toArgs(options),
-      ],
-      env: { [EXECUTIONS_VARIABLE]: options.executions },
+      args: ["run", "--allow-all", "--quiet", "--v8-flags=--expose-gc", path, ...args],
+      env: { ...env },
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",
     }).spawn();
-    const server = new ServerProcess(child, options);
+    const started = new ChildProgram(child, name);
     try {
-      await server.#next("listening", START_LIMIT_MS);
-      return server;
+      await started.next(ready, START_LIMIT_MS);
+      return started;
     } catch (error) {
-      await server[Symbol.asyncDispose]();
-      throw new Error(`${Error.isError(error) ? error.message : error}: ${await server.#errors}`);
+      await started[Symbol.asyncDispose]();
+      throw new Error(`${Error.isError(error) ? error.message : error}: ${await started.errors}`);
     }
   }
 
@@ -87,11 +77,6 @@ export class ServerProcess implements AsyncDisposable {
   /** Whether it has not ended yet. */
   get running(): boolean {
     return !this.#hasExited;
-  }
-
-  /** Whether it was ended by {@linkcode kill}. */
-  get wasKilled(): boolean {
-    return this.#wasKilled;
   }
 
   /** The last lines that it has written to stderr; once it has ended. */
@@ -111,7 +96,6 @@ export class ServerProcess implements AsyncDisposable {
 
   /** Kills it as the kernel does when memory runs out, and waits until it is gone. */
   async kill(): Promise<void> {
-    this.#wasKilled = true;
     this.signal("SIGKILL");
     await this.exited;
   }
@@ -128,9 +112,14 @@ export class ServerProcess implements AsyncDisposable {
     return { code, ms: performance.now() - start };
   }
 
+  /** Calls back with everything that it tells. */
+  set onMessage(callback: (message: Message) => void) {
+    this.#onMessage = callback;
+  }
+
   /** Asks it what it holds. */
   async memory(): Promise<Memory> {
-    const answer = this.#next("memory", START_LIMIT_MS);
+    const answer = this.next("memory", START_LIMIT_MS);
     await this.#requests.write(new TextEncoder().encode("memory\n"));
     const { rss, heapUsed, files } = await answer;
     return { rss: Number(rss), heapUsed: Number(heapUsed), files: Number(files) };
@@ -150,12 +139,14 @@ export class ServerProcess implements AsyncDisposable {
       rest = lines.pop() ?? "";
       for (const line of lines) {
         const message: Message = JSON.parse(line);
+        this.#onMessage(message);
         this.#waiting.get(message.type)?.(message);
       }
     }
   }
 
-  async #next(type: string, limitMs: number): Promise<Message> {
+  /** Waits for the next message of a type. */
+  async next(type: string, limitMs: number): Promise<Message> {
     const { promise, resolve, reject } = Promise.withResolvers<Message>();
     const fail = (why: string) => reject(new Error(`Cannot go on as "${this.name}" ${why}`));
     const timer = setTimeout(() => fail(`says nothing of "${type}" in ${limitMs} ms`), limitMs);

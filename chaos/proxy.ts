@@ -1,0 +1,126 @@
+/** A network between a program and its broker, to be broken in every way that networks break. @module */
+
+import { AmqpFrames } from "./amqp_frames.ts";
+import { Pump, type Shape, SMOOTH } from "./pump.ts";
+
+/** What a stall stops: what the program sends, what it receives, or both. */
+export type Direction = "up" | "down" | "both";
+
+/** A TCP connection of a program and its continuation to the broker. */
+interface Link {
+  readonly up: Pump;
+  readonly down: Pump;
+  readonly frames: AmqpFrames;
+  readonly client: Deno.TcpConn;
+  readonly broker: Deno.TcpConn;
+}
+
+/** How long a connection must have unread bytes before it is reset, so that it has some. */
+const RESET_DELAY_MS = 50;
+
+/** Passes connections on to one node of the broker, until told otherwise. */
+export class FaultProxy implements AsyncDisposable {
+  /** The node's URL, by way of the proxy. */
+  readonly url: string;
+  readonly #listener: Deno.TcpListener;
+  readonly #target: { readonly hostname: string; readonly port: number };
+  readonly #links = new Set<Link>();
+  readonly #accepting: Promise<void>;
+  #shape: Shape = SMOOTH;
+
+  private constructor(listener: Deno.TcpListener, target: URL) {
+    this.#listener = listener;
+    this.#target = { hostname: target.hostname, port: Number(target.port) };
+    const { port } = listener.addr;
+    this.url = Object.assign(new URL(target), { hostname: "127.0.0.1", port: `${port}` }).href;
+    this.#accepting = this.#accept();
+  }
+
+  /** Starts a proxy on a free port. */
+  static start(url: string): FaultProxy {
+    return new FaultProxy(Deno.listen({ hostname: "127.0.0.1", port: 0 }), new URL(url));
+  }
+
+  /** Stops the connections that there are from passing anything on, for ever; new ones pass. */
+  stall(direction: Direction): void {
+    for (const { up, down } of this.#links) {
+      if (direction !== "down") up.stall();
+      if (direction !== "up") down.stall();
+    }
+  }
+
+  /** Ends all connections in order, with a FIN, in the middle of whatever they say. */
+  cut(): void {
+    for (const link of this.#links) end(link);
+  }
+
+  /** Ends all connections with a RST, as the kernel does if a socket is closed with bytes unread. */
+  async reset(): Promise<void> {
+    const links = [...this.#links];
+    for (const { up, down } of links) {
+      up.stall();
+      down.stall();
+    }
+    await new Promise((resolve) => setTimeout(resolve, RESET_DELAY_MS));
+    links.forEach(end);
+  }
+
+  /** Makes all connections slow, from now on; without an argument they are as fast as they can. */
+  shape(shape: Partial<Shape> = {}): void {
+    this.#shape = { ...SMOOTH, ...shape };
+  }
+
+  /**
+   * Acknowledges a delivery that never was on the first channel of each connection: the broker
+   * closes the channel with 406, and the connection stays.
+   */
+  spoilChannels(): void {
+    for (const { up, frames } of this.#links) frames.onceComplete((bytes) => up.insert(bytes));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#listener.close();
+    this.cut();
+    await this.#accepting;
+  }
+
+  async #accept(): Promise<void> {
+    const passing: Promise<void>[] = [];
+    for await (const client of this.#listener) passing.push(this.#pass(client));
+    this.cut();
+    await Promise.all(passing);
+  }
+
+  async #pass(client: Deno.TcpConn): Promise<void> {
+    let broker: Deno.TcpConn;
+    try {
+      broker = await Deno.connect(this.#target);
+    } catch {
+      return client.close();
+    }
+    // Nagle's algorithm would add 40 ms to every message.
+    for (const connection of [client, broker]) connection.setNoDelay();
+    const frames = new AmqpFrames();
+    const shape = () => this.#shape;
+    const up = new Pump(client, broker, { shape, onChunk: (chunk) => frames.read(chunk) });
+    const down = new Pump(broker, client, { shape });
+    const link: Link = { up, down, frames, client, broker };
+    this.#links.add(link);
+    // The end of one half is the end of both, whatever the reason.
+    await Promise.race([up.run(), down.run()]);
+    end(link);
+    this.#links.delete(link);
+  }
+}
+
+function end({ up, down, client, broker }: Link): void {
+  up.stop();
+  down.stop();
+  for (const connection of [client, broker]) {
+    try {
+      connection.close();
+    } catch {
+      // It is closed already.
+    }
+  }
+}

@@ -1,0 +1,73 @@
+/** A server of a row, in a process of its own. @module */
+
+import { ChildProgram } from "./child_program.ts";
+import { EXECUTIONS_VARIABLE, type ServerSettings, toArgs } from "./servers/settings.ts";
+
+/** Options of {@linkcode Server.start}. */
+export interface ServerOptions extends ServerSettings {
+  /** Name in the history. */
+  readonly name: string;
+  /** File that takes the executions. */
+  readonly executions: string;
+  /** Ours, or one that is wrong on purpose. */
+  readonly program: "warren_server.ts" | "acks_first_server.ts";
+}
+
+/** A running server; disposing of it kills it. */
+export class Server implements AsyncDisposable {
+  readonly name: string;
+  /** Its file of executions. */
+  readonly executions: string;
+  readonly process: ChildProgram;
+  readonly #prefetch: number;
+  #losses = 0;
+  #wasKilled = false;
+
+  private constructor(process: ChildProgram, { name, executions, prefetch }: ServerOptions) {
+    this.name = name;
+    this.executions = executions;
+    this.process = process;
+    this.#prefetch = prefetch;
+    process.onMessage = ({ type }) => {
+      if (type === "lost-connection") this.#losses++;
+    };
+  }
+
+  /** Starts a server and waits until it listens. */
+  static async start(options: ServerOptions): Promise<Server> {
+    const { name, executions, program, ...settings } = options;
+    const process = await ChildProgram.start({
+      program: `./servers/${program}`,
+      args: toArgs(settings),
+      env: { [EXECUTIONS_VARIABLE]: executions },
+      name,
+      ready: "listening",
+    });
+    return new Server(process, options);
+  }
+
+  /** Whether it has not ended yet. */
+  get running(): boolean {
+    return this.process.running;
+  }
+
+  /** Whether it was ended by {@linkcode kill}. */
+  get wasKilled(): boolean {
+    return this.#wasKilled;
+  }
+
+  /** Most requests that others may run again, as it died or lost its connection with them in hand. */
+  get couldRepeat(): number {
+    return this.#prefetch * (this.#losses + (this.#wasKilled ? 1 : 0));
+  }
+
+  /** Kills it as the kernel does when memory runs out, and waits until it is gone. */
+  async kill(): Promise<void> {
+    this.#wasKilled = true;
+    await this.process.kill();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.process[Symbol.asyncDispose]();
+  }
+}
