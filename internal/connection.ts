@@ -45,7 +45,11 @@ type State<S> =
   | { readonly name: "open"; readonly amqp: AmqpConnection; readonly session: S }
   | { readonly name: "closed" };
 
-const BACKOFF: BackoffOptions = { firstMs: 400, maxMs: 5_000, minMs: 100 };
+/** No attempt waits longer than a second: a broker that is back is to be used soon. */
+const BACKOFF: BackoffOptions = { firstMs: 400, maxMs: 1_000, minMs: 100 };
+
+/** How often a broker that lets us in may fail to set a session up. */
+const MAX_SET_UPS = 3;
 
 /** Keeps one session alive until it is closed. */
 export class Connection<S extends Session> {
@@ -176,22 +180,32 @@ export class Connection<S extends Session> {
   }
 
   async #connectTo(address: BrokerAddress): Promise<void> {
-    const amqp = await openAmqp(address, this.#options);
+    for (let attempt = 1;; attempt++) {
+      const amqp = await openAmqp(address, this.#options);
+      try {
+        return await this.#begin(amqp);
+      } catch (error) {
+        await amqp.close();
+        const isLast = attempt === MAX_SET_UPS || this.#isOver();
+        if (isLast || !await hasFailed(amqp)) {
+          throw error instanceof RpcError ? error : explainConnectError(error, address);
+        }
+      }
+      await sleep(backoffMs(attempt, BACKOFF), this.#closing.signal);
+    }
+  }
+
+  async #begin(amqp: AmqpConnection): Promise<void> {
     const { onEvent, setUp, onSession } = this.#options;
     amqp.onBlocked = (reason) => onEvent({ type: "blocked", reason });
     amqp.onUnblocked = () => onEvent({ type: "unblocked" });
-    try {
-      const session = await inTime(setUp(amqp), this.#options.connectTimeoutMs);
-      if (this.#isOver()) return await amqp.close();
-      this.#state = { name: "open", amqp, session };
-      this.#opening?.resolve(session);
-      this.#opening = undefined;
-      onSession(session);
-      onEvent({ type: "connected" });
-    } catch (error) {
-      await amqp.close();
-      throw error instanceof RpcError ? error : explainConnectError(error, address);
-    }
+    const session = await inTime(setUp(amqp), this.#options.connectTimeoutMs);
+    if (this.#isOver()) return await amqp.close();
+    this.#state = { name: "open", amqp, session };
+    this.#opening?.resolve(session);
+    this.#opening = undefined;
+    onSession(session);
+    onEvent({ type: "connected" });
   }
 
   #isClosed(): boolean {
@@ -202,6 +216,16 @@ export class Connection<S extends Session> {
   #isOver(): boolean {
     return this.#isRetired || this.#isClosed();
   }
+}
+
+/**
+ * Whether the broker has closed the connection for a fault of its own (541). It does so to whoever
+ * consumes a quorum queue that another server is just declaring, as servers do that start together.
+ */
+async function hasFailed(amqp: AmqpConnection): Promise<boolean> {
+  // It is known by now, unless it was we who closed.
+  const reason = await Promise.race([amqp.closed, undefined]);
+  return reason !== undefined && "code" in reason && reason.code === 541;
 }
 
 /** The broker closes a channel with 403 when its user lacks a permission: trying again is no help. */

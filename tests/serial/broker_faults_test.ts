@@ -5,6 +5,8 @@ import {
   assertRejects,
   assertStringIncludes,
 } from "../../deps/std_assert.ts";
+import { resolveConnectOptions } from "../../internal/connect_settings.ts";
+import { Connection } from "../../internal/connection.ts";
 import { PrivateNode } from "../../tools/private_node.ts";
 import { findRabbitmq } from "../../tools/rabbitmq_install.ts";
 import { AmqpPeer } from "../helpers/amqp_peer.ts";
@@ -76,6 +78,38 @@ for (const [name, fault] of FAULTS) {
     assertEquals(pair.client.pending, 0);
   });
 }
+
+nodeTest("A session is set up anew when the broker fails at it", async (node) => {
+  await using peer = await AmqpPeer.open(node.url);
+  const queue = randomQueue();
+  await peer.declareQueue(queue, {
+    durable: true,
+    arguments: { "x-queue-type": "quorum" },
+  });
+  // A queue without a process is what a server finds while another one is just declaring it.
+  const ra = (action: string) =>
+    node.ctl(
+      "eval",
+      `{ok, Q} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, <<"${queue}">>)),
+        ra:${action}_server(quorum_queues, amqqueue:get_pid(Q)).`,
+    );
+  await ra("stop");
+  let attempts = 0;
+  const connection = await Connection.open({
+    ...resolveConnectOptions(node.url, {}),
+    async setUp(amqp) {
+      if (++attempts === 2) await ra("restart");
+      const channel = await amqp.openChannel();
+      await channel.consume(queue, { noAck: false }, () => {});
+      return { channels: [channel] };
+    },
+    onSession() {},
+    onGiveUp() {},
+    onEvent() {},
+  });
+  await connection.close();
+  assertEquals(attempts, 2);
+});
 
 nodeTest("A server declares a transient queue anew after a restart", async (node) => {
   const handlers = { echo: (value: unknown) => value };
