@@ -102,12 +102,39 @@ export const jsonCodec: Codec = {
   },
 };
 
+/** Bytes as they are. */
+export const bytesCodec: Codec = {
+  contentType: "application/octet-stream",
+  encode(value: unknown): Uint8Array {
+    if (value instanceof Uint8Array) return new Uint8Array(value);
+    throw new RpcError("unencodable", `Cannot encode a value as bytes: it is ${typeof value}`);
+  },
+  decode(body: Body): Uint8Array {
+    if (typeof body === "string") return new TextEncoder().encode(body);
+    // A message may share its memory with others, but not the whole of it.
+    const isWhole = body.byteLength === body.buffer.byteLength;
+    return isWhole ? new Uint8Array(body.buffer) : new Uint8Array(body);
+  },
+};
+
+/**
+ * Chooses what a value leaves as. Bytes are none of JSON's, so they leave as they are; to bytes, the
+ * answer may be anything.
+ *
+ * @param value An input, or an output.
+ * @param codec The codec of its caller.
+ */
+export function codecOf(value: unknown, codec: Codec): Codec {
+  if (codec !== jsonCodec && codec !== bytesCodec) return codec;
+  return value instanceof Uint8Array ? bytesCodec : jsonCodec;
+}
+
 /**
  * Finds the codec for a content type. Without one, and for `text/plain`, it is JSON: RabbitMQ's
  * tutorial sends bare digits.
  *
  * @param contentType The `contentType` property of a message.
- * @param codecs Other codecs than JSON.
+ * @param codecs Other codecs than JSON and plain bytes.
  * @returns The codec, or `undefined` if there is none for it.
  */
 export function codecFor(
@@ -120,9 +147,10 @@ export function codecFor(
     return jsonCodec;
   }
   if (mediaType === undefined) return undefined;
-  return codecs.find(({ contentType, aliases = [] }) =>
+  const found = codecs.find(({ contentType, aliases = [] }) =>
     contentType === mediaType || aliases.includes(mediaType)
   );
+  return found ?? (mediaType === bytesCodec.contentType ? bytesCodec : undefined);
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });

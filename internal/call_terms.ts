@@ -1,7 +1,7 @@
 /** What a call is to be like: its options, checked, with the client's defaults. @module */
 
 import type { CallOptions, RpcClientOptions } from "../client_options.ts";
-import { type Codec, jsonCodec } from "../codec.ts";
+import { type Codec, codecOf, jsonCodec } from "../codec.ts";
 import { RpcError } from "../errors.ts";
 import { checkBodySize, DEFAULT_MAX_BODY_BYTES } from "./body_size.ts";
 import { checkInteger, checkName, checkProcedureName } from "./check.ts";
@@ -96,7 +96,8 @@ export function toRequest(
   const { awaits, correlationId, procedure, callback, sink, idleTimeoutMs } = draft;
   checkProcedureName("call", procedure);
   for (const signal of terms.signals) signal.throwIfAborted();
-  const { queue, maxBodyBytes, codec } = settings;
+  const { queue, maxBodyBytes } = settings;
+  const codec = codecOf(draft.input, settings.codec);
   const call = { procedure, queue, elapsedMs: 0, phase: "not-published" } as const;
   const body = encode(draft.input, codec, call);
   checkBodySize(body, maxBodyBytes, `Cannot call "${procedure}" as its input`, { call });

@@ -1,6 +1,6 @@
 /** Handlers that are functions of the server's own thread. @module */
 
-import { type Codec, codecFor } from "../codec.ts";
+import { type Codec, codecFor, codecOf } from "../codec.ts";
 import type {
   CallContext,
   EncodedHandler,
@@ -29,8 +29,7 @@ export function inlineHandler(run: InlineHandler, codecs: readonly Codec[]): Enc
       const codec = requireCodec(request, codecs);
       const encode = (value: unknown, seq: number): EncodedItem => ({
         seq,
-        body: codec.encode(value),
-        contentType: codec.contentType,
+        ...encodeValue(codec, value),
       });
       const sender = new StreamSender(sink.credits ?? 0, (item, seq) => {
         sink.onItem?.(encode(item, seq));
@@ -102,7 +101,12 @@ function requireCodec({ contentType }: EncodedRequest, codecs: readonly Codec[])
 }
 
 function toReply(codec: Codec, output: unknown): EncodedReply {
-  return { type: "output", body: codec.encode(output), contentType: codec.contentType };
+  return { type: "output", ...encodeValue(codec, output) };
+}
+
+function encodeValue(codec: Codec, value: unknown): Pick<EncodedItem, "body" | "contentType"> {
+  const chosen = codecOf(value, codec);
+  return { body: chosen.encode(value), contentType: chosen.contentType };
 }
 
 function unwantedStream({ procedure }: EncodedRequest): RpcError {

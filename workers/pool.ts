@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Codec, codecFor, jsonCodec } from "../codec.ts";
+import { bytesCodec, type Codec, codecFor, codecOf, jsonCodec } from "../codec.ts";
 import type {
   AnyContract,
   Contract,
@@ -21,6 +21,7 @@ import type {
 } from "../contract.ts";
 import { RpcTimeoutError } from "../errors.ts";
 import { notUtf8Reply, ownBody, readReply } from "./bodies.ts";
+import { takeBytes } from "./given_bytes.ts";
 import {
   type PoolCloseOptions,
   resolvePoolOptions,
@@ -250,10 +251,15 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
   }
 
   #encode(input: unknown): Pick<TaskRequest, "body" | "contentType"> {
-    const encoded = this.#codec.encode(input);
+    const codec = codecOf(input, this.#codec);
+    const { contentType } = codec;
+    if (codec === bytesCodec && input instanceof Uint8Array) {
+      return { body: takeBytes(input), contentType };
+    }
+    const encoded = codec.encode(input);
     const body = typeof encoded === "string" ? encoded : new Uint8Array(encoded);
     // JSON needs no content type, and what is not sent costs nothing.
-    return this.#codec === jsonCodec ? { body } : { body, contentType: this.#codec.contentType };
+    return codec === jsonCodec ? { body } : { body, contentType };
   }
 
   #decode({ body, contentType }: EncodedItem): unknown {

@@ -4,8 +4,9 @@
  * @module
  */
 
-import { type Body, type Codec, jsonCodec } from "../codec.ts";
+import { type Body, bytesCodec, type Codec, codecOf, jsonCodec } from "../codec.ts";
 import { describeError, type ErrorDescription, RpcError } from "../errors.ts";
+import { takeBytes } from "./given_bytes.ts";
 import type { ReplyMessage } from "./protocol.ts";
 
 /** A value, ready to be posted. */
@@ -20,8 +21,8 @@ export interface TaskResult extends EncodedValue {
   readonly type: ReplyMessage["type"];
 }
 
-/** From this size on, bytes that move are cheaper for the pool's thread than a string's clone. */
-const TRANSFER_FROM_CHARS = 8_192;
+/** From this size on, bytes that move are cheaper for the pool's thread than what is cloned. */
+const TRANSFER_FROM = 8_192;
 const utf8 = new TextEncoder();
 
 /** Encodes what a handler returned. */
@@ -35,14 +36,19 @@ export function encodeOutput(output: unknown, procedure: string, codec: Codec): 
  * @throws {RpcError} `unencodable`, if the codec cannot carry it.
  */
 export function encodeValue(value: unknown, procedure: string, codec: Codec): EncodedValue {
+  const chosen = codecOf(value, codec);
+  const { contentType } = chosen;
+  if (chosen === bytesCodec && value instanceof Uint8Array) {
+    return packBytes(takeBytes(value), contentType);
+  }
   try {
-    return pack(codec.encode(value), codec.contentType);
+    return pack(chosen.encode(value), contentType);
   } catch (error) {
     if (error instanceof RpcError) throw error;
     const reason = error instanceof Error ? error.message : String(error);
     throw new RpcError(
       "unencodable",
-      `Cannot encode the output of "${procedure}" as ${codec.contentType}: ${reason}`,
+      `Cannot encode the output of "${procedure}" as ${contentType}: ${reason}`,
       { cause: error },
     );
   }
@@ -74,7 +80,12 @@ function packError(description: ErrorDescription): TaskResult {
 }
 
 function pack(body: Body, contentType: string): EncodedValue {
-  if (typeof body === "string" && body.length < TRANSFER_FROM_CHARS) return { body, contentType };
-  const bytes = typeof body === "string" ? utf8.encode(body) : new Uint8Array(body);
-  return { body: bytes, contentType, transfer: bytes.buffer };
+  if (typeof body !== "string") return packBytes(new Uint8Array(body), contentType);
+  if (body.length < TRANSFER_FROM) return { body, contentType };
+  return packBytes(utf8.encode(body), contentType);
+}
+
+function packBytes(body: Uint8Array<ArrayBuffer>, contentType: string): EncodedValue {
+  if (body.length < TRANSFER_FROM) return { body, contentType };
+  return { body, contentType, transfer: body.buffer };
 }

@@ -2,6 +2,7 @@ import { RpcError, RpcRemoteError } from "../../mod.ts";
 import { msgpackCodec } from "../../msgpack.ts";
 import { assert, assertEquals, assertRejects } from "../../deps/std_assert.ts";
 import { z } from "../../deps/zod.ts";
+import { WorkerPool } from "../../workers/mod.ts";
 import { startPair } from "../helpers/pair.ts";
 
 const BOTH_SIDES = { server: { codecs: [msgpackCodec] }, client: { codec: msgpackCodec } };
@@ -9,6 +10,7 @@ const BOTH_SIDES = { server: { codecs: [msgpackCodec] }, client: { codec: msgpac
 const handlers = {
   echo: (value: unknown) => value,
   bytes: (length: number) => new Uint8Array(length).fill(7),
+  date: () => new Date(0),
   fail() {
     throw Object.assign(new Error("Cannot"), { details: { left: 2n ** 64n } });
   },
@@ -48,7 +50,7 @@ Deno.test("A server without the codec answers that it has none", async () => {
 Deno.test("A server with two codecs answers each client in its own", async () => {
   await using pair = await startPair(handlers, { server: BOTH_SIDES.server });
   assertEquals(await pair.client.call("echo", 2n ** 70n), 2n ** 70n);
-  const error = await assertRejects(() => pair.client.call("bytes", 1), RpcRemoteError);
+  const error = await assertRejects(() => pair.client.call("date", 1), RpcRemoteError);
   assertEquals(error.code, "unencodable");
 });
 
@@ -57,7 +59,7 @@ Deno.test("An output schema may change what the call resolves with", async () =>
   await using pair = await startPair(handlers, { client: { outputs } });
   const at = "2026-11-21T00:00:00.000Z";
   assertEquals(await pair.client.call("echo", { at }), { at: new Date(at) });
-  assertEquals(await pair.client.call("bytes", 0).catch((error) => error.code), "unencodable");
+  assertEquals(await pair.client.call("date", 0).catch((error) => error.code), "unencodable");
 });
 
 Deno.test("An output that its schema refuses names each place", async () => {
@@ -68,4 +70,39 @@ Deno.test("An output that its schema refuses names each place", async () => {
   assertEquals([code, report?.phase, report?.procedure], ["invalid-output", "replied", "echo"]);
   assert(message.includes('"$.tags[1]"'));
   assertEquals(JSON.stringify(details).includes('"path":["tags",1]'), true);
+});
+
+Deno.test("Bytes need no codec: they are carried as they are, both ways", async () => {
+  const seen: unknown[] = [];
+  await using pair = await startPair({
+    echo: (value: unknown) => (seen.push(value), value),
+    length: (value: Uint8Array) => ({ length: value.length }),
+    bytes: (length: number) => new Uint8Array(length).fill(7),
+    *chunks() {
+      yield new Uint8Array([1, 2]);
+      yield "text";
+    },
+  });
+  const { client } = pair;
+  for (const length of [0, 3, 300_000]) {
+    const bytes = new Uint8Array(length).fill(9);
+    const output = await client.call("echo", bytes);
+    assertEquals([output, seen.pop()], [bytes, bytes]);
+    assertEquals(await client.call("length", bytes), { length });
+    assertEquals(await client.call("bytes", length), new Uint8Array(length).fill(7));
+  }
+  const items = await Array.fromAsync(client.stream("chunks", undefined));
+  assertEquals(items, [new Uint8Array([1, 2]), "text"]);
+});
+
+Deno.test("Bytes move through a pool behind a server", async () => {
+  const url = import.meta.resolve("../fixtures/workers/bytes_worker.ts");
+  await using pool = await WorkerPool.open(url, { maxWorkers: 1 });
+  await using pair = await startPair({}, { server: { handlers: pool.handlers() } });
+  const { client } = pair;
+  const bytes = Uint8Array.from({ length: 100_000 }, (_, index) => index);
+  assertEquals(await client.call("echo", bytes), bytes);
+  assertEquals(await client.call("count", { length: 100_000, isGiven: true }), bytes);
+  assertEquals(await client.call("left", undefined), 0);
+  assertEquals(await client.call("echo", bytes.subarray(1, 4)), bytes.slice(1, 4));
 });

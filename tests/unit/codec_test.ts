@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import { codecFor, jsonCodec, MAX_DEPTH } from "../../codec.ts";
+import { bytesCodec, codecFor, codecOf, jsonCodec, MAX_DEPTH } from "../../codec.ts";
 import { fc } from "../../deps/fast_check.ts";
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "../../deps/std_assert.ts";
 import { RpcError } from "../../errors.ts";
@@ -161,4 +161,26 @@ Deno.test("codecFor() takes JSON and plain text, and nothing else", () => {
   for (const contentType of ["application/xml", "application/jsonp", "json", "__proto__"]) {
     assertStrictEquals(codecFor(contentType), undefined);
   }
+});
+
+Deno.test("bytesCodec gives bytes of their own, and refuses all else", () => {
+  const shared = new Uint8Array([1, 2, 3, 4]);
+  const part = shared.subarray(1, 3);
+  for (const copy of [bytesCodec.encode(part), bytesCodec.decode(part)]) {
+    assertEquals(copy, new Uint8Array([2, 3]));
+    assert(copy instanceof Uint8Array && copy.buffer !== shared.buffer);
+  }
+  assertEquals(bytesCodec.decode("é"), encoder.encode("é"));
+  assertEquals(codeOf(() => bytesCodec.encode([1])), "unencodable");
+});
+
+Deno.test("codecOf() lets bytes leave as they are only where JSON would be", () => {
+  const other = { ...jsonCodec, contentType: "text/x" };
+  const bytes = new Uint8Array(1);
+  assertStrictEquals(codecOf(bytes, jsonCodec), bytesCodec);
+  assertStrictEquals(codecOf("text", bytesCodec), jsonCodec);
+  assertStrictEquals(codecOf(bytes, other), other);
+  assertStrictEquals(codecFor("application/octet-stream"), bytesCodec);
+  const own = { ...other, aliases: ["application/octet-stream"] };
+  assertStrictEquals(codecFor("application/octet-stream", [own]), own);
 });

@@ -1,0 +1,7 @@
+import { msgpackCodec } from "../../msgpack.ts";
+import { expose } from "../../workers/runtime.ts";
+
+expose({
+  length: (input: Uint8Array) => input.length,
+  copied: (length: number) => new Uint8Array(length),
+}, { codecs: [msgpackCodec] });
