@@ -46,7 +46,7 @@ export interface TlsOptions {
 /** Options of the connection to the broker. */
 export interface ConnectOptions {
   /**
-   * Longest silence of the broker while connecting, in milliseconds.
+   * Longest time until a broker is connected, in milliseconds; setting up the queues has as much again.
    *
    * @default {10_000}
    */

@@ -17,6 +17,7 @@ import {
 import type { Body } from "../codec.ts";
 import { atMost } from "./at_most.ts";
 import type { BrokerAddress } from "./broker_address.ts";
+import { inTime } from "./in_time.ts";
 import { containMalformedHeaders, destroySocket } from "./frame_guard.ts";
 
 /** The properties of a message that we use. Source: AMQP 0-9-1, class basic. */
@@ -79,7 +80,7 @@ export interface AmqpQueueOptions {
 
 /** Options of {@linkcode AmqpConnection.open}. */
 export interface AmqpConnectionOptions {
-  /** Bound of every silence while connecting, in milliseconds. */
+  /** Longest time that connecting may take, in milliseconds. */
   readonly connectTimeoutMs: number;
   /** Heartbeat interval, in whole seconds. */
   readonly heartbeatSeconds: number;
@@ -125,18 +126,12 @@ export class AmqpConnection {
     address: BrokerAddress,
     options: AmqpConnectionOptions,
   ): Promise<AmqpConnection> {
-    const { vhost, tls, ...endpoint } = address;
-    const model = await connect({
-      ...endpoint,
-      // amqplib decodes it once more.
-      vhost: encodeURIComponent(vhost),
-      heartbeat: options.heartbeatSeconds,
-    }, {
-      // Nagle's algorithm against delayed acknowledgements costs 40 ms per call.
-      noDelay: true,
-      ...tls,
-      timeout: options.connectTimeoutMs,
-      clientProperties: { connection_name: options.connectionName },
+    const { connectTimeoutMs } = options;
+    const model = await inTime(connectTimeoutMs, async (signal) => {
+      const model = await openModel(address, options, signal);
+      // It was given up, and nobody else knows of it.
+      if (signal.aborted) destroySocket(model.connection, signal.reason);
+      return model;
     });
     return new AmqpConnection(model);
   }
@@ -284,6 +279,28 @@ export class AmqpChannel {
       body: message.content,
     };
   }
+}
+
+function openModel(
+  { vhost, tls, ...endpoint }: BrokerAddress,
+  options: AmqpConnectionOptions,
+  signal: AbortSignal,
+): Promise<ChannelModel> {
+  const socketOptions = {
+    // Nagle's algorithm against delayed acknowledgements costs 40 ms per call.
+    noDelay: true,
+    ...tls,
+    timeout: options.connectTimeoutMs,
+    // The time-out alone is one of silence: a broker that sends byte by byte would never see it.
+    signal,
+    clientProperties: { connection_name: options.connectionName },
+  };
+  return connect({
+    ...endpoint,
+    // amqplib decodes it once more.
+    vhost: encodeURIComponent(vhost),
+    heartbeat: options.heartbeatSeconds,
+  }, socketOptions);
 }
 
 /** amqplib tells a nack from a closed channel by the message only. */

@@ -11,6 +11,7 @@ import { type AmqpChannel, AmqpConnection } from "./amqp.ts";
 import { backoffMs, type BackoffOptions } from "./backoff.ts";
 import type { BrokerAddress } from "./broker_address.ts";
 import { explainConnectError } from "./connect_error.ts";
+import { inTime } from "./in_time.ts";
 import { sleep } from "./sleep.ts";
 import { untilAborted } from "./until_aborted.ts";
 
@@ -196,10 +197,11 @@ export class Connection<S extends Session> {
   }
 
   async #begin(amqp: AmqpConnection): Promise<void> {
-    const { onEvent, setUp, onSession } = this.#options;
+    const { onEvent, setUp, onSession, connectTimeoutMs } = this.#options;
     amqp.onBlocked = (reason) => onEvent({ type: "blocked", reason });
     amqp.onUnblocked = () => onEvent({ type: "unblocked" });
-    const session = await inTime(setUp(amqp), this.#options.connectTimeoutMs);
+    // A cluster that has lost too many nodes takes requests and never answers them.
+    const session = await inTime(connectTimeoutMs, () => setUp(amqp));
     if (this.#isOver()) return await amqp.close();
     this.#state = { name: "open", amqp, session };
     this.#opening?.resolve(session);
@@ -243,20 +245,6 @@ function refusedError(cause: Error): RpcError {
 
 function closedError(): RpcError {
   return new RpcError("closed", "Cannot use the connection to the broker as it is closed");
-}
-
-/** A cluster that has lost too many nodes takes requests and never answers them. */
-async function inTime<S>(session: Promise<S>, limitMs: number): Promise<S> {
-  const controller = new AbortController();
-  const timer = setTimeout(
-    () => controller.abort(new Error("Cannot wait as time is up: ETIMEDOUT")),
-    limitMs,
-  );
-  try {
-    return await untilAborted(session, controller.signal);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 async function openAmqp<S extends Session>(
