@@ -62,12 +62,12 @@ Deno.test(`A server outlives ${MESSAGES} odd requests from the broker`, async ()
   await within(LIMIT_MS, "the requests", sendAll(peer, pair.queue, withReplies));
   assertEquals(await within(LIMIT_MS, "a good call", pair.client.call("echo", 1)), 1);
   await eventually(() => assertEquals(pair.server.stats().active, 0), LIMIT_MS);
-  const { succeeded, failed, orphaned, expired, cancelled } = pair.server.stats();
-  const settled = succeeded + failed + orphaned + expired + cancelled;
+  const { succeeded, failed, orphaned, expired, cancelled, refused } = pair.server.stats();
+  const settled = succeeded + failed + orphaned + expired + cancelled + refused;
   // The others have expired in the queue.
   assert(settled <= MESSAGES + 1 && settled > 0.9 * MESSAGES, `${settled} were settled`);
   const types = new Set(pair.serverEvents.map(({ type }) => type));
-  assertEquals([...types].toSorted(), ["connected", "served"]);
+  assertEquals([...types].toSorted(), ["connected", "parked", "served"]);
   assertEquals(pair.clientEvents.map(({ type }) => type), ["connected"]);
 });
 
