@@ -8,6 +8,24 @@
 
 import { EXTENSION } from "./msgpack_extensions.ts";
 
+/**
+ * Least memory that any body may come to, and how much more for each of its bytes: what JSON comes
+ * to at worst. One byte is an empty map here, of which 4 MiB would come to 330 MB.
+ */
+const BASE_MEMORY_BYTES = 64 * 2 ** 20;
+const MEMORY_BYTES_PER_BYTE = 24;
+
+/** What a value takes beside its parts, in bytes. Measured with V8 14, rounded. */
+const MEMORY_BYTES = {
+  item: 8,
+  array: 40,
+  record: 56,
+  bytes: 320,
+  date: 112,
+  bigint: 104,
+  set: 400,
+};
+
 /** What a body holds. */
 export interface MsgpackContents {
   /** Whether there are parts that the library gives back in a form of its own. */
@@ -20,7 +38,7 @@ export interface MsgpackContents {
  * @param bytes The body.
  * @param maxDepth The most levels of arrays and maps.
  * @returns What is in it.
- * @throws {RangeError} If it is not one complete value, is too deep, has text that is not UTF-8, or
+ * @throws {RangeError} If it is not one complete value, is too deep, comes to too much memory, has text that is not UTF-8, or
  * an unknown extension type.
  */
 export function scanMsgpack(bytes: Uint8Array, maxDepth: number): MsgpackContents {
@@ -38,19 +56,21 @@ class Scanner implements MsgpackContents {
   readonly #view: DataView;
   readonly #maxDepth: number;
   #position = 0;
+  #memoryLeft: number;
 
   constructor(bytes: Uint8Array, maxDepth: number) {
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#maxDepth = maxDepth;
+    this.#memoryLeft = BASE_MEMORY_BYTES + MEMORY_BYTES_PER_BYTE * bytes.length;
   }
 
   /** The numbers are those of the specification's table of formats. */
   skipValue(depth: number): void {
     const head = this.#view.getUint8(this.#position++);
     if (head < 0x80 || head >= 0xe0) return; // small integers
-    if (head < 0x90) return this.#skipItems((head & 0x0f) * 2, depth);
-    if (head < 0xa0) return this.#skipItems(head & 0x0f, depth);
+    if (head < 0x90) return this.#skipRecord(head & 0x0f, depth);
+    if (head < 0xa0) return this.#skipArray(head & 0x0f, depth);
     if (head < 0xc0) return this.#skipText(head & 0x1f);
     if (head === 0xc1) throw new RangeError("there is a byte that the format never uses");
     if (head < 0xc4) return; // nil, false, true
@@ -60,8 +80,8 @@ class Scanner implements MsgpackContents {
     if (head < 0xd4) return this.#skipInteger(1 << ((head - 0xcc) % 4));
     if (head < 0xd9) return this.#skipExtension(1 << (head - 0xd4), depth);
     if (head < 0xdc) return this.#skipText(this.#readSize(1 << (head - 0xd9)));
-    if (head < 0xde) return this.#skipItems(this.#readSize(2 << (head - 0xdc)), depth);
-    this.#skipItems(this.#readSize(2 << (head - 0xde)) * 2, depth);
+    if (head < 0xde) return this.#skipArray(this.#readSize(2 << (head - 0xdc)), depth);
+    this.#skipRecord(this.#readSize(2 << (head - 0xde)), depth);
   }
 
   checkEnd(end: number): void {
@@ -75,6 +95,16 @@ class Scanner implements MsgpackContents {
     this.#position += size;
   }
 
+  #skipRecord(count: number, depth: number): void {
+    this.#spend(MEMORY_BYTES.record);
+    this.#skipItems(count * 2, depth);
+  }
+
+  #skipArray(count: number, depth: number): void {
+    this.#spend(MEMORY_BYTES.array);
+    this.#skipItems(count, depth);
+  }
+
   #skipItems(count: number, depth: number): void {
     if (depth >= this.#maxDepth) {
       throw new RangeError(`it is nested deeper than ${this.#maxDepth} levels`);
@@ -83,6 +113,7 @@ class Scanner implements MsgpackContents {
     if (count > left) {
       throw new RangeError(`there are ${left} bytes where ${count} items should be`);
     }
+    this.#spend(MEMORY_BYTES.item * count);
     for (let index = 0; index < count; index++) this.skipValue(depth + 1);
   }
 
@@ -93,6 +124,7 @@ class Scanner implements MsgpackContents {
 
   #skipBytes(size: number): void {
     this.needsRevival = true;
+    this.#spend(MEMORY_BYTES.bytes);
     this.#skip(size);
   }
 
@@ -112,20 +144,34 @@ class Scanner implements MsgpackContents {
       case EXTENSION.map:
       case EXTENSION.set:
         this.needsRevival = true;
+        this.#spend(MEMORY_BYTES.set);
         this.skipValue(depth);
         return this.checkEnd(start + size);
       case EXTENSION.text:
         return this.#skipText(size);
       case EXTENSION.bigint:
         this.needsRevival = true;
+        this.#spend(MEMORY_BYTES.bigint);
         return this.#skip(size);
       case EXTENSION.timestamp:
+        this.#spend(MEMORY_BYTES.date);
+        return this.#skip(size);
       case EXTENSION.undefined:
       case EXTENSION.negativeZero:
         return this.#skip(size);
       default:
         throw new RangeError(`there is an unknown extension type: ${type}`);
     }
+  }
+
+  /** Notes what a value will take. */
+  #spend(memory: number): void {
+    this.#memoryLeft -= memory;
+    if (this.#memoryLeft >= 0) return;
+    const limit = BASE_MEMORY_BYTES + MEMORY_BYTES_PER_BYTE * this.#bytes.length;
+    throw new RangeError(
+      `its values take too much memory: the limit for ${this.#bytes.length} bytes is ${limit} bytes`,
+    );
   }
 
   /** Reads a length of 1, 2 or 4 bytes. */

@@ -298,3 +298,34 @@ function encodeUnlessText(value: unknown): Uint8Array | undefined {
     assertStringIncludes(error.message, "has a key that cannot be carried");
   }
 }
+
+/** An array of so many values that are all written alike. */
+function manyOf(unit: readonly number[], count: number): Uint8Array {
+  const body = new Uint8Array(5 + count * unit.length);
+  body[0] = 0xdd;
+  new DataView(body.buffer).setUint32(1, count);
+  for (let index = 0; index < count; index++) body.set(unit, 5 + index * unit.length);
+  return body;
+}
+
+Deno.test("msgpackCodec makes no heap of memory of a few bytes", () => {
+  const many = {
+    "empty maps": manyOf([0x80], 4 * 2 ** 20),
+    "empty byte strings": manyOf([0xc4, 0], 2 ** 20),
+    "empty Maps": manyOf([0xd4, 0x4d, 0x90], 2 ** 20),
+    "empty Sets": manyOf([0xd4, 0x53, 0x90], 2 ** 20),
+    "tiny bigints": manyOf([0xd4, 0x42, 1], 4 * 2 ** 20),
+  };
+  for (const [name, body] of Object.entries(many)) {
+    const error = assertThrows(() => msgpackCodec.decode(body), RpcError, "memory", name);
+    assertEquals(error.code, "undecodable");
+  }
+});
+
+Deno.test("msgpackCodec decodes many small values", () => {
+  for (const unit of [[1], [0x80], [0x92, 1, 2], [0x81, 0xa1, 0x61, 1], [0xa2, 0x61, 0x62]]) {
+    const values = msgpackCodec.decode(manyOf(unit, 800_000));
+    assert(Array.isArray(values));
+    assertEquals(values.length, 800_000);
+  }
+});
