@@ -3,10 +3,12 @@
 import type { ReplyQueue } from "../client_options.ts";
 import { RpcError } from "../errors.ts";
 import type { AmqpChannel, AmqpConnection, AmqpDelivery } from "./amqp.ts";
+import { checkName } from "./check.ts";
 import type { Session } from "./connection.ts";
 import { DIRECT_REPLY_TO, DURABLE_REPLY_PREFIX } from "./envelope.ts";
 import { declareExchanges } from "./exchanges.ts";
 import { type ChannelSource, Publisher } from "./publisher.ts";
+import { isShortText, MAX_SHORT_TEXT_BYTES } from "./short_text.ts";
 
 /** A client's session. */
 export interface ClientSession extends Session {
@@ -34,6 +36,23 @@ const DURABLE_PREFETCH = 256;
 
 /** How long a durable reply queue outlives its client, unless told otherwise: a day. */
 const DEFAULT_EXPIRES_MS = 86_400_000;
+
+/**
+ * Checks the option, before anything is connected.
+ *
+ * @throws {TypeError} If the name of a durable reply queue cannot be used.
+ */
+export function checkReplyQueue(replyQueue: ReplyQueue): void {
+  if (typeof replyQueue !== "object") return;
+  const { name } = replyQueue;
+  checkName("connect", "reply queue", name);
+  if (isShortText(DURABLE_REPLY_PREFIX + name)) return;
+  throw new TypeError(
+    `Cannot connect as the name of the reply queue must have at most ` +
+      `${MAX_SHORT_TEXT_BYTES - DURABLE_REPLY_PREFIX.length} bytes: ` +
+      `current value is "${name.slice(0, 80)}"`,
+  );
+}
 
 /** Declares the reply queue and starts to consume it. */
 export async function openClientSession(
