@@ -30,7 +30,7 @@ import { ItemPublisher } from "./internal/item_publisher.ts";
 import { Parking } from "./internal/parking.ts";
 import { ReplyPublisher } from "./internal/reply_publisher.ts";
 import { type Outcome, ServerCounts } from "./internal/server_counts.ts";
-import { errorReply } from "./internal/error_reply.ts";
+import { errorReply, unsendable } from "./internal/error_reply.ts";
 import { Prefetch } from "./internal/prefetch.ts";
 import { Procedures } from "./internal/procedures.ts";
 import { ReplyCache } from "./internal/reply_cache.ts";
@@ -228,10 +228,23 @@ export class RpcServer implements AsyncDisposable {
   async #serve(active: ActiveRequest, delivery: Delivery): Promise<Outcome> {
     // No handler runs inside amqplib's callback.
     await Promise.resolve();
-    const outcome = await this.#answer(active, delivery);
+    const outcome = await this.#conclude(active, delivery);
     if (outcome === "crashed") delivery.requeue();
     else delivery.ack();
     return outcome;
+  }
+
+  /** A request that is never settled takes one place of the prefetch for ever. */
+  async #conclude(active: ActiveRequest, delivery: Delivery): Promise<Outcome> {
+    try {
+      return await this.#answer(active, delivery);
+    } catch (error) {
+      // This server is being closed, or its connections are: the request is another one's.
+      if (error instanceof RpcError) throw error;
+      const deliveries = delivery.redeliveries + 1;
+      const reason = new GivenUp(error, { deliveries, mayReply: false });
+      return await this.#giveUp(active, delivery, reason);
+    }
   }
 
   async #answer(active: ActiveRequest, delivery: Delivery): Promise<Outcome> {
@@ -249,9 +262,19 @@ export class RpcServer implements AsyncDisposable {
   }
 
   async #reply(active: ActiveRequest, reply: FinalReply): Promise<Outcome> {
-    const { correlationId, callback, replyTo } = active.request;
+    const { callback, replyTo } = active.request;
     if (replyTo === undefined) return reply.type === "error" ? "error" : "notified";
-    const message = replyMessage({ ...reply, correlationId, callback, replyTo });
+    try {
+      return await this.#publish(active, { ...reply, callback }, replyTo);
+    } catch (error) {
+      if (error instanceof RpcError) throw error;
+      return await this.#publish(active, errorReply(unsendable(error)), replyTo);
+    }
+  }
+
+  async #publish(active: ActiveRequest, reply: FinalReply, replyTo: string): Promise<Outcome> {
+    const { correlationId } = active.request;
+    const message = replyMessage({ ...reply, correlationId, replyTo });
     const outcome = await this.#replies.publish(message, () => isWanted(active));
     if (outcome === "published") return reply.type === "error" ? "error" : "output";
     if (outcome === "gone") this.#active.markGone(replyTo);

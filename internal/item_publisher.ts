@@ -1,7 +1,9 @@
 /** Publishes what a handler tells before its end: items of a stream, and progress. @module */
 
 import type { EncodedItem, EncodedReply, ItemSink } from "../contract.ts";
+import { RpcError } from "../errors.ts";
 import { type IncomingRequest, type OutgoingReply, replyMessage } from "./envelope.ts";
+import { errorReply, unsendable } from "./error_reply.ts";
 import type { ReplyPublisher } from "./reply_publisher.ts";
 
 /** What an {@linkcode ItemPublisher} needs of its server. */
@@ -24,6 +26,7 @@ export class ItemPublisher {
   readonly #options: ItemPublisherOptions;
   readonly #unconfirmed = new Set<Promise<void>>();
   #items = 0;
+  #unsendable: RpcError | undefined;
 
   constructor(request: IncomingRequest, replyTo: string, options: ItemPublisherOptions) {
     this.#request = request;
@@ -43,6 +46,7 @@ export class ItemPublisher {
   /** Makes the handler's reply that of a stream, if it is one; waits until all items are confirmed. */
   async finish(reply: EncodedReply): Promise<EncodedReply | OutgoingReply> {
     await Promise.all(this.#unconfirmed);
+    if (this.#unsendable !== undefined) return errorReply(this.#unsendable);
     if (this.#request.credits === undefined || reply.type === "error") return reply;
     const { correlationId } = this.#request;
     return { ...reply, type: "end", seq: this.#items, correlationId, replyTo: this.#replyTo };
@@ -56,6 +60,7 @@ export class ItemPublisher {
   #publish(type: "item" | "progress", item: EncodedItem): void {
     const { correlationId } = this.#request;
     const { publisher, creditTo, grant, isWanted, onGone } = this.#options;
+    if (this.#unsendable !== undefined) return;
     const message = replyMessage({
       ...item,
       type,
@@ -66,7 +71,13 @@ export class ItemPublisher {
     const published: Promise<void> = publisher.publish(message, isWanted).then((outcome) => {
       if (outcome === "gone") onGone();
       else if (type === "item" && creditTo === undefined) grant();
-    }, onGone).finally(() => this.#unconfirmed.delete(published));
+    }, (error) => this.#onFailure(error)).finally(() => this.#unconfirmed.delete(published));
     this.#unconfirmed.add(published);
+  }
+
+  /** Without connections nobody can be told; otherwise the last reply says what was wrong. */
+  #onFailure(error: unknown): void {
+    if (error instanceof RpcError) this.#options.onGone();
+    else this.#unsendable ??= unsendable(error);
   }
 }

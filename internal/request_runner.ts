@@ -10,6 +10,7 @@ import { errorReply } from "./error_reply.ts";
 import type { Procedures } from "./procedures.ts";
 import type { ReplyCache } from "./reply_cache.ts";
 import { RequestContext } from "./request_context.ts";
+import { isShortText, MAX_SHORT_TEXT_BYTES } from "./short_text.ts";
 
 /** What a {@linkcode RequestRunner} needs of its server. */
 export interface RunnerOptions {
@@ -61,13 +62,13 @@ export class RequestRunner {
     try {
       checkBodySize(delivery.body, maxBodyBytes, `${SUBJECT} its input`);
       const { name, handler } = procedures.find(active.request.procedure);
-      if (sink !== undefined) return await this.#runInto(sink, name, handler, active, delivery);
+      if (sink !== undefined) {
+        return checkReply(await this.#runInto(sink, name, handler, active, delivery), maxBodyBytes);
+      }
       const key = this.#key(name, active.request);
       const kept = key === undefined ? undefined : cache?.get(key);
       if (kept !== undefined) return this.#reuse(kept);
-      const reply = await this.#join(name, handler, key, active, delivery);
-      checkBodySize(reply.body, maxBodyBytes, `${SUBJECT} its output`);
-      return reply;
+      return await this.#join(name, handler, key, active, delivery);
     } catch (error) {
       if (error instanceof RpcError && error.code === "worker-crashed") throw error;
       return errorReply(error, { includeStack });
@@ -131,7 +132,8 @@ export class RequestRunner {
   ): Flight {
     const context = new RequestContext(name, request, redeliveries);
     const { contentType, priority } = request;
-    const reply = handle(handler, { procedure: name, body, contentType, priority, context });
+    const encoded = { procedure: name, body, contentType, priority, context };
+    const reply = handle(handler, encoded, this.#options.maxBodyBytes);
     const flight: Flight = { context, reply, members: 0 };
     if (key !== undefined) this.#keep(key, flight);
     return flight;
@@ -159,6 +161,18 @@ export class RequestRunner {
   }
 }
 
+/** Checks what a handler has encoded itself, while there is somebody to tell. */
+function checkReply(reply: EncodedReply, maxBodyBytes: number): EncodedReply {
+  const { body, contentType } = reply;
+  checkBodySize(body, maxBodyBytes, `${SUBJECT} its output`);
+  if (typeof contentType === "string" && isShortText(contentType)) return reply;
+  throw new RpcError(
+    "unencodable",
+    `${SUBJECT} the content type of its output must be a string of at most ` +
+      `${MAX_SHORT_TEXT_BYTES} bytes: current value is ${String(contentType).slice(0, 80)}`,
+  );
+}
+
 function noStream(name: string): RpcError {
   return new RpcError("not-a-stream", `Cannot stream "${name}" as its handler cannot`);
 }
@@ -166,7 +180,8 @@ function noStream(name: string): RpcError {
 async function handle(
   handler: EncodedHandler,
   request: Parameters<EncodedHandler["handle"]>[0] & { readonly context: RequestContext },
+  maxBodyBytes: number,
 ): Promise<EncodedReply> {
   using _ = request.context;
-  return await handler.handle(request);
+  return checkReply(await handler.handle(request), maxBodyBytes);
 }
