@@ -31,7 +31,6 @@ import { RpcError } from "./errors.ts";
 import type { RpcClientEvent } from "./events.ts";
 import { Batch } from "./internal/batch.ts";
 import { CallbackRegistry, type CallCallback } from "./internal/callback_registry.ts";
-import { checkReplyQueue } from "./internal/client_session.ts";
 import { ended } from "./internal/call_outcome.ts";
 import { CallStream, ProgressSink } from "./internal/call_stream.ts";
 import { Caller } from "./internal/caller.ts";
@@ -112,7 +111,6 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
     checkInteger("connect", "maxPending", maxPending, { min: 1 });
     const emit: (event: RpcClientEvent) => void = safeObserver(onEvent);
     const settings = resolveCallSettings(options);
-    checkReplyQueue(replyQueue);
     const takers: NamedReplyTakers = {
       reader: new OutputReader(settings, options),
       named: new NamedCallbacks(),

@@ -5,7 +5,7 @@
  */
 
 import type { BrokerUrl } from "./connecting.ts";
-import type { Contract, EncodedReply, Handler } from "./contract.ts";
+import type { Contract, Handler } from "./contract.ts";
 import { RpcError } from "./errors.ts";
 import type { ConnectionEvent, RpcServerEvent } from "./events.ts";
 import { type ActiveRequest, ActiveRequests } from "./internal/active_requests.ts";
@@ -19,18 +19,14 @@ import { Connection } from "./internal/connection.ts";
 import { Delivery } from "./internal/delivery.ts";
 import { DeliveryLimit } from "./internal/delivery_limit.ts";
 import { safeObserver } from "./internal/emit.ts";
-import {
-  type IncomingRequest,
-  type OutgoingReply,
-  readRequest,
-  replyMessage,
-} from "./internal/envelope.ts";
+import { type IncomingRequest, readRequest } from "./internal/envelope.ts";
 import { GivenUp } from "./internal/given_up.ts";
 import { ItemPublisher } from "./internal/item_publisher.ts";
 import { Parking } from "./internal/parking.ts";
 import { ReplyPublisher } from "./internal/reply_publisher.ts";
 import { type Outcome, ServerCounts } from "./internal/server_counts.ts";
-import { errorReply, unsendable } from "./internal/error_reply.ts";
+import { type FinalReply, publishFinalReply } from "./internal/final_reply.ts";
+import { errorReply } from "./internal/error_reply.ts";
 import { Prefetch } from "./internal/prefetch.ts";
 import { Procedures } from "./internal/procedures.ts";
 import { ReplyCache } from "./internal/reply_cache.ts";
@@ -44,9 +40,6 @@ import {
 } from "./internal/server_sessions.ts";
 import { checkDurability } from "./internal/topology.ts";
 import type { RpcServerCloseOptions, RpcServerOptions, RpcServerStats } from "./server_options.ts";
-
-/** The last reply to a request. */
-type FinalReply = EncodedReply | OutgoingReply;
 
 /**
  * Serves procedures from one queue.
@@ -262,23 +255,12 @@ export class RpcServer implements AsyncDisposable {
   }
 
   async #reply(active: ActiveRequest, reply: FinalReply): Promise<Outcome> {
-    const { callback, replyTo } = active.request;
+    const { replyTo } = active.request;
     if (replyTo === undefined) return reply.type === "error" ? "error" : "notified";
-    try {
-      return await this.#publish(active, { ...reply, callback }, replyTo);
-    } catch (error) {
-      if (error instanceof RpcError) throw error;
-      return await this.#publish(active, errorReply(unsendable(error)), replyTo);
-    }
-  }
-
-  async #publish(active: ActiveRequest, reply: FinalReply, replyTo: string): Promise<Outcome> {
-    const { correlationId } = active.request;
-    const message = replyMessage({ ...reply, correlationId, replyTo });
-    const outcome = await this.#replies.publish(message, () => isWanted(active));
-    if (outcome === "published") return reply.type === "error" ? "error" : "output";
+    const isStillWanted = () => isWanted(active);
+    const outcome = await publishFinalReply(this.#replies, active.request, reply, isStillWanted);
     if (outcome === "gone") this.#active.markGone(replyTo);
-    return "orphaned";
+    return outcome === "gone" || outcome === "refused" ? "orphaned" : outcome;
   }
 
   /** Nobody will try the request again: its caller is told, it is kept, and only then acknowledged. */

@@ -6,7 +6,7 @@ import type { ConnectionEvent } from "../events.ts";
 import type { AmqpDelivery, AmqpPublish } from "./amqp.ts";
 import { backoffMs, type BackoffOptions } from "./backoff.ts";
 import { disconnected, ended, refused, unroutable } from "./call_outcome.ts";
-import { type ClientSession, openClientSession } from "./client_session.ts";
+import { checkReplyQueue, type ClientSession, openClientSession } from "./client_session.ts";
 import type { ConnectSettings } from "./connect_settings.ts";
 import { Connection } from "./connection.ts";
 import { Delivery } from "./delivery.ts";
@@ -62,6 +62,7 @@ export class Caller {
   static async open(options: CallerOptions): Promise<Caller> {
     const caller = new Caller(options);
     const { replyQueue, confirmTimeoutMs, onNoExchanges, onEvent } = options;
+    checkReplyQueue(replyQueue);
     caller.#connection = await Connection.open<ClientSession>({
       ...options,
       setUp: (connection) =>
