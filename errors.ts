@@ -18,6 +18,7 @@
  * | `disconnected` | the connection was lost and the outcome is unknown | perhaps |
  * | `expired` | the request waited in its queue until its deadline | no |
  * | `handler-error` | the handler threw an error without a `code` | yes |
+ * | `in-use` | somebody else has the parked requests open | no |
  * | `invalid-input` | the input does not match the procedure's schema | no |
  * | `invalid-output` | the output does not match a schema | yes |
  * | `misconfigured` | the broker cannot be used as asked: TLS, arguments of a queue, permissions | no |
@@ -48,6 +49,7 @@ export type RpcErrorCode =
   | "disconnected"
   | "expired"
   | "handler-error"
+  | "in-use"
   | "invalid-input"
   | "invalid-output"
   | "max-length"

@@ -72,6 +72,16 @@ export type {
   RpcServerEvent,
   ServerConnectionEvent,
 } from "./events.ts";
+export type { ParkedRequest } from "./internal/parked_message.ts";
+export {
+  type DropCounts,
+  type ListParkedOptions,
+  type ParkedDetails,
+  ParkedRequests,
+  type ParkedRequestsOptions,
+  type ParkedSelection,
+  type RedriveCounts,
+} from "./parked_requests.ts";
 export { RpcServer } from "./server.ts";
 export type {
   Durability,

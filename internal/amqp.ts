@@ -10,7 +10,6 @@ import {
   type ChannelModel,
   type ConfirmChannel,
   connect,
-  type ConsumeMessage,
   type Message,
   type Options,
 } from "../deps/amqplib.ts";
@@ -63,7 +62,7 @@ export interface AmqpReturn {
 /** A message as it was delivered; it belongs to the channel that delivered it. */
 export interface AmqpDelivery {
   readonly channel: AmqpChannel;
-  readonly message: ConsumeMessage;
+  readonly message: Message;
   readonly redelivered: boolean;
   readonly properties: AmqpProperties;
   /** A view into memory that is shared with other messages: copy to keep or to transfer. */
@@ -245,9 +244,19 @@ export class AmqpChannel {
     await this.#channel.bindQueue(queue, exchange, routingKey, args);
   }
 
-  /** Fails, and closes the channel, if there is no such queue. */
-  async checkQueue(name: string): Promise<void> {
-    await this.#channel.checkQueue(name);
+  /**
+   * Counts the messages of a queue that wait for a consumer. Fails, and closes the channel, if there
+   * is no such queue.
+   */
+  async checkQueue(name: string): Promise<number> {
+    const { messageCount } = await this.#channel.checkQueue(name);
+    return messageCount;
+  }
+
+  /** Takes the first message out of a queue, to be acknowledged; `undefined` if there is none. */
+  async get(queue: string): Promise<AmqpDelivery | undefined> {
+    const message = await this.#channel.get(queue, { noAck: false });
+    return message === false ? undefined : this.#toDelivery(message);
   }
 
   /** Acknowledges a delivery of this channel. Does nothing if the channel is gone. */
@@ -269,7 +278,7 @@ export class AmqpChannel {
     return settleClose(() => this.#channel.close(), this.closed);
   }
 
-  #toDelivery(message: ConsumeMessage): AmqpDelivery {
+  #toDelivery(message: Message): AmqpDelivery {
     return {
       channel: this,
       message,

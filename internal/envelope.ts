@@ -16,7 +16,7 @@ const DEADLINE_HEADER = "rpc-deadline";
 /** How often the client has published the request before: absent the first time. */
 const ATTEMPT_HEADER = "rpc-attempt";
 /** Present, and false, if the request must not be run again after a worker has died of it. */
-const IDEMPOTENT_HEADER = "rpc-idempotent";
+export const IDEMPOTENT_HEADER = "rpc-idempotent";
 /** How many items of a stream the caller allows: at first in the request, more by control message. */
 const CREDITS_HEADER = "rpc-credits";
 /** Present, and true, if the caller wants to know how far the work has come. */

@@ -1,8 +1,9 @@
 import { assert, assertEquals } from "../../deps/std_assert.ts";
 import { RpcError } from "../../errors.ts";
 import type { AmqpProperties } from "../../internal/amqp.ts";
+import { readRequest } from "../../internal/envelope.ts";
 import { GivenUp } from "../../internal/given_up.ts";
-import { parkedMessage } from "../../internal/parked_message.ts";
+import { parkedMessage, readParked, redrivenMessage } from "../../internal/parked_message.ts";
 import { isShortText } from "../../internal/short_text.ts";
 
 const body = new Uint8Array([1, 2, 3]);
@@ -76,4 +77,51 @@ Deno.test("parkedMessage() has no property that AMQP cannot carry", () => {
     const { [name]: text = "" } = park({ [name]: grown }).properties;
     assert(text !== "" && isShortText(text), name);
   }
+});
+
+Deno.test("readParked() reads what parkedMessage() wrote", () => {
+  const { parkedAt, ...rest } = readParked(park().properties, body);
+  assert(parkedAt !== undefined && Math.abs(parkedAt - Date.now()) < 60_000);
+  assertEquals(rest, {
+    id: "parked",
+    reason: "worker-crashed",
+    message: "Cannot go on as the worker died",
+    procedure: "add",
+    deliveries: 3,
+    correlationId: "id",
+    contentType: "application/msgpack",
+    bytes: 3,
+    isStream: true,
+  });
+});
+
+Deno.test("readParked() reads a request that others have dead-lettered", () => {
+  const { id, reason, procedure } = readParked({
+    type: "add",
+    headers: { "x-death": [{ reason: "maxlen" }] },
+  }, body);
+  assertEquals([id, reason, procedure], [undefined, "maxlen", "add"]);
+  assertEquals(readParked({}, body).reason, "unknown");
+});
+
+Deno.test("redrivenMessage() makes a notification with the same key", () => {
+  const again = redrivenMessage("math", "new", park().properties, body);
+  const { headers, replyTo, expiration, correlationId, messageId, type } = again.properties;
+  assertEquals([again.routingKey, again.mandatory, again.body], ["math", true, body]);
+  assertEquals([replyTo, expiration], [undefined, undefined]);
+  assertEquals([correlationId, messageId, type], ["new", "key", "add"]);
+  assertEquals(headers, { "rpc-idempotent": false, "x-mine": "kept", traceparent: "kept" });
+  const request = readRequest(again.properties);
+  assertEquals([request.deadline, request.credits, request.idempotent], [
+    undefined,
+    undefined,
+    false,
+  ]);
+});
+
+Deno.test("redrivenMessage() keeps the key that a call of ours has without saying so", () => {
+  const { properties: parked } = park({ messageId: undefined });
+  assertEquals(redrivenMessage("math", "new", parked, body).properties.messageId, "id");
+  const { properties: tutorial } = park({ messageId: undefined, headers: {} });
+  assertEquals(redrivenMessage("math", "new", tutorial, body).properties.messageId, undefined);
 });

@@ -1,0 +1,99 @@
+/** Publishes parked requests once more, and only then removes them from their parking queue. @module */
+
+import { generate as newId } from "../deps/std_uuid.ts";
+import { RpcError } from "../errors.ts";
+import { redrivenMessage } from "./parked_message.ts";
+import type { HeldRequest, ParkedWalk } from "./parked_walk.ts";
+import type { Publisher, PublishOutcome } from "./publisher.ts";
+
+/** Most requests that are published at a time. */
+const PAGE_REQUESTS = 100;
+
+/** Once so many bytes of bodies are in memory, they are published. */
+const PAGE_BYTES = 8 * 1_024 * 1_024;
+
+/** Options of {@linkcode Redrive}. */
+export interface RedriveOptions {
+  /** The request queue. */
+  readonly queue: string;
+  readonly publisher: Pick<Publisher, "publish">;
+  readonly walk: ParkedWalk;
+}
+
+/** Runs requests again, page by page, so that the memory they take is bounded. */
+export class Redrive {
+  readonly #options: RedriveOptions;
+  #page: HeldRequest[] = [];
+  #pageBytes = 0;
+  #redriven = 0;
+
+  constructor(options: RedriveOptions) {
+    this.#options = options;
+  }
+
+  /** How many requests have been published and removed. */
+  get redriven(): number {
+    return this.#redriven;
+  }
+
+  /** Takes a request on, and publishes it with the others of its page when the page is full. */
+  async add(held: HeldRequest): Promise<void> {
+    this.#page.push(held);
+    this.#pageBytes += held.request.bytes;
+    if (this.#page.length >= PAGE_REQUESTS || this.#pageBytes >= PAGE_BYTES) await this.flush();
+  }
+
+  /**
+   * Publishes the page. What the broker has confirmed is removed, the rest is kept.
+   *
+   * @throws {RpcError} `unroutable`, `max-length` or `disconnected`, if the rest is not empty.
+   */
+  async flush(): Promise<void> {
+    const page = this.#page;
+    this.#page = [];
+    this.#pageBytes = 0;
+    const results = await Promise.allSettled(page.map((held) => this.#publish(held)));
+    for (const [index, held] of page.entries()) {
+      const result = results[index];
+      if (result?.status !== "fulfilled" || result.value !== "confirmed") continue;
+      this.#options.walk.remove(held);
+      this.#redriven++;
+    }
+    for (const result of results) {
+      if (result.status === "rejected") throw result.reason;
+      if (result.value !== "confirmed") throw this.#failure(result.value);
+    }
+  }
+
+  #publish({ delivery }: HeldRequest): Promise<PublishOutcome> {
+    const { queue, publisher } = this.#options;
+    const { properties, body } = delivery;
+    return publisher.publish(() => redrivenMessage(queue, newId(), properties, body));
+  }
+
+  #failure(outcome: Exclude<PublishOutcome, "confirmed">): RpcError {
+    const subject = `Cannot run the parked requests again in queue "${this.#options.queue}" as`;
+    const state = `: ${this.#redriven} were sent, all others are kept`;
+    switch (outcome) {
+      case "returned":
+        return new RpcError(
+          "unroutable",
+          `${subject} there is no such queue${state}. Start a server first`,
+          { retryable: true },
+        );
+      case "refused":
+        return new RpcError(
+          "max-length",
+          `${subject} the broker refuses them${state}. See whether the queue is full`,
+          { retryable: true },
+        );
+      case "unknown":
+      case "unsent":
+        return new RpcError(
+          "disconnected",
+          `${subject} the connection was lost${state}; some may run twice. Open them again`,
+          { retryable: true },
+        );
+    }
+  }
+}
