@@ -135,7 +135,8 @@ export class ParkedRequests implements AsyncDisposable {
   }
 
   /**
-   * Lists requests, those parked first in front.
+   * Lists requests, those parked first in front. If there are more than the limit, which ones are
+   * listed is for the broker to say: what was looked at may return to its queue in another order.
    *
    * @param options How many.
    * @returns The requests without their bodies; none if the queue does not exist.
@@ -151,7 +152,7 @@ export class ParkedRequests implements AsyncDisposable {
         listed.push(request);
         if (listed.length >= limit) break;
       }
-      return listed;
+      return listed.sort((a, b) => (a.parkedAt ?? 0) - (b.parkedAt ?? 0));
     });
   }
 
