@@ -16,7 +16,7 @@ const PAGE_BYTES = 8 * 1_024 * 1_024;
 export interface RedriveOptions {
   /** The request queue. */
   readonly queue: string;
-  readonly publisher: Pick<Publisher, "publish">;
+  readonly publisher: Pick<Publisher, "publish" | "closed">;
   readonly walk: ParkedWalk;
 }
 
@@ -46,7 +46,7 @@ export class Redrive {
   /**
    * Publishes the page. What the broker has confirmed is removed, the rest is kept.
    *
-   * @throws {RpcError} `unroutable`, `max-length` or `disconnected`, if the rest is not empty.
+   * @throws {RpcError} `unroutable`, `max-length`, `access-refused` or `disconnected`, if the rest is not empty.
    */
   async flush(): Promise<void> {
     const page = this.#page;
@@ -61,7 +61,7 @@ export class Redrive {
     }
     for (const result of results) {
       if (result.status === "rejected") throw result.reason;
-      if (result.value !== "confirmed") throw this.#failure(result.value);
+      if (result.value !== "confirmed") throw await this.#failure(result.value);
     }
   }
 
@@ -71,7 +71,7 @@ export class Redrive {
     return publisher.publish(() => redrivenMessage(queue, newId(), properties, body));
   }
 
-  #failure(outcome: Exclude<PublishOutcome, "confirmed">): RpcError {
+  async #failure(outcome: Exclude<PublishOutcome, "confirmed">): Promise<RpcError> {
     const subject = `Cannot run the parked requests again in queue "${this.#options.queue}" as`;
     const state = `: ${this.#redriven} were sent, all others are kept`;
     switch (outcome) {
@@ -89,11 +89,23 @@ export class Redrive {
         );
       case "unknown":
       case "unsent":
-        return new RpcError(
-          "disconnected",
-          `${subject} the connection was lost${state}; some may run twice. Open them again`,
-          { retryable: true },
-        );
+        return lossError(subject, state, await this.#options.publisher.closed);
     }
   }
+}
+
+/** The channel is gone, which is also how the broker refuses. */
+function lossError(subject: string, state: string, cause: Error | undefined): RpcError {
+  if (cause !== undefined && "code" in cause && cause.code === 403) {
+    return new RpcError(
+      "access-refused",
+      `${subject} the user may not write to it${state}. See docs/permissions.md`,
+      { cause },
+    );
+  }
+  return new RpcError(
+    "disconnected",
+    `${subject} the connection was lost${state}; some may run twice. Open them again`,
+    { cause, retryable: true },
+  );
 }
