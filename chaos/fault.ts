@@ -30,4 +30,6 @@ export interface RowFigures {
   readonly outagesMs?: readonly number[];
   /** Further figures of the scorecard. */
   readonly limits?: readonly Limit[];
+  /** Figures that are told and not judged. */
+  readonly notes?: Readonly<Record<string, number>>;
 }

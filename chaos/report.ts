@@ -51,7 +51,7 @@ export function headLines(): string[] {
 
 /** A row in one line, and further lines for what is worth more words. */
 export function rowLines(row: Row): string[] {
-  const { limits, error, mustBreak, rejected, disconnectedOnce } = row;
+  const { limits, notes, error, mustBreak, rejected, disconnectedOnce } = row;
   const shown = limits.filter(({ holds, name }) =>
     mustBreak === undefined ? !holds : name === mustBreak
   );
@@ -60,6 +60,7 @@ export function rowLines(row: Row): string[] {
     line(({ cell }) => cell(row)),
     ...shown.map((limit) => `       ${limit.holds ? "" : "NOT "}${describe(limit)}`),
     ...figures.map((limit) => `       ${describe(limit)}`),
+    ...Object.entries(notes).map(([name, value]) => `       ${name}: ${count(value)}`),
     ...Object.entries(rejected).map(([code, times]) => `       rejected as ${code}: ${times}`),
     ...(disconnectedOnce === 0 ? [] : [
       `       idempotent: false, rejected as disconnected: ${disconnectedOnce}`,

@@ -34,6 +34,8 @@ export interface Row {
   readonly outageMax?: number;
   /** Every figure that is judged. */
   readonly limits: readonly Limit[];
+  /** Figures that are told and not judged. */
+  readonly notes: Readonly<Record<string, number>>;
   /** Numbers of some calls that were lost, wrong or unsettled. */
   readonly examples: Readonly<Record<string, readonly number[]>>;
   /** Why the row came to no end. */
@@ -113,6 +115,7 @@ function toRow({ id, title, mustBreak }: Fault, figures: RowFigures, ms: number)
       outageMax: Math.round(quantile(outagesMs, 1)),
     }),
     limits,
+    notes: figures.notes ?? {},
     examples: examplesOf(check),
   };
 }

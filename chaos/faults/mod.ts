@@ -4,6 +4,8 @@ import type { Fault } from "../fault.ts";
 import { brokerKills } from "./broker_kills.ts";
 import { brokerRefusals } from "./broker_refusals.ts";
 import { badClients, badServer } from "./checker_faults.ts";
+import { floods } from "./flood.ts";
+import { leaks } from "./leaks.ts";
 import { memoryAlarm } from "./memory_alarm.ts";
 import { networkFaults } from "./network_faults.ts";
 import { serverKills } from "./server_kills.ts";
@@ -17,6 +19,8 @@ export const FAULTS: readonly Fault[] = [
   ...brokerRefusals,
   memoryAlarm,
   serverStops,
+  ...floods,
+  leaks,
   badServer,
   ...badClients,
 ];

@@ -1,0 +1,69 @@
+/** R13: after many reconnects and calls, everything is as it was before. @module */
+
+import { ClientProcess } from "../client_process.ts";
+import type { Fault, RowFigures } from "../fault.ts";
+import { atMost } from "../limits.ts";
+import type { Memory } from "../memory.ts";
+import { FaultProxy } from "../proxy.ts";
+import type { Scene } from "../scene.ts";
+
+const MIB = 2 ** 20;
+const LANES = 64;
+/** The first part fills caches and compiles code. */
+const WARM_UP_SHARE = 0.25;
+const PAUSE_MS = 150;
+
+/** Memory is compared after the first quarter and at the end. */
+export const leaks: Fault = {
+  id: "R13",
+  title: "many reconnects, many calls",
+  seconds: 55,
+  run,
+};
+
+async function run(scene: Scene): Promise<RowFigures> {
+  const { budget, queue } = scene;
+  const node = await scene.startNode();
+  const proxy = scene.use(FaultProxy.start(node.url));
+  const server = await scene.startServer({ urls: [proxy.url] });
+  const settings = { url: proxy.url, queue, mode: "call", count: 0, lanes: LANES } as const;
+  const client = scene.use(await ClientProcess.start(settings));
+  const processes = [client.process, server.process] as const;
+  const begin = budget.leftMs;
+  let reconnects = 0;
+  let early: readonly Memory[] | undefined;
+  for (const round of budget.rounds({ full: 1_000, short: 8 })) {
+    await scene.pause(PAUSE_MS + scene.random.below(400));
+    proxy.cut();
+    reconnects++;
+    const isWarm = budget.isShort ? round === 3 : budget.leftMs < begin * (1 - WARM_UP_SHARE);
+    if (isWarm) early ??= await memoryAtRest(scene, processes);
+  }
+  const late = await memoryAtRest(scene, processes);
+  client.process.signal("SIGTERM");
+  const { begun, answered, wrong } = await client.tally(60_000);
+  const grown = (key: keyof Memory, index: number) =>
+    (late[index]?.[key] ?? NaN) - (early?.[index]?.[key] ?? NaN);
+  return {
+    injected: reconnects,
+    limits: [
+      atMost("lost", begun - answered, 0),
+      atMost("wrong", wrong, 0),
+      ...["client", "server"].flatMap((name, index) => [
+        atMost(`${name}'s heap grew by, MiB`, grown("heapUsed", index) / MIB, 4),
+        atMost(`${name}'s memory grew by, MiB`, grown("rss", index) / MIB, 24),
+        atMost(`${name}'s open files, more`, grown("files", index), 2),
+      ]),
+    ],
+    notes: { "calls": begun },
+  };
+}
+
+/** Waits until all are connected again, so that like is compared with like. */
+async function memoryAtRest(
+  scene: Scene,
+  processes: readonly { memory(): Promise<Memory> }[],
+): Promise<Memory[]> {
+  await scene.pause(3_000);
+  return await Promise.all(processes.map((process) => process.memory()));
+}
