@@ -10,6 +10,8 @@ export interface ClientTally {
   readonly wrong: number;
   readonly rejected: Readonly<Record<string, number>>;
   readonly seconds: number;
+  /** Resident memory before the first call, in bytes. */
+  readonly startRss: number;
   /** Most resident memory, in bytes. */
   readonly mostRss: number;
 }
@@ -31,10 +33,8 @@ export class ClientProcess implements AsyncDisposable {
 
   /** Waits until it has called as often as it was to. */
   async tally(limitMs: number): Promise<ClientTally> {
-    const { begun, answered, wrong, rejected, seconds, mostRss } = await this.process.next(
-      "done",
-      limitMs,
-    );
+    const tally = await this.process.next("done", limitMs);
+    const { begun, answered, wrong, rejected, seconds, startRss, mostRss } = tally;
     return {
       begun: Number(begun),
       answered: Number(answered),
@@ -42,6 +42,7 @@ export class ClientProcess implements AsyncDisposable {
       // Our own program has written it.
       rejected: rejected as Readonly<Record<string, number>>,
       seconds: Number(seconds),
+      startRss: Number(startRss),
       mostRss: Number(mostRss),
     };
   }

@@ -26,13 +26,14 @@ const sampling = setInterval(
 Deno.addSignalListener("SIGTERM", () => isAsked = true);
 obeyOwner();
 tell({ type: "calling" });
+const startRss = Deno.memoryUsage().rss;
 
 const start = performance.now();
 await Promise.all(Array.from({ length: lanes }, runLane));
 const seconds = (performance.now() - start) / 1_000;
 clearInterval(sampling);
 await client.close();
-tell({ type: "done", begun, answered, wrong, rejected, seconds, mostRss });
+tell({ type: "done", begun, answered, wrong, rejected, seconds, startRss, mostRss });
 Deno.exit(0);
 
 async function runLane(): Promise<void> {
