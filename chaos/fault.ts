@@ -12,6 +12,8 @@ export interface Fault {
   readonly title: string;
   /** Its share of ten minutes, in seconds. */
   readonly seconds: number;
+  /** Whether it takes too long for a short run, which leaves it out unless it is asked for. */
+  readonly isLong?: boolean;
   /** The limit that must be broken, in a row that proves that the checker sees. */
   readonly mustBreak?: string;
   /** Injects the fault, and tells what came of it. */

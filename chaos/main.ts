@@ -67,7 +67,9 @@ function tryOptions(): ChaosOptions | number {
 
 async function* runAll(options: ChaosOptions, signal: AbortSignal): AsyncGenerator<Row> {
   const { minutes, seed, only, isShort } = options;
-  const faults = FAULTS.filter(({ id }) => only?.includes(id) ?? true);
+  const faults = FAULTS.filter(({ id, isLong = false }) => {
+    return only?.includes(id) ?? !(isShort && isLong);
+  });
   const share = minutes * 60 / FULL_SECONDS;
   console.log(`Seed ${seed}, ${isShort ? "short" : `${minutes} minutes in all`}\n`);
   for (const line of headLines()) console.log(line);

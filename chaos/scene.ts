@@ -93,6 +93,8 @@ export class Scene implements AsyncDisposable {
       prefetch: 16,
       workers: 0,
       heartbeatMs: 10_000,
+      connectTimeoutMs: 10_000,
+      confirmTimeoutMs: 10_000,
       graceMs: 20_000,
       program: "warren_server.ts",
       ...options,

@@ -4,6 +4,7 @@ import type { Fault } from "../fault.ts";
 import { brokerKills } from "./broker_kills.ts";
 import { brokerRefusals } from "./broker_refusals.ts";
 import { badClients, badServer } from "./checker_faults.ts";
+import { clusterFaults } from "./cluster_faults.ts";
 import { floods } from "./flood.ts";
 import { leaks } from "./leaks.ts";
 import { memoryAlarm } from "./memory_alarm.ts";
@@ -15,6 +16,7 @@ import { serverStops } from "./server_stops.ts";
 export const FAULTS: readonly Fault[] = [
   serverKills,
   brokerKills,
+  ...clusterFaults,
   ...networkFaults,
   ...brokerRefusals,
   memoryAlarm,

@@ -15,6 +15,10 @@ export interface ServerSettings {
   readonly workers: number;
   /** Interval of heartbeats, in milliseconds. */
   readonly heartbeatMs: number;
+  /** Longest time until one node answers, in milliseconds. */
+  readonly connectTimeoutMs: number;
+  /** Longest time without a confirm while some are due, in milliseconds. */
+  readonly confirmTimeoutMs: number;
   /** Longest time between SIGTERM and the end, in milliseconds. */
   readonly graceMs: number;
 }
@@ -30,7 +34,16 @@ export function toArgs(settings: ServerSettings): string[] {
 
 /** Reads the settings from the arguments of this process. */
 export function readSettings(): ServerSettings & { readonly executions: string } {
-  const names = ["urls", "queue", "prefetch", "workers", "heartbeatMs", "graceMs"] as const;
+  const names = [
+    "urls",
+    "queue",
+    "prefetch",
+    "workers",
+    "heartbeatMs",
+    "connectTimeoutMs",
+    "confirmTimeoutMs",
+    "graceMs",
+  ] as const;
   const args = parseArgs(Deno.args, { string: names });
   const text = (name: typeof names[number]) => {
     const value = args[name];
@@ -43,6 +56,8 @@ export function readSettings(): ServerSettings & { readonly executions: string }
     prefetch: Number(text("prefetch")),
     workers: Number(text("workers")),
     heartbeatMs: Number(text("heartbeatMs")),
+    connectTimeoutMs: Number(text("connectTimeoutMs")),
+    confirmTimeoutMs: Number(text("confirmTimeoutMs")),
     graceMs: Number(text("graceMs")),
     executions: Deno.env.get(EXECUTIONS_VARIABLE) ?? "",
   };

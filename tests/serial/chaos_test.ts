@@ -9,7 +9,7 @@ import { findRabbitmq } from "../../tools/rabbitmq_install.ts";
 const missing = findRabbitmq();
 const ignore = typeof missing === "string" && Deno.env.get("WARREN_REQUIRE_RABBITMQ") !== "1";
 
-for (const fault of FAULTS) {
+for (const fault of FAULTS.filter(({ isLong = false }) => !isLong)) {
   const name = `${fault.id}: ${fault.title}`;
   Deno.test({
     name: ignore ? `${name} (ignored: ${missing})` : name,
