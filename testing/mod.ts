@@ -27,5 +27,6 @@ export type {
   Method,
   MethodArguments,
   MethodName,
+  MethodOf,
   METHODS,
 } from "./wire/methods.ts";

@@ -10,11 +10,10 @@ import type { Method, MethodArguments, MethodName } from "../wire/methods.ts";
 import type { BrokerContext } from "./broker_context.ts";
 import type { ChannelHost, OutgoingContent } from "./channel.ts";
 import { ChannelTable } from "./channel_table.ts";
+import { ConnectionOutput } from "./connection_output.ts";
 import { FrameInput } from "./frame_input.ts";
-import { FrameSender } from "./frame_sender.ts";
 import { type Agreement, Handshake } from "./handshake.ts";
 import { Liveness } from "./liveness.ts";
-import { MethodTap } from "./method_tap.ts";
 import type { Transport, TransportEvents } from "./transport.ts";
 
 /** Deliveries wait for a client that reads too slowly. */
@@ -47,15 +46,13 @@ export class Connection implements ChannelHost, TransportEvents {
   readonly #transport: Transport;
   readonly #onClosed: (connection: Connection) => void;
   readonly #input: FrameInput;
-  readonly #sender: FrameSender;
-  readonly #tap: MethodTap;
+  readonly #output: ConnectionOutput;
   readonly #liveness: Liveness;
   readonly #handshake: Handshake;
   readonly #channels: ChannelTable;
   #agreement: Agreement | undefined;
   #state: State = "header";
   #awaitsDrain = false;
-  #isSilent = false;
 
   /** Creates a connection that waits for the protocol header. */
   constructor({ number, context, transport, onClosed }: ConnectionOptions) {
@@ -70,18 +67,18 @@ export class Connection implements ChannelHost, TransportEvents {
       onFault: (error) => this.#closeForGood(toAmqpError(error)),
       setReading: (isReading) => transport.setReading(isReading),
     });
-    this.#sender = new FrameSender(context.limits.maxFrameSize, (bytes) => this.#write(bytes));
-    this.#tap = new MethodTap(context, number, (how, direction) => {
-      // What was sent shall arrive; what was handled shall have no answer.
-      if (direction === "sent") this.#sender.flush();
-      else this.#sender.discard();
-      this.drop(how);
+    this.#output = new ConnectionOutput({
+      number,
+      context,
+      transport,
+      onSent: () => this.#liveness.noteSent(),
+      onDrop: (how) => this.drop(how),
     });
     this.#handshake = new Handshake(
       context,
       (name, values) => this.send({ channel: 0, name }, values),
     );
-    this.#channels = new ChannelTable(this, this.#tap);
+    this.#channels = new ChannelTable(this, this.#output.tap);
     this.#liveness = new Liveness(context.clock, () => this.drop("end"));
   }
 
@@ -103,7 +100,7 @@ export class Connection implements ChannelHost, TransportEvents {
   /** Tells whether the client reads fast enough; if not, consumers are served again once it has. */
   hasRoom(): boolean {
     if (this.#state !== "running") return false;
-    if (this.#backlog < MAX_DELIVERY_BACKLOG) return true;
+    if (this.#output.backlog < MAX_DELIVERY_BACKLOG) return true;
     this.#awaitsDrain = true;
     return false;
   }
@@ -115,7 +112,7 @@ export class Connection implements ChannelHost, TransportEvents {
 
   /** Takes bytes from the client. */
   onBytes(bytes: Uint8Array): void {
-    if (!this.#isSilent) this.#liveness.noteReceived();
+    if (!this.#output.isSilent) this.#liveness.noteReceived();
     this.#input.push(bytes);
   }
 
@@ -143,13 +140,7 @@ export class Connection implements ChannelHost, TransportEvents {
     values: MethodArguments<Name>,
     content?: OutgoingContent,
   ): void {
-    if (this.#state === "closed") return;
-    // The compiler does not see that name and arguments of one `Name` make up a Method.
-    const method = { name, arguments: values } as unknown as Method;
-    if (!this.#tap.before({ channel, direction: "sent", method })) return;
-    this.#sender.method(channel, name, values);
-    if (content !== undefined) this.#sender.content(channel, content);
-    this.#tap.after({ channel, direction: "sent", method });
+    if (this.#state !== "closed") this.#output.send({ channel, name }, values, content);
   }
 
   /** Closes the connection with a reply code, as the broker does when it shuts down. */
@@ -170,10 +161,8 @@ export class Connection implements ChannelHost, TransportEvents {
   drop(kind: DropKind): void {
     if (this.#state === "closed") return;
     if (kind === "silence") {
-      this.#isSilent = true;
       this.#input.stop();
-      this.#sender.discard();
-      return;
+      return this.#output.silence();
     }
     this.#transport.drop(kind);
     this.onClose();
@@ -194,10 +183,6 @@ export class Connection implements ChannelHost, TransportEvents {
     throw new TypeError("Cannot use connection as it is not open: handshake");
   }
 
-  get #backlog(): number {
-    return this.#transport.backlog + this.#sender.pending;
-  }
-
   /** A getter, because the compiler takes a checked state for unchanged after a call. */
   get #isGone(): boolean {
     return this.#state === "closed";
@@ -209,7 +194,7 @@ export class Connection implements ChannelHost, TransportEvents {
   }
 
   #refuseProtocol(): void {
-    this.#write(PROTOCOL_HEADER.slice());
+    this.#output.write(PROTOCOL_HEADER.slice());
     this.#transport.end();
     this.onClose();
   }
@@ -220,7 +205,7 @@ export class Connection implements ChannelHost, TransportEvents {
   }
 
   #handleFrame(frame: Frame): void {
-    if (this.#backlog > MAX_BACKLOG) {
+    if (this.#output.backlog > MAX_BACKLOG) {
       this.#awaitsDrain = true;
       this.#input.pause("backlog");
     }
@@ -242,12 +227,12 @@ export class Connection implements ChannelHost, TransportEvents {
     let method: Method | undefined;
     try {
       method = decodeMethod(frame.payload, this.context.limits.maxTableDepth);
-      if (!this.#tap.before({ channel: 0, direction: "received", method })) return;
+      if (!this.#output.tap.before({ channel: 0, direction: "received", method })) return;
       this.#handleConnectionMethod(method);
     } catch (error) {
       return this.close(toAmqpError(error), method?.name);
     }
-    this.#tap.after({ channel: 0, direction: "received", method });
+    this.#output.tap.after({ channel: 0, direction: "received", method });
   }
 
   #handleConnectionMethod(method: Method): void {
@@ -276,11 +261,11 @@ export class Connection implements ChannelHost, TransportEvents {
     this.#agreement = agreement;
     this.#state = "running";
     this.#input.maxFrameSize = agreement.frameMax;
-    this.#sender.maxFrameSize = agreement.frameMax;
+    this.#output.setMaxFrameSize(agreement.frameMax);
     this.#channels.maxChannels = agreement.channelMax;
     this.#liveness.startHeartbeats(
       agreement.heartbeatSeconds * 1000,
-      () => this.#sender.heartbeat(),
+      () => this.#output.heartbeat(),
     );
   }
 
@@ -290,8 +275,7 @@ export class Connection implements ChannelHost, TransportEvents {
   }
 
   #finish(): void {
-    this.#sender.flush();
-    this.#transport.end();
+    this.#output.end();
     this.onClose();
   }
 
@@ -311,12 +295,6 @@ export class Connection implements ChannelHost, TransportEvents {
     if (this.#handshake.clientCan("connection.blocked")) {
       this.send({ channel: 0, name: "connection.blocked" }, { reason });
     }
-  }
-
-  #write(bytes: Uint8Array): void {
-    if (this.#isSilent) return;
-    this.#liveness.noteSent();
-    this.#transport.write(bytes);
   }
 
   /** During the handshake RabbitMQ explains a refused login only to clients that can take it. */

@@ -218,10 +218,13 @@ export type MethodArguments<Name extends MethodName> = {
     keyof ArgumentTypes ? ArgumentTypes[(typeof METHODS)[Name][2][Key]] : never;
 };
 
-/** A decoded method, tagged by its name. */
-export type Method = {
-  readonly [Name in MethodName]: {
-    readonly name: Name;
-    readonly arguments: MethodArguments<Name>;
+/** A method of one of some names, tagged by its name. */
+export type MethodOf<Name extends MethodName> = {
+  readonly [Each in Name]: {
+    readonly name: Each;
+    readonly arguments: MethodArguments<Each>;
   };
-}[MethodName];
+}[Name];
+
+/** A decoded method, tagged by its name. */
+export type Method = MethodOf<MethodName>;

@@ -1,0 +1,100 @@
+/** What a connection sends: methods past the tap, and frames to the transport. @module */
+
+import type { DropKind } from "../faults.ts";
+import type { Method, MethodArguments, MethodName, MethodOf } from "../wire/methods.ts";
+import type { BrokerContext } from "./broker_context.ts";
+import type { OutgoingContent } from "./channel.ts";
+import { FrameSender } from "./frame_sender.ts";
+import { MethodTap } from "./method_tap.ts";
+import type { Transport } from "./transport.ts";
+
+/** What the output of a connection is made of. */
+export interface ConnectionOutputOptions {
+  /** The number of the connection in the log. */
+  readonly number: number;
+  /** The broker around it. */
+  readonly context: BrokerContext;
+  /** The stream of bytes under it. */
+  readonly transport: Transport;
+  /** Called for whatever is sent. */
+  readonly onSent: () => void;
+  /** Drops the connection because a test wants it. */
+  readonly onDrop: (how: DropKind) => void;
+}
+
+/** The output of one connection. */
+export class ConnectionOutput {
+  /** The point that every method passes. */
+  readonly tap: MethodTap;
+  readonly #transport: Transport;
+  readonly #sender: FrameSender;
+  readonly #onSent: () => void;
+  #isSilent = false;
+
+  /** Creates an output that has sent nothing. */
+  constructor({ number, context, transport, onSent, onDrop }: ConnectionOutputOptions) {
+    this.#transport = transport;
+    this.#onSent = onSent;
+    this.#sender = new FrameSender(context.limits.maxFrameSize, (bytes) => this.write(bytes));
+    this.tap = new MethodTap(context, number, (how, direction) => {
+      // What was sent shall arrive; what was handled shall have no answer.
+      if (direction === "sent") this.#sender.flush();
+      else this.#sender.discard();
+      onDrop(how);
+    });
+  }
+
+  /** The number of bytes that were not sent yet. */
+  get backlog(): number {
+    return this.#transport.backlog + this.#sender.pending;
+  }
+
+  /** Whether {@linkcode silence} was called. */
+  get isSilent(): boolean {
+    return this.#isSilent;
+  }
+
+  /** Sets the largest frame that the peer accepts, in bytes. */
+  setMaxFrameSize(size: number): void {
+    this.#sender.maxFrameSize = size;
+  }
+
+  /** Sends a method, with content if given. */
+  send<Name extends MethodName>(
+    { channel, name }: { readonly channel: number; readonly name: Name },
+    values: MethodArguments<Name>,
+    content?: OutgoingContent,
+  ): void {
+    const named: MethodOf<Name> = { name, arguments: values };
+    // One of some names is one of all names, which the compiler does not follow.
+    const method = named as Method;
+    if (!this.tap.before({ channel, direction: "sent", method })) return;
+    this.#sender.method(channel, name, values);
+    if (content !== undefined) this.#sender.content(channel, content);
+    this.tap.after({ channel, direction: "sent", method });
+  }
+
+  /** Sends a heartbeat. */
+  heartbeat(): void {
+    this.#sender.heartbeat();
+  }
+
+  /** Sends bytes at once. */
+  write(bytes: Uint8Array): void {
+    if (this.#isSilent) return;
+    this.#onSent();
+    this.#transport.write(bytes);
+  }
+
+  /** Sends what was collected, and ends the stream. */
+  end(): void {
+    this.#sender.flush();
+    this.#transport.end();
+  }
+
+  /** Sends nothing any more. */
+  silence(): void {
+    this.#isSilent = true;
+    this.#sender.discard();
+  }
+}
