@@ -87,20 +87,21 @@ export const jsonCodec: Codec = {
     try {
       const text = typeof body === "string" ? body : decodeUtf8(body);
       if (isNestedDeeper(text, MAX_DEPTH)) {
-        throw new RangeError(`it is nested deeper than ${MAX_DEPTH} levels`);
+        throw undecodable(`it is nested deeper than ${MAX_DEPTH} levels`);
       }
       return LONG_NUMBER_REGEXP.test(text)
         ? exactJson.parse(text, readExactInteger)
         : JSON.parse(text);
     } catch (error) {
-      throw new RpcError(
-        "undecodable",
-        `Cannot decode a body as JSON: ${error instanceof Error ? error.message : error}`,
-        { cause: error },
-      );
+      if (error instanceof RpcError) throw error;
+      throw undecodable(error instanceof Error ? error.message : String(error), error);
     }
   },
 };
+
+function undecodable(reason: string, cause?: unknown): RpcError {
+  return new RpcError("undecodable", `Cannot decode a body as JSON: ${reason}`, { cause });
+}
 
 /** Bytes as they are. */
 export const bytesCodec: Codec = {
