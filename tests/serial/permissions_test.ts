@@ -1,0 +1,196 @@
+import { assert, assertEquals, assertNotEquals } from "../../deps/std_assert.ts";
+import { type CallContext, RpcClient, RpcError, RpcServer } from "../../mod.ts";
+import { PrivateNode } from "../../tools/private_node.ts";
+import { AmqpPeer } from "../helpers/amqp_peer.ts";
+import { deleteQueue } from "../helpers/broker.ts";
+import { eventually } from "../helpers/eventually.ts";
+
+const QUEUE = "math";
+const TIMEOUT_MS = 2_000;
+const RIGHTS = ["configure", "write", "read"] as const;
+
+type Right = (typeof RIGHTS)[number];
+type Grants = Readonly<Record<Right, string>>;
+/** The grants of the server's user and of the client's user. */
+type Users = Readonly<Record<"math-server" | "math-client", Grants>>;
+
+/** What there is to have a right to, as the names that are asked for. */
+const RESOURCES: Readonly<Record<string, string>> = {
+  math: "math",
+  "math.dead": "math\\.dead",
+  "amq.gen-x": "amq\\.gen",
+  "amq.default": "amq\\.default",
+  "rpc.returns": "rpc\\.returns",
+  "rpc.control": "rpc\\.control",
+};
+
+/** The commands of docs/permissions.md: with the shared exchanges, and without them. */
+async function documented(): Promise<Users[]> {
+  const text = await Deno.readTextFile(new URL("../../docs/permissions.md", import.meta.url));
+  const command = /set_permissions (math-server|math-client)((?:[\s\\]*'[^']*'){3})/g;
+  const users = Array.from(text.matchAll(command), ([, user = "", patterns = ""]) => {
+    const [configure = "", write = "", read = ""] = Array.from(
+      patterns.matchAll(/'([^']*)'/g),
+      ([, pattern = ""]) => pattern,
+    );
+    return [user, { configure, write, read }] as const;
+  });
+  assertEquals(users.map(([user]) => user), [
+    "math-server",
+    "math-client",
+    "math-server",
+    "math-client",
+  ]);
+  const toUsers = (pair: typeof users) => Object.fromEntries(pair) as Users;
+  return [toUsers(users.slice(0, 2)), toUsers(users.slice(2))];
+}
+
+async function grant(node: PrivateNode, users: Partial<Users>): Promise<void> {
+  for (const [user, { configure, write, read }] of Object.entries(users)) {
+    await node.ctl("set_permissions", user, configure, write, read);
+  }
+}
+
+async function startNode(): Promise<PrivateNode> {
+  const node = await PrivateNode.start();
+  for (const user of ["math-server", "math-client"]) await node.ctl("add_user", user, "secret");
+  return node;
+}
+
+function urlOf(node: PrivateNode, user: string): string {
+  return node.url.replace("guest:guest", `${user}:secret`);
+}
+
+const handlers = {
+  echo: (value: unknown) => value,
+  *count(to: number) {
+    for (let n = 0; n < to; n++) yield n;
+  },
+  hang: (_: unknown, { signal }: CallContext) =>
+    new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
+};
+
+async function outcomeOf(outcome: Promise<unknown>): Promise<unknown> {
+  try {
+    return await outcome;
+  } catch (error) {
+    return error instanceof RpcError ? error.code : String(error);
+  }
+}
+
+/** Does all that clients and servers do, and notes what came of it. */
+async function probe(node: PrivateNode, returns = true): Promise<Record<string, unknown>> {
+  await using stack = new AsyncDisposableStack();
+  const events = new Set<string>();
+  const onEvent = ({ type }: { type: string }) => void events.add(type);
+  const opening = RpcServer.listen(urlOf(node, "math-server"), {
+    queue: QUEUE,
+    handlers,
+    returns,
+    prefetch: 1,
+    onEvent,
+  });
+  const server = await outcomeOf(opening);
+  if (!(server instanceof RpcServer)) return { listen: server };
+  stack.defer(() => server.close({ graceMs: 0 }));
+  const options = { queue: QUEUE, timeoutMs: TIMEOUT_MS, onEvent };
+  const client = await outcomeOf(RpcClient.connect(urlOf(node, "math-client"), options));
+  if (!(client instanceof RpcClient)) return { connect: client };
+  stack.defer(() => client.close({ graceMs: 0 }));
+  const call = await outcomeOf(client.call("echo", 1));
+  // Without replies, all that follows would only take its time.
+  if (call !== 1) return { call };
+  const stream = await outcomeOf(Array.fromAsync(client.stream("count", 200, { credits: 4 })));
+  const controller = new AbortController();
+  const hanging = outcomeOf(client.call("hang", 1, { signal: controller.signal }));
+  await eventually(() => assertEquals(server.stats().active, 1));
+  const immediate = await outcomeOf(client.call("echo", 1, { immediate: true }));
+  controller.abort();
+  await hanging;
+  const isCancelled = () => eventually(() => assertEquals(server.stats().cancelled, 1), TIMEOUT_MS);
+  const cancelled = await isCancelled().then(() => true, () => false);
+  await using peer = await AmqpPeer.open(node.url);
+  await peer.send(QUEUE, "1", { replyTo: "elsewhere", type: "echo" });
+  await eventually(() => assert(events.has("parked") || events.has("not-parked") || !cancelled));
+  events.delete("served");
+  return {
+    stream: Array.isArray(stream) ? stream.length : stream,
+    immediate,
+    cancelled,
+    events: [...events].toSorted(),
+  };
+}
+
+const ALL_WORKS = {
+  stream: 200,
+  immediate: "no-capacity",
+  cancelled: true,
+  events: ["connected", "parked"],
+};
+
+function allows(pattern: string, resource: string): boolean {
+  return new RegExp(pattern).test(resource);
+}
+
+/** The same pattern, but for one resource. */
+function without(pattern: string, resource: string): string {
+  return pattern.replace("^", `^(?!${RESOURCES[resource]}$|${RESOURCES[resource]}-)`);
+}
+
+Deno.test("The documented permissions suffice, and each is needed", async () => {
+  await using node = await startNode();
+  const [users] = await documented();
+  assert(users !== undefined);
+  await grant(node, users);
+  assertEquals(await probe(node), ALL_WORKS);
+  let dropped = 0;
+  for (const user of ["math-server", "math-client"] as const) {
+    for (const right of RIGHTS) {
+      for (const resource of Object.keys(RESOURCES)) {
+        const pattern = users[user][right];
+        if (!allows(pattern, resource)) continue;
+        const fewer = { ...users[user], [right]: without(pattern, resource) };
+        // What is there already needs fewer rights than what is to be made.
+        await deleteQueue(QUEUE, node.url);
+        await grant(node, { [user]: fewer });
+        const what = `${user} may not ${right} ${resource}`;
+        assertNotEquals(await probe(node), ALL_WORKS, what);
+        dropped++;
+      }
+    }
+    await grant(node, { [user]: users[user] });
+  }
+  assert(dropped >= 15, `only ${dropped} rights were dropped`);
+});
+
+Deno.test("The documented permissions without exchanges suffice for calls", async () => {
+  await using node = await startNode();
+  const [, users] = await documented();
+  assert(users !== undefined);
+  await grant(node, users);
+  assertEquals(await probe(node, false), {
+    stream: 200,
+    immediate: "timeout",
+    cancelled: false,
+    events: ["connected", "returns-unavailable"],
+  });
+});
+
+Deno.test("A durable reply queue takes the documented right to its name", async () => {
+  await using node = await startNode();
+  const [users] = await documented();
+  assert(users !== undefined);
+  const text = await Deno.readTextFile(new URL("../../docs/permissions.md", import.meta.url));
+  const [, pattern = ""] = /^`(rpc\\.replies\\.billing)`/m.exec(text) ?? [];
+  assertNotEquals(pattern, "");
+  const replyQueue = { name: "billing", durable: true } as const;
+  const connect = () => RpcClient.connect(urlOf(node, "math-client"), { queue: QUEUE, replyQueue });
+  await grant(node, users);
+  assertEquals(await outcomeOf(connect()), "access-refused");
+  const entries = RIGHTS.map((right) => [right, `${users["math-client"][right]}|^${pattern}$`]);
+  await grant(node, { ...users, "math-client": Object.fromEntries(entries) });
+  const url = urlOf(node, "math-server");
+  await using _server = await RpcServer.listen(url, { queue: QUEUE, handlers });
+  await using client = await connect();
+  assertEquals(await client.call("echo", 1), 1);
+});
