@@ -112,7 +112,7 @@ Deno.test("WorkerPool loses no task while it replaces workers", async () => {
 Deno.test("WorkerPool refuses tasks when too many threads cannot be stopped", async () => {
   const observer = new PoolObserver();
   await using pool = await openPool("matrix_worker.ts", {
-    timeLimitMs: 50,
+    limits: { loop: { timeLimitMs: 50 } },
     abortGraceMs: 20,
     maxZombies: 1,
     onEvent: observer.observe,
