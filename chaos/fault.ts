@@ -10,7 +10,7 @@ export interface Fault {
   readonly id: string;
   /** What is done, in a few words. */
   readonly title: string;
-  /** Its share of ten minutes, in seconds. */
+  /** Its time in a run of ten minutes, beside the other rows; in other runs its share. */
   readonly seconds: number;
   /** Whether it takes too long for a short run, which leaves it out unless it is asked for. */
   readonly isLong?: boolean;

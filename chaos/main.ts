@@ -13,11 +13,12 @@ import type { Fault } from "./fault.ts";
 import { FAULTS } from "./faults/mod.ts";
 import { headLines, type Report, rowLines } from "./report.ts";
 import { type Row, runFault } from "./run_fault.ts";
+import { SharedNode } from "./shared_node.ts";
 
 const EXIT_USAGE = 2;
 const EXIT_INTERRUPTED = 130;
-/** The time that the shares of the faults refer to. */
-const FULL_SECONDS = 600;
+/** What each row needs on top of its budget, to start a broker and to drain its queue. */
+const OVERHEAD_MS = 10_000;
 
 if (import.meta.main) Deno.exit(await main());
 
@@ -70,12 +71,22 @@ async function* runAll(options: ChaosOptions, signal: AbortSignal): AsyncGenerat
   const faults = FAULTS.filter(({ id, isLong = false }) => {
     return only?.includes(id) ?? !(isShort && isLong);
   });
-  const share = minutes * 60 / FULL_SECONDS;
+  const shares = faults.reduce((sum, fault) => sum + fault.seconds, 0);
+  const shareMs = Math.max(0, minutes * 60_000 - faults.length * OVERHEAD_MS) / shares;
   console.log(`Seed ${seed}, ${isShort ? "short" : `${minutes} minutes in all`}\n`);
   for (const line of headLines()) console.log(line);
+  await using node = new SharedNode();
   for (const fault of faults) {
-    const budgetMs = isShort ? 0 : fault.seconds * share * 1_000;
-    const row = await runFault(fault, { seed: seed ^ hash(fault), budgetMs, isShort, signal });
+    const budgetMs = isShort ? 0 : fault.seconds * shareMs;
+    const row = await runFault(fault, {
+      seed: seed ^ hash(fault),
+      budgetMs,
+      isShort,
+      signal,
+      node,
+    });
+    // Nobody knows what state it is in.
+    if (!row.passed) await node[Symbol.asyncDispose]();
     for (const line of rowLines(row)) console.log(line);
     yield row;
   }

@@ -11,6 +11,7 @@ import { Load, type LoadClient, type LoadOptions } from "./load.ts";
 import { outagesAfter } from "./outages.ts";
 import { type Ctl, queueDepth } from "./queue_depth.ts";
 import { Server, type ServerOptions } from "./server.ts";
+import type { SharedNode } from "./shared_node.ts";
 import { pause, until } from "./waiting.ts";
 import { outputOf, workInput } from "./work.ts";
 
@@ -23,6 +24,12 @@ export interface SceneOptions {
   readonly isShort: boolean;
   /** Ends the row. */
   readonly signal: AbortSignal;
+  /**
+   * The broker of rows that leave it as it was.
+   *
+   * @default {one of the row's own}
+   */
+  readonly node?: SharedNode;
 }
 
 /** Options of {@linkcode Scene.startServer}; the others have defaults. */
@@ -51,14 +58,16 @@ export class Scene implements AsyncDisposable {
   readonly faults: number[] = [];
   readonly #folder: string;
   readonly #salt: number;
+  readonly #sharedNode: SharedNode | undefined;
   readonly #stack = new AsyncDisposableStack();
   readonly #servers: Server[] = [];
   #load: Load | undefined;
   #started = 0;
   #republished = 0;
 
-  private constructor(folder: string, { seed, budgetMs, isShort, signal }: SceneOptions) {
+  private constructor(folder: string, { seed, budgetMs, isShort, signal, node }: SceneOptions) {
     this.#folder = folder;
+    this.#sharedNode = node;
     this.random = new Random(seed);
     this.#salt = this.random.below(2 ** 32);
     this.budget = new Budget({ ms: budgetMs, isShort });
@@ -78,6 +87,11 @@ export class Scene implements AsyncDisposable {
   /** Owns something until the end of the row. */
   use<Resource extends AsyncDisposable>(resource: Resource): Resource {
     return this.#stack.use(resource);
+  }
+
+  /** A broker that this row leaves as it was, but for its queue. */
+  async node(): Promise<PrivateNode> {
+    return await this.#sharedNode?.get() ?? await this.startNode();
   }
 
   /** Starts a broker of this row's own. */

@@ -41,8 +41,9 @@ const REFUSALS: readonly Refusal[] = [
     rounds: { full: 20, short: 1 },
     limitMs: 3_000,
     // What waits in a queue goes with it, and there is nobody to tell: such calls end by their time.
+    // What comes while it goes is returned or refused.
     load: { timeoutMs: 3_000, lanes: 8 },
-    mayReject: ["timeout", "unroutable"],
+    mayReject: ["timeout", "unroutable", "overloaded"],
     inject: ({ node, scene }) => node.ctl("delete_queue", scene.queue),
   },
   {
@@ -80,7 +81,8 @@ export const brokerRefusals: readonly Fault[] = REFUSALS.map((refusal) => ({
 async function run(scene: Scene, refusal: Refusal): Promise<RowFigures> {
   const { budget, random } = scene;
   const { rounds, limitMs, load, mayReject = [], prepare, inject } = refusal;
-  const node = await scene.startNode();
+  // Who changes the broker must not leave it to others.
+  const node = prepare === undefined ? await scene.node() : await scene.startNode();
   await prepare?.(node);
   const proxy = scene.use(FaultProxy.start(node.url));
   const server = { urls: [proxy.url] };

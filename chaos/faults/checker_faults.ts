@@ -54,7 +54,7 @@ interface Bad {
 /** R1 in small, with something bad in it. */
 async function run(scene: Scene, bad: Bad): Promise<RowFigures> {
   const { program, spoil, timeoutMs = 60_000, quietMs = 2_000 } = bad;
-  const node = await scene.startNode();
+  const node = await scene.node();
   const server = { urls: [node.url], prefetch: 16, program };
   await Promise.all([scene.startServer(server), scene.startServer(server)]);
   const client = await scene.connect(node.url);

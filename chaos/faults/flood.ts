@@ -25,13 +25,14 @@ export const floods: readonly Fault[] = [
 /** Nobody consumes meanwhile, so the queue itself tells whether each one is there. */
 async function notify(scene: Scene): Promise<RowFigures> {
   const { budget, queue } = scene;
-  const node = await scene.startNode();
+  const node = await scene.node();
   await (await scene.startServer({ urls: [node.url] })).process.terminate();
   const count = budget.count({ full: FULL, short: 20_000 }, FULL_MS / 4);
   const settings = { url: node.url, queue, mode: "notify", count, lanes: LANES } as const;
   const client = scene.use(await ClientProcess.start(settings));
   const tally = await client.tally(600_000);
   const depth = await queueDepth(node, queue);
+  await node.ctl("delete_queue", queue);
   return {
     injected: tally.begun,
     limits: [
@@ -49,7 +50,7 @@ async function notify(scene: Scene): Promise<RowFigures> {
 
 async function call(scene: Scene): Promise<RowFigures> {
   const { budget, queue } = scene;
-  const node = await scene.startNode();
+  const node = await scene.node();
   const server = { urls: [node.url], prefetch: 256 };
   const servers = await Promise.all([scene.startServer(server), scene.startServer(server)]);
   const count = budget.count({ full: FULL, short: 10_000 }, FULL_MS);

@@ -59,7 +59,7 @@ function slow(
 
 async function run(scene: Scene, kind: NetworkFault): Promise<RowFigures> {
   const { budget, random } = scene;
-  const node = await scene.startNode();
+  const node = await scene.node();
   const [near, far] = [0, 1].map(() => scene.use(FaultProxy.start(node.url)));
   if (near === undefined || far === undefined) throw new Error("Cannot run without proxies");
   const server = { urls: [far.url], heartbeatMs: HEARTBEAT_MS };

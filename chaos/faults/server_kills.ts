@@ -18,7 +18,7 @@ export const serverKills: Fault = {
 
 async function run(scene: Scene): Promise<RowFigures> {
   const { budget } = scene;
-  const node = await scene.startNode();
+  const node = await scene.node();
   const server = { urls: [node.url], prefetch: PREFETCH, workers: 1 };
   await Promise.all([scene.startServer(server), scene.startServer(server)]);
   const clients = await Promise.all([scene.connect(node.url), scene.connect(node.url)]);

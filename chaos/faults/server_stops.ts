@@ -17,7 +17,7 @@ export const serverStops: Fault = {
 
 async function run(scene: Scene): Promise<RowFigures> {
   const { budget, random } = scene;
-  const node = await scene.startNode();
+  const node = await scene.node();
   const server = { urls: [node.url], workers: 1, graceMs: GRACE_MS };
   await Promise.all([scene.startServer(server), scene.startServer(server)]);
   const client = await scene.connect(node.url);

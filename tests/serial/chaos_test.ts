@@ -3,11 +3,19 @@
 import { FAULTS } from "../../chaos/faults/mod.ts";
 import { rowLines } from "../../chaos/report.ts";
 import { runFault } from "../../chaos/run_fault.ts";
+import { SharedNode } from "../../chaos/shared_node.ts";
 import { assert } from "../../deps/std_assert.ts";
 import { findRabbitmq } from "../../tools/rabbitmq_install.ts";
 
 const missing = findRabbitmq();
 const ignore = typeof missing === "string" && Deno.env.get("WARREN_REQUIRE_RABBITMQ") !== "1";
+
+const node = new SharedNode();
+
+Deno.test.beforeAll(async () => {
+  if (!ignore) await node.get();
+});
+Deno.test.afterAll(() => node[Symbol.asyncDispose]());
 
 for (const fault of FAULTS.filter(({ isLong = false }) => !isLong)) {
   const name = `${fault.id}: ${fault.title}`;
@@ -17,7 +25,7 @@ for (const fault of FAULTS.filter(({ isLong = false }) => !isLong)) {
     async fn() {
       const { signal } = new AbortController();
       const seed = Number(Deno.env.get("CHAOS_SEED") ?? Math.floor(Math.random() * 2 ** 32));
-      const row = await runFault(fault, { seed, budgetMs: 0, isShort: true, signal });
+      const row = await runFault(fault, { seed, budgetMs: 0, isShort: true, signal, node });
       assert(row.passed, [`Seed ${seed}`, ...rowLines(row)].join("\n"));
     },
   });
