@@ -69,12 +69,12 @@ Deno.test("No error of connecting shows a password, whatever is wrong", async ()
     const onEvent = (event: RpcClientEvent | RpcServerEvent) => void events.push(event);
     const handlers = { echo: () => 1 };
     for (
-      const opening of [
-        RpcClient.connect(url, { ...options, onEvent }),
-        RpcServer.listen(url, { ...options, handlers, onEvent }),
+      const open of [
+        () => RpcClient.connect(url, { ...options, onEvent }),
+        () => RpcServer.listen(url, { ...options, handlers, onEvent }),
       ]
     ) {
-      const error: unknown = await opening.then(() => undefined, (error) => error);
+      const error: unknown = await open().then(() => undefined, (error) => error);
       assert(error instanceof Error, what);
       assertSecret(what, error);
       assertSecret(what, new AggregateError([error], "all", { cause: error }));
