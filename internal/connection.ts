@@ -70,7 +70,7 @@ export class Connection<S extends Session> {
   /**
    * Connects and sets the first session up.
    *
-   * @throws {RpcError} `unreachable`, `access-refused` or `misconfigured`, from the last node tried.
+   * @throws {RpcError} `unreachable`, `access-refused` or `misconfigured`: see {@linkcode oneOf}.
    */
   static async open<S extends Session>(options: ConnectionOptions<S>): Promise<Connection<S>> {
     const { signal } = options;
@@ -167,17 +167,17 @@ export class Connection<S extends Session> {
   async #connect(): Promise<void> {
     const { addresses } = this.#options;
     const first = this.#nextAddress;
-    let failure: unknown;
+    const failures: unknown[] = [];
     for (const address of [...addresses.slice(first), ...addresses.slice(0, first)]) {
       this.#nextAddress = (addresses.indexOf(address) + 1) % addresses.length;
       try {
         return await this.#connectTo(address);
       } catch (error) {
         if (this.#isOver()) throw error;
-        failure = error;
+        failures.push(error);
       }
     }
-    throw failure;
+    throw oneOf(failures);
   }
 
   async #connectTo(address: BrokerAddress): Promise<void> {
@@ -218,6 +218,12 @@ export class Connection<S extends Session> {
   #isOver(): boolean {
     return this.#isRetired || this.#isClosed();
   }
+}
+
+/** The failure of one node that stands for those of all: a passing one, as trying again may help. */
+function oneOf(failures: readonly unknown[]): unknown {
+  const passing = failures.find((error) => error instanceof RpcError && error.retryable);
+  return passing ?? failures.at(-1);
 }
 
 /**

@@ -1,4 +1,4 @@
-import { RpcClient, RpcError, RpcServer, RpcTimeoutError } from "../../mod.ts";
+import { RpcClient, type RpcClientEvent, RpcError, RpcServer, RpcTimeoutError } from "../../mod.ts";
 import {
   assert,
   assertEquals,
@@ -113,6 +113,28 @@ Deno.test("RpcClient heals although the broker opens no channel for a while", as
   await eventually(() => assertGreater(countOf(pair.clientEvents, "reconnecting"), 1));
   proxy.restore();
   assertEquals(await pair.client.call("echo", 1), 1);
+});
+
+Deno.test("RpcClient does not give up while one node of several may come back", async () => {
+  await using pair = await startPair(echo);
+  await using spare = TcpProxy.start();
+  const first = TcpProxy.start();
+  const { hostname, port } = new URL(first.url);
+  const events: RpcClientEvent[] = [];
+  await using client = await RpcClient.connect([first.url, spare.url], {
+    queue: pair.queue,
+    onEvent: (event) => events.push(event),
+  });
+  spare.block();
+  await first[Symbol.asyncDispose]();
+  await using _stranger = Deno.serve(
+    { hostname, port: Number(port), onListen() {} },
+    () => new Response(),
+  );
+  await eventually(() => assertGreater(countOf(events, "reconnecting"), 2));
+  spare.restore();
+  assertEquals(await client.call("echo", 1), 1);
+  assertEquals(countOf(events, "gave-up"), 0);
 });
 
 Deno.test("RpcClient publishes all calls of a full window again", async () => {
