@@ -70,7 +70,10 @@ export type RpcServerEvent =
     /** Why it is not kept, most likely for lack of permission. */
     readonly error: unknown;
   }
-  /** A request was not settled before the server closed: the broker gives it to another one. */
+  /**
+   * A request was not settled, as the server was closed before or could not keep it for the time
+   * being: the broker delivers it again.
+   */
   | { readonly type: "unserved"; readonly error: unknown }
   /**
    * Requests that the queue drops do not come back to their callers, and cancellations may not

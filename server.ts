@@ -244,11 +244,11 @@ export class RpcServer implements AsyncDisposable {
     const { request } = active;
     if (this.#abandoned !== undefined) throw this.#abandoned;
     if (isExpired(request)) return "expired";
-    if (active.unwanted !== undefined) return toOutcome(active.unwanted);
+    if (active.unwantedAs !== undefined) return active.unwantedAs;
     const reply = this.#admission.check(request, delivery) ?? await this.#run(active, delivery);
     // Another server runs the request anew; an error of a handler that was aborted is no answer.
     if (this.#abandoned !== undefined) throw this.#abandoned;
-    if (active.unwanted !== undefined) return toOutcome(active.unwanted);
+    if (active.unwantedAs !== undefined) return active.unwantedAs;
     if (reply === "crashed") return reply;
     if (reply instanceof GivenUp) return await this.#giveUp(active, delivery, reply);
     return await this.#reply(active, reply);
@@ -257,7 +257,7 @@ export class RpcServer implements AsyncDisposable {
   async #reply(active: ActiveRequest, reply: FinalReply): Promise<Outcome> {
     const { replyTo } = active.request;
     if (replyTo === undefined) return reply.type === "error" ? "error" : "notified";
-    const isStillWanted = () => isWanted(active);
+    const isStillWanted = () => active.isWanted;
     const outcome = await publishFinalReply(this.#replies, active.request, reply, isStillWanted);
     if (outcome === "gone") this.#active.markGone(replyTo);
     return outcome === "gone" || outcome === "refused" ? "orphaned" : outcome;
@@ -282,6 +282,10 @@ export class RpcServer implements AsyncDisposable {
     } catch (error) {
       // The request is still in its queue if the server was closed meanwhile.
       if (error instanceof RpcError && error.code === "closed") throw error;
+      if (error instanceof RpcError && error.retryable) {
+        delivery.requeue();
+        throw error;
+      }
       this.#emit({ type: "not-parked", procedure, code, error });
     }
   }
@@ -306,7 +310,7 @@ export class RpcServer implements AsyncDisposable {
       publisher: this.#replies,
       creditTo: this.#consumer?.session?.controlQueue,
       grant: () => active.onCredit(1),
-      isWanted: () => isWanted(active),
+      isWanted: () => active.isWanted,
       onGone: () => this.#active.markGone(replyTo),
     });
   }
@@ -315,12 +319,4 @@ export class RpcServer implements AsyncDisposable {
     this.#counts.add(outcome);
     this.#emit({ type: "served", procedure: procedure ?? this.#defaultProcedure, outcome });
   }
-}
-
-function isWanted({ request, unwanted }: ActiveRequest): boolean {
-  return unwanted === undefined && !isExpired(request);
-}
-
-function toOutcome({ code }: RpcError): "orphaned" | "cancelled" {
-  return code === "orphaned" ? "orphaned" : "cancelled";
 }

@@ -4,6 +4,7 @@ import { RpcError } from "../errors.ts";
 import { atMost } from "./at_most.ts";
 import { type ControlMessage, type IncomingRequest, SERVER_NAMED_PREFIX } from "./envelope.ts";
 import { RecentMap } from "./recent_map.ts";
+import { isExpired } from "./request_context.ts";
 
 /** One request in hand. */
 export class ActiveRequest {
@@ -20,9 +21,15 @@ export class ActiveRequest {
     this.request = request;
   }
 
-  /** Why nobody wants the output any more, if that is so. */
-  get unwanted(): RpcError | undefined {
-    return this.#unwanted;
+  /** How a request ends that nobody wants any more. */
+  get unwantedAs(): "orphaned" | "cancelled" | undefined {
+    if (this.#unwanted === undefined) return undefined;
+    return this.#unwanted.code === "orphaned" ? "orphaned" : "cancelled";
+  }
+
+  /** Whether somebody waits for the output. */
+  get isWanted(): boolean {
+    return this.#unwanted === undefined && !isExpired(this.request);
   }
 
   /** Notes that nobody wants the output any more. */

@@ -158,7 +158,7 @@ export class Connection<S extends Session> {
   #giveUp(error: RpcError): void {
     if (this.#isClosed()) return;
     this.#state = { name: "closed" };
-    this.#opening?.reject(error);
+    this.#opening?.reject(closedError(error));
     this.#options.onGiveUp(error);
     this.#options.onEvent({ type: "gave-up", error });
   }
@@ -249,8 +249,10 @@ function refusedError(cause: Error): RpcError {
   );
 }
 
-function closedError(): RpcError {
-  return new RpcError("closed", "Cannot use the connection to the broker as it is closed");
+function closedError(cause?: Error): RpcError {
+  return new RpcError("closed", "Cannot use the connection to the broker as it is closed", {
+    cause,
+  });
 }
 
 async function openAmqp<S extends Session>(

@@ -52,7 +52,8 @@ export class Parking {
    *
    * @returns Its id, once the broker has it.
    * @throws {RpcError} `closed`, if the server closed before; the request is still in its queue.
-   * @throws Why the request cannot be kept.
+   * @throws {RpcError} With `retryable`, if the queue cannot be had at the moment.
+   * @throws Why the request can never be kept.
    */
   async park(delivery: Delivery, reason: GivenUp): Promise<string> {
     checkName("keep the request", "parking queue", parkingQueueOf(this.#options.queue));
@@ -81,12 +82,12 @@ export class Parking {
         case "published":
           return;
         case "refused":
-          throw new RpcError("max-length", `${this.#subject()} the broker refuses it`);
+          throw this.#passing("max-length", "the broker refuses it");
         case "gone":
           await this.#declare();
       }
     }
-    throw new RpcError("disconnected", `${this.#subject()} the queue cannot be declared`);
+    throw this.#passing("disconnected", "the queue cannot be declared");
   }
 
   async #declare(): Promise<void> {
@@ -107,6 +108,10 @@ export class Parking {
       // The connection is being replaced.
       await sleep(RETRY_PAUSE_MS);
     }
+  }
+
+  #passing(code: "max-length" | "disconnected", reason: string): RpcError {
+    return new RpcError(code, `${this.#subject()} ${reason}`, { retryable: true });
   }
 
   #refused(cause: unknown): RpcError {

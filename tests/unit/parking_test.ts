@@ -6,6 +6,7 @@ import { GivenUp } from "../../internal/given_up.ts";
 import { Parking, type ParkingOptions } from "../../internal/parking.ts";
 import type { PublishOutcome } from "../../internal/publisher.ts";
 import { ReplyPublisher } from "../../internal/reply_publisher.ts";
+import { FakeTime } from "../helpers/fake_time.ts";
 
 const reason = new GivenUp(new RpcError("worker-crashed", "died"), { deliveries: 1 });
 
@@ -105,6 +106,15 @@ Deno.test("Parking.park() leaves headers out that AMQP cannot carry", async () =
   const { parking, published } = parkingWith([new TypeError("too large")]);
   await parking.park(delivery({ big: 1 }), reason);
   assertEquals(published.map(({ properties }) => properties.headers?.big), [1, undefined]);
+});
+
+Deno.test("Parking.park() says that a queue which refuses for long may take it later", async () => {
+  using time = new FakeTime();
+  const { parking } = parkingWith(Array(1_000).fill("refused"));
+  const refused = assertRejects(() => parking.park(delivery(), reason), RpcError);
+  await time.advance(11_000);
+  const { code, retryable } = await refused;
+  assertEquals([code, retryable], ["max-length", true]);
 });
 
 Deno.test("Parking.park() leaves a request in its queue if the server closes", async () => {

@@ -14,7 +14,7 @@ import {
   withResilience,
 } from "../../../resilience.ts";
 import { type Answer, codeOf, failure, FakeCaller, remoteFailure, typesOf } from "./fake_caller.ts";
-import { FakeTime } from "./fake_time.ts";
+import { FakeTime } from "../../helpers/fake_time.ts";
 
 const ok: Answer = { output: 7 };
 

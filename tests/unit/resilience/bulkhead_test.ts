@@ -13,7 +13,7 @@ import {
   withResilience,
 } from "../../../resilience.ts";
 import { codeOf, CountingSignal, failure, FakeCaller, typesOf } from "./fake_caller.ts";
-import { FakeTime } from "./fake_time.ts";
+import { FakeTime } from "../../helpers/fake_time.ts";
 
 interface Limited {
   readonly caller: FakeCaller;

@@ -25,7 +25,7 @@ import {
   remoteFailure,
   typesOf,
 } from "./fake_caller.ts";
-import { FakeTime } from "./fake_time.ts";
+import { FakeTime } from "../../helpers/fake_time.ts";
 
 const ok: Answer = { output: 7 };
 

@@ -1,3 +1,5 @@
+/** A clock that only tests move. @module */
+
 interface Timer {
   readonly dueAt: number;
   readonly callback: () => void;
