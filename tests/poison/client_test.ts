@@ -3,15 +3,15 @@ import { type ReplyQueue, RpcClient, RpcError } from "../../mod.ts";
 import { AmqpPeer, nextOf } from "../helpers/amqp_peer.ts";
 import { brokerUrl, deleteQueue, randomQueue } from "../helpers/broker.ts";
 import { eventually, within } from "../helpers/eventually.ts";
-import { POISON_MAX_BODY_BYTES, poisonCorpus } from "../helpers/poison.ts";
-import { RawPublisher } from "../helpers/raw_publisher.ts";
+import { POISON_MAX_BODY_BYTES, poisonCorpus } from "../../tools/poison.ts";
+import { RawPublisher } from "../../tools/raw_publisher.ts";
 
 const LIMIT_MS = 20_000;
 
 /** Opens a client whose server is played by hand, and two ways to reply to it. */
 async function startByHand(stack: AsyncDisposableStack, replyQueue: ReplyQueue) {
   const peer = stack.use(await AmqpPeer.open());
-  const publisher = stack.use(await RawPublisher.open());
+  const publisher = stack.use(await RawPublisher.open(brokerUrl()));
   const queue = await peer.declareQueue();
   const requests = await peer.messages(queue);
   const events: string[] = [];

@@ -1,9 +1,10 @@
 import { assertEquals, assertGreater } from "../../deps/std_assert.ts";
 import { AmqpPeer } from "../helpers/amqp_peer.ts";
+import { brokerUrl } from "../helpers/broker.ts";
 import { eventually, within } from "../helpers/eventually.ts";
 import { startPair } from "../helpers/pair.ts";
-import { type Poison, POISON_MAX_BODY_BYTES, poisonCorpus } from "../helpers/poison.ts";
-import { RawPublisher } from "../helpers/raw_publisher.ts";
+import { type Poison, POISON_MAX_BODY_BYTES, poisonCorpus } from "../../tools/poison.ts";
+import { RawPublisher } from "../../tools/raw_publisher.ts";
 
 const LIMIT_MS = 60_000;
 
@@ -34,7 +35,7 @@ for (const durability of ["replicated", "durable"] as const) {
     const client = { timeoutMs: 20_000 };
     await using pair = await startPair(ledger.handlers, { server, client });
     await using peer = await AmqpPeer.open();
-    using publisher = await RawPublisher.open();
+    using publisher = await RawPublisher.open(brokerUrl());
     const bait = { replyTo: peer.replyQueue, correlationId: "poison" };
     const corpus = poisonCorpus(bait, { maxNesting: MAX_NESTING[durability] });
     let taken = 0;

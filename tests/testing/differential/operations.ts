@@ -3,7 +3,7 @@
 import { encodeArray } from "../../../testing/wire/field_table.ts";
 import { type FieldValue, longString } from "../../../testing/wire/field_value.ts";
 import type { MethodName } from "../../../testing/wire/methods.ts";
-import type { Sparse } from "../helpers/raw_client.ts";
+import type { Sparse } from "../../../tools/raw_client.ts";
 import type { Random } from "../../../tools/random.ts";
 
 /** A channel of one of the connections. */

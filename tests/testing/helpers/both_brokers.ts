@@ -3,7 +3,12 @@
 import { TestBroker } from "../../../testing/mod.ts";
 import { textOf } from "../../../testing/wire/field_value.ts";
 import { PROTOCOL_HEADER } from "../../../testing/wire/frame.ts";
-import { RawClient, type RawClientOptions, type Received, type Sparse } from "./raw_client.ts";
+import {
+  RawClient,
+  type RawClientOptions,
+  type Received,
+  type Sparse,
+} from "../../../tools/raw_client.ts";
 
 /** The RabbitMQ to compare with, if there is one; `AMQP_URL` may name the embedded broker. */
 export const RABBITMQ_URL: string | undefined = await findRabbitmq(Deno.env.get("AMQP_URL"));

@@ -1,12 +1,11 @@
 /** A publisher that sends whatever bytes it is told, and outlives what the broker thinks of them. @module */
 
-import { ByteWriter, encodeText } from "../../testing/wire/byte_writer.ts";
-import { encodeTable } from "../../testing/wire/field_table.ts";
-import type { FieldTable } from "../../testing/wire/field_value.ts";
-import { FrameType, writeFrame, writeFrameWith } from "../../testing/wire/frame.ts";
-import { encodeMethod } from "../../testing/wire/method_codec.ts";
-import { RawClient } from "../testing/helpers/raw_client.ts";
-import { brokerUrl } from "./broker.ts";
+import { ByteWriter, encodeText } from "../testing/wire/byte_writer.ts";
+import { encodeTable } from "../testing/wire/field_table.ts";
+import type { FieldTable } from "../testing/wire/field_value.ts";
+import { FrameType, writeFrame, writeFrameWith } from "../testing/wire/frame.ts";
+import { encodeMethod } from "../testing/wire/method_codec.ts";
+import { RawClient } from "./raw_client.ts";
 
 /** A message, byte by byte. */
 export interface RawMessage {
@@ -23,6 +22,8 @@ const MAX_FRAME_BODY = 100_000;
 
 /** Publishes to queues, one message at a time. */
 export class RawPublisher implements Disposable {
+  /** How often the broker has refused, by its code; 0 stands for an end without a word. */
+  readonly refusals: Map<number, number> = new Map<number, number>();
   readonly #url: string;
   #client: RawClient;
 
@@ -31,7 +32,7 @@ export class RawPublisher implements Disposable {
     this.#client = client;
   }
 
-  static async open(url: string = brokerUrl()): Promise<RawPublisher> {
+  static async open(url: string): Promise<RawPublisher> {
     return new RawPublisher(url, await openChannel(url));
   }
 
@@ -42,6 +43,8 @@ export class RawPublisher implements Disposable {
       await this.#client.next(1, "basic.ack");
       return "confirmed";
     } catch {
+      const code = closeCode(this.#client);
+      this.refusals.set(code, (this.refusals.get(code) ?? 0) + 1);
       this.#client[Symbol.dispose]();
       this.#client = await openChannel(this.#url);
       return "refused";
@@ -51,6 +54,15 @@ export class RawPublisher implements Disposable {
   [Symbol.dispose](): void {
     this.#client[Symbol.dispose]();
   }
+}
+
+function closeCode({ received }: RawClient): number {
+  for (const method of received) {
+    if (method.name === "connection.close" || method.name === "channel.close") {
+      return method.arguments.replyCode;
+    }
+  }
+  return 0;
 }
 
 async function openChannel(url: string): Promise<RawClient> {
