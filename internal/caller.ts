@@ -36,7 +36,7 @@ export interface CallerOptions extends ConnectSettings {
   /** Told why requests will not come back and cannot be cancelled. */
   readonly onNoExchanges: (error: unknown) => void;
   /** Takes a reply for a callback by name whose call was made before this client was started. */
-  readonly onEarlierReply: (callback: string, reply: IncomingReply) => void;
+  readonly onEarlierReply: (callback: string, reply: IncomingReply) => boolean;
 }
 
 /** The calls of a client, on a connection that heals. */
@@ -232,7 +232,7 @@ export class Caller {
     // Only a durable queue can hold a reply of an earlier start; elsewhere it is a stranger's.
     const isDurable = typeof this.#options.replyQueue === "object";
     const callback = isDurable ? readCallback(reply.properties) : undefined;
-    if (callback !== undefined) return this.#options.onEarlierReply(callback, reply);
+    if (callback !== undefined && this.#options.onEarlierReply(callback, reply)) return;
     this.#pendingCalls.countUnknown();
     reply.ack();
   }

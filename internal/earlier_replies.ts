@@ -19,21 +19,26 @@ export interface NamedReplyTakers {
   readonly reader: OutputReader;
 }
 
-/** Runs the callback that a reply was for when its call was made, by an earlier start. */
+/**
+ * Runs the callback that a reply was for when its call was made, by an earlier start.
+ *
+ * @returns Whether it is for one: only then it is acknowledged, after the callback has run.
+ */
 export function takeEarlierReply(
   { callbacks, named, reader }: NamedReplyTakers,
   callback: string,
   reply: IncomingReply,
-): void {
+): boolean {
   const ticket = readTicket(callback);
   const { correlationId } = reply.properties;
-  if (ticket === undefined || correlationId === undefined) return reply.ack();
+  if (ticket === undefined || correlationId === undefined) return false;
   const { name, procedure, context } = ticket;
   const phase = readDeadLetterReason(reply.properties) === undefined ? "replied" : "queued";
   const outcome = reader.read(ticketSubject(ticket, phase), reply);
   callbacks.add(correlationId, outcome, async (result) => {
     await named.run(name, result, { correlationId, procedure, context });
   }).finally(() => reply.ack());
+  return true;
 }
 
 /** Removes a reply from its durable queue once its callback has run. */

@@ -201,3 +201,13 @@ Deno.test("A client takes out replies that are nobody's", async () => {
   await client.close();
   assertEquals(await place.peer.countMessages(place.replyQueue), 0);
 });
+
+Deno.test("A reply to a callback that nobody can read is dropped and counted", async () => {
+  await using place = await startPlace();
+  await using client = await place.connect();
+  const headers = { "rpc-callback": "no ticket" };
+  await place.peer.send(place.replyQueue, "1", { correlationId: "odd", headers });
+  await eventually(() => assertEquals(client.stats().unknownReplies, 1));
+  await client.close();
+  await eventually(async () => assertEquals(await place.peer.countMessages(place.replyQueue), 0));
+});
