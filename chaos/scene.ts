@@ -110,6 +110,7 @@ export class Scene implements AsyncDisposable {
       connectTimeoutMs: 10_000,
       confirmTimeoutMs: 10_000,
       graceMs: 20_000,
+      maxBodyBytes: 16 * 2 ** 20,
       program: "warren_server.ts",
       ...options,
       name,

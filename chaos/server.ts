@@ -19,8 +19,8 @@ export class Server implements AsyncDisposable {
   /** Its file of executions. */
   readonly executions: string;
   readonly process: ChildProgram;
+  readonly #told = new Map<string, number>();
   readonly #prefetch: number;
-  #losses = 0;
   #wasKilled = false;
 
   private constructor(process: ChildProgram, { name, executions, prefetch }: ServerOptions) {
@@ -28,8 +28,9 @@ export class Server implements AsyncDisposable {
     this.executions = executions;
     this.process = process;
     this.#prefetch = prefetch;
-    process.onMessage = ({ type }) => {
-      if (type === "lost-connection") this.#losses++;
+    process.onMessage = ({ type, detail = "" }) => {
+      const key = `${type} ${detail}`.trimEnd();
+      this.#told.set(key, (this.#told.get(key) ?? 0) + 1);
     };
   }
 
@@ -58,7 +59,15 @@ export class Server implements AsyncDisposable {
 
   /** Most requests that others may run again, as it died or lost its connection with them in hand. */
   get couldRepeat(): number {
-    return this.#prefetch * (this.#losses + (this.#wasKilled ? 1 : 0));
+    // What it had in hand goes to another server.
+    const losses = this.told("lost-connection consumer") + (this.#wasKilled ? 1 : 0);
+    return this.#prefetch * losses;
+  }
+
+  /** How often it has told something: a type alone is any detail of it. */
+  told(what: string): number {
+    const isMeant = (key: string) => key === what || key.startsWith(`${what} `);
+    return [...this.#told].reduce((sum, [key, count]) => isMeant(key) ? sum + count : sum, 0);
   }
 
   /** Kills it as the kernel does when memory runs out, and waits until it is gone. */

@@ -97,6 +97,11 @@ Deno.test("What users import does not import what is for this repository", () =>
   for (const path of users) assertEquals(reaches(path, inner), [], path);
 });
 
+Deno.test("The chaos suite needs no tests", () => {
+  const chaos = modulePaths.filter((path) => path.startsWith("chaos/"));
+  for (const path of chaos) assertEquals(reaches(path, /^tests\//), [], path);
+});
+
 Deno.test("Values are exported again by mod.ts and deps/ alone, by name", () => {
   const found = findings((_text, report) => ({
     ExportAllDeclaration: (node) => report(node.exported === null ? "export *" : "namespace"),

@@ -9,6 +9,7 @@ import { floods } from "./flood.ts";
 import { leaks } from "./leaks.ts";
 import { memoryAlarm } from "./memory_alarm.ts";
 import { networkFaults } from "./network_faults.ts";
+import { poison } from "./poison.ts";
 import { serverKills } from "./server_kills.ts";
 import { serverStops } from "./server_stops.ts";
 
@@ -20,6 +21,7 @@ export const FAULTS: readonly Fault[] = [
   ...networkFaults,
   ...brokerRefusals,
   memoryAlarm,
+  poison,
   serverStops,
   ...floods,
   leaks,

@@ -21,6 +21,8 @@ export interface ServerSettings {
   readonly confirmTimeoutMs: number;
   /** Longest time between SIGTERM and the end, in milliseconds. */
   readonly graceMs: number;
+  /** Largest input or output, in bytes. */
+  readonly maxBodyBytes: number;
 }
 
 /** Writes settings as arguments. */
@@ -43,6 +45,7 @@ export function readSettings(): ServerSettings & { readonly executions: string }
     "connectTimeoutMs",
     "confirmTimeoutMs",
     "graceMs",
+    "maxBodyBytes",
   ] as const;
   const args = parseArgs(Deno.args, { string: names });
   const text = (name: typeof names[number]) => {
@@ -59,6 +62,7 @@ export function readSettings(): ServerSettings & { readonly executions: string }
     connectTimeoutMs: Number(text("connectTimeoutMs")),
     confirmTimeoutMs: Number(text("confirmTimeoutMs")),
     graceMs: Number(text("graceMs")),
+    maxBodyBytes: Number(text("maxBodyBytes")),
     executions: Deno.env.get(EXECUTIONS_VARIABLE) ?? "",
   };
 }

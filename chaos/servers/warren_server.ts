@@ -1,6 +1,6 @@
 /** The server under test, in a process of its own: it can be killed, and asked to end in order. */
 
-import { RpcServer } from "../../mod.ts";
+import { RpcServer, type RpcServerEvent } from "../../mod.ts";
 import { WorkerPool } from "../../workers/mod.ts";
 import { ExecutionLog } from "../executions.ts";
 import { obeyOwner, tell } from "./owner.ts";
@@ -14,13 +14,32 @@ const pool = workers === 0 ? undefined : await WorkerPool.open(
 );
 const server = await RpcServer.listen(urls, {
   ...settings,
-  onEvent(event) {
-    const isLoss = event.type === "disconnected" && event.connection === "consumer";
-    // What it had in hand goes to another server.
-    if (isLoss) tell({ type: "lost-connection" });
+  onEvent: report,
+  handlers: {
+    work: waiting(new ExecutionLog(executions)),
+    echo: (input: unknown) => input,
+    ...pool?.handlers(),
   },
-  handlers: { work: waiting(new ExecutionLog(executions)), ...pool?.handlers() },
+  // What names no procedure comes from strangers.
+  defaultProcedure: "echo",
 });
+
+/** Tells the owner what is not everyday life. */
+function report(event: RpcServerEvent): void {
+  switch (event.type) {
+    case "disconnected":
+      return tell({ type: "lost-connection", detail: event.connection });
+    case "served":
+      if (event.procedure === "work" || event.procedure === "compute") return;
+      return tell({ type: "served", detail: event.outcome });
+    case "parked":
+    case "not-parked":
+      return tell({ type: event.type, detail: event.code });
+    case "unserved":
+    case "consumer-cancelled":
+      return tell({ type: event.type });
+  }
+}
 
 Deno.addSignalListener("SIGTERM", async () => {
   await server.close({ graceMs });
