@@ -24,6 +24,7 @@ import { eventually } from "../helpers/eventually.ts";
 import { type Pair, startPair } from "../helpers/pair.ts";
 
 const FAULTY = new URL("../fixtures/workers/faulty_worker.ts", import.meta.url);
+const STREAMING = new URL("../fixtures/workers/stream_worker.ts", import.meta.url);
 
 /** What amqplib cannot decode. */
 const DEPTH = 7_000;
@@ -104,6 +105,25 @@ Deno.test("RpcServer parks what kills a worker of its pool", async () => {
   assertEquals(properties.headers?.["rpc-dead-reason"], "worker-crashed");
   assertEquals(await pair.client.call("echo", 1), 1);
 });
+
+for (const isolation of ["thread", "process"] as const) {
+  Deno.test(`RpcServer parks a stream whose worker, a ${isolation}, dies each time`, async () => {
+    await using pool = await WorkerPool.open(STREAMING, { maxWorkers: 1, isolation });
+    await using pair = await startPair({}, { server: { handlers: pool.handlers() } });
+    // Its credits run out in the middle, so that those of a dead worker must not be waited for.
+    const count = 100;
+    const items: unknown[] = [];
+    const error = await assertRejects(async () => {
+      for await (const item of pair.client.stream("exitAfter", count)) items.push(item);
+    }, RpcRemoteError);
+    assertEquals(error.code, "worker-crashed");
+    assertEquals(items, Array.from({ length: count }, (_, n) => n));
+    const { properties } = await parkedOf(pair);
+    assertEquals(properties.headers?.["rpc-dead-deliveries"], 3);
+    await isEmpty(pair.queue);
+    assertEquals(await Array.fromAsync(pair.client.stream("count", 2)), [0, 1]);
+  });
+}
 
 Deno.test("RpcServer parks a notification that kills its worker", async () => {
   await using pair = await startPair({}, { server: { handlers: { kill: deadly() } } });
