@@ -8,9 +8,9 @@ import {
 } from "../../deps/std_assert.ts";
 import { findRabbitmq } from "../../tools/rabbitmq_install.ts";
 import { randomQueue } from "../helpers/broker.ts";
-import { CertificateAuthority, hasOpenssl, type KeyPair } from "../helpers/certificates.ts";
+import { CertificateAuthority, hasOpenssl, type KeyPair } from "../../tools/certificates.ts";
 import { eventually, within } from "../helpers/eventually.ts";
-import { TlsNode } from "../helpers/tls_node.ts";
+import { TlsNode } from "../../tools/tls_node.ts";
 
 const missing = hasOpenssl() ? findRabbitmq() : "there is no openssl";
 const ignore = typeof missing === "string" && Deno.env.get("WARREN_REQUIRE_RABBITMQ") !== "1";

@@ -1,7 +1,7 @@
 /** A RabbitMQ node with a TLS listener. @module */
 
-import { freePorts } from "../../tools/free_ports.ts";
-import { PrivateNode } from "../../tools/private_node.ts";
+import { freePorts } from "./free_ports.ts";
+import { PrivateNode } from "./private_node.ts";
 import type { CertificateAuthority, KeyPair } from "./certificates.ts";
 
 /** How to start a {@linkcode TlsNode}. */
