@@ -106,6 +106,8 @@ export class Scene implements AsyncDisposable {
       queue: this.queue,
       prefetch: 16,
       workers: 0,
+      isolation: "thread",
+      taskLimitMs: 0,
       heartbeatMs: 10_000,
       connectTimeoutMs: 10_000,
       confirmTimeoutMs: 10_000,

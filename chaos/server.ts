@@ -1,6 +1,6 @@
 /** A server of a row, in a process of its own. @module */
 
-import { ChildProgram } from "./child_program.ts";
+import { ChildProgram, type Message } from "./child_program.ts";
 import { EXECUTIONS_VARIABLE, type ServerSettings, toArgs } from "./servers/settings.ts";
 
 /** Options of {@linkcode Server.start}. */
@@ -11,6 +11,19 @@ export interface ServerOptions extends ServerSettings {
   readonly executions: string;
   /** Ours, or one that is wrong on purpose. */
   readonly program: "warren_server.ts" | "acks_first_server.ts";
+  /**
+   * Most memory of its heap and those of its threads, each, in MiB.
+   *
+   * @default {what V8 allows}
+   */
+  readonly maxHeapMb?: number;
+  /**
+   * What it has done when it counts as started: a server that dies of a request may do so before it
+   * can say that it listens.
+   *
+   * @default {"listening"}
+   */
+  readonly ready?: "starting" | "listening";
 }
 
 /** A running server; disposing of it kills it. */
@@ -21,6 +34,7 @@ export class Server implements AsyncDisposable {
   readonly process: ChildProgram;
   readonly #told = new Map<string, number>();
   readonly #prefetch: number;
+  #onMessage: (message: Message) => void = () => {};
   #wasKilled = false;
 
   private constructor(process: ChildProgram, { name, executions, prefetch }: ServerOptions) {
@@ -28,21 +42,25 @@ export class Server implements AsyncDisposable {
     this.executions = executions;
     this.process = process;
     this.#prefetch = prefetch;
-    process.onMessage = ({ type, detail = "" }) => {
-      const key = `${type} ${detail}`.trimEnd();
+    process.onMessage = (message) => {
+      const key = `${message.type} ${message.detail ?? ""}`.trimEnd();
       this.#told.set(key, (this.#told.get(key) ?? 0) + 1);
+      this.#onMessage(message);
     };
   }
 
-  /** Starts a server and waits until it listens. */
+  /** Starts a server and waits until it is ready. */
   static async start(options: ServerOptions): Promise<Server> {
-    const { name, executions, program, ...settings } = options;
+    const { name, executions, program, maxHeapMb, ready = "listening", ...settings } = options;
     const process = await ChildProgram.start({
       program: `./servers/${program}`,
       args: toArgs(settings),
-      env: { [EXECUTIONS_VARIABLE]: executions },
+      env: {
+        [EXECUTIONS_VARIABLE]: executions,
+        ...(maxHeapMb !== undefined && { DENO_V8_FLAGS: `--max-old-space-size=${maxHeapMb}` }),
+      },
       name,
-      ready: "listening",
+      ready,
     });
     return new Server(process, options);
   }
@@ -52,7 +70,7 @@ export class Server implements AsyncDisposable {
     return this.process.running;
   }
 
-  /** Whether it was ended by {@linkcode kill}. */
+  /** Whether it was ended by {@linkcode kill}, or died as it was to. */
   get wasKilled(): boolean {
     return this.#wasKilled;
   }
@@ -68,6 +86,17 @@ export class Server implements AsyncDisposable {
   told(what: string): number {
     const isMeant = (key: string) => key === what || key.startsWith(`${what} `);
     return [...this.#told].reduce((sum, [key, count]) => isMeant(key) ? sum + count : sum, 0);
+  }
+
+  /** Calls back with everything that it tells. */
+  set onMessage(callback: (message: Message) => void) {
+    this.#onMessage = callback;
+  }
+
+  /** Waits until it has died by itself, with what it had in hand. */
+  async died(): Promise<void> {
+    await this.process.exited;
+    this.#wasKilled = true;
   }
 
   /** Kills it as the kernel does when memory runs out, and waits until it is gone. */

@@ -5,6 +5,7 @@ import { brokerKills } from "./broker_kills.ts";
 import { brokerRefusals } from "./broker_refusals.ts";
 import { badClients, badServer } from "./checker_faults.ts";
 import { clusterFaults } from "./cluster_faults.ts";
+import { fatalTask } from "./fatal_task.ts";
 import { floods } from "./flood.ts";
 import { leaks } from "./leaks.ts";
 import { memoryAlarm } from "./memory_alarm.ts";
@@ -12,6 +13,7 @@ import { networkFaults } from "./network_faults.ts";
 import { poison } from "./poison.ts";
 import { serverKills } from "./server_kills.ts";
 import { serverStops } from "./server_stops.ts";
+import { workerFaults } from "./worker_faults.ts";
 
 /** All rows of the suite. */
 export const FAULTS: readonly Fault[] = [
@@ -22,6 +24,8 @@ export const FAULTS: readonly Fault[] = [
   ...brokerRefusals,
   memoryAlarm,
   poison,
+  ...workerFaults,
+  fatalTask,
   serverStops,
   ...floods,
   leaks,

@@ -13,6 +13,10 @@ export interface ServerSettings {
   readonly prefetch: number;
   /** Workers of the pool that runs `compute`; with 0 there is no pool. */
   readonly workers: number;
+  /** What keeps the pool's tasks apart. */
+  readonly isolation: "thread" | "process";
+  /** Longest time of a task, in milliseconds; with 0 there is no limit. */
+  readonly taskLimitMs: number;
   /** Interval of heartbeats, in milliseconds. */
   readonly heartbeatMs: number;
   /** Longest time until one node answers, in milliseconds. */
@@ -41,6 +45,8 @@ export function readSettings(): ServerSettings & { readonly executions: string }
     "queue",
     "prefetch",
     "workers",
+    "isolation",
+    "taskLimitMs",
     "heartbeatMs",
     "connectTimeoutMs",
     "confirmTimeoutMs",
@@ -58,6 +64,8 @@ export function readSettings(): ServerSettings & { readonly executions: string }
     queue: text("queue"),
     prefetch: Number(text("prefetch")),
     workers: Number(text("workers")),
+    isolation: text("isolation") === "process" ? "process" : "thread",
+    taskLimitMs: Number(text("taskLimitMs")),
     heartbeatMs: Number(text("heartbeatMs")),
     connectTimeoutMs: Number(text("connectTimeoutMs")),
     confirmTimeoutMs: Number(text("confirmTimeoutMs")),

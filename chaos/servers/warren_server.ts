@@ -4,13 +4,26 @@ import { RpcServer, type RpcServerEvent } from "../../mod.ts";
 import { WorkerPool } from "../../workers/mod.ts";
 import { ExecutionLog } from "../executions.ts";
 import { obeyOwner, tell } from "./owner.ts";
-import { readSettings } from "./settings.ts";
+import { EXECUTIONS_VARIABLE, readSettings } from "./settings.ts";
+import { SlotWatch } from "./slot_watch.ts";
 import { waiting } from "./work_handlers.ts";
 
-const { urls, workers, graceMs, executions, ...settings } = readSettings();
+/** Little, so that a task that hoards has soon had enough. */
+const MAX_PROCESS_MEMORY_MB = 64;
+
+const { urls, workers, isolation, taskLimitMs, graceMs, executions, ...settings } = readSettings();
+tell({ type: "starting" });
 const pool = workers === 0 ? undefined : await WorkerPool.open(
   new URL("./work_worker.ts", import.meta.url),
-  { minWorkers: workers, maxWorkers: workers },
+  {
+    minWorkers: workers,
+    maxWorkers: workers,
+    isolation,
+    process: { permissions: { env: [EXECUTIONS_VARIABLE], write: [executions] } },
+    ...(isolation === "process" && { maxWorkerMemoryMb: MAX_PROCESS_MEMORY_MB }),
+    ...(taskLimitMs > 0 && { timeLimitMs: taskLimitMs }),
+    onEvent: new SlotWatch(isolation).observe,
+  },
 );
 const server = await RpcServer.listen(urls, {
   ...settings,
