@@ -31,6 +31,7 @@ export class ChildProgram implements AsyncDisposable {
   readonly #reading: Promise<void>;
   readonly #errors: Promise<string>;
   #onMessage: (message: Message) => void = () => {};
+  #said = "";
   #hasExited = false;
 
   private constructor(child: Deno.ChildProcess, name: string) {
@@ -42,7 +43,7 @@ export class ChildProgram implements AsyncDisposable {
       return code;
     });
     this.#reading = this.#readMessages();
-    this.#errors = lastOf(child.stderr);
+    this.#errors = allOf(child.stderr);
   }
 
   /**
@@ -81,7 +82,13 @@ export class ChildProgram implements AsyncDisposable {
 
   /** The last lines that it has written to stderr; once it has ended. */
   get errors(): Promise<string> {
-    return this.#errors;
+    return this.#errors.then((text) => text.trim().slice(-SHOWN_CHARS));
+  }
+
+  /** All that it has written to stdout, then to stderr; once it has ended. */
+  async transcript(): Promise<string> {
+    await this.#reading;
+    return `${this.#said}\n${await this.#errors}`;
   }
 
   /** Sends a signal, unless it has ended. */
@@ -135,6 +142,7 @@ export class ChildProgram implements AsyncDisposable {
   async #readMessages(): Promise<void> {
     let rest = "";
     for await (const chunk of this.#child.stdout.pipeThrough(new TextDecoderStream())) {
+      this.#said += chunk;
       const lines = (rest + chunk).split("\n");
       rest = lines.pop() ?? "";
       for (const line of lines) {
@@ -161,13 +169,11 @@ export class ChildProgram implements AsyncDisposable {
   }
 }
 
-const KEPT_CHARS = 4_000;
+/** So much of what it has written to stderr is shown, at its end. */
+const SHOWN_CHARS = 4_000;
 
-/** The last part of a stream's text. */
-async function lastOf(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<string> {
+async function allOf(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<string> {
   let text = "";
-  for await (const chunk of stream.pipeThrough(new TextDecoderStream())) {
-    text = (text + chunk).slice(-KEPT_CHARS);
-  }
-  return text.trim();
+  for await (const chunk of stream.pipeThrough(new TextDecoderStream())) text += chunk;
+  return text;
 }

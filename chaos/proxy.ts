@@ -22,11 +22,14 @@ const RESET_DELAY_MS = 50;
 export class FaultProxy implements AsyncDisposable {
   /** The node's URL, by way of the proxy. */
   readonly url: string;
+  /** Whether it hangs up on whoever connects, as a node does that is just starting. */
+  refuses = false;
   readonly #listener: Deno.TcpListener;
   readonly #target: { readonly hostname: string; readonly port: number };
   readonly #links = new Set<Link>();
   readonly #accepting: Promise<void>;
   #shape: Shape = SMOOTH;
+  #connections = 0;
 
   private constructor(listener: Deno.TcpListener, target: URL) {
     this.#listener = listener;
@@ -39,6 +42,11 @@ export class FaultProxy implements AsyncDisposable {
   /** Starts a proxy on a free port. */
   static start(url: string): FaultProxy {
     return new FaultProxy(Deno.listen({ hostname: "127.0.0.1", port: 0 }), new URL(url));
+  }
+
+  /** How often somebody has connected. */
+  get connections(): number {
+    return this.#connections;
   }
 
   /** Stops the connections that there are from passing anything on, for ever; new ones pass. */
@@ -86,12 +94,16 @@ export class FaultProxy implements AsyncDisposable {
 
   async #accept(): Promise<void> {
     const passing: Promise<void>[] = [];
-    for await (const client of this.#listener) passing.push(this.#pass(client));
+    for await (const client of this.#listener) {
+      this.#connections++;
+      passing.push(this.#pass(client));
+    }
     this.cut();
     await Promise.all(passing);
   }
 
   async #pass(client: Deno.TcpConn): Promise<void> {
+    if (this.refuses) return client.close();
     let broker: Deno.TcpConn;
     try {
       broker = await Deno.connect(this.#target);

@@ -1,6 +1,7 @@
 /** All faults, in the order of the scorecard. @module */
 
 import type { Fault } from "../fault.ts";
+import { badConnections } from "./bad_connections.ts";
 import { brokerKills } from "./broker_kills.ts";
 import { brokerRefusals } from "./broker_refusals.ts";
 import { badClients, badServer } from "./checker_faults.ts";
@@ -29,6 +30,7 @@ export const FAULTS: readonly Fault[] = [
   serverStops,
   ...floods,
   leaks,
+  badConnections,
   badServer,
   ...badClients,
 ];

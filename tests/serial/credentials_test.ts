@@ -1,34 +1,17 @@
 import { assert, assertEquals, assertFalse } from "../../deps/std_assert.ts";
 import { RpcClient, type RpcClientEvent, RpcServer, type RpcServerEvent } from "../../mod.ts";
 import { PrivateNode } from "../../tools/private_node.ts";
+import { formsOf, showAll } from "../../tools/secrets.ts";
 import { randomQueue } from "../helpers/broker.ts";
 import { runChild } from "../helpers/child.ts";
 import { eventually } from "../helpers/eventually.ts";
 
 const PASSWORD = "s3cr:t/p@ss w0rd%";
 const ENCODED = encodeURIComponent(PASSWORD);
-/** As it is, as it stands in a URL, and as SASL sends it. */
-const MARKS = [PASSWORD, ENCODED, ENCODED.toLowerCase(), btoa(`\0anna\0${PASSWORD}`), "s3cr"];
-
-/** Everything that can be shown of a value, whatever it hides. */
-function show(value: unknown, seen = new Set<unknown>()): string {
-  if (typeof value !== "object" || value === null) return String(value);
-  if (seen.has(value)) return "";
-  seen.add(value);
-  const options = { depth: 100, showHidden: true, strAbbreviateSize: Infinity };
-  const own = Reflect.ownKeys(value).map((key) => Reflect.get(value, key));
-  const shown = [Deno.inspect(value, options), String(value)];
-  if (value instanceof Error) shown.push(value.stack ?? "", value.message);
-  try {
-    shown.push(JSON.stringify(value));
-  } catch {
-    // A bigint or a cycle; its parts are shown all the same.
-  }
-  return [...shown, ...own.map((part) => show(part, seen))].join("\n");
-}
+const MARKS = [...formsOf("anna", PASSWORD), "s3cr"];
 
 function assertSecret(what: string, value: unknown): void {
-  const shown = show(value);
+  const shown = showAll(value);
   for (const mark of MARKS) assertFalse(shown.includes(mark), `${what} shows the password`);
 }
 

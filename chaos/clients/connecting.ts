@@ -1,0 +1,82 @@
+/**
+ * A program that tries to connect in all ways that cannot work, and then in one that does. It shows
+ * all that it is told, as a careless program would.
+ */
+
+import { RpcClient, RpcError, RpcServer } from "../../mod.ts";
+import { showAll } from "../../tools/secrets.ts";
+import { obeyOwner, tell } from "../servers/owner.ts";
+import { type Attempt, readSettings } from "./attempts.ts";
+
+const CALL_TIMEOUT_MS = 30_000;
+
+const { queue, connectTimeoutMs, attempts, clientUrls, serverUrls } = readSettings();
+const options = { queue, connectTimeoutMs };
+const handlers = { echo: (input: unknown) => input };
+
+obeyOwner();
+await Promise.all(Object.entries(attempts).map(([name, urls]) => tryAll(name, urls)));
+
+const gaveUp = { client: Promise.withResolvers<void>(), server: Promise.withResolvers<void>() };
+const server = await RpcServer.listen(serverUrls, {
+  ...options,
+  handlers,
+  onEvent(event) {
+    show("server", event);
+    if (event.type === "gave-up") gaveUp.server.resolve();
+  },
+});
+const client = await RpcClient.connect(clientUrls, {
+  ...options,
+  onEvent(event) {
+    show("client", event);
+    if (event.type === "disconnected") callAgain();
+    if (event.type === "gave-up") gaveUp.client.resolve();
+  },
+});
+await client.call("echo", 1);
+tell({ type: "connected" });
+await gaveUp.client.promise;
+await gaveUp.server.promise;
+await client.call("echo", 2).catch((error: unknown) => show("client", error));
+show("client", client);
+show("server", server);
+tell({ type: "gave-up" });
+Deno.exit(0);
+
+/** A client and a server, one after the other, so that each takes its own time. */
+async function tryAll(name: string, urls: readonly string[]): Promise<void> {
+  const onEvent = (event: unknown) => show(name, event);
+  const opens = {
+    client: () => RpcClient.connect(urls, { ...options, onEvent }),
+    server: () => RpcServer.listen(urls, { ...options, handlers, onEvent }),
+  };
+  for (const role of ["client", "server"] as const) {
+    const start = performance.now();
+    const error: unknown = await opens[role]().then(() => "connected", (error) => error);
+    const ms = performance.now() - start;
+    const isTyped = error instanceof RpcError;
+    const outcome = isTyped ? error.code : "no typed error";
+    const attempt: Attempt = {
+      type: "attempt",
+      name,
+      role,
+      outcome,
+      retryable: isTyped && error.retryable,
+      ms,
+    };
+    tell({ ...attempt });
+    show(name, error);
+  }
+}
+
+/** A call that is made while there is no connection. */
+function callAgain(): void {
+  client.call("echo", 3, { timeoutMs: CALL_TIMEOUT_MS })
+    .then(() => tell({ type: "reconnected" }), (error: unknown) => show("client", error));
+}
+
+function show(who: string, value: unknown): void {
+  console.error(who, value);
+  tell({ type: "shown", who, text: showAll(value) });
+}
