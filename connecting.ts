@@ -46,7 +46,8 @@ export interface TlsOptions {
 /** Options of the connection to the broker. */
 export interface ConnectOptions {
   /**
-   * Longest time until a broker is connected, in milliseconds; setting up the queues has as much again.
+   * Longest time until a node of the broker is connected, in milliseconds: each of several nodes has
+   * as much. Setting up the queues has as much again.
    *
    * @default {10_000}
    */
