@@ -145,6 +145,7 @@ export class RpcServer implements AsyncDisposable {
           prefetch: () => server.#prefetch.count,
           onDelivery: (delivery) => server.#accept(delivery),
           onControl: (message) => server.#active.obey(message),
+          isIdle: () => server.#active.size === 0,
           onNoReturns: (reason) => server.#emit({ type: "returns-unavailable", error: reason }),
           onCancelled: () => server.#emit({ type: "consumer-cancelled" }),
         }),

@@ -59,6 +59,11 @@ export class Intake {
     return intake;
   }
 
+  /** Whether the broker is asked for requests at the moment. */
+  get isConsuming(): boolean {
+    return this.#consumerTag !== undefined;
+  }
+
   /** Says that there may be another prefetch now. */
   adjust(): void {
     if (this.#isStopped || !this.#channel.isOpen) return;

@@ -5,6 +5,7 @@ import type { Session } from "./connection.ts";
 import { type ControlMessage, readControl } from "./envelope.ts";
 import { CONTROL_EXCHANGE, declareExchanges } from "./exchanges.ts";
 import { Intake, type IntakeOptions } from "./intake.ts";
+import { IntakeWatch } from "./intake_watch.ts";
 import { Publisher } from "./publisher.ts";
 
 /** Takes deliveries from the request queue. */
@@ -27,6 +28,8 @@ export interface PublisherSession extends Session {
 export interface ConsumerOptions extends IntakeOptions {
   /** Told what clients say of their requests. */
   readonly onControl: (message: ControlMessage) => void;
+  /** Tells whether no request is in hand. */
+  readonly isIdle: () => boolean;
 }
 
 /** Declares the request queue and consumes it. */
@@ -36,13 +39,43 @@ export async function openConsumerSession(
 ): Promise<ConsumerSession> {
   const channel = await connection.openChannel();
   const controlQueue = await tryControl(connection, channel, options);
-  const intake = await Intake.start(connection, channel, options);
+  const intake = await startIntake(connection, channel, options);
   return {
     channels: [channel],
     intake,
     controlQueue,
     isGone: (queue) => isGone(connection, queue),
   };
+}
+
+async function startIntake(
+  connection: AmqpConnection,
+  channel: AmqpChannel,
+  options: ConsumerOptions,
+): Promise<Intake> {
+  const { queue, durability, onDelivery, isIdle } = options;
+  const watch = new IntakeWatch({
+    isIdle: () => intake.isConsuming && isIdle(),
+    countWaiting: () => countWaiting(connection, queue),
+    onStall: () => connection.destroy(stalled(queue)),
+  });
+  const intake = await Intake.start(connection, channel, {
+    ...options,
+    onDelivery(delivery) {
+      watch.onDelivery();
+      onDelivery(delivery);
+    },
+  });
+  // Others may have declared that only one consumer gets requests, and the rest wait for its end.
+  if (durability !== "existing") watch.start();
+  channel.closed.then(() => watch.stop());
+  return intake;
+}
+
+function stalled(queue: string): Error {
+  return new Error(
+    `Cannot go on with the broker as it delivers none of the requests that wait: queue "${queue}"`,
+  );
 }
 
 /**
@@ -68,6 +101,16 @@ async function tryControl(
     return controlQueue;
   } catch (error) {
     onNoReturns(error);
+  }
+}
+
+/** On a channel of its own, which a queue that is gone closes. */
+async function countWaiting(connection: AmqpConnection, queue: string): Promise<number> {
+  const channel = await connection.openChannel();
+  try {
+    return await channel.checkQueue(queue);
+  } finally {
+    await channel.close();
   }
 }
 
