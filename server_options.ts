@@ -42,8 +42,9 @@ export interface RpcServerOptions<C extends Contract = Record<string, Handler>>
   /**
    * Whether requests that the queue drops (expired, rejected, too many) come back to their callers
    * with the reason, for which the queue is declared with a dead letter exchange. Set it to `false`
-   * if others must be able to declare the same queue without one. A queue that exists without one
-   * is joined as it is, and a transient queue never has one.
+   * if others must be able to declare the same queue without one, or if strangers may publish to it:
+   * see docs/chaos.md. A queue that exists without one is joined as it is, and a transient queue
+   * never has one.
    *
    * @default {true}
    */

@@ -31,7 +31,7 @@ function samples(): Envelope[] {
   return fc.sample(envelopes, { numRuns: MESSAGES, seed: SEED }).map(sparingTheBroker);
 }
 
-/** RabbitMQ 3.10's quorum queue crashes when it is to add to an `x-death` that is not its own. */
+/** RabbitMQ 3.10's queues crash when they are to add to an odd `x-death`: see docs/chaos.md. */
 function sparingTheBroker({ properties, body }: Envelope): Envelope {
   const { expiration: _, ...rest } = properties;
   const isOdd = properties.headers !== undefined && "x-death" in properties.headers;
