@@ -25,6 +25,11 @@ export interface Trial {
 
 /** Options of {@linkcode commit}. */
 export interface CommitOptions {
+  /**
+   * Milliseconds for a task that loops; anything but 0 for the others.
+   *
+   * @default {1}
+   */
   readonly input?: number;
   readonly timeoutMs?: number;
 }
@@ -35,7 +40,7 @@ const TIMEOUT_MS = 60_000;
 export async function commit(
   client: RpcClient,
   guilty: Guilty,
-  { input = 0, timeoutMs = TIMEOUT_MS }: CommitOptions = {},
+  { input = 1, timeoutMs = TIMEOUT_MS }: CommitOptions = {},
 ): Promise<Trial> {
   const start = performance.now();
   const { task, idempotent = true } = guilty;
@@ -59,6 +64,12 @@ export function otherOutcomes(trials: readonly Trial[]): Record<string, number> 
     counts[name] = (counts[name] ?? 0) + 1;
   }
   return counts;
+}
+
+/** The call that took longest, for the report. */
+export function slowestCall(trials: readonly Trial[]): Record<string, number> {
+  const [slowest] = trials.toSorted((a, b) => b.ms - a.ms);
+  return slowest === undefined ? {} : { [`slowest was "${slowest.guilty.task}", ms`]: slowest.ms };
 }
 
 /** Counts requests that must be parked and are not, and those that are and must not be. */

@@ -107,7 +107,7 @@ export class Scene implements AsyncDisposable {
       prefetch: 16,
       workers: 0,
       isolation: "thread",
-      taskLimitMs: 0,
+      loopLimitMs: 2_000,
       heartbeatMs: 10_000,
       connectTimeoutMs: 10_000,
       confirmTimeoutMs: 10_000,

@@ -28,7 +28,7 @@ const GUILTY: Guilty = {
 export const fatalTask: Fault = {
   id: "R10",
   title: "a thread's task ends its server (OOM)",
-  seconds: 40,
+  seconds: 10,
   run,
 };
 

@@ -15,8 +15,8 @@ export interface ServerSettings {
   readonly workers: number;
   /** What keeps the pool's tasks apart. */
   readonly isolation: "thread" | "process";
-  /** Longest time of a task, in milliseconds; with 0 there is no limit. */
-  readonly taskLimitMs: number;
+  /** Longest time of a task that loops, in milliseconds; others have no limit. */
+  readonly loopLimitMs: number;
   /** Interval of heartbeats, in milliseconds. */
   readonly heartbeatMs: number;
   /** Longest time until one node answers, in milliseconds. */
@@ -46,7 +46,7 @@ export function readSettings(): ServerSettings & { readonly executions: string }
     "prefetch",
     "workers",
     "isolation",
-    "taskLimitMs",
+    "loopLimitMs",
     "heartbeatMs",
     "connectTimeoutMs",
     "confirmTimeoutMs",
@@ -65,7 +65,7 @@ export function readSettings(): ServerSettings & { readonly executions: string }
     prefetch: Number(text("prefetch")),
     workers: Number(text("workers")),
     isolation: text("isolation") === "process" ? "process" : "thread",
-    taskLimitMs: Number(text("taskLimitMs")),
+    loopLimitMs: Number(text("loopLimitMs")),
     heartbeatMs: Number(text("heartbeatMs")),
     connectTimeoutMs: Number(text("connectTimeoutMs")),
     confirmTimeoutMs: Number(text("confirmTimeoutMs")),

@@ -11,7 +11,7 @@ import { waiting } from "./work_handlers.ts";
 /** Little, so that a task that hoards has soon had enough. */
 const MAX_PROCESS_MEMORY_MB = 64;
 
-const { urls, workers, isolation, taskLimitMs, graceMs, executions, ...settings } = readSettings();
+const { urls, workers, isolation, loopLimitMs, graceMs, executions, ...settings } = readSettings();
 tell({ type: "starting" });
 const pool = workers === 0 ? undefined : await WorkerPool.open(
   new URL("./work_worker.ts", import.meta.url),
@@ -21,7 +21,7 @@ const pool = workers === 0 ? undefined : await WorkerPool.open(
     isolation,
     process: { permissions: { env: [EXECUTIONS_VARIABLE], write: [executions] } },
     ...(isolation === "process" && { maxWorkerMemoryMb: MAX_PROCESS_MEMORY_MB }),
-    ...(taskLimitMs > 0 && { timeLimitMs: taskLimitMs }),
+    limits: { loops: { timeLimitMs: loopLimitMs } },
     onEvent: new SlotWatch(isolation).observe,
   },
 );
@@ -37,13 +37,17 @@ const server = await RpcServer.listen(urls, {
   defaultProcedure: "echo",
 });
 
+function isOfLoad(procedure: string | undefined): boolean {
+  return procedure === "work" || procedure === "compute";
+}
+
 /** Tells the owner what is not everyday life. */
 function report(event: RpcServerEvent): void {
   switch (event.type) {
     case "disconnected":
       return tell({ type: "lost-connection", detail: event.connection });
     case "served":
-      if (event.procedure === "work" || event.procedure === "compute") return;
+      if (isOfLoad(event.procedure) && event.outcome !== "crashed") return;
       return tell({ type: "served", detail: event.outcome });
     case "parked":
     case "not-parked":
