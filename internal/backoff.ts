@@ -6,10 +6,7 @@ export interface BackoffOptions {
   readonly firstMs: number;
   /** Upper bound of every delay, in milliseconds. */
   readonly maxMs: number;
-  /**
-   * Lower bound of every delay, in milliseconds. After a leader change, a channel opened at once
-   * is nacked until the dead node returns, so nobody comes back in less than this.
-   */
+  /** Lower bound of every delay, in milliseconds. */
   readonly minMs: number;
 }
 

@@ -25,8 +25,8 @@ import type { PublishOutcome } from "./publisher.ts";
 import { sleep } from "./sleep.ts";
 
 /** How often a request is published again that a cluster without a leader has refused: for some 2 s. */
-const MAX_REFUSALS = 5;
-const REFUSED_BACKOFF: BackoffOptions = { firstMs: 200, maxMs: 1_000, minMs: 100 };
+const MAX_REFUSALS = 8;
+const REFUSED_BACKOFF: BackoffOptions = { firstMs: 50, maxMs: 600, minMs: 10 };
 
 /** What a caller needs of its client. */
 export interface CallerOptions extends ConnectSettings {

@@ -49,6 +49,9 @@ type State<S> =
 /** No attempt waits longer than a second: a broker that is back is to be used soon. */
 const BACKOFF: BackoffOptions = { firstMs: 400, maxMs: 1_000, minMs: 100 };
 
+/** The other nodes of a cluster are up when one is lost, so the first attempt waits for nothing. */
+const NEXT_NODE_BACKOFF: BackoffOptions = { firstMs: 80, maxMs: 80, minMs: 10 };
+
 /** How often a broker that lets us in may fail to set a session up. */
 const MAX_SET_UPS = 3;
 
@@ -143,7 +146,8 @@ export class Connection<S extends Session> {
     // A channel alone may have closed; its connection goes too, so that there is one way to heal.
     await ended.amqp.close();
     for (let attempt = 1; !this.#isOver(); attempt++) {
-      const delayMs = backoffMs(attempt, BACKOFF);
+      const hasOthers = attempt === 1 && this.#options.addresses.length > 1;
+      const delayMs = backoffMs(attempt, hasOthers ? NEXT_NODE_BACKOFF : BACKOFF);
       this.#options.onEvent({ type: "reconnecting", attempt, delayMs });
       await sleep(delayMs, this.#closing.signal);
       if (this.#isOver()) return;

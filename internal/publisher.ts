@@ -42,7 +42,7 @@ const OUTCOMES: Readonly<Record<AmqpConfirm, PublishOutcome>> = {
 const MAX_UNCONFIRMED = 500;
 
 /** Pause before a channel is replaced: one that is opened before the new leader is no better. */
-const RENEW_PAUSE_MS = 100;
+const RENEW_PAUSE_MS = 50;
 
 interface WaitingPublish {
   readonly prepare: () => AmqpPublish | undefined;
