@@ -203,7 +203,8 @@ function inspectObject(value: object, path: (string | number)[], depth: number):
   if ((prototype !== Object.prototype && prototype !== null) || "toJSON" in value) {
     throw unencodable(path, JSON_FORMAT, describeObject(value));
   }
-  for (const [key, member] of Object.entries(value)) {
+  for (const key of Object.keys(value)) {
+    const member: unknown = Reflect.get(value, key);
     if (member === undefined) continue;
     path.push(key);
     found = inspectValue(member, path, depth + 1) || found;

@@ -17,7 +17,8 @@ import type { Body } from "../codec.ts";
 import { atMost } from "./at_most.ts";
 import type { BrokerAddress } from "./broker_address.ts";
 import { inTime } from "./in_time.ts";
-import { containMalformedHeaders, destroySocket } from "./frame_guard.ts";
+import { destroySocket, gatherWrites } from "./amqp_socket.ts";
+import { containMalformedHeaders } from "./frame_guard.ts";
 
 /** The properties of a message that we use. Source: AMQP 0-9-1, class basic. */
 export interface AmqpProperties {
@@ -106,6 +107,7 @@ export class AmqpConnection {
     this.#model = model;
     this.closed = whenClosed(model);
     containMalformedHeaders(model.connection);
+    gatherWrites(model.connection);
     model.on("blocked", (reason) => {
       this.#isBlocked = true;
       this.onBlocked(reason);

@@ -257,8 +257,7 @@ function prepare(call: PendingCall, session: ClientSession): AmqpPublish | undef
   const { request, deadline } = call;
   const isCall = request.awaits === "reply";
   call.phase = "unconfirmed";
-  return requestMessage({
-    ...request,
+  return requestMessage(request, {
     replyTo: isCall ? session.replyTo : undefined,
     deadline: isCall ? deadline : undefined,
     attempt: call.attempts++,

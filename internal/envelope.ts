@@ -43,30 +43,34 @@ export const SERVER_NAMED_PREFIX = "amq.gen-";
 /** How the names of our durable reply queues begin. */
 export const DURABLE_REPLY_PREFIX = "rpc.replies.";
 
-/** A request to be published. */
+/** A request to be published: what is the same each time. */
 export interface OutgoingRequest {
   readonly queue: string;
   readonly procedure: string;
   readonly body: Body;
   readonly contentType: string;
   readonly correlationId: string;
-  /** Absent for a notification. */
-  readonly replyTo: string | undefined;
-  /** Unix milliseconds; absent for a notification, which is to be run however late. */
-  readonly deadline: number | undefined;
-  /** From 0. */
-  readonly attempt: number;
   /** Whether it is to be dropped unless a consumer has room at once. */
   readonly immediate: boolean;
   readonly idempotent: boolean;
   readonly priority: number | undefined;
   readonly idempotencyKey: string | undefined;
   readonly callback: string | undefined;
+  /** For a stream, the longest wait for its first item. */
+  readonly idleTimeoutMs: number | undefined;
+}
+
+/** One attempt to publish a request. */
+export interface Attempt {
+  /** From 0. */
+  readonly attempt: number;
+  /** Absent for a notification. */
+  readonly replyTo: string | undefined;
+  /** Unix milliseconds; absent for a notification, which is to be run however late. */
+  readonly deadline: number | undefined;
   /** Present for a stream: how many items the caller takes at first. */
   readonly credits: number | undefined;
   readonly wantsProgress: boolean;
-  /** For a stream, the longest wait for its first item. */
-  readonly idleTimeoutMs: number | undefined;
 }
 
 /** What a delivered request says beside its body. Anybody may have written it. */
@@ -116,8 +120,9 @@ export interface IncomingItem {
 export type DeadLetterReason = "expired" | "rejected" | "maxlen" | "delivery_limit";
 
 /** Writes a request. It expires in its queue when nobody waits for it any more. */
-export function requestMessage(request: OutgoingRequest): AmqpPublish {
-  const { replyTo, deadline, idleTimeoutMs = Infinity } = request;
+export function requestMessage(request: OutgoingRequest, attempt: Attempt): AmqpPublish {
+  const { replyTo, deadline } = attempt;
+  const { idleTimeoutMs = Infinity } = request;
   const expiresAt = Math.min(deadline ?? Infinity, Date.now() + idleTimeoutMs);
   return {
     routingKey: request.queue,
@@ -128,7 +133,7 @@ export function requestMessage(request: OutgoingRequest): AmqpPublish {
       correlationId: request.correlationId,
       deliveryMode: 2,
       expiration: request.immediate ? "0" : expirationUntil(expiresAt),
-      headers: requestHeaders(request),
+      headers: requestHeaders(request, attempt),
       messageId: request.idempotencyKey,
       priority: request.priority,
       replyTo,
@@ -138,8 +143,10 @@ export function requestMessage(request: OutgoingRequest): AmqpPublish {
 }
 
 /** Only what is there: amqplib goes through every header of every message, slowly. */
-function requestHeaders(request: OutgoingRequest): Record<string, unknown> {
-  const { deadline, replyTo, attempt, idempotent, callback, credits, wantsProgress } = request;
+function requestHeaders(
+  { idempotent, callback }: OutgoingRequest,
+  { deadline, replyTo, attempt, credits, wantsProgress }: Attempt,
+): Record<string, unknown> {
   const headers: Record<string, unknown> = {};
   if (deadline !== undefined) headers[DEADLINE_HEADER] = deadline;
   if (replyTo !== undefined) headers[REPLY_TO_HEADER] = replyTo;

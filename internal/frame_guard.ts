@@ -1,6 +1,6 @@
 /**
- * What amqplib does not offer and we cannot do without: it hides these parts of a connection, so each
- * is looked at before it is used.
+ * Contains messages whose headers amqplib cannot decode. It hides how it reads frames, so that is looked
+ * at before it is used.
  *
  * @module
  */
@@ -54,19 +54,6 @@ export function containMalformedHeaders(connection: unknown): void {
       return frame;
     }
   };
-}
-
-/**
- * Ends the connection without a word, as the peer does not hear any.
- *
- * @param connection amqplib's connection.
- * @param reason What it closes with, if it is not closed.
- */
-export function destroySocket(connection: unknown, reason: Error): void {
-  if (typeof connection !== "object" || connection === null || !("stream" in connection)) return;
-  const { stream } = connection;
-  if (typeof stream !== "object" || stream === null || !("destroy" in stream)) return;
-  if (typeof stream.destroy === "function") stream.destroy(reason);
 }
 
 function readHeaderFrame(bytes: Uint8Array, cause: unknown): HeaderFrame | undefined {

@@ -3,7 +3,7 @@
 import { RpcError, RpcTimeoutError } from "../errors.ts";
 import { atMost } from "./at_most.ts";
 import { DeadlineTimer } from "./deadline_timer.ts";
-import { type CallRequest, PendingCall } from "./pending_call.ts";
+import { type CallOwner, type CallRequest, PendingCall } from "./pending_call.ts";
 import { RecentMap } from "./recent_map.ts";
 
 /** How many calls, and what became of the replies that belonged to none. */
@@ -35,6 +35,10 @@ export class PendingCalls {
   #duplicateReplies = 0;
   #unknownReplies = 0;
   #onEmpty: () => void = () => {};
+  readonly #callOwner: CallOwner = {
+    onSettled: (call) => this.#forget(call),
+    onAbandoned: (call) => this.#owner.onAbandoned(call),
+  };
   /** Left running between calls, for the next one. */
   readonly #timer = new DeadlineTimer(() => this.#expireDue());
 
@@ -67,10 +71,7 @@ export class PendingCalls {
 
   /** Registers a call and starts its clock, and the call itself as soon as there is a place. */
   add(request: CallRequest): PendingCall {
-    const call = new PendingCall(request, {
-      onSettled: (call) => this.#forget(call),
-      onAbandoned: (call) => this.#owner.onAbandoned(call),
-    });
+    const call = new PendingCall(request, this.#callOwner);
     this.#timer.schedule(call.dueAt);
     if (this.#calls.size < this.#maxPending) this.#admit(call);
     else this.#waiting.set(request.correlationId, call);
@@ -157,7 +158,10 @@ export class PendingCalls {
     const { correlationId } = call.request;
     if (!this.#waiting.delete(correlationId)) {
       this.#calls.delete(correlationId);
-      this.#settled.set(correlationId, call.phase === "replied");
+      // Nobody replies to a notification.
+      if (call.request.awaits === "reply") {
+        this.#settled.set(correlationId, call.phase === "replied");
+      }
       this.#admitNext();
     }
     if (this.size === 0) this.#onEmpty();

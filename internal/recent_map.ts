@@ -1,35 +1,36 @@
 /** What is remembered of the recent past, in bounded memory. @module */
 
-/** Most entries that are remembered. */
-const MAX_REMEMBERED = 4_096;
+/** At least so many of the latest entries are remembered, and at most twice as many. */
+const REMEMBERED = 4_096;
 
 /** A map by name that forgets its oldest entries. */
 export class RecentMap<Value> {
-  /** Oldest first. */
-  readonly #entries = new Map<string, Value>();
+  #recent = new Map<string, Value>();
+  /** What came before; forgotten all at once, which costs far less than one by one. */
+  #older = new Map<string, Value>();
 
   /** Whether something is remembered of that name. */
   has(name: string): boolean {
-    return this.#entries.has(name);
+    return this.#recent.has(name) || this.#older.has(name);
   }
 
   /** Finds what is remembered. */
   get(name: string): Value | undefined {
-    return this.#entries.get(name);
+    return this.#recent.has(name) ? this.#recent.get(name) : this.#older.get(name);
   }
 
-  /** Remembers something; what was remembered of that name keeps its age. */
+  /** Remembers something. */
   set(name: string, value: Value): void {
-    this.#entries.set(name, value);
-    if (this.#entries.size <= MAX_REMEMBERED) return;
-    for (const oldest of this.#entries.keys()) {
-      this.#entries.delete(oldest);
-      return;
+    if (this.#recent.size === REMEMBERED && !this.#recent.has(name)) {
+      this.#older = this.#recent;
+      this.#recent = new Map();
     }
+    this.#recent.set(name, value);
   }
 
   /** Forgets something. */
   delete(name: string): void {
-    this.#entries.delete(name);
+    this.#recent.delete(name);
+    this.#older.delete(name);
   }
 }

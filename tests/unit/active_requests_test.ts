@@ -3,8 +3,8 @@ import { RpcError } from "../../errors.ts";
 import { ActiveRequests } from "../../internal/active_requests.ts";
 import { readRequest } from "../../internal/envelope.ts";
 
-/** Most cancellations that are remembered. */
-const MAX_REMEMBERED = 4_096;
+/** So many cancellations are remembered at least, and twice as many at most. */
+const REMEMBERED = 4_096;
 
 function request(correlationId: string, replyTo = "replies") {
   return readRequest({ correlationId, replyTo });
@@ -30,9 +30,9 @@ Deno.test("ActiveRequests remembers a cancellation before its request", () => {
 
 Deno.test("ActiveRequests forgets the oldest cancellations", () => {
   const requests = new ActiveRequests();
-  for (let id = 0; id <= MAX_REMEMBERED; id++) requests.cancel(`${id}`);
+  for (let id = 0; id <= 2 * REMEMBERED; id++) requests.cancel(`${id}`);
   assertEquals(requests.add(request("0")).unwantedAs, undefined);
-  assertEquals(requests.add(request("1")).unwantedAs, "cancelled");
+  assertEquals(requests.add(request(`${REMEMBERED + 1}`)).unwantedAs, "cancelled");
 });
 
 Deno.test("ActiveRequests.markGone() drops all of that reply queue", () => {

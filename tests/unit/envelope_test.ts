@@ -1,7 +1,8 @@
 import { fc } from "../../deps/fast_check.ts";
 import { assert, assertEquals, assertFalse } from "../../deps/std_assert.ts";
-import type { AmqpProperties } from "../../internal/amqp.ts";
+import type { AmqpProperties, AmqpPublish } from "../../internal/amqp.ts";
 import {
+  type Attempt,
   isErrorReply,
   MAX_CREDITS,
   type OutgoingRequest,
@@ -11,7 +12,8 @@ import {
   requestMessage,
 } from "../../internal/envelope.ts";
 
-function outgoing(parts: Partial<OutgoingRequest>): OutgoingRequest {
+/** The message of a request of which only some parts matter. */
+function messageOf(parts: Partial<OutgoingRequest & Attempt>): AmqpPublish {
   const request = {
     queue: "math",
     procedure: "add",
@@ -25,7 +27,7 @@ function outgoing(parts: Partial<OutgoingRequest>): OutgoingRequest {
     ...parts,
   };
   // Whatever else a request may say is as good as absent here.
-  return request as OutgoingRequest;
+  return requestMessage(request as OutgoingRequest, request as Attempt);
 }
 
 Deno.test("readRequest() reads what requestMessage() wrote", () => {
@@ -38,7 +40,7 @@ Deno.test("readRequest() reads what requestMessage() wrote", () => {
     deadline: fc.option(fc.integer(), { nil: undefined }),
   });
   fc.assert(fc.property(parts, (request) => {
-    const read = readRequest(requestMessage(outgoing(request)).properties);
+    const read = readRequest(messageOf(request).properties);
     for (const [name, value] of Object.entries(request)) {
       assertEquals(Reflect.get(read, name), value, name);
     }
@@ -49,16 +51,15 @@ Deno.test("requestMessage() sets an expiration that the broker takes", () => {
   const deadlines = fc.oneof(fc.integer(), fc.double({ noNaN: true, noDefaultInfinity: true }));
   fc.assert(fc.property(deadlines, (offset) => {
     fc.pre(Math.abs(offset) < 2 ** 31);
-    const { properties } = requestMessage(outgoing({ deadline: Date.now() + offset }));
+    const { properties } = messageOf({ deadline: Date.now() + offset });
     assert(/^\d{1,10}$/.test(properties.expiration ?? ""), properties.expiration);
   }));
-  const { properties } = requestMessage(outgoing({ deadline: undefined, replyTo: undefined }));
+  const { properties } = messageOf({ deadline: undefined, replyTo: undefined });
   assertEquals([properties.expiration, properties.replyTo], [undefined, undefined]);
 });
 
 Deno.test("requestMessage() says the attempt from the second on", () => {
-  const headerOf = (attempt: number) =>
-    requestMessage(outgoing({ attempt })).properties.headers?.["rpc-attempt"];
+  const headerOf = (attempt: number) => messageOf({ attempt }).properties.headers?.["rpc-attempt"];
   assertEquals([headerOf(0), headerOf(1), headerOf(7)], [undefined, 1, 7]);
 });
 
