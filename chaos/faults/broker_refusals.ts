@@ -41,8 +41,9 @@ const REFUSALS: readonly Refusal[] = [
     rounds: { full: 20, short: 1 },
     limitMs: 3_000,
     // What waits in a queue goes with it, and there is nobody to tell: such calls end by their time.
-    // What comes while it goes is returned or refused.
-    load: { timeoutMs: 3_000, lanes: 8 },
+    // What comes while it goes is returned or refused. A notification that was confirmed just before
+    // is gone without a trace, so there are none.
+    load: { timeoutMs: 3_000, lanes: 8, kinds: ["call", "call", "call", "callback", "once"] },
     mayReject: ["timeout", "unroutable", "overloaded"],
     inject: ({ node, scene }) => node.ctl("delete_queue", scene.queue),
   },
