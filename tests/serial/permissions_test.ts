@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertNotEquals } from "../../deps/std_assert.ts";
-import { type CallContext, RpcClient, RpcError, RpcServer } from "../../mod.ts";
+import { type CallContext, ParkedRequests, RpcClient, RpcError, RpcServer } from "../../mod.ts";
 import { PrivateNode } from "../../tools/private_node.ts";
 import { AmqpPeer } from "../helpers/amqp_peer.ts";
 import { deleteQueue } from "../helpers/broker.ts";
@@ -11,7 +11,7 @@ const RIGHTS = ["configure", "write", "read"] as const;
 
 type Right = (typeof RIGHTS)[number];
 type Grants = Readonly<Record<Right, string>>;
-/** The grants of the server's user and of the client's user. */
+type User = "math-server" | "math-client" | "math-admin";
 type Users = Readonly<Record<"math-server" | "math-client", Grants>>;
 
 /** What there is to have a right to, as the names that are asked for. */
@@ -24,17 +24,22 @@ const RESOURCES: Readonly<Record<string, string>> = {
   "rpc.control": "rpc\\.control",
 };
 
-/** The commands of docs/permissions.md: with the shared exchanges, and without them. */
-async function documented(): Promise<Users[]> {
+/** The commands of docs/permissions.md, in order. */
+async function documentedGrants(): Promise<[user: string, Grants][]> {
   const text = await Deno.readTextFile(new URL("../../docs/permissions.md", import.meta.url));
-  const command = /set_permissions (math-server|math-client)((?:[\s\\]*'[^']*'){3})/g;
-  const users = Array.from(text.matchAll(command), ([, user = "", patterns = ""]) => {
+  const command = /set_permissions (math-\w+)((?:[\s\\]*'[^']*'){3})/g;
+  return Array.from(text.matchAll(command), ([, user = "", patterns = ""]) => {
     const [configure = "", write = "", read = ""] = Array.from(
       patterns.matchAll(/'([^']*)'/g),
       ([, pattern = ""]) => pattern,
     );
-    return [user, { configure, write, read }] as const;
+    return [user, { configure, write, read }];
   });
+}
+
+/** What they grant servers and clients: with the shared exchanges, and without them. */
+async function documented(): Promise<Users[]> {
+  const users = (await documentedGrants()).filter(([user]) => user !== "math-admin");
   assertEquals(users.map(([user]) => user), [
     "math-server",
     "math-client",
@@ -45,7 +50,7 @@ async function documented(): Promise<Users[]> {
   return [toUsers(users.slice(0, 2)), toUsers(users.slice(2))];
 }
 
-async function grant(node: PrivateNode, users: Partial<Users>): Promise<void> {
+async function grant(node: PrivateNode, users: Partial<Record<User, Grants>>): Promise<void> {
   for (const [user, { configure, write, read }] of Object.entries(users)) {
     await node.ctl("set_permissions", user, configure, write, read);
   }
@@ -53,11 +58,13 @@ async function grant(node: PrivateNode, users: Partial<Users>): Promise<void> {
 
 async function startNode(): Promise<PrivateNode> {
   const node = await PrivateNode.start();
-  for (const user of ["math-server", "math-client"]) await node.ctl("add_user", user, "secret");
+  for (const user of ["math-server", "math-client", "math-admin"]) {
+    await node.ctl("add_user", user, "secret");
+  }
   return node;
 }
 
-function urlOf(node: PrivateNode, user: string): string {
+function urlOf(node: PrivateNode, user: User): string {
   return node.url.replace("guest:guest", `${user}:secret`);
 }
 
@@ -193,4 +200,30 @@ Deno.test("A durable reply queue takes the documented right to its name", async 
   await using _server = await RpcServer.listen(url, { queue: QUEUE, handlers });
   await using client = await connect();
   assertEquals(await client.call("echo", 1), 1);
+});
+
+/** Does all that an administrator does, and tells what came of it. */
+async function administer(node: PrivateNode): Promise<unknown> {
+  await using peer = await AmqpPeer.open(node.url);
+  for (const queue of [QUEUE, `${QUEUE}.dead`]) await peer.declareQueue(queue, { durable: true });
+  for (const body of ["1", "2"]) await peer.send(`${QUEUE}.dead`, body);
+  return await outcomeOf((async () => {
+    await using parked = await ParkedRequests.open(urlOf(node, "math-admin"), { queue: QUEUE });
+    const [first] = await parked.list();
+    const { dropped } = await parked.drop([first?.id ?? ""]);
+    const { redriven } = await parked.redrive("all");
+    return [dropped, redriven, (await parked.list()).length];
+  })());
+}
+
+Deno.test("An administrator's documented permissions suffice, and each is needed", async () => {
+  await using node = await startNode();
+  const [, grants] = (await documentedGrants()).find(([user]) => user === "math-admin") ?? [];
+  assert(grants !== undefined);
+  await grant(node, { "math-admin": grants });
+  assertEquals(await administer(node), [1, 1, 0]);
+  for (const right of RIGHTS) {
+    await grant(node, { "math-admin": { ...grants, [right]: "^$" } });
+    assertEquals(await administer(node), "access-refused", right);
+  }
 });
