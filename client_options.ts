@@ -21,7 +21,10 @@ import type { StandardSchema } from "./schema.ts";
  */
 export type ReplyQueue = "exclusive" | "direct" | DurableReplyQueue;
 
-/** A reply queue that outlives its client. */
+/**
+ * A reply queue that outlives its client. It delivers at most 256 replies that are not acknowledged: those
+ * whose callback by name runs, or is not registered yet. They hold up all that come after them.
+ */
 export interface DurableReplyQueue {
   /**
    * Its name, which the next start of the same client uses again: queue `rpc.replies.` and this. At
