@@ -6,12 +6,12 @@ import type { Scene } from "./scene.ts";
 
 /** A node that has hung is seen as whole for a moment before the others send it away. */
 const STEADY_ROUNDS = 2;
-const LIMIT_MS = 60_000;
+const LIMIT_MS = 150_000;
 
 /**
  * Waits until each node sees all others and has a running replica of the row's queue.
  *
- * @throws {Error} If that takes more than a minute.
+ * @throws {Error} If that takes more than two minutes and a half.
  */
 export async function untilWhole(scene: Scene, cluster: PrivateCluster): Promise<void> {
   const { length } = cluster.nodes;

@@ -24,9 +24,9 @@ import { PendingCalls } from "./pending_calls.ts";
 import type { PublishOutcome } from "./publisher.ts";
 import { sleep } from "./sleep.ts";
 
-/** How often a request is published again that a cluster without a leader has refused: for some 2 s. */
-const MAX_REFUSALS = 8;
-const REFUSED_BACKOFF: BackoffOptions = { firstMs: 50, maxMs: 600, minMs: 10 };
+/** How long a request is published again that a cluster without a leader refuses, in milliseconds. */
+const MAX_STRANDED_MS = 3_000;
+const STRANDED_PAUSE: BackoffOptions = { firstMs: 200, maxMs: 200, minMs: 20 };
 
 /** What a caller needs of its client. */
 export interface CallerOptions extends ConnectSettings {
@@ -165,8 +165,11 @@ export class Caller {
       case "returned":
         return call.reject(unroutable(call));
       case "refused":
-        return void this.#onRefused(call);
+        return call.reject(refused(call));
+      case "stranded":
+        return void this.#onStranded(call);
       case "unknown":
+        return void this.#onUnknown(call);
       case "unsent":
         // The channel is gone; the next session publishes the call again, if it still waits.
         return;
@@ -174,15 +177,27 @@ export class Caller {
   }
 
   /** A queue that is full says so. After a lost connection, it may also be without a leader. */
-  async #onRefused(call: PendingCall): Promise<void> {
+  async #onStranded(call: PendingCall): Promise<void> {
     const session = this.#connection?.session;
     // The next session publishes the call again, if it still waits.
     if (session === undefined) return;
-    const isLeaderless = this.#sessions > 1 && !session.publisher.isProven;
-    if (!isLeaderless || !call.request.idempotent || ++call.refusals > MAX_REFUSALS) {
-      return call.reject(refused(call));
-    }
-    await sleep(backoffMs(call.refusals, REFUSED_BACKOFF), this.#closing.signal);
+    call.strandedAt ??= performance.now();
+    const isOver = performance.now() - call.strandedAt > MAX_STRANDED_MS;
+    if (this.#sessions === 1 || isOver) return call.reject(refused(call));
+    await this.#publishSoon(session, call);
+  }
+
+  /** A session that goes on has only replaced the channel that the request was published on. */
+  async #onUnknown(call: PendingCall): Promise<void> {
+    const session = this.#connection?.session;
+    // The next session publishes the call again, if it still waits.
+    if (session === undefined) return;
+    if (call.request.idempotent) return await this.#publishSoon(session, call);
+    call.reject(disconnected(call, new Error("The channel was closed")));
+  }
+
+  async #publishSoon(session: ClientSession, call: PendingCall): Promise<void> {
+    await sleep(backoffMs(1, STRANDED_PAUSE), this.#closing.signal);
     if (this.#connection?.session === session) this.#publishOn(session, call);
   }
 

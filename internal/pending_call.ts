@@ -68,8 +68,8 @@ export class PendingCall {
   readonly reply: Promise<IncomingReply>;
   /** How often the request was published. */
   attempts = 0;
-  /** How often the broker has refused the request. */
-  refusals = 0;
+  /** When the broker first refused the request, by `performance.now()`. */
+  strandedAt: number | undefined;
   /** How far the call has come. */
   phase: CallPhase = "not-published";
   readonly #startedAt = performance.now();

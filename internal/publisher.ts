@@ -15,10 +15,18 @@ import { sleep } from "./sleep.ts";
  * - `confirmed`: the broker has it in its queue.
  * - `returned`: there is no such queue.
  * - `refused`: the broker did not take it, for example because the queue is full.
- * - `unknown`: the channel closed after it was sent and before it was confirmed.
+ * - `stranded`: the broker did not take it, and has taken nothing yet on that channel: another one may
+ *   do better.
+ * - `unknown`: its channel closed after it was sent and before it was confirmed.
  * - `unsent`: it was not sent, because the channel closed or nobody wanted it any more.
  */
-export type PublishOutcome = "confirmed" | "returned" | "refused" | "unknown" | "unsent";
+export type PublishOutcome =
+  | "confirmed"
+  | "returned"
+  | "refused"
+  | "stranded"
+  | "unknown"
+  | "unsent";
 
 /** The part of a connection that publishing takes. */
 export interface ChannelSource {
@@ -28,12 +36,6 @@ export interface ChannelSource {
   /** Ends the connection at once. */
   destroy(reason: Error): void;
 }
-
-const OUTCOMES: Readonly<Record<AmqpConfirm, PublishOutcome>> = {
-  acked: "confirmed",
-  nacked: "refused",
-  closed: "unknown",
-};
 
 /**
  * Most messages that are published and not confirmed. More do not make it faster, and amqplib's
@@ -106,11 +108,6 @@ export class Publisher {
     return !this.#isOver && this.#lane.channel.isOpen;
   }
 
-  /** Whether the broker takes what is published, so that a refusal is about one message. */
-  get isProven(): boolean {
-    return this.#lane.isProven;
-  }
-
   /**
    * Publishes a message as soon as there is room for it.
    *
@@ -167,9 +164,7 @@ export class Publisher {
   #conclude(lane: Lane, message: AmqpPublish, confirm: AmqpConfirm): PublishOutcome {
     // amqplib says so for each message before it tells that the channel has closed.
     if (confirm === "closed" && lane === this.#lane) this.#isOver = true;
-    if (this.#takeReturn(message)) return "returned";
-    // With a replaced channel the connection goes on, so it is still for the publisher to try again.
-    return confirm === "closed" && !this.#isOver ? "refused" : OUTCOMES[confirm];
+    return this.#takeReturn(message) ? "returned" : outcomeOf(confirm, lane);
   }
 
   #onConfirm(lane: Lane, confirm: AmqpConfirm): void {
@@ -237,6 +232,17 @@ export class Publisher {
     this.#watch.stop();
     for (const { settle } of this.#waiting.splice(0)) settle("unsent");
     this.#closed.resolve(error);
+  }
+}
+
+function outcomeOf(confirm: AmqpConfirm, { isProven }: Lane): PublishOutcome {
+  switch (confirm) {
+    case "acked":
+      return "confirmed";
+    case "nacked":
+      return isProven ? "refused" : "stranded";
+    case "closed":
+      return "unknown";
   }
 }
 

@@ -16,7 +16,7 @@ const PAGE_BYTES = 8 * 1_024 * 1_024;
 export interface RedriveOptions {
   /** The request queue. */
   readonly queue: string;
-  readonly publisher: Pick<Publisher, "publish" | "closed">;
+  readonly publisher: Pick<Publisher, "publish" | "closed" | "isOpen">;
   readonly walk: ParkedWalk;
 }
 
@@ -72,7 +72,8 @@ export class Redrive {
   }
 
   async #failure(outcome: Exclude<PublishOutcome, "confirmed">): Promise<RpcError> {
-    const subject = `Cannot run the parked requests again in queue "${this.#options.queue}" as`;
+    const { queue, publisher } = this.#options;
+    const subject = `Cannot run the parked requests again in queue "${queue}" as`;
     const state = `: ${this.#redriven} were sent, all others are kept`;
     switch (outcome) {
       case "returned":
@@ -82,6 +83,7 @@ export class Redrive {
           { retryable: true },
         );
       case "refused":
+      case "stranded":
         return new RpcError(
           "max-length",
           `${subject} the broker refuses them${state}. See whether the queue is full`,
@@ -89,7 +91,7 @@ export class Redrive {
         );
       case "unknown":
       case "unsent":
-        return lossError(subject, state, await this.#options.publisher.closed);
+        return lossError(subject, state, publisher.isOpen ? undefined : await publisher.closed);
     }
   }
 }

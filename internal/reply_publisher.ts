@@ -55,6 +55,7 @@ export class ReplyPublisher {
         case "returned":
           return "gone";
         case "refused":
+        case "stranded":
           if (!isWanted()) return "refused";
           await sleep(REFUSED_PAUSE_MS);
           break;

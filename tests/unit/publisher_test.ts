@@ -177,7 +177,7 @@ Deno.test("Publisher replaces a channel that has not confirmed anything", async 
   const { channels, channel, publisher } = subject;
   const [refused, pending] = [1, 2].map((n) => publisher.publish(() => message(`${n}`)));
   channel.confirm("nacked");
-  assertEquals(await refused, "refused");
+  assertEquals(await refused, "stranded");
   const waiting = publisher.publish(() => message("3"));
   await eventually(() => assertEquals(channels[1]?.sent.length, 1));
   assert(channel.isOpen, "what is unconfirmed may still be confirmed");
@@ -202,7 +202,7 @@ Deno.test("Publisher keeps a channel that has confirmed something", async () => 
   assertEquals(await last, "confirmed");
 });
 
-Deno.test("Publisher calls refused what a replaced channel takes with it", async () => {
+Deno.test("Publisher cannot tell what a replaced channel takes with it", async () => {
   await using subject = await newPublisher();
   const { channels, channel, publisher } = subject;
   const outcomes = [1, 2].map((n) => publisher.publish(() => message(`${n}`)));
@@ -210,8 +210,21 @@ Deno.test("Publisher calls refused what a replaced channel takes with it", async
   await eventually(() => assertEquals(channels.length, 2));
   await Promise.resolve();
   channel.break();
-  assertEquals(await Promise.all(outcomes), ["refused", "refused"]);
+  assertEquals(await Promise.all(outcomes), ["stranded", "unknown"]);
   assert(publisher.isOpen);
+});
+
+Deno.test("Publisher does not take a late refusal for that of a channel that works", async () => {
+  await using subject = await newPublisher();
+  const { channels, channel, publisher } = subject;
+  const outcomes = [1, 2].map((n) => publisher.publish(() => message(`${n}`)));
+  channel.confirm("nacked");
+  const next = publisher.publish(() => message("3"));
+  await eventually(() => assertEquals(channels[1]?.sent.length, 1));
+  channels[1]?.confirm("acked");
+  assertEquals(await next, "confirmed");
+  channel.confirm("nacked");
+  assertEquals(await Promise.all(outcomes), ["stranded", "stranded"]);
 });
 
 Deno.test("Publisher ends a connection that confirms nothing any more", async () => {
