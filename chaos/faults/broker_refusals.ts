@@ -39,7 +39,7 @@ const REFUSALS: readonly Refusal[] = [
     title: "the request queue is deleted",
     seconds: 15,
     rounds: { full: 20, short: 1 },
-    limitMs: 3_000,
+    limitMs: 1_000,
     // What waits in a queue goes with it, and there is nobody to tell: such calls end by their time.
     // What comes while it goes is returned or refused. A notification that was confirmed just before
     // is gone without a trace, so there are none.
