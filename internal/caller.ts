@@ -193,7 +193,9 @@ export class Caller {
     // The next session publishes the call again, if it still waits.
     if (session === undefined) return;
     if (call.request.idempotent) return await this.#publishSoon(session, call);
-    call.reject(disconnected(call, new Error("The channel was closed")));
+    call.reject(
+      disconnected(call, new Error("Cannot wait for its confirm as the channel was closed")),
+    );
   }
 
   async #publishSoon(session: ClientSession, call: PendingCall): Promise<void> {
