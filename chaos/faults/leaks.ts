@@ -9,11 +9,11 @@ import type { Scene } from "../scene.ts";
 
 const MIB = 2 ** 20;
 const LANES = 64;
-/** The first part fills caches and compiles code. */
-const WARM_UP_SHARE = 0.25;
+/** The first part fills caches, compiles code, and gives young objects their room. */
+const WARM_UP_SHARE = 0.5;
 const PAUSE_MS = 150;
 
-/** Memory is compared after the first quarter and at the end. */
+/** Memory is compared after the first half and at the end. */
 export const leaks: Fault = {
   id: "R13",
   title: "many reconnects, many calls",
@@ -51,11 +51,11 @@ async function run(scene: Scene): Promise<RowFigures> {
       atMost("wrong", wrong, 0),
       ...["client", "server"].flatMap((name, index) => [
         atMost(`${name}'s heap grew by, MiB`, grown("heapUsed", index) / MIB, 4),
-        // A short run is over before the heap has found its size.
+        // What leaks shows in the heap; V8 alone takes some 30 MiB more or less for young objects.
         atMost(
           `${name}'s memory grew by, MiB`,
           grown("rss", index) / MIB,
-          budget.isShort ? 64 : 24,
+          budget.isShort ? 64 : 48,
         ),
         atMost(`${name}'s open files, more`, grown("files", index), 2),
       ]),
