@@ -73,14 +73,13 @@ function long(bytes: Uint8Array): Uint8Array {
   return writer.take();
 }
 
-/** Every tag that RabbitMQ reads, with the width of its value, and some that it does not. */
-const FIXED_TAGS: readonly (readonly [tag: string | number, bytes: number])[] = [
+/** Every tag of a fixed width that RabbitMQ reads, with the bytes of its value. */
+export const FIXED_TAGS: readonly (readonly [tag: string, bytes: number])[] = [
   ["t", 1],
   ["b", 1],
   ["B", 1],
   ["s", 2],
   ["u", 2],
-  ["U", 2],
   ["I", 4],
   ["i", 4],
   ["l", 8],
@@ -90,13 +89,18 @@ const FIXED_TAGS: readonly (readonly [tag: string | number, bytes: number])[] = 
   ["D", 5],
   ["T", 8],
   ["V", 0],
+];
+
+/** Tags that it does not read. */
+const UNREAD_TAGS: readonly (readonly [tag: string | number, bytes: number])[] = [
+  ["U", 2],
   ["Z", 0],
   [0, 0],
   [0xff, 4],
 ];
 
 function taggedHeaders(bait: Bait): Poison[] {
-  const fixed = FIXED_TAGS.flatMap(([tag, bytes]) =>
+  const fixed = [...FIXED_TAGS, ...UNREAD_TAGS].flatMap(([tag, bytes]) =>
     [0x00, 0x7f, 0xff].map((fill) => {
       const headers = rawField("odd", tag, new Uint8Array(bytes).fill(fill));
       return poison(`tag ${tag} filled with ${fill}`, { ...bait, headers });

@@ -1,7 +1,7 @@
 /** Messages that are broken at random, the same for the same seed. @module */
 
 import { ByteWriter, encodeText } from "../testing/wire/byte_writer.ts";
-import { type Bait, type Poison, rawField } from "./poison.ts";
+import { type Bait, FIXED_TAGS, type Poison, rawField } from "./poison.ts";
 import type { Random } from "./random.ts";
 import { encodeProperties, type RawProperties } from "./raw_publisher.ts";
 
@@ -27,20 +27,7 @@ const HEADER_NAMES = [
 
 /** Tags that RabbitMQ reads, each with the bytes of its value; -1 is a length and so many bytes. */
 const TAGS: readonly (readonly [tag: string, bytes: number])[] = [
-  ["t", 1],
-  ["b", 1],
-  ["B", 1],
-  ["s", 2],
-  ["u", 2],
-  ["I", 4],
-  ["i", 4],
-  ["l", 8],
-  ["L", 8],
-  ["f", 4],
-  ["d", 8],
-  ["D", 5],
-  ["T", 8],
-  ["V", 0],
+  ...FIXED_TAGS,
   ["S", -1],
   ["x", -1],
   ["A", -1],
