@@ -40,7 +40,7 @@ export class IntakeWatch {
   /** Begins to look. */
   start(): void {
     this.#isOn = true;
-    this.#wait(this.#options.quietMs, (since) => this.#look(since));
+    this.#watch();
   }
 
   /** Says that a request has come. */
@@ -54,26 +54,23 @@ export class IntakeWatch {
     clearTimeout(this.#timer);
   }
 
-  /** Goes on after a while, with the count of deliveries at its beginning. */
-  #wait(ms: number, next: (since: number) => Promise<void>): void {
+  /** Looks twice before it says anything. */
+  #watch(): void {
+    const { quietMs, againMs, onStall } = this.#options;
+    this.#wait(quietMs, () => this.#wait(againMs, onStall));
+  }
+
+  /** Looks after a while whether anything has come. */
+  #wait(ms: number, onStalled: () => void): void {
     const since = this.#deliveries;
-    this.#timer = setTimeout(() => next(since), ms);
+    this.#timer = setTimeout(() => this.#look(since, onStalled), ms);
   }
 
-  async #look(since: number): Promise<void> {
-    const { quietMs, againMs } = this.#options;
+  async #look(since: number, onStalled: () => void): Promise<void> {
     const isStalled = await this.#hasStalled(since);
     if (!this.#isOn) return;
-    if (isStalled) this.#wait(againMs, (again) => this.#lookAgain(again));
-    else this.#wait(quietMs, (next) => this.#look(next));
-  }
-
-  async #lookAgain(since: number): Promise<void> {
-    const { quietMs, onStall } = this.#options;
-    const isStalled = await this.#hasStalled(since);
-    if (!this.#isOn) return;
-    if (isStalled) onStall();
-    else this.#wait(quietMs, (next) => this.#look(next));
+    if (isStalled) onStalled();
+    else this.#watch();
   }
 
   async #hasStalled(since: number): Promise<boolean> {
