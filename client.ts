@@ -16,8 +16,8 @@ import type {
   RpcClientOptions,
   RpcClientStats,
   StreamOptions,
-} from "./client_options.ts";
-import type { BrokerUrl } from "./connecting.ts";
+} from "./options/client_options.ts";
+import type { BrokerUrl } from "./options/connect_options.ts";
 import type {
   AnyContract,
   Contract,
@@ -28,7 +28,7 @@ import type {
 } from "./contract.ts";
 import { generate as newCorrelationId } from "./deps/std_uuid.ts";
 import { RpcError } from "./errors.ts";
-import type { RpcClientEvent } from "./events.ts";
+import type { RpcClientEvent } from "./options/events.ts";
 import { Batch } from "./internal/batch.ts";
 import { CallbackRegistry, type CallCallback } from "./internal/callback_registry.ts";
 import { ended } from "./internal/call_outcome.ts";

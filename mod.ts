@@ -33,11 +33,11 @@ export type {
   RpcClientOptions,
   RpcClientStats,
   StreamOptions,
-} from "./client_options.ts";
+} from "./options/client_options.ts";
 export type { CallCallback, CallResult } from "./internal/callback_registry.ts";
 export type { NamedCallback, NamedReply } from "./internal/named_callbacks.ts";
 export { type Body, type Codec, codecFor, jsonCodec } from "./codec.ts";
-export type { BrokerUrl, ConnectOptions, TlsOptions } from "./connecting.ts";
+export type { BrokerUrl, ConnectOptions, TlsOptions } from "./options/connect_options.ts";
 export type {
   AnyContract,
   CallContext,
@@ -71,7 +71,7 @@ export type {
   RpcClientEvent,
   RpcServerEvent,
   ServerConnectionEvent,
-} from "./events.ts";
+} from "./options/events.ts";
 export type { ParkedRequest } from "./internal/parked_message.ts";
 export {
   type DropCounts,
@@ -89,5 +89,5 @@ export type {
   RpcServerCloseOptions,
   RpcServerOptions,
   RpcServerStats,
-} from "./server_options.ts";
+} from "./options/server_options.ts";
 export type { StandardSchema, StandardSchemaIssue, StandardSchemaResult } from "./schema.ts";

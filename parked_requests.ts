@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { BrokerUrl, ConnectOptions } from "./connecting.ts";
+import type { BrokerUrl, ConnectOptions } from "./options/connect_options.ts";
 import { RpcError } from "./errors.ts";
 import type { AmqpConnection } from "./internal/amqp.ts";
 import { checkInteger, checkName } from "./internal/check.ts";

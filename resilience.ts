@@ -8,7 +8,7 @@
  */
 
 import type { RpcClient } from "./client.ts";
-import type { CallArguments, CallOptions } from "./client_options.ts";
+import type { CallArguments, CallOptions } from "./options/client_options.ts";
 import type { AnyContract, Contract, InputOf, OutputOf, ProcedureName } from "./contract.ts";
 import { generate as newIdempotencyKey } from "./deps/std_uuid.ts";
 import { checkInteger } from "./internal/check.ts";
@@ -43,7 +43,7 @@ export type {
   NotifyOptions,
   RpcClientCloseOptions,
   RpcClientStats,
-} from "./client_options.ts";
+} from "./options/client_options.ts";
 export type {
   AnyContract,
   CallContext,

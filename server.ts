@@ -4,10 +4,10 @@
  * @module
  */
 
-import type { BrokerUrl } from "./connecting.ts";
+import type { BrokerUrl } from "./options/connect_options.ts";
 import type { Contract, Handler } from "./contract.ts";
 import { RpcError } from "./errors.ts";
-import type { ConnectionEvent, RpcServerEvent } from "./events.ts";
+import type { ConnectionEvent, RpcServerEvent } from "./options/events.ts";
 import { type ActiveRequest, ActiveRequests } from "./internal/active_requests.ts";
 import { Admission } from "./internal/admission.ts";
 import type { AmqpDelivery } from "./internal/amqp.ts";
@@ -39,7 +39,7 @@ import {
   type PublisherSession,
 } from "./internal/server_sessions.ts";
 import { checkDurability } from "./internal/topology.ts";
-import type { RpcServerCloseOptions, RpcServerOptions, RpcServerStats } from "./server_options.ts";
+import type { RpcServerCloseOptions, RpcServerOptions, RpcServerStats } from "./options/server_options.ts";
 
 /**
  * Serves procedures from one queue.

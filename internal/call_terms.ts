@@ -1,6 +1,6 @@
 /** What a call is to be like: its options, checked, with the client's defaults. @module */
 
-import type { CallOptions, RpcClientOptions } from "../client_options.ts";
+import type { CallOptions, RpcClientOptions } from "../options/client_options.ts";
 import { type Codec, codecOf, jsonCodec } from "../codec.ts";
 import { RpcError } from "../errors.ts";
 import { checkBodySize, DEFAULT_MAX_BODY_BYTES } from "./body_size.ts";

@@ -1,8 +1,8 @@
 /** Publishes requests and gives each reply to its call. @module */
 
-import type { ReplyQueue, RpcClientStats } from "../client_options.ts";
+import type { ReplyQueue, RpcClientStats } from "../options/client_options.ts";
 import { RpcError } from "../errors.ts";
-import type { ConnectionEvent } from "../events.ts";
+import type { ConnectionEvent } from "../options/events.ts";
 import type { AmqpDelivery, AmqpPublish } from "./amqp.ts";
 import { backoffMs, type BackoffOptions } from "./backoff.ts";
 import { disconnected, ended, refused, unroutable } from "./call_outcome.ts";

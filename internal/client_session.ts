@@ -1,6 +1,6 @@
 /** What a client has on its connection: its reply queue and a publisher. @module */
 
-import type { ReplyQueue } from "../client_options.ts";
+import type { ReplyQueue } from "../options/client_options.ts";
 import { RpcError } from "../errors.ts";
 import type { AmqpChannel, AmqpConnection, AmqpDelivery } from "./amqp.ts";
 import { checkName } from "./check.ts";

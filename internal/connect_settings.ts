@@ -1,6 +1,6 @@
 /** Checks the connection options of clients and servers and fills their defaults in. @module */
 
-import type { BrokerUrl, ConnectOptions } from "../connecting.ts";
+import type { BrokerUrl, ConnectOptions } from "../options/connect_options.ts";
 import { type BrokerAddress, parseBrokerUrl } from "./broker_address.ts";
 import { checkInteger } from "./check.ts";
 import { withTls } from "./tls_settings.ts";

@@ -6,7 +6,7 @@
  */
 
 import { RpcError } from "../errors.ts";
-import type { ConnectionEvent } from "../events.ts";
+import type { ConnectionEvent } from "../options/events.ts";
 import { type AmqpChannel, AmqpConnection } from "./amqp.ts";
 import { backoffMs, type BackoffOptions } from "./backoff.ts";
 import type { BrokerAddress } from "./broker_address.ts";

@@ -1,6 +1,6 @@
 /** Makes outputs of replies, the way a client was asked to. @module */
 
-import type { RpcClientOptions } from "../client_options.ts";
+import type { RpcClientOptions } from "../options/client_options.ts";
 import { codecFor, jsonCodec } from "../codec.ts";
 import type { EncodedItem } from "../contract.ts";
 import { RpcError, RpcRemoteError } from "../errors.ts";

@@ -2,7 +2,7 @@
 
 import { RpcError } from "../errors.ts";
 import { generate as newId } from "../deps/std_uuid.ts";
-import type { Durability } from "../server_options.ts";
+import type { Durability } from "../options/server_options.ts";
 import type { AmqpQueueOptions } from "./amqp.ts";
 import { checkName } from "./check.ts";
 import type { Delivery } from "./delivery.ts";

@@ -1,7 +1,7 @@
 /** Runs requests with the same key once, and keeps their outputs for a while. @module */
 
 import type { EncodedReply } from "../contract.ts";
-import type { ReplyCacheOptions } from "../server_options.ts";
+import type { ReplyCacheOptions } from "../options/server_options.ts";
 import { checkInteger } from "./check.ts";
 
 interface KeptReply {

@@ -1,7 +1,7 @@
 /** Counts how requests end. @module */
 
-import type { RpcServerEvent } from "../events.ts";
-import type { RpcServerStats } from "../server_options.ts";
+import type { RpcServerEvent } from "../options/events.ts";
+import type { RpcServerStats } from "../options/server_options.ts";
 
 /** How a request ended. */
 export type Outcome = Extract<RpcServerEvent, { type: "served" }>["outcome"];

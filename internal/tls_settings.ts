@@ -1,7 +1,7 @@
 /** Checks the certificates and the key that a user gives for TLS. @module */
 
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
-import type { TlsOptions } from "../connecting.ts";
+import type { TlsOptions } from "../options/connect_options.ts";
 import type { BrokerAddress } from "./broker_address.ts";
 
 const CERTIFICATES_REGEXP = /-----BEGIN CERTIFICATE-----[^]*?-----END CERTIFICATE-----/g;

@@ -1,7 +1,7 @@
 /** Declares the request queue, and says in words why the broker would not have it so. @module */
 
 import { RpcError } from "../errors.ts";
-import type { Durability } from "../server_options.ts";
+import type { Durability } from "../options/server_options.ts";
 import type { AmqpConnection, AmqpQueueOptions } from "./amqp.ts";
 import { RETURNS_EXCHANGE } from "./exchanges.ts";
 

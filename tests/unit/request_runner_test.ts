@@ -8,7 +8,7 @@ import { readRequest } from "../../internal/envelope.ts";
 import { Procedures } from "../../internal/procedures.ts";
 import { ReplyCache } from "../../internal/reply_cache.ts";
 import { RequestRunner } from "../../internal/request_runner.ts";
-import type { ReplyCacheOptions } from "../../server_options.ts";
+import type { ReplyCacheOptions } from "../../options/server_options.ts";
 
 /** A runner whose only handler is played by hand. */
 class Stage {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { RpcError, RpcErrorCode } from "./errors.ts";
+import type { RpcError, RpcErrorCode } from "../errors.ts";
 
 /** What happens to a connection to the broker. */
 export type ConnectionEvent =

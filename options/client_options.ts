@@ -4,12 +4,12 @@
  * @module
  */
 
-import type { Codec } from "./codec.ts";
-import type { ConnectOptions } from "./connecting.ts";
-import type { CallContext, Contract, InputOf, OutputOf, ProcedureName } from "./contract.ts";
-import type { RpcRemoteError } from "./errors.ts";
+import type { Codec } from "../codec.ts";
+import type { ConnectOptions } from "./connect_options.ts";
+import type { CallContext, Contract, InputOf, OutputOf, ProcedureName } from "../contract.ts";
+import type { RpcRemoteError } from "../errors.ts";
 import type { RpcClientEvent } from "./events.ts";
-import type { StandardSchema } from "./schema.ts";
+import type { StandardSchema } from "../schema.ts";
 
 /**
  * Where a client's replies go.

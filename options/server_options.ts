@@ -4,9 +4,9 @@
  * @module
  */
 
-import type { Codec } from "./codec.ts";
-import type { ConnectOptions } from "./connecting.ts";
-import type { Contract, Handler, Handlers } from "./contract.ts";
+import type { Codec } from "../codec.ts";
+import type { ConnectOptions } from "./connect_options.ts";
+import type { Contract, Handler, Handlers } from "../contract.ts";
 import type { RpcServerEvent } from "./events.ts";
 
 /**
