@@ -81,7 +81,7 @@ export {
   type ParkedRequestsOptions,
   type ParkedSelection,
   type RedriveCounts,
-} from "./parked_requests.ts";
+} from "./extras/parked/parked_requests.ts";
 export { RpcServer } from "./server.ts";
 export type {
   Durability,
@@ -90,4 +90,4 @@ export type {
   RpcServerOptions,
   RpcServerStats,
 } from "./options/server_options.ts";
-export type { StandardSchema, StandardSchemaIssue, StandardSchemaResult } from "./schema.ts";
+export type { StandardSchema, StandardSchemaIssue, StandardSchemaResult } from "./extras/schema.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { msgpackCodec } from "../msgpack.ts";
+import { msgpackCodec } from "../extras/msgpack/codec.ts";
 import { WorkerPool } from "../workers/mod.ts";
 import { transfer } from "../workers/transfer.ts";
 import { callInTurn } from "./measure.ts";

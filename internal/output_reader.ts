@@ -4,7 +4,7 @@ import type { RpcClientOptions } from "../options/client_options.ts";
 import { codecFor, jsonCodec } from "../codec.ts";
 import type { EncodedItem } from "../contract.ts";
 import { RpcError, RpcRemoteError } from "../errors.ts";
-import { type StandardSchema, validate } from "../schema.ts";
+import { type StandardSchema, validate } from "../extras/schema.ts";
 import { type CallSubject, ended, readReply, type ReplyReader } from "./call_outcome.ts";
 import type { CallSettings } from "./call_terms.ts";
 import type { IncomingReply } from "./pending_call.ts";

@@ -1,4 +1,4 @@
-import { msgpackCodec } from "../../msgpack.ts";
+import { msgpackCodec } from "../../extras/msgpack/codec.ts";
 import { expose } from "../../workers/runtime.ts";
 
 expose({

@@ -4,7 +4,7 @@ import { Buffer } from "node:buffer";
 import { jsonCodec } from "../../codec.ts";
 import { fc } from "../../deps/fast_check.ts";
 import type { AmqpProperties } from "../../internal/amqp.ts";
-import { msgpackCodec } from "../../msgpack.ts";
+import { msgpackCodec } from "../../extras/msgpack/codec.ts";
 import { jsonValues } from "../helpers/arbitraries.ts";
 
 /** A message, as a peer may send it. */

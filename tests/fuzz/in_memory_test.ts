@@ -15,8 +15,8 @@ import { Procedures } from "../../internal/procedures.ts";
 import { ReplyCache } from "../../internal/reply_cache.ts";
 import { isExpired } from "../../internal/request_context.ts";
 import { RequestRunner } from "../../internal/request_runner.ts";
-import { msgpackCodec } from "../../msgpack.ts";
-import { procedure } from "../../schema.ts";
+import { msgpackCodec } from "../../extras/msgpack/codec.ts";
+import { procedure } from "../../extras/schema.ts";
 import { within } from "../helpers/eventually.ts";
 import { type Envelope, envelopes, KNOWN_IDS, RUNS, SEED } from "./envelopes.ts";
 

@@ -1,5 +1,5 @@
 import { RpcError, RpcRemoteError } from "../../mod.ts";
-import { msgpackCodec } from "../../msgpack.ts";
+import { msgpackCodec } from "../../extras/msgpack/codec.ts";
 import { assert, assertEquals, assertRejects } from "../../deps/std_assert.ts";
 import { z } from "../../deps/zod.ts";
 import { WorkerPool } from "../../workers/mod.ts";

@@ -8,7 +8,7 @@ import {
 } from "../../mod.ts";
 import { assert, assertEquals, assertMatch } from "../../deps/std_assert.ts";
 import { z } from "../../deps/zod.ts";
-import { procedure } from "../../schema.ts";
+import { procedure } from "../../extras/schema.ts";
 import { WorkerPool } from "../../workers/mod.ts";
 import { brokerUrl, deleteQueue, randomQueue } from "../helpers/broker.ts";
 import { eventually } from "../helpers/eventually.ts";

@@ -11,7 +11,7 @@ import {
 } from "../../deps/std_assert.ts";
 import { RpcError } from "../../errors.ts";
 import { codecFor } from "../../codec.ts";
-import { msgpackCodec } from "../../msgpack.ts";
+import { msgpackCodec } from "../../extras/msgpack/codec.ts";
 
 function encode(value: unknown): Uint8Array {
   const body = msgpackCodec.encode(value);

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertLess, assertRejects } from "../../../deps/std_assert.ts";
 import { type Body, decodeUtf8, jsonCodec } from "../../../codec.ts";
 import { RpcError } from "../../../errors.ts";
-import { msgpackCodec } from "../../../msgpack.ts";
+import { msgpackCodec } from "../../../extras/msgpack/codec.ts";
 import type { PlainContract } from "../../fixtures/workers/plain_worker.ts";
 import { encodedRequest, openPool } from "./pool_helpers.ts";
 

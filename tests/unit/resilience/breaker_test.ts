@@ -12,7 +12,7 @@ import {
   type ProcedureCaller,
   type ResilienceEvent,
   withResilience,
-} from "../../../resilience.ts";
+} from "../../../extras/resilience/resilience.ts";
 import { type Answer, codeOf, failure, FakeCaller, remoteFailure, typesOf } from "./fake_caller.ts";
 import { FakeTime } from "../../helpers/fake_time.ts";
 

@@ -11,7 +11,7 @@ import {
   type ProcedureCaller,
   type ResilienceEvent,
   withResilience,
-} from "../../../resilience.ts";
+} from "../../../extras/resilience/resilience.ts";
 import { codeOf, CountingSignal, failure, FakeCaller, typesOf } from "./fake_caller.ts";
 import { FakeTime } from "../../helpers/fake_time.ts";
 

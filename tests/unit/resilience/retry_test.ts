@@ -15,7 +15,7 @@ import {
   type ResilienceEvent,
   type RetryOptions,
   withResilience,
-} from "../../../resilience.ts";
+} from "../../../extras/resilience/resilience.ts";
 import {
   type Answer,
   codeOf,

@@ -1,10 +1,10 @@
 /** Attempts at one call, until one succeeds or no more is allowed. @module */
 
-import { backoffMs } from "./backoff.ts";
-import { checkInteger } from "./check.ts";
-import { RetryBudget } from "./resilience_budget.ts";
-import { isRetryable } from "./resilience_verdict.ts";
-import { sleep } from "./sleep.ts";
+import { backoffMs } from "../../internal/backoff.ts";
+import { checkInteger } from "../../internal/check.ts";
+import { RetryBudget } from "./budget.ts";
+import { isRetryable } from "./verdict.ts";
+import { sleep } from "../../internal/sleep.ts";
 
 /** When to try again. */
 export interface RetryOptions {

@@ -6,7 +6,7 @@
  * text. So the structure is walked first, which makes no objects.
  */
 
-import { EXTENSION } from "./msgpack_extensions.ts";
+import { EXTENSION } from "./extensions.ts";
 
 /**
  * Least memory that any body may come to, and how much more for each of its bytes: what JSON comes

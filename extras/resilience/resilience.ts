@@ -7,32 +7,32 @@
  * @module
  */
 
-import type { RpcClient } from "./client.ts";
-import type { CallArguments, CallOptions } from "./options/client_options.ts";
-import type { AnyContract, Contract, InputOf, OutputOf, ProcedureName } from "./contract.ts";
-import { generate as newIdempotencyKey } from "./deps/std_uuid.ts";
-import { checkInteger } from "./internal/check.ts";
-import { safeObserver } from "./internal/emit.ts";
+import type { RpcClient } from "../../client.ts";
+import type { CallArguments, CallOptions } from "../../options/client_options.ts";
+import type { AnyContract, Contract, InputOf, OutputOf, ProcedureName } from "../../contract.ts";
+import { generate as newIdempotencyKey } from "../../deps/std_uuid.ts";
+import { checkInteger } from "../../internal/check.ts";
+import { safeObserver } from "../../internal/emit.ts";
 import {
   Breaker,
   type BreakerEvent,
   type BreakerOptions,
   resolveBreakerOptions,
-} from "./internal/resilience_breaker.ts";
+} from "./breaker.ts";
 import {
   Bulkhead,
   type BulkheadEvent,
   type BulkheadOptions,
   resolveBulkheadOptions,
-} from "./internal/resilience_bulkhead.ts";
+} from "./bulkhead.ts";
 import {
   Retrier,
   type RetryEvent,
   type RetryOptions,
   timeLeftMs,
-} from "./internal/resilience_retry.ts";
+} from "./retry.ts";
 
-export type { RpcClient } from "./client.ts";
+export type { RpcClient } from "../../client.ts";
 export type {
   BatchCall,
   BatchOptions,
@@ -43,7 +43,7 @@ export type {
   NotifyOptions,
   RpcClientCloseOptions,
   RpcClientStats,
-} from "./options/client_options.ts";
+} from "../../options/client_options.ts";
 export type {
   AnyContract,
   CallContext,
@@ -51,17 +51,17 @@ export type {
   InputOf,
   OutputOf,
   ProcedureName,
-} from "./contract.ts";
-export type { CallPhase, CallReport, RpcError, RpcErrorCode } from "./errors.ts";
-export type { CallCallback, CallResult } from "./internal/callback_registry.ts";
-export type { NamedCallback, NamedReply } from "./internal/named_callbacks.ts";
+} from "../../contract.ts";
+export type { CallPhase, CallReport, RpcError, RpcErrorCode } from "../../errors.ts";
+export type { CallCallback, CallResult } from "../../internal/callback_registry.ts";
+export type { NamedCallback, NamedReply } from "../../internal/named_callbacks.ts";
 export type {
   BreakerEvent,
   BreakerOptions,
   CircuitOpenDetails,
-} from "./internal/resilience_breaker.ts";
-export type { BulkheadEvent, BulkheadOptions } from "./internal/resilience_bulkhead.ts";
-export type { RetryEvent, RetryOptions } from "./internal/resilience_retry.ts";
+} from "./breaker.ts";
+export type { BulkheadEvent, BulkheadOptions } from "./bulkhead.ts";
+export type { RetryEvent, RetryOptions } from "./retry.ts";
 
 /** Longest timer: beyond it `setTimeout` fires at once. */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;

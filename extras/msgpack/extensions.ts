@@ -1,6 +1,6 @@
 /** How MessagePack carries what it has no type for: extension types, by number. @module */
 
-import { encodeDateToTimeSpec, encodeTimeSpecToTimestamp, ExtData } from "../deps/msgpack.ts";
+import { encodeDateToTimeSpec, encodeTimeSpecToTimestamp, ExtData } from "../../deps/msgpack.ts";
 
 /** The extension types on the wire: `-1` is of the specification, the others are applications'. */
 export const EXTENSION = {

@@ -1,10 +1,10 @@
 /** Publishes parked requests once more, and only then removes them from their parking queue. @module */
 
-import { generate as newId } from "../deps/std_uuid.ts";
-import { RpcError } from "../errors.ts";
-import { redrivenMessage } from "./parked_message.ts";
-import type { HeldRequest, ParkedWalk } from "./parked_walk.ts";
-import type { Publisher, PublishOutcome } from "./publisher.ts";
+import { generate as newId } from "../../deps/std_uuid.ts";
+import { RpcError } from "../../errors.ts";
+import { redrivenMessage } from "../../internal/parked_message.ts";
+import type { HeldRequest, ParkedWalk } from "./walk.ts";
+import type { Publisher, PublishOutcome } from "../../internal/publisher.ts";
 
 /** Most requests that are published at a time. */
 const PAGE_REQUESTS = 100;

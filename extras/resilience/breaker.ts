@@ -6,10 +6,10 @@ import {
   CircuitState,
   CountBreaker,
   handleWhenResult,
-} from "../deps/cockatiel.ts";
-import { RpcError } from "../errors.ts";
-import { checkInteger } from "./check.ts";
-import { evidenceOf } from "./resilience_verdict.ts";
+} from "../../deps/cockatiel.ts";
+import { RpcError } from "../../errors.ts";
+import { checkInteger } from "../../internal/check.ts";
+import { evidenceOf } from "./verdict.ts";
 
 /** When to stop calling, and for how long. */
 export interface BreakerOptions {

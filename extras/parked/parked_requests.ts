@@ -4,21 +4,21 @@
  * @module
  */
 
-import type { BrokerUrl, ConnectOptions } from "./options/connect_options.ts";
-import { RpcError } from "./errors.ts";
-import type { AmqpConnection } from "./internal/amqp.ts";
-import { checkInteger, checkName } from "./internal/check.ts";
-import { resolveConnectOptions } from "./internal/connect_settings.ts";
-import { lockQueueOf, openLocked } from "./internal/parked_lock.ts";
-import { type ParkedRequest, parkingQueueOf } from "./internal/parked_message.ts";
+import type { BrokerUrl, ConnectOptions } from "../../options/connect_options.ts";
+import { RpcError } from "../../errors.ts";
+import type { AmqpConnection } from "../../internal/amqp.ts";
+import { checkInteger, checkName } from "../../internal/check.ts";
+import { resolveConnectOptions } from "../../internal/connect_settings.ts";
+import { lockQueueOf, openLocked } from "./lock.ts";
+import { type ParkedRequest, parkingQueueOf } from "../../internal/parked_message.ts";
 import {
   explainWalkError,
   type HeldRequest,
   type ParkedWalk,
   walkParked,
-} from "./internal/parked_walk.ts";
-import { Publisher } from "./internal/publisher.ts";
-import { Redrive } from "./internal/redrive.ts";
+} from "./walk.ts";
+import { Publisher } from "../../internal/publisher.ts";
+import { Redrive } from "./redrive.ts";
 
 /** Options of {@linkcode ParkedRequests.open}. */
 export interface ParkedRequestsOptions extends ConnectOptions {

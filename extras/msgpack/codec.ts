@@ -4,13 +4,13 @@
  * @module
  */
 
-import { type Body, type Codec, MAX_DEPTH } from "./codec.ts";
-import { RpcError } from "./errors.ts";
-import { readMsgpack } from "./internal/msgpack_read.ts";
-import { scanMsgpack } from "./internal/msgpack_scan.ts";
-import { writeMsgpack } from "./internal/msgpack_write.ts";
+import { type Body, type Codec, MAX_DEPTH } from "../../codec.ts";
+import { RpcError } from "../../errors.ts";
+import { readMsgpack } from "./read.ts";
+import { scanMsgpack } from "./scan.ts";
+import { writeMsgpack } from "./write.ts";
 
-export type { Body, Codec } from "./codec.ts";
+export type { Body, Codec } from "../../codec.ts";
 
 /**
  * MessagePack that brings back what was sent, types included: `Uint8Array`, `Date`, `bigint` of any

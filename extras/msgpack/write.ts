@@ -1,14 +1,14 @@
 /** Turns values into what the MessagePack library writes exactly, and writes them. @module */
 
-import { Encoder, ExtData } from "../deps/msgpack.ts";
+import { Encoder, ExtData } from "../../deps/msgpack.ts";
 import {
   bigintExtension,
   dateExtension,
   EXTENSION,
   NEGATIVE_ZERO,
   UNDEFINED,
-} from "./msgpack_extensions.ts";
-import { describeObject, tooDeep, unencodable } from "./plain_data.ts";
+} from "./extensions.ts";
+import { describeObject, tooDeep, unencodable } from "../../internal/plain_data.ts";
 
 /** What errors call the format. */
 const MSGPACK_FORMAT = "MessagePack";

@@ -1,7 +1,7 @@
 /** Bounds the calls that are under way at a time. @module */
 
-import { RpcError } from "../errors.ts";
-import { checkInteger } from "./check.ts";
+import { RpcError } from "../../errors.ts";
+import { checkInteger } from "../../internal/check.ts";
 
 /** How many calls may be under way, and how many may wait. */
 export interface BulkheadOptions {

@@ -1,7 +1,7 @@
 /** Reads a MessagePack body that has been scanned, and makes what was sent of it. @module */
 
-import { Decoder, type ExtensionCodecType } from "../deps/msgpack.ts";
-import { ExactBigint, EXTENSION, readBigint, readDate } from "./msgpack_extensions.ts";
+import { Decoder, type ExtensionCodecType } from "../../deps/msgpack.ts";
+import { ExactBigint, EXTENSION, readBigint, readDate } from "./extensions.ts";
 
 /** A byte order mark is part of the text. */
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

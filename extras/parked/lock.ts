@@ -1,12 +1,12 @@
 /** Connects an administrator to the broker, alone: one of them at a time sees a parking queue whole. @module */
 
-import { RpcError } from "../errors.ts";
-import { AmqpConnection } from "./amqp.ts";
-import type { BrokerAddress } from "./broker_address.ts";
-import { explainConnectError } from "./connect_error.ts";
-import type { ConnectSettings } from "./connect_settings.ts";
-import { inTime } from "./in_time.ts";
-import { untilAborted } from "./until_aborted.ts";
+import { RpcError } from "../../errors.ts";
+import { AmqpConnection } from "../../internal/amqp.ts";
+import type { BrokerAddress } from "../../internal/broker_address.ts";
+import { explainConnectError } from "../../internal/connect_error.ts";
+import type { ConnectSettings } from "../../internal/connect_settings.ts";
+import { inTime } from "../../internal/in_time.ts";
+import { untilAborted } from "../../internal/until_aborted.ts";
 
 /** The queue whose owner may look after a parking queue; it dies with its connection. */
 export function lockQueueOf(parkingQueue: string): string {

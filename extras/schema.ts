@@ -23,11 +23,11 @@
  * @module
  */
 
-import type { CallContext, Handler } from "./contract.ts";
-import { RpcError } from "./errors.ts";
-import { formatPath } from "./internal/plain_data.ts";
+import type { CallContext, Handler } from "../contract.ts";
+import { RpcError } from "../errors.ts";
+import { formatPath } from "../internal/plain_data.ts";
 
-export type { CallContext, Handler } from "./contract.ts";
+export type { CallContext, Handler } from "../contract.ts";
 
 /**
  * The part of {@link https://standardschema.dev | Standard Schema} 1 that is used here. It is

@@ -1,6 +1,6 @@
 /** What an error says of its call: whether to try again, and whether the server is in trouble. @module */
 
-import { RpcError, RpcRemoteError } from "../errors.ts";
+import { RpcError, RpcRemoteError } from "../../errors.ts";
 
 /** The request was not run, and another may be. */
 const NOT_RUN: ReadonlySet<string> = new Set([
