@@ -29,11 +29,11 @@ import type {
 import { generate as newCorrelationId } from "./deps/std_uuid.ts";
 import { RpcError } from "./errors.ts";
 import type { RpcClientEvent } from "./options/events.ts";
-import { Batch } from "./internal/batch.ts";
-import { CallbackRegistry, type CallCallback } from "./internal/callback_registry.ts";
-import { ended } from "./internal/call_outcome.ts";
-import { CallStream, ProgressSink } from "./internal/call_stream.ts";
-import { Caller } from "./internal/caller.ts";
+import { Batch } from "./internal/calling/batch.ts";
+import { CallbackRegistry, type CallCallback } from "./internal/calling/callback_registry.ts";
+import { ended } from "./internal/calling/call_outcome.ts";
+import { CallStream, ProgressSink } from "./internal/calling/call_stream.ts";
+import { Caller } from "./internal/calling/caller.ts";
 import { checkInteger } from "./internal/check.ts";
 import {
   type CallDraft,
@@ -42,21 +42,21 @@ import {
   resolveCallSettings,
   resolveTerms,
   toRequest,
-} from "./internal/call_terms.ts";
-import { resolveConnectOptions } from "./internal/connect_settings.ts";
+} from "./internal/calling/call_terms.ts";
+import { resolveConnectOptions } from "./internal/broker/connect_settings.ts";
 import { MAX_TIMEOUT_MS } from "./internal/deadline_timer.ts";
 import {
   acknowledgeAfter,
   type Arrival,
   type NamedReplyTakers,
   takeEarlierReply,
-} from "./internal/earlier_replies.ts";
+} from "./internal/calling/earlier_replies.ts";
 import { safeObserver } from "./internal/emit.ts";
-import { MAX_CREDITS } from "./internal/envelope.ts";
-import { inOrder } from "./internal/in_order.ts";
-import { type NamedCallback, NamedCallbacks, writeTicket } from "./internal/named_callbacks.ts";
-import { OutputReader } from "./internal/output_reader.ts";
-import type { PendingCall } from "./internal/pending_call.ts";
+import { MAX_CREDITS } from "./internal/protocol/envelope.ts";
+import { inOrder } from "./internal/calling/in_order.ts";
+import { type NamedCallback, NamedCallbacks, writeTicket } from "./internal/calling/named_callbacks.ts";
+import { OutputReader } from "./internal/calling/output_reader.ts";
+import type { PendingCall } from "./internal/calling/pending_call.ts";
 
 /**
  * Calls procedures of the servers that listen on one queue. Many calls are in flight at a time, on

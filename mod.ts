@@ -34,8 +34,8 @@ export type {
   RpcClientStats,
   StreamOptions,
 } from "./options/client_options.ts";
-export type { CallCallback, CallResult } from "./internal/callback_registry.ts";
-export type { NamedCallback, NamedReply } from "./internal/named_callbacks.ts";
+export type { CallCallback, CallResult } from "./internal/calling/callback_registry.ts";
+export type { NamedCallback, NamedReply } from "./internal/calling/named_callbacks.ts";
 export { type Body, type Codec, codecFor, jsonCodec } from "./codec.ts";
 export type { BrokerUrl, ConnectOptions, TlsOptions } from "./options/connect_options.ts";
 export type {
@@ -72,7 +72,7 @@ export type {
   RpcServerEvent,
   ServerConnectionEvent,
 } from "./options/events.ts";
-export type { ParkedRequest } from "./internal/parked_message.ts";
+export type { ParkedRequest } from "./internal/protocol/parked_message.ts";
 export {
   type DropCounts,
   type ListParkedOptions,

@@ -8,37 +8,37 @@ import type { BrokerUrl } from "./options/connect_options.ts";
 import type { Contract, Handler } from "./contract.ts";
 import { RpcError } from "./errors.ts";
 import type { ConnectionEvent, RpcServerEvent } from "./options/events.ts";
-import { type ActiveRequest, ActiveRequests } from "./internal/active_requests.ts";
-import { Admission } from "./internal/admission.ts";
-import type { AmqpDelivery } from "./internal/amqp.ts";
+import { type ActiveRequest, ActiveRequests } from "./internal/serving/active_requests.ts";
+import { Admission } from "./internal/serving/admission.ts";
+import type { AmqpDelivery } from "./internal/broker/amqp.ts";
 import { DEFAULT_MAX_BODY_BYTES } from "./internal/body_size.ts";
-import { CallerWatch } from "./internal/caller_watch.ts";
+import { CallerWatch } from "./internal/serving/caller_watch.ts";
 import { checkInteger, checkName } from "./internal/check.ts";
-import { resolveConnectOptions } from "./internal/connect_settings.ts";
-import { Connection } from "./internal/connection.ts";
-import { Delivery } from "./internal/delivery.ts";
-import { DeliveryLimit } from "./internal/delivery_limit.ts";
+import { resolveConnectOptions } from "./internal/broker/connect_settings.ts";
+import { Connection } from "./internal/broker/connection.ts";
+import { Delivery } from "./internal/broker/delivery.ts";
+import { DeliveryLimit } from "./internal/serving/delivery_limit.ts";
 import { safeObserver } from "./internal/emit.ts";
-import { type IncomingRequest, readRequest } from "./internal/envelope.ts";
-import { GivenUp } from "./internal/given_up.ts";
-import { ItemPublisher } from "./internal/item_publisher.ts";
-import { Parking } from "./internal/parking.ts";
-import { ReplyPublisher } from "./internal/reply_publisher.ts";
-import { type Outcome, ServerCounts } from "./internal/server_counts.ts";
-import { type FinalReply, publishFinalReply } from "./internal/final_reply.ts";
-import { errorReply } from "./internal/error_reply.ts";
-import { Prefetch } from "./internal/prefetch.ts";
-import { Procedures } from "./internal/procedures.ts";
-import { ReplyCache } from "./internal/reply_cache.ts";
-import { isExpired } from "./internal/request_context.ts";
-import { RequestRunner } from "./internal/request_runner.ts";
+import { type IncomingRequest, readRequest } from "./internal/protocol/envelope.ts";
+import { GivenUp } from "./internal/serving/given_up.ts";
+import { ItemPublisher } from "./internal/serving/item_publisher.ts";
+import { Parking } from "./internal/serving/parking.ts";
+import { ReplyPublisher } from "./internal/serving/reply_publisher.ts";
+import { type Outcome, ServerCounts } from "./internal/serving/server_counts.ts";
+import { type FinalReply, publishFinalReply } from "./internal/serving/final_reply.ts";
+import { errorReply } from "./internal/serving/error_reply.ts";
+import { Prefetch } from "./internal/serving/prefetch.ts";
+import { Procedures } from "./internal/serving/procedures.ts";
+import { ReplyCache } from "./internal/serving/reply_cache.ts";
+import { isExpired } from "./internal/serving/request_context.ts";
+import { RequestRunner } from "./internal/serving/request_runner.ts";
 import {
   type ConsumerSession,
   openConsumerSession,
   openPublisherSession,
   type PublisherSession,
-} from "./internal/server_sessions.ts";
-import { checkDurability } from "./internal/topology.ts";
+} from "./internal/serving/server_sessions.ts";
+import { checkDurability } from "./internal/protocol/topology.ts";
 import type { RpcServerCloseOptions, RpcServerOptions, RpcServerStats } from "./options/server_options.ts";
 
 /**

@@ -21,9 +21,9 @@ Deno.test("The import graph knows the modules of this repository", () => {
     assert(sourcePaths.includes(path), path);
     assert(graph.importsOf(path).length > 0, path);
   }
-  assert(graph.closureOf("mod.ts").has("internal/amqp.ts"));
+  assert(graph.closureOf("mod.ts").has("internal/broker/amqp.ts"));
   // This import is of a type only.
-  assert(graph.importsOf("internal/delivery.ts").includes("internal/amqp.ts"));
+  assert(graph.importsOf("internal/broker/delivery.ts").includes("internal/broker/amqp.ts"));
 });
 
 Deno.test("Client and server do not import each other", () => {
@@ -52,12 +52,12 @@ Deno.test("A worker loads no more than it needs to run procedures", () => {
   assertEquals(reaches("workers/runtime.ts", /(pool|slot|backlog|scheduler|_host)\w*\.ts$/), []);
 });
 
-Deno.test("internal/amqp.ts alone imports amqplib", () => {
+Deno.test("internal/broker/amqp.ts alone imports amqplib", () => {
   const importers = sourcePaths.filter((path) => {
     return path !== "deps/amqplib.ts" &&
       graph.importsOf(path).some((imported) => /amqplib/.test(imported));
   });
-  assertEquals(importers.filter((path) => !path.startsWith("testing/")), ["internal/amqp.ts"]);
+  assertEquals(importers.filter((path) => !path.startsWith("testing/")), ["internal/broker/amqp.ts"]);
 });
 
 Deno.test("Outside packages are named in deps/, in one file each", () => {
@@ -75,7 +75,7 @@ Deno.test("Outside packages are named in deps/, in one file each", () => {
 });
 
 Deno.test("Leaves import nothing that does anything", () => {
-  const leaves = ["contract.ts", "codec.ts", "errors.ts", "internal/envelope.ts"];
+  const leaves = ["contract.ts", "codec.ts", "errors.ts", "internal/protocol/envelope.ts"];
   const harmless =
     /^(contract|codec|errors|internal\/(amqp|exchanges|json_depth|plain_data|printable|short_text))\.ts$/;
   for (const path of leaves) {
@@ -83,7 +83,7 @@ Deno.test("Leaves import nothing that does anything", () => {
   }
   assertEquals(graph.importsOf("errors.ts"), []);
   // The envelope names the types of a message; anything else of AMQP would be a new direction.
-  assertMatch(textOf("internal/envelope.ts"), /import type \{[^}]*\} from "\.\/amqp\.ts"/);
+  assertMatch(textOf("internal/protocol/envelope.ts"), /import type \{[^}]*\} from "\.\/amqp\.ts"/);
 });
 
 Deno.test("No module imports itself, by whatever way", () => {

@@ -29,7 +29,7 @@ import {
   type StreamOptions,
   type WorkerPoolOptions,
 } from "./pool_options.ts";
-import { ItemStream } from "../internal/item_stream.ts";
+import { ItemStream } from "../internal/streaming/item_stream.ts";
 import { untilAborted } from "../internal/until_aborted.ts";
 import { PoolCapacity } from "./pool_capacity.ts";
 import type { PoolStats } from "./pool_stats.ts";

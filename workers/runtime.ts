@@ -29,7 +29,7 @@ import { MemoryGauge } from "./memory_gauge.ts";
 import type { WorkerHandler } from "./worker_handler.ts";
 import { encodeError, encodeOutput, encodeValue, type TaskResult } from "./task_result.ts";
 import { type ContextLinks, TaskContext } from "./task_context.ts";
-import { isGenerator, StreamSender } from "../internal/stream_sender.ts";
+import { isGenerator, StreamSender } from "../internal/streaming/stream_sender.ts";
 
 export type { Body, Codec } from "../codec.ts";
 export type { CallContext } from "../contract.ts";

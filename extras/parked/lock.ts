@@ -1,10 +1,10 @@
 /** Connects an administrator to the broker, alone: one of them at a time sees a parking queue whole. @module */
 
 import { RpcError } from "../../errors.ts";
-import { AmqpConnection } from "../../internal/amqp.ts";
-import type { BrokerAddress } from "../../internal/broker_address.ts";
-import { explainConnectError } from "../../internal/connect_error.ts";
-import type { ConnectSettings } from "../../internal/connect_settings.ts";
+import { AmqpConnection } from "../../internal/broker/amqp.ts";
+import type { BrokerAddress } from "../../internal/broker/broker_address.ts";
+import { explainConnectError } from "../../internal/broker/connect_error.ts";
+import type { ConnectSettings } from "../../internal/broker/connect_settings.ts";
 import { inTime } from "../../internal/in_time.ts";
 import { untilAborted } from "../../internal/until_aborted.ts";
 

@@ -6,18 +6,18 @@
 
 import type { BrokerUrl, ConnectOptions } from "../../options/connect_options.ts";
 import { RpcError } from "../../errors.ts";
-import type { AmqpConnection } from "../../internal/amqp.ts";
+import type { AmqpConnection } from "../../internal/broker/amqp.ts";
 import { checkInteger, checkName } from "../../internal/check.ts";
-import { resolveConnectOptions } from "../../internal/connect_settings.ts";
+import { resolveConnectOptions } from "../../internal/broker/connect_settings.ts";
 import { lockQueueOf, openLocked } from "./lock.ts";
-import { type ParkedRequest, parkingQueueOf } from "../../internal/parked_message.ts";
+import { type ParkedRequest, parkingQueueOf } from "../../internal/protocol/parked_message.ts";
 import {
   explainWalkError,
   type HeldRequest,
   type ParkedWalk,
   walkParked,
 } from "./walk.ts";
-import { Publisher } from "../../internal/publisher.ts";
+import { Publisher } from "../../internal/broker/publisher.ts";
 import { Redrive } from "./redrive.ts";
 
 /** Options of {@linkcode ParkedRequests.open}. */

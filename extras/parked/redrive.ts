@@ -2,9 +2,9 @@
 
 import { generate as newId } from "../../deps/std_uuid.ts";
 import { RpcError } from "../../errors.ts";
-import { redrivenMessage } from "../../internal/parked_message.ts";
+import { redrivenMessage } from "../../internal/protocol/parked_message.ts";
 import type { HeldRequest, ParkedWalk } from "./walk.ts";
-import type { Publisher, PublishOutcome } from "../../internal/publisher.ts";
+import type { Publisher, PublishOutcome } from "../../internal/broker/publisher.ts";
 
 /** Most requests that are published at a time. */
 const PAGE_REQUESTS = 100;

@@ -1,9 +1,9 @@
 /** Looks through a parking queue: takes one request after the other and gives back what is kept. @module */
 
 import { RpcError } from "../../errors.ts";
-import type { AmqpChannel, AmqpConnection, AmqpDelivery } from "../../internal/amqp.ts";
+import type { AmqpChannel, AmqpConnection, AmqpDelivery } from "../../internal/broker/amqp.ts";
 import { inTime } from "../../internal/in_time.ts";
-import { type ParkedRequest, readParked } from "../../internal/parked_message.ts";
+import { type ParkedRequest, readParked } from "../../internal/protocol/parked_message.ts";
 import { sleep } from "../../internal/sleep.ts";
 
 /** A parked request that is held, so that nobody else has it. */

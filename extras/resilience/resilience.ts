@@ -53,8 +53,8 @@ export type {
   ProcedureName,
 } from "../../contract.ts";
 export type { CallPhase, CallReport, RpcError, RpcErrorCode } from "../../errors.ts";
-export type { CallCallback, CallResult } from "../../internal/callback_registry.ts";
-export type { NamedCallback, NamedReply } from "../../internal/named_callbacks.ts";
+export type { CallCallback, CallResult } from "../../internal/calling/callback_registry.ts";
+export type { NamedCallback, NamedReply } from "../../internal/calling/named_callbacks.ts";
 export type {
   BreakerEvent,
   BreakerOptions,

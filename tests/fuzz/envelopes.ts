@@ -3,7 +3,7 @@
 import { Buffer } from "node:buffer";
 import { jsonCodec } from "../../codec.ts";
 import { fc } from "../../deps/fast_check.ts";
-import type { AmqpProperties } from "../../internal/amqp.ts";
+import type { AmqpProperties } from "../../internal/broker/amqp.ts";
 import { msgpackCodec } from "../../extras/msgpack/codec.ts";
 import { jsonValues } from "../helpers/arbitraries.ts";
 

@@ -1,6 +1,6 @@
 /** Calls for tests of what waits for their replies. @module */
 
-import type { CallRequest, IncomingReply } from "../../internal/pending_call.ts";
+import type { CallRequest, IncomingReply } from "../../internal/calling/pending_call.ts";
 
 let lastId = 0;
 

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "../../deps/std_assert.ts";
-import { AmqpConnection, type AmqpDelivery } from "../../internal/amqp.ts";
-import { parseBrokerUrl } from "../../internal/broker_address.ts";
+import { AmqpConnection, type AmqpDelivery } from "../../internal/broker/amqp.ts";
+import { parseBrokerUrl } from "../../internal/broker/broker_address.ts";
 import { encodeTable } from "../../testing/wire/field_table.ts";
 import type { FieldTable } from "../../testing/wire/field_value.ts";
 import { RawClient } from "../../tools/raw_client.ts";

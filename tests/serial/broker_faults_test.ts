@@ -5,8 +5,8 @@ import {
   assertRejects,
   assertStringIncludes,
 } from "../../deps/std_assert.ts";
-import { resolveConnectOptions } from "../../internal/connect_settings.ts";
-import { Connection } from "../../internal/connection.ts";
+import { resolveConnectOptions } from "../../internal/broker/connect_settings.ts";
+import { Connection } from "../../internal/broker/connection.ts";
 import { PrivateNode } from "../../tools/private_node.ts";
 import { findRabbitmq } from "../../tools/rabbitmq_install.ts";
 import { AmqpPeer } from "../helpers/amqp_peer.ts";

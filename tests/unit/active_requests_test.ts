@@ -1,7 +1,7 @@
 import { assertEquals } from "../../deps/std_assert.ts";
 import { RpcError } from "../../errors.ts";
-import { ActiveRequests } from "../../internal/active_requests.ts";
-import { readRequest } from "../../internal/envelope.ts";
+import { ActiveRequests } from "../../internal/serving/active_requests.ts";
+import { readRequest } from "../../internal/protocol/envelope.ts";
 
 /** So many cancellations are remembered at least, and twice as many at most. */
 const REMEMBERED = 4_096;

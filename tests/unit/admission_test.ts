@@ -1,9 +1,9 @@
 import { assertEquals } from "../../deps/std_assert.ts";
-import { Admission } from "../../internal/admission.ts";
-import type { AmqpChannel, AmqpProperties } from "../../internal/amqp.ts";
-import { Delivery } from "../../internal/delivery.ts";
-import { DeliveryLimit } from "../../internal/delivery_limit.ts";
-import { readRequest } from "../../internal/envelope.ts";
+import { Admission } from "../../internal/serving/admission.ts";
+import type { AmqpChannel, AmqpProperties } from "../../internal/broker/amqp.ts";
+import { Delivery } from "../../internal/broker/delivery.ts";
+import { DeliveryLimit } from "../../internal/serving/delivery_limit.ts";
+import { readRequest } from "../../internal/protocol/envelope.ts";
 
 const DIRECT = "amq.rabbitmq.reply-to.g1h3DnJlcGx5QDI5ODM0NTk2AAAC4AAAAABrAZB2.a2V5";
 

@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { Writable } from "node:stream";
 import { assertEquals, assertThrows } from "../../deps/std_assert.ts";
-import { destroySocket, gatherWrites } from "../../internal/amqp_socket.ts";
+import { destroySocket, gatherWrites } from "../../internal/broker/amqp_socket.ts";
 
 /** A socket that notes what it is given, call by call. */
 function newSocket() {

@@ -1,6 +1,6 @@
 import { fc } from "../../deps/fast_check.ts";
 import { assertEquals } from "../../deps/std_assert.ts";
-import { readPropertiesWithoutHeaders } from "../../internal/basic_properties.ts";
+import { readPropertiesWithoutHeaders } from "../../internal/broker/basic_properties.ts";
 import { BasicProperties } from "../../testing/wire/basic_properties.ts";
 
 /** At most 255 bytes, as a short string has no more. */

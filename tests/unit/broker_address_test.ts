@@ -4,7 +4,7 @@ import {
   type BrokerAddress,
   describeAddress,
   parseBrokerUrl,
-} from "../../internal/broker_address.ts";
+} from "../../internal/broker/broker_address.ts";
 
 const PLAIN: BrokerAddress = {
   protocol: "amqp",

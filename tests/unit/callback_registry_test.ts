@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertFalse } from "../../deps/std_assert.ts";
-import { CallbackRegistry, type CallResult } from "../../internal/callback_registry.ts";
+import { CallbackRegistry, type CallResult } from "../../internal/calling/callback_registry.ts";
 
 function newRegistry() {
   const failures: [string, unknown][] = [];

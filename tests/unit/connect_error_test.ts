@@ -1,6 +1,6 @@
 import { assertEquals } from "../../deps/std_assert.ts";
-import { parseBrokerUrl } from "../../internal/broker_address.ts";
-import { explainConnectError } from "../../internal/connect_error.ts";
+import { parseBrokerUrl } from "../../internal/broker/broker_address.ts";
+import { explainConnectError } from "../../internal/broker/connect_error.ts";
 
 function explain(message: string): string {
   const address = parseBrokerUrl("amqp://app:secret@127.0.0.1");

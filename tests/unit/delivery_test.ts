@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "../../deps/std_assert.ts";
-import type { AmqpDelivery } from "../../internal/amqp.ts";
-import { Delivery } from "../../internal/delivery.ts";
+import type { AmqpDelivery } from "../../internal/broker/amqp.ts";
+import { Delivery } from "../../internal/broker/delivery.ts";
 
 /** A delivery on a channel that counts what it is told. */
 function newDelivery(parts: { redelivered?: boolean; headers?: Record<string, unknown> } = {}) {

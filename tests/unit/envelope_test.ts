@@ -1,6 +1,6 @@
 import { fc } from "../../deps/fast_check.ts";
 import { assert, assertEquals, assertFalse } from "../../deps/std_assert.ts";
-import type { AmqpProperties, AmqpPublish } from "../../internal/amqp.ts";
+import type { AmqpProperties, AmqpPublish } from "../../internal/broker/amqp.ts";
 import {
   type Attempt,
   isErrorReply,
@@ -10,7 +10,7 @@ import {
   readRequest,
   replyMessage,
   requestMessage,
-} from "../../internal/envelope.ts";
+} from "../../internal/protocol/envelope.ts";
 
 /** The message of a request of which only some parts matter. */
 function messageOf(parts: Partial<OutgoingRequest & Attempt>): AmqpPublish {

@@ -1,5 +1,5 @@
 import { assertEquals } from "../../deps/std_assert.ts";
-import { IntakeWatch } from "../../internal/intake_watch.ts";
+import { IntakeWatch } from "../../internal/serving/intake_watch.ts";
 import { eventually } from "../helpers/eventually.ts";
 
 interface Server {

@@ -1,11 +1,11 @@
 import { assertEquals, assertRejects } from "../../deps/std_assert.ts";
 import { RpcError } from "../../errors.ts";
-import type { AmqpChannel, AmqpPublish, AmqpQueueOptions } from "../../internal/amqp.ts";
-import { Delivery } from "../../internal/delivery.ts";
-import { GivenUp } from "../../internal/given_up.ts";
-import { Parking, type ParkingOptions } from "../../internal/parking.ts";
-import type { PublishOutcome } from "../../internal/publisher.ts";
-import { ReplyPublisher } from "../../internal/reply_publisher.ts";
+import type { AmqpChannel, AmqpPublish, AmqpQueueOptions } from "../../internal/broker/amqp.ts";
+import { Delivery } from "../../internal/broker/delivery.ts";
+import { GivenUp } from "../../internal/serving/given_up.ts";
+import { Parking, type ParkingOptions } from "../../internal/serving/parking.ts";
+import type { PublishOutcome } from "../../internal/broker/publisher.ts";
+import { ReplyPublisher } from "../../internal/serving/reply_publisher.ts";
 import { FakeTime } from "../helpers/fake_time.ts";
 
 const reason = new GivenUp(new RpcError("worker-crashed", "died"), { deliveries: 1 });

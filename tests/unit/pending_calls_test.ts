@@ -7,8 +7,8 @@ import {
   assertStrictEquals,
 } from "../../deps/std_assert.ts";
 import { RpcError, RpcTimeoutError } from "../../errors.ts";
-import type { PendingCall } from "../../internal/pending_call.ts";
-import { PendingCalls } from "../../internal/pending_calls.ts";
+import type { PendingCall } from "../../internal/calling/pending_call.ts";
+import { PendingCalls } from "../../internal/calling/pending_calls.ts";
 import { callRequest, countedSignal, replyTo } from "../helpers/call_requests.ts";
 
 /** A table that notes what it asks of its owner. */

@@ -1,6 +1,6 @@
 import type { EncodedHandler, HandlerCapacity } from "../../contract.ts";
 import { assertEquals } from "../../deps/std_assert.ts";
-import { Prefetch } from "../../internal/prefetch.ts";
+import { Prefetch } from "../../internal/serving/prefetch.ts";
 import { PoolCapacity, type PoolLoad } from "../../workers/pool_capacity.ts";
 
 function handler(capacity?: HandlerCapacity): EncodedHandler {

@@ -1,8 +1,8 @@
 import { fc } from "../../deps/fast_check.ts";
 import { assertEquals, assertStrictEquals, assertThrows } from "../../deps/std_assert.ts";
 import { RpcError } from "../../errors.ts";
-import { errorReply } from "../../internal/error_reply.ts";
-import { Procedures } from "../../internal/procedures.ts";
+import { errorReply } from "../../internal/serving/error_reply.ts";
+import { Procedures } from "../../internal/serving/procedures.ts";
 import { safeObserver } from "../../internal/emit.ts";
 
 const add = () => 1;

@@ -1,8 +1,8 @@
 import { fc } from "../../deps/fast_check.ts";
 import { assert, assertEquals, assertGreater, assertRejects } from "../../deps/std_assert.ts";
-import type { AmqpChannel, AmqpConfirm, AmqpPublish, AmqpReturn } from "../../internal/amqp.ts";
+import type { AmqpChannel, AmqpConfirm, AmqpPublish, AmqpReturn } from "../../internal/broker/amqp.ts";
 import { eventually } from "../helpers/eventually.ts";
-import { Publisher, type PublishOutcome } from "../../internal/publisher.ts";
+import { Publisher, type PublishOutcome } from "../../internal/broker/publisher.ts";
 
 const CONFIRM_TIMEOUT_MS = 50;
 

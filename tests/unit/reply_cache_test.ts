@@ -1,6 +1,6 @@
 import { assertEquals, assertStrictEquals, assertThrows } from "../../deps/std_assert.ts";
 import type { EncodedReply } from "../../contract.ts";
-import { ReplyCache } from "../../internal/reply_cache.ts";
+import { ReplyCache } from "../../internal/serving/reply_cache.ts";
 import { eventually } from "../helpers/eventually.ts";
 
 function outputOf(body: string | Uint8Array): EncodedReply {

@@ -1,6 +1,6 @@
-import type { AmqpPublish } from "../../internal/amqp.ts";
-import type { PublishOutcome } from "../../internal/publisher.ts";
-import { ReplyPublisher } from "../../internal/reply_publisher.ts";
+import type { AmqpPublish } from "../../internal/broker/amqp.ts";
+import type { PublishOutcome } from "../../internal/broker/publisher.ts";
+import { ReplyPublisher } from "../../internal/serving/reply_publisher.ts";
 import { assertEquals } from "../../deps/std_assert.ts";
 
 const REPLY: AmqpPublish = { routingKey: "q", body: "1", mandatory: true, properties: {} };

@@ -1,5 +1,5 @@
 import { assertThrows } from "../../deps/std_assert.ts";
-import { checkReplyQueue } from "../../internal/client_session.ts";
+import { checkReplyQueue } from "../../internal/calling/client_session.ts";
 
 Deno.test("checkReplyQueue() takes names that fit with their prefix", () => {
   for (const name of ["a", "x".repeat(243), "é".repeat(121)]) {

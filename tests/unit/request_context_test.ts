@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertFalse, assertStrictEquals } from "../../deps/std_assert.ts";
-import { isExpired, RequestContext } from "../../internal/request_context.ts";
-import { type IncomingRequest, readRequest } from "../../internal/envelope.ts";
+import { isExpired, RequestContext } from "../../internal/serving/request_context.ts";
+import { type IncomingRequest, readRequest } from "../../internal/protocol/envelope.ts";
 
 /** A request that has so long, by its caller's clock and by the broker's. */
 function request(leftMs?: number, expiresInMs: number | undefined = leftMs): IncomingRequest {

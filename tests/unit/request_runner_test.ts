@@ -1,13 +1,13 @@
 import type { EncodedHandler, EncodedReply, EncodedRequest, Handler } from "../../contract.ts";
 import { assert, assertEquals, assertFalse, assertStringIncludes } from "../../deps/std_assert.ts";
 import { RpcError } from "../../errors.ts";
-import { ActiveRequests } from "../../internal/active_requests.ts";
-import type { AmqpDelivery } from "../../internal/amqp.ts";
-import { Delivery } from "../../internal/delivery.ts";
-import { readRequest } from "../../internal/envelope.ts";
-import { Procedures } from "../../internal/procedures.ts";
-import { ReplyCache } from "../../internal/reply_cache.ts";
-import { RequestRunner } from "../../internal/request_runner.ts";
+import { ActiveRequests } from "../../internal/serving/active_requests.ts";
+import type { AmqpDelivery } from "../../internal/broker/amqp.ts";
+import { Delivery } from "../../internal/broker/delivery.ts";
+import { readRequest } from "../../internal/protocol/envelope.ts";
+import { Procedures } from "../../internal/serving/procedures.ts";
+import { ReplyCache } from "../../internal/serving/reply_cache.ts";
+import { RequestRunner } from "../../internal/serving/request_runner.ts";
 import type { ReplyCacheOptions } from "../../options/server_options.ts";
 
 /** A runner whose only handler is played by hand. */

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertGreater, assertNotEquals } from "../../../deps/std_assert.ts";
-import { readPropertiesWithoutHeaders } from "../../../internal/basic_properties.ts";
+import { readPropertiesWithoutHeaders } from "../../../internal/broker/basic_properties.ts";
 import { PoisonFuzzer } from "../../../tools/poison_fuzz.ts";
 import { Random } from "../../../tools/random.ts";
 

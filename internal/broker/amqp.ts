@@ -1,0 +1,348 @@
+/**
+ * The only place that touches amqplib: connections and channels with promises that always settle,
+ * events that cannot kill the process, and types that are ours.
+ *
+ * @module
+ */
+
+import { Buffer } from "node:buffer";
+import {
+  type ChannelModel,
+  type ConfirmChannel,
+  connect,
+  type Message,
+  type Options,
+} from "../../deps/amqplib.ts";
+import type { Body } from "../../codec.ts";
+import { atMost } from "../at_most.ts";
+import type { BrokerAddress } from "./broker_address.ts";
+import { inTime } from "../in_time.ts";
+import { destroySocket, gatherWrites } from "./amqp_socket.ts";
+import { containMalformedHeaders } from "./frame_guard.ts";
+
+/** The properties of a message that we use. Source: AMQP 0-9-1, class basic. */
+export interface AmqpProperties {
+  readonly appId?: string | undefined;
+  readonly contentEncoding?: string | undefined;
+  readonly contentType?: string | undefined;
+  readonly correlationId?: string | undefined;
+  readonly deliveryMode?: 1 | 2;
+  readonly expiration?: string | undefined;
+  readonly headers?: Readonly<Record<string, unknown>> | undefined;
+  readonly messageId?: string | undefined;
+  readonly priority?: number | undefined;
+  readonly replyTo?: string | undefined;
+  readonly timestamp?: number | undefined;
+  readonly type?: string | undefined;
+  /** The user that published the message: the broker takes nobody else's. */
+  readonly userId?: string | undefined;
+  /** Why there are no headers though the message has some: they cannot be decoded. */
+  readonly malformed?: string;
+}
+
+/** What the broker says of a published message; `closed` if the channel closed before it spoke. */
+export type AmqpConfirm = "acked" | "nacked" | "closed";
+
+/** A message to publish. */
+export interface AmqpPublish {
+  /** Absent for the default exchange, where a routing key is the name of a queue. */
+  readonly exchange?: string;
+  readonly routingKey: string;
+  readonly body: Body;
+  readonly properties: AmqpProperties;
+  /** Whether the broker returns the message if there is no such queue. */
+  readonly mandatory: boolean;
+}
+
+/** A message as it was returned. */
+export interface AmqpReturn {
+  readonly routingKey: string;
+  readonly properties: AmqpProperties;
+}
+
+/** A message as it was delivered; it belongs to the channel that delivered it. */
+export interface AmqpDelivery {
+  readonly channel: AmqpChannel;
+  readonly message: Message;
+  readonly redelivered: boolean;
+  readonly properties: AmqpProperties;
+  /** A view into memory that is shared with other messages: copy to keep or to transfer. */
+  readonly body: Uint8Array;
+}
+
+/** Arguments of `queue.declare`. */
+export interface AmqpQueueOptions {
+  readonly durable?: boolean;
+  readonly exclusive?: boolean;
+  readonly autoDelete?: boolean;
+  readonly arguments?: Readonly<Record<string, unknown>>;
+}
+
+/** Options of {@linkcode AmqpConnection.open}. */
+export interface AmqpConnectionOptions {
+  /** Longest time that connecting may take, in milliseconds. */
+  readonly connectTimeoutMs: number;
+  /** Heartbeat interval, in whole seconds. */
+  readonly heartbeatSeconds: number;
+  /** What the management interface shows. */
+  readonly connectionName: string;
+}
+
+/** How long a close may take before it is given up, as it never settles if the peer vanishes. */
+const CLOSE_TIMEOUT_MS = 2_000;
+
+/** One TCP connection to the broker. */
+export class AmqpConnection {
+  /** Settles when the connection is gone; with the error, if there was one. */
+  readonly closed: Promise<Error | undefined>;
+  /** Called when the broker stops reading from publishers, with its reason. */
+  onBlocked: (reason: string) => void = () => {};
+  /** Called when the broker reads from publishers again. */
+  onUnblocked: () => void = () => {};
+  readonly #model: ChannelModel;
+
+  #isBlocked = false;
+
+  private constructor(model: ChannelModel) {
+    this.#model = model;
+    this.closed = whenClosed(model);
+    containMalformedHeaders(model.connection);
+    gatherWrites(model.connection);
+    model.on("blocked", (reason) => {
+      this.#isBlocked = true;
+      this.onBlocked(reason);
+    });
+    model.on("unblocked", () => {
+      this.#isBlocked = false;
+      this.onUnblocked();
+    });
+  }
+
+  /** Whether the broker does not read from publishers at the moment. */
+  get isBlocked(): boolean {
+    return this.#isBlocked;
+  }
+
+  static async open(
+    address: BrokerAddress,
+    options: AmqpConnectionOptions,
+  ): Promise<AmqpConnection> {
+    const { connectTimeoutMs } = options;
+    const model = await inTime(connectTimeoutMs, async (signal) => {
+      const model = await openModel(address, options, signal);
+      // It was given up, and nobody else knows of it.
+      if (signal.aborted) destroySocket(model.connection, signal.reason);
+      return model;
+    });
+    return new AmqpConnection(model);
+  }
+
+  async openChannel(): Promise<AmqpChannel> {
+    return new AmqpChannel(await this.#model.createConfirmChannel());
+  }
+
+  /** Closes the connection; channels that are not closed yet lose what they have not sent. */
+  async close(): Promise<void> {
+    await settleClose(() => this.#model.close(), this.closed);
+    // A peer that is gone does not close its end, which would keep this process alive.
+    this.destroy(new Error("Cannot close the connection in order as the broker does not answer"));
+  }
+
+  /** Ends the connection at once, as its peer does not react any more. */
+  destroy(reason: Error): void {
+    destroySocket(this.#model.connection, reason);
+  }
+}
+
+/** A channel in confirm mode. */
+export class AmqpChannel {
+  /** Settles when the channel is gone; with the error, if there was one. */
+  readonly closed: Promise<Error | undefined>;
+  /** Called for a mandatory message that no queue took; comes before that message's confirm. */
+  onReturn: (returned: AmqpReturn) => void = () => {};
+  #isOpen = true;
+  readonly #channel: ConfirmChannel;
+
+  constructor(channel: ConfirmChannel) {
+    this.#channel = channel;
+    this.closed = whenClosed(channel);
+    channel.on("close", () => this.#isOpen = false);
+    channel.on("return", (message: Message) => {
+      this.onReturn({
+        routingKey: message.fields.routingKey,
+        properties: message.properties as AmqpProperties,
+      });
+    });
+  }
+
+  /** Whether the channel can still be used. */
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  /**
+   * Publishes a message.
+   *
+   * @param onConfirm Called once, with the broker's answer.
+   * @throws If the channel is closed, or a property does not fit into its AMQP type.
+   */
+  publish(message: AmqpPublish, onConfirm: (confirm: AmqpConfirm) => void): void {
+    const { exchange = "", routingKey, body, properties, mandatory } = message;
+    this.#channel.publish(
+      exchange,
+      routingKey,
+      toBuffer(body),
+      // What is undefined is left out, though amqplib's declarations do not say so.
+      { ...properties, mandatory } as Options.Publish,
+      (error: unknown) => onConfirm(toConfirm(error)),
+    );
+  }
+
+  /**
+   * Consumes a queue.
+   *
+   * @param onDelivery Called for each delivery, and with `undefined` when the broker has cancelled
+   * the consumer, for example because the queue was deleted.
+   * @returns The consumer tag.
+   */
+  async consume(
+    queue: string,
+    options: { readonly noAck: boolean; readonly exclusive?: boolean },
+    onDelivery: (delivery: AmqpDelivery | undefined) => void,
+  ): Promise<string> {
+    const { consumerTag } = await this.#channel.consume(queue, (message) => {
+      onDelivery(message === null ? undefined : this.#toDelivery(message));
+    }, options);
+    return consumerTag;
+  }
+
+  async cancel(consumerTag: string): Promise<void> {
+    await this.#channel.cancel(consumerTag);
+  }
+
+  async prefetch(count: number): Promise<void> {
+    await this.#channel.prefetch(count);
+  }
+
+  /** Declares a queue; an empty name lets the broker choose one. Returns its name. */
+  async declareQueue(name: string, options: AmqpQueueOptions): Promise<string> {
+    const { queue } = await this.#channel.assertQueue(name, options);
+    return queue;
+  }
+
+  /** Declares a durable exchange. */
+  async declareExchange(name: string, type: "direct" | "headers"): Promise<void> {
+    await this.#channel.assertExchange(name, type, { durable: true });
+  }
+
+  /** Binds a queue to an exchange: by its routing key, or by headers that must all match. */
+  async bindQueue(
+    queue: string,
+    exchange: string,
+    binding: { readonly routingKey?: string; readonly headers?: Readonly<Record<string, string>> },
+  ): Promise<void> {
+    const { routingKey = "", headers } = binding;
+    const args = headers === undefined ? {} : { ...headers, "x-match": "all" };
+    await this.#channel.bindQueue(queue, exchange, routingKey, args);
+  }
+
+  /**
+   * Counts the messages of a queue that wait for a consumer. Fails, and closes the channel, if there
+   * is no such queue.
+   */
+  async checkQueue(name: string): Promise<number> {
+    const { messageCount } = await this.#channel.checkQueue(name);
+    return messageCount;
+  }
+
+  /** Takes the first message out of a queue, to be acknowledged; `undefined` if there is none. */
+  async get(queue: string): Promise<AmqpDelivery | undefined> {
+    const message = await this.#channel.get(queue, { noAck: false });
+    return message === false ? undefined : this.#toDelivery(message);
+  }
+
+  /** Acknowledges a delivery of this channel. Does nothing if the channel is gone. */
+  ack(delivery: AmqpDelivery): void {
+    if (this.#isOpen) this.#channel.ack(delivery.message);
+  }
+
+  /**
+   * Gives a delivery of this channel back to its queue, as a failed attempt: from RabbitMQ 4.3 on, a
+   * `basic.reject` counts towards the delivery limit and a `basic.nack` does not. Does nothing if
+   * the channel is gone.
+   */
+  requeue(delivery: AmqpDelivery): void {
+    if (this.#isOpen) this.#channel.reject(delivery.message, true);
+  }
+
+  /** Closes the channel after everything it has to send has been sent. */
+  close(): Promise<void> {
+    return settleClose(() => this.#channel.close(), this.closed);
+  }
+
+  #toDelivery(message: Message): AmqpDelivery {
+    return {
+      channel: this,
+      message,
+      redelivered: message.fields.redelivered,
+      // amqplib's decoder yields these types or fails; its declarations say `any`.
+      properties: message.properties as AmqpProperties,
+      body: message.content,
+    };
+  }
+}
+
+function openModel(
+  { vhost, tls, ...endpoint }: BrokerAddress,
+  options: AmqpConnectionOptions,
+  signal: AbortSignal,
+): Promise<ChannelModel> {
+  const socketOptions = {
+    // Nagle's algorithm against delayed acknowledgements costs 40 ms per call.
+    noDelay: true,
+    ...tls,
+    timeout: options.connectTimeoutMs,
+    // The time-out alone is one of silence: a broker that sends byte by byte would never see it.
+    signal,
+    clientProperties: { connection_name: options.connectionName },
+  };
+  return connect({
+    ...endpoint,
+    // amqplib decodes it once more.
+    vhost: encodeURIComponent(vhost),
+    heartbeat: options.heartbeatSeconds,
+  }, socketOptions);
+}
+
+/** amqplib tells a nack from a closed channel by the message only. */
+function toConfirm(error: unknown): AmqpConfirm {
+  if (!(error instanceof Error)) return "acked";
+  return error.message === "message nacked" ? "nacked" : "closed";
+}
+
+function toBuffer(body: Body): Buffer {
+  return typeof body === "string"
+    ? Buffer.from(body, "utf8")
+    : Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+}
+
+/** `close` always comes, `error` only sometimes before it; without listeners they would throw. */
+function whenClosed(emitter: ChannelModel | ConfirmChannel): Promise<Error | undefined> {
+  const { promise, resolve } = Promise.withResolvers<Error | undefined>();
+  let failure: Error | undefined;
+  emitter.on("error", (error: Error) => failure ??= error);
+  emitter.on("handler-error", (error: Error) => failure ??= error);
+  emitter.on("close", (error?: Error) => resolve(failure ?? error));
+  return promise;
+}
+
+async function settleClose(
+  close: () => Promise<void>,
+  closed: Promise<unknown>,
+): Promise<void> {
+  try {
+    await atMost(CLOSE_TIMEOUT_MS, Promise.race([close(), closed]));
+  } catch {
+    // Already closed, which is what was wanted.
+  }
+}

@@ -1,0 +1,89 @@
+/** Explains in words why a connection could not be opened, and whether to try again. @module */
+
+import { RpcError } from "../../errors.ts";
+import { type BrokerAddress, describeAddress } from "./broker_address.ts";
+import { explainTlsError } from "./tls_error.ts";
+
+/**
+ * Turns what Deno or amqplib said about a failed attempt to connect into an error that names the
+ * place and the next step. Only `unreachable` errors are worth another try.
+ *
+ * @param error What was thrown.
+ * @param address Where the attempt went.
+ * @returns The error for the user: `unreachable`, or `access-refused` or `misconfigured`.
+ */
+export function explainConnectError(error: unknown, address: BrokerAddress): RpcError {
+  const cause = error instanceof Error ? error : new Error(String(error));
+  const [code, reason] = diagnose(cause, address);
+  return new RpcError(
+    code,
+    `Cannot connect to the broker at ${describeAddress(address)} as ${reason}`,
+    { cause, retryable: code === "unreachable" },
+  );
+}
+
+type Diagnosis = readonly [
+  code: "unreachable" | "access-refused" | "misconfigured",
+  reason: string,
+];
+
+/** What the broker says of a user who may log in but not do this; from 3.11 on with the verb. */
+const REFUSED_ACCESS_REGEXP = /((?:\w+ )?access to \w+ '[^']*') in vhost/;
+
+function diagnose(cause: Error, address: BrokerAddress): Diagnosis {
+  const { message } = cause;
+  const code = "code" in cause ? String(cause.code) : "";
+  if (cause.name === "NotCapable" || /Requires (net|sys|env|read) access/.test(message)) {
+    return ["misconfigured", `Deno denies it: add "--allow-net=${hostAndPort(address)}"`];
+  }
+  const [, refusedAccess] = REFUSED_ACCESS_REGEXP.exec(message) ?? [];
+  if (refusedAccess !== undefined) {
+    return [
+      "access-refused",
+      `the broker refuses user "${address.username}" ${refusedAccess}: see ` +
+      `"rabbitmqctl list_user_permissions"`,
+    ];
+  }
+  if (message.includes("ACCESS-REFUSED") || message.includes("ACCESS_REFUSED")) {
+    return [
+      "access-refused",
+      `the broker refuses user "${address.username}": check the user name and password ` +
+      `("guest" is only let in from the broker's own machine)`,
+    ];
+  }
+  // amqplib hides the broker's reason here: a connection.close instead of connection.open-ok.
+  if (message.includes("Expected ConnectionOpenOk")) {
+    return [
+      "access-refused",
+      `virtual host "${address.vhost}" does not exist or user "${address.username}" may not ` +
+      `use it: see "rabbitmqctl list_vhosts" and "rabbitmqctl list_permissions"`,
+    ];
+  }
+  const tlsFailure = explainTlsError(code, message, address);
+  if (tlsFailure !== undefined) return ["misconfigured", tlsFailure];
+  if (/maxFrameSize|Invalid frame|Unknown frame type/.test(message)) {
+    return ["misconfigured", "what answers there does not speak AMQP 0-9-1: check the port"];
+  }
+  return ["unreachable", describeNetworkError(code, message, address)];
+}
+
+function describeNetworkError(code: string, message: string, address: BrokerAddress): string {
+  if (code === "ECONNREFUSED") return "nothing listens there: start RabbitMQ or correct the URL";
+  if (code === "ENOTFOUND" || code === "EAI_AGAIN") return "there is no host of that name";
+  if (message.includes("ETIMEDOUT")) return "it did not answer in time";
+  if (code === "ECONNRESET" || message.includes("closed abruptly")) {
+    return `it hung up before it answered (${message}): if it goes on, ${closedHint(address)}`;
+  }
+  return `the connection failed: ${message}`;
+}
+
+/** A port that wants TLS, or a certificate, hangs up on those who come without. */
+function closedHint({ protocol }: BrokerAddress): string {
+  return protocol === "amqp"
+    ? 'check whether the port is for TLS ("amqps://"), and see the log of the broker'
+    : 'check whether the broker demands a certificate ("tls.cert"), and see its log';
+}
+
+function hostAndPort({ hostname, port }: BrokerAddress): string {
+  return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
+}

@@ -1,0 +1,292 @@
+/**
+ * A connection that heals: keeps a session (channels, queues, consumers) on the broker and makes a
+ * new one, on a new connection, whenever the old one ends.
+ *
+ * @module
+ */
+
+import { RpcError } from "../../errors.ts";
+import type { ConnectionEvent } from "../../options/events.ts";
+import { type AmqpChannel, AmqpConnection } from "./amqp.ts";
+import { backoffMs, type BackoffOptions } from "../backoff.ts";
+import type { BrokerAddress } from "./broker_address.ts";
+import { explainConnectError } from "./connect_error.ts";
+import { inTime } from "../in_time.ts";
+import { sleep } from "../sleep.ts";
+import { untilAborted } from "../until_aborted.ts";
+
+/** What lives on one connection and dies with it. */
+export interface Session {
+  /** When one of them closes, the session is over. */
+  readonly channels: readonly SessionChannel[];
+}
+
+/** A channel, or what stands for a channel that is replaced at times. */
+export type SessionChannel = Pick<AmqpChannel, "isOpen" | "closed" | "close">;
+
+/** Options of {@linkcode Connection.open}. */
+export interface ConnectionOptions<S extends Session> {
+  /** The broker's nodes, tried in turn. */
+  readonly addresses: readonly BrokerAddress[];
+  readonly connectTimeoutMs: number;
+  readonly heartbeatSeconds: number;
+  readonly connectionName: string;
+  readonly signal?: AbortSignal | undefined;
+  /** Opens channels, declares queues and starts consumers on a fresh connection. */
+  readonly setUp: (connection: AmqpConnection) => Promise<S>;
+  /** Takes over a new session; runs before the `connected` event. */
+  readonly onSession: (session: S) => void;
+  /** Called once, if the connection can never be had again. */
+  readonly onGiveUp: (error: RpcError) => void;
+  readonly onEvent: (event: ConnectionEvent) => void;
+}
+
+type State<S> =
+  | { readonly name: "connecting" }
+  | { readonly name: "open"; readonly amqp: AmqpConnection; readonly session: S }
+  | { readonly name: "closed" };
+
+/** No attempt waits longer than a second: a broker that is back is to be used soon. */
+const BACKOFF: BackoffOptions = { firstMs: 400, maxMs: 1_000, minMs: 100 };
+
+/** The other nodes of a cluster are up when one is lost, so the first attempt waits for nothing. */
+const NEXT_NODE_BACKOFF: BackoffOptions = { firstMs: 80, maxMs: 80, minMs: 10 };
+
+/** How often a broker that lets us in may fail to set a session up. */
+const MAX_SET_UPS = 3;
+
+/** Keeps one session alive until it is closed. */
+export class Connection<S extends Session> {
+  readonly #options: ConnectionOptions<S>;
+  readonly #closing = new AbortController();
+  #state: State<S> = { name: "connecting" };
+  #opening: PromiseWithResolvers<S> | undefined;
+  #keeping: Promise<void> = Promise.resolve();
+  #isRetired = false;
+  /** The node to try first: not the one that has just failed. */
+  #nextAddress = 0;
+
+  private constructor(options: ConnectionOptions<S>) {
+    this.#options = options;
+  }
+
+  /**
+   * Connects and sets the first session up.
+   *
+   * @throws {RpcError} `unreachable`, `access-refused` or `misconfigured`: see {@linkcode oneOf}.
+   */
+  static async open<S extends Session>(options: ConnectionOptions<S>): Promise<Connection<S>> {
+    const { signal } = options;
+    signal?.throwIfAborted();
+    const connection = new Connection(options);
+    try {
+      await untilAborted(connection.#connect(), signal);
+    } catch (error) {
+      // An attempt that was given up finds the connection closed when it succeeds all the same.
+      await connection.close();
+      throw error;
+    }
+    connection.#keeping = connection.#keep();
+    return connection;
+  }
+
+  /** The session, if there is one at this moment. */
+  get session(): S | undefined {
+    if (this.#state.name !== "open") return undefined;
+    // A channel closes some time before the state follows; who tries again must not find it here.
+    const { session } = this.#state;
+    return session.channels.every((channel) => channel.isOpen) ? session : undefined;
+  }
+
+  /**
+   * Waits for a session.
+   *
+   * @throws {RpcError} `closed`, if the connection is closed or closes before there is one.
+   */
+  whenOpen(): Promise<S> {
+    const { session } = this;
+    if (session !== undefined) return Promise.resolve(session);
+    if (this.#state.name === "closed") return Promise.reject(closedError());
+    return (this.#opening ??= Promise.withResolvers<S>()).promise;
+  }
+
+  /** Keeps the session for as long as it lives, but makes no other. */
+  retire(): void {
+    this.#isRetired = true;
+    this.#closing.abort();
+  }
+
+  /** Closes the session's channels, so that all they have to send is sent, then the connection. */
+  async close(): Promise<void> {
+    const state = this.#state;
+    this.#state = { name: "closed" };
+    this.#opening?.reject(closedError());
+    this.#closing.abort();
+    if (state.name === "open") await closeSession(state);
+    await this.#keeping;
+  }
+
+  /** Waits for each session to end and replaces it. Never rejects. */
+  async #keep(): Promise<void> {
+    while (this.#state.name === "open") {
+      const { amqp } = this.#state;
+      const error = await sessionEnd(this.#state);
+      if (this.#isOver()) return;
+      if (isRefusal(error)) {
+        await amqp.close();
+        return this.#giveUp(refusedError(error));
+      }
+      await this.#replace(this.#state, error);
+    }
+  }
+
+  async #replace(ended: State<S> & { name: "open" }, error: Error): Promise<void> {
+    this.#state = { name: "connecting" };
+    this.#options.onEvent({ type: "disconnected", error });
+    // A channel alone may have closed; its connection goes too, so that there is one way to heal.
+    await ended.amqp.close();
+    for (let attempt = 1; !this.#isOver(); attempt++) {
+      const hasOthers = attempt === 1 && this.#options.addresses.length > 1;
+      const delayMs = backoffMs(attempt, hasOthers ? NEXT_NODE_BACKOFF : BACKOFF);
+      this.#options.onEvent({ type: "reconnecting", attempt, delayMs });
+      await sleep(delayMs, this.#closing.signal);
+      if (this.#isOver()) return;
+      try {
+        return await this.#connect();
+      } catch (error) {
+        if (error instanceof RpcError && !error.retryable) return this.#giveUp(error);
+      }
+    }
+  }
+
+  #giveUp(error: RpcError): void {
+    if (this.#isClosed()) return;
+    this.#state = { name: "closed" };
+    this.#opening?.reject(closedError(error));
+    this.#options.onGiveUp(error);
+    this.#options.onEvent({ type: "gave-up", error });
+  }
+
+  /** Tries each node once. */
+  async #connect(): Promise<void> {
+    const { addresses } = this.#options;
+    const first = this.#nextAddress;
+    const failures: unknown[] = [];
+    for (const address of [...addresses.slice(first), ...addresses.slice(0, first)]) {
+      this.#nextAddress = (addresses.indexOf(address) + 1) % addresses.length;
+      try {
+        return await this.#connectTo(address);
+      } catch (error) {
+        if (this.#isOver()) throw error;
+        failures.push(error);
+      }
+    }
+    throw oneOf(failures);
+  }
+
+  async #connectTo(address: BrokerAddress): Promise<void> {
+    for (let attempt = 1;; attempt++) {
+      const amqp = await openAmqp(address, this.#options);
+      try {
+        return await this.#begin(amqp);
+      } catch (error) {
+        await amqp.close();
+        const isLast = attempt === MAX_SET_UPS || this.#isOver();
+        if (isLast || !await hasFailed(amqp)) {
+          throw error instanceof RpcError ? error : explainConnectError(error, address);
+        }
+      }
+      await sleep(backoffMs(attempt, BACKOFF), this.#closing.signal);
+    }
+  }
+
+  async #begin(amqp: AmqpConnection): Promise<void> {
+    const { onEvent, setUp, onSession, connectTimeoutMs } = this.#options;
+    amqp.onBlocked = (reason) => onEvent({ type: "blocked", reason });
+    amqp.onUnblocked = () => onEvent({ type: "unblocked" });
+    // A cluster that has lost too many nodes takes requests and never answers them.
+    const session = await inTime(connectTimeoutMs, () => setUp(amqp));
+    if (this.#isOver()) return await amqp.close();
+    this.#state = { name: "open", amqp, session };
+    this.#opening?.resolve(session);
+    this.#opening = undefined;
+    onSession(session);
+    onEvent({ type: "connected" });
+  }
+
+  #isClosed(): boolean {
+    return this.#state.name === "closed";
+  }
+
+  /** Whether no further session is wanted. */
+  #isOver(): boolean {
+    return this.#isRetired || this.#isClosed();
+  }
+}
+
+/** The failure of one node that stands for those of all: a passing one, as trying again may help. */
+function oneOf(failures: readonly unknown[]): unknown {
+  const passing = failures.find((error) => error instanceof RpcError && error.retryable);
+  return passing ?? failures.at(-1);
+}
+
+/**
+ * Whether the broker has closed the connection for a fault of its own (541). It does so to whoever
+ * consumes a quorum queue that another server is just declaring, as servers do that start together.
+ */
+async function hasFailed(amqp: AmqpConnection): Promise<boolean> {
+  // It is known by now, unless it was we who closed.
+  const reason = await Promise.race([amqp.closed, undefined]);
+  return reason !== undefined && "code" in reason && reason.code === 541;
+}
+
+/** The broker closes a channel with 403 when its user lacks a permission: trying again is no help. */
+function isRefusal(error: Error): boolean {
+  return "code" in error && error.code === 403;
+}
+
+function refusedError(cause: Error): RpcError {
+  return new RpcError(
+    "access-refused",
+    `Cannot go on as the broker refuses it: ${cause.message}: see docs/permissions.md`,
+    { cause },
+  );
+}
+
+function closedError(cause?: Error): RpcError {
+  return new RpcError("closed", "Cannot use the connection to the broker as it is closed", {
+    cause,
+  });
+}
+
+async function openAmqp<S extends Session>(
+  address: BrokerAddress,
+  options: ConnectionOptions<S>,
+): Promise<AmqpConnection> {
+  try {
+    return await AmqpConnection.open(address, options);
+  } catch (error) {
+    throw explainConnectError(error, address);
+  }
+}
+
+/** Waits until the connection or one of the session's channels closes; tells the reason. */
+async function sessionEnd<S extends Session>(
+  { amqp, session }: { readonly amqp: AmqpConnection; readonly session: S },
+): Promise<Error> {
+  const ends = [amqp.closed, ...session.channels.map((channel) => channel.closed)];
+  const reasons: Error[] = [];
+  for (const end of ends) end.then((reason) => reason && reasons.push(reason));
+  await Promise.race(ends);
+  // Channels close just before their connection does, and only the connection knows why.
+  await sleep(0);
+  return reasons[0] ?? new Error("Cannot keep the connection as the broker closed it");
+}
+
+async function closeSession<S extends Session>(
+  { amqp, session }: { readonly amqp: AmqpConnection; readonly session: S },
+): Promise<void> {
+  // Closing a connection drops what its channels have not sent yet; closing a channel does not.
+  await Promise.all(session.channels.map((channel) => channel.close()));
+  await amqp.close();
+}

@@ -1,0 +1,256 @@
+/**
+ * Publishes with confirms: tells what became of each message, and keeps the number of unconfirmed
+ * ones bounded.
+ *
+ * @module
+ */
+
+import type { AmqpChannel, AmqpConfirm, AmqpPublish, AmqpReturn } from "./amqp.ts";
+import { ConfirmWatch } from "./confirm_watch.ts";
+import { sleep } from "../sleep.ts";
+
+/**
+ * What became of a message.
+ *
+ * - `confirmed`: the broker has it in its queue.
+ * - `returned`: there is no such queue.
+ * - `refused`: the broker did not take it, for example because the queue is full.
+ * - `stranded`: the broker did not take it, and has taken nothing yet on that channel: another one may
+ *   do better.
+ * - `unknown`: its channel closed after it was sent and before it was confirmed.
+ * - `unsent`: it was not sent, because the channel closed or nobody wanted it any more.
+ */
+export type PublishOutcome =
+  | "confirmed"
+  | "returned"
+  | "refused"
+  | "stranded"
+  | "unknown"
+  | "unsent";
+
+/** The part of a connection that publishing takes. */
+export interface ChannelSource {
+  /** Whether the broker does not read from publishers at the moment. */
+  readonly isBlocked: boolean;
+  openChannel(): Promise<AmqpChannel>;
+  /** Ends the connection at once. */
+  destroy(reason: Error): void;
+}
+
+/**
+ * Most messages that are published and not confirmed. More do not make it faster, and amqplib's
+ * book-keeping takes a time that grows with their square.
+ */
+const MAX_UNCONFIRMED = 500;
+
+/** Pause before a channel is replaced: one that is opened before the new leader is no better. */
+const RENEW_PAUSE_MS = 50;
+
+interface WaitingPublish {
+  readonly prepare: () => AmqpPublish | undefined;
+  readonly settle: (outcome: PublishOutcome) => void;
+  readonly fail: (error: unknown) => void;
+}
+
+/** A channel and what the broker makes of it. */
+interface Lane {
+  readonly channel: AmqpChannel;
+  unconfirmed: number;
+  /** Whether the broker has taken a message of this channel. */
+  isProven: boolean;
+}
+
+/**
+ * Publishes for as long as its connection lives.
+ *
+ * A channel that was opened while a quorum queue had no leader has all its messages refused for as
+ * long as the lost node is away, so one that has not had any message confirmed is replaced.
+ */
+export class Publisher {
+  /** Settles when the publisher is over; with the error, if there was one. */
+  readonly closed: Promise<Error | undefined>;
+  readonly #connection: ChannelSource;
+  readonly #closed = Promise.withResolvers<Error | undefined>();
+  readonly #closing = new AbortController();
+  readonly #watch: ConfirmWatch;
+  readonly #waiting: WaitingPublish[] = [];
+  /** How many messages were returned and are not confirmed yet, by {@linkcode returnKey}. */
+  readonly #returned = new Map<string, number>();
+  #lane: Lane;
+  #unconfirmed = 0;
+  #isRenewing = false;
+  #isOver = false;
+
+  private constructor(connection: ChannelSource, channel: AmqpChannel, confirmTimeoutMs: number) {
+    this.closed = this.#closed.promise;
+    this.#connection = connection;
+    this.#lane = this.#takeOver(channel);
+    this.#watch = new ConfirmWatch({
+      limitMs: confirmTimeoutMs,
+      isWaiting: () => this.#unconfirmed > 0,
+      isBlocked: () => connection.isBlocked,
+      onSilence: () => connection.destroy(silenceError(confirmTimeoutMs)),
+    });
+  }
+
+  /**
+   * Opens a channel to publish on.
+   *
+   * @param connection Where; it is ended if the broker does not confirm any more.
+   * @param confirmTimeoutMs Longest time without a confirm while some are due, in milliseconds.
+   */
+  static async open(connection: ChannelSource, confirmTimeoutMs: number): Promise<Publisher> {
+    return new Publisher(connection, await connection.openChannel(), confirmTimeoutMs);
+  }
+
+  /** Whether it can still be used. */
+  get isOpen(): boolean {
+    return !this.#isOver && this.#lane.channel.isOpen;
+  }
+
+  /**
+   * Publishes a message as soon as there is room for it.
+   *
+   * @param prepare Builds the message at the last moment, or declines by returning `undefined`.
+   * @returns What became of it.
+   * @throws {TypeError} If a property or header does not fit into AMQP.
+   */
+  publish(prepare: () => AmqpPublish | undefined): Promise<PublishOutcome> {
+    const { promise, resolve: settle, reject: fail } = Promise.withResolvers<PublishOutcome>();
+    const entry = { prepare, settle, fail };
+    if (this.#hasRoom) this.#send(entry);
+    else this.#waiting.push(entry);
+    return promise;
+  }
+
+  /** Closes the channel after everything it has to send has been sent. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#lane.channel.close();
+    this.#end(undefined);
+  }
+
+  get #hasRoom(): boolean {
+    return this.#unconfirmed < MAX_UNCONFIRMED && !this.#isRenewing;
+  }
+
+  #takeOver(channel: AmqpChannel): Lane {
+    const lane: Lane = { channel, unconfirmed: 0, isProven: false };
+    channel.onReturn = (returned) => this.#markReturned(returned);
+    channel.closed.then((error) => {
+      if (lane === this.#lane) this.#end(error);
+    });
+    return lane;
+  }
+
+  #send({ prepare, settle, fail }: WaitingPublish): void {
+    const lane = this.#lane;
+    if (!this.isOpen) return settle("unsent");
+    try {
+      const message = prepare();
+      if (message === undefined) return settle("unsent");
+      lane.channel.publish(message, (confirm) => {
+        settle(this.#conclude(lane, message, confirm));
+        this.#onConfirm(lane, confirm);
+      });
+      lane.unconfirmed++;
+      if (this.#unconfirmed++ === 0) this.#watch.restart();
+    } catch (error) {
+      if (lane.channel.isOpen) fail(error);
+      else settle("unsent");
+    }
+  }
+
+  #conclude(lane: Lane, message: AmqpPublish, confirm: AmqpConfirm): PublishOutcome {
+    // amqplib says so for each message before it tells that the channel has closed.
+    if (confirm === "closed" && lane === this.#lane) this.#isOver = true;
+    return this.#takeReturn(message) ? "returned" : outcomeOf(confirm, lane);
+  }
+
+  #onConfirm(lane: Lane, confirm: AmqpConfirm): void {
+    lane.unconfirmed--;
+    this.#unconfirmed--;
+    if (!this.#isOver) this.#watch.restart();
+    if (confirm === "nacked" && !lane.isProven && lane === this.#lane) this.#startRenewal();
+    if (confirm === "acked") lane.isProven = true;
+    this.#closeIfDone(lane);
+    this.#sendWaiting();
+  }
+
+  /** Replaces the channel; what is published meanwhile waits. */
+  #startRenewal(): void {
+    if (this.#isRenewing || this.#isOver) return;
+    this.#isRenewing = true;
+    this.#renew().catch((error) => this.#end(error)).finally(() => {
+      this.#isRenewing = false;
+      this.#sendWaiting();
+    });
+  }
+
+  async #renew(): Promise<void> {
+    await sleep(RENEW_PAUSE_MS, this.#closing.signal);
+    const { signal } = this.#closing;
+    if (!this.isOpen || signal.aborted) return;
+    const channel = await this.#connection.openChannel();
+    if (!this.isOpen || signal.aborted) return await channel.close();
+    const old = this.#lane;
+    this.#lane = this.#takeOver(channel);
+    this.#closeIfDone(old);
+  }
+
+  /** Closes a channel that was replaced once the broker owes it nothing more. */
+  #closeIfDone(lane: Lane): void {
+    // close() never rejects.
+    if (lane !== this.#lane && lane.unconfirmed === 0) void lane.channel.close();
+  }
+
+  /** The broker returns a message before it confirms it, and gives no delivery tag. */
+  #markReturned(returned: AmqpReturn): void {
+    const key = returnKey(returned);
+    this.#returned.set(key, (this.#returned.get(key) ?? 0) + 1);
+  }
+
+  #takeReturn(message: AmqpPublish): boolean {
+    if (this.#returned.size === 0) return false;
+    const key = returnKey(message);
+    const returns = this.#returned.get(key) ?? 0;
+    if (returns <= 1) this.#returned.delete(key);
+    else this.#returned.set(key, returns - 1);
+    return returns > 0;
+  }
+
+  #sendWaiting(): void {
+    while (this.#hasRoom) {
+      const next = this.#waiting.shift();
+      if (next === undefined) return;
+      this.#send(next);
+    }
+  }
+
+  #end(error: Error | undefined): void {
+    this.#isOver = true;
+    this.#watch.stop();
+    for (const { settle } of this.#waiting.splice(0)) settle("unsent");
+    this.#closed.resolve(error);
+  }
+}
+
+function outcomeOf(confirm: AmqpConfirm, { isProven }: Lane): PublishOutcome {
+  switch (confirm) {
+    case "acked":
+      return "confirmed";
+    case "nacked":
+      return isProven ? "refused" : "stranded";
+    case "closed":
+      return "unknown";
+  }
+}
+
+/** Two messages with the same routing key and correlation id share their fate, so they may share a key. */
+function returnKey({ routingKey, properties }: AmqpReturn): string {
+  return `${routingKey}\n${properties.correlationId ?? ""}`;
+}
+
+function silenceError(limitMs: number): Error {
+  return new Error(`Cannot go on with the broker as it has confirmed nothing for ${limitMs} ms`);
+}

@@ -1,0 +1,144 @@
+/** What a client has on its connection: its reply queue and a publisher. @module */
+
+import type { ReplyQueue } from "../../options/client_options.ts";
+import { RpcError } from "../../errors.ts";
+import type { AmqpChannel, AmqpConnection, AmqpDelivery } from "../broker/amqp.ts";
+import { checkName } from "../check.ts";
+import type { Session } from "../broker/connection.ts";
+import { DIRECT_REPLY_TO, DURABLE_REPLY_PREFIX } from "../protocol/envelope.ts";
+import { declareExchanges } from "../protocol/exchanges.ts";
+import { type ChannelSource, Publisher } from "../broker/publisher.ts";
+import { isShortText, MAX_SHORT_TEXT_BYTES } from "../short_text.ts";
+
+/** A client's session. */
+export interface ClientSession extends Session {
+  /** Where replies go: the name of a queue, or the pseudo-queue of direct reply-to. */
+  readonly replyTo: string;
+  readonly publisher: Publisher;
+  /**
+   * Publishes cancellations, on a channel of its own: a user who may not publish them loses that
+   * one. Absent without the shared exchanges.
+   */
+  readonly control: Publisher | undefined;
+}
+
+/** Options of {@linkcode openClientSession}. */
+export interface ClientSessionOptions {
+  readonly replyQueue: ReplyQueue;
+  readonly confirmTimeoutMs: number;
+  readonly onReply: (reply: AmqpDelivery) => void;
+  /** Told why the shared exchanges cannot be used. */
+  readonly onNoExchanges: (error: unknown) => void;
+}
+
+/** Most replies of a durable queue that wait for their named callback. */
+const DURABLE_PREFETCH = 256;
+
+/** How long a durable reply queue outlives its client, unless told otherwise: a day. */
+const DEFAULT_EXPIRES_MS = 86_400_000;
+
+/**
+ * Checks the option, before anything is connected.
+ *
+ * @throws {TypeError} If the name of a durable reply queue cannot be used.
+ */
+export function checkReplyQueue(replyQueue: ReplyQueue): void {
+  if (typeof replyQueue !== "object") return;
+  const { name } = replyQueue;
+  checkName("connect", "reply queue", name);
+  if (isShortText(DURABLE_REPLY_PREFIX + name)) return;
+  throw new TypeError(
+    `Cannot connect as the name of the reply queue must have at most ` +
+      `${MAX_SHORT_TEXT_BYTES - DURABLE_REPLY_PREFIX.length} bytes: ` +
+      `current value is "${name.slice(0, 80)}"`,
+  );
+}
+
+/** Declares the reply queue and starts to consume it. */
+export async function openClientSession(
+  connection: AmqpConnection,
+  options: ClientSessionOptions,
+): Promise<ClientSession> {
+  const { replyQueue, confirmTimeoutMs, onReply } = options;
+  const channel = await connection.openChannel();
+  const replyTo = await declareReplyQueue(channel, replyQueue);
+  const isQueue = replyTo !== DIRECT_REPLY_TO;
+  const hasExchanges = await tryExchanges(connection, isQueue ? replyTo : undefined, options);
+  const control = hasExchanges ? await Publisher.open(connection, confirmTimeoutMs) : undefined;
+  const source = isQueue ? connection : onlyChannel(connection, channel);
+  const publisher = await Publisher.open(source, confirmTimeoutMs);
+  await consumeReplies(channel, replyTo, { isDurable: typeof replyQueue === "object", onReply });
+  return { channels: [channel, publisher], replyTo, publisher, control };
+}
+
+/**
+ * Direct replies come to the channel that the request was published on. If that one must be replaced,
+ * so must the session.
+ */
+function onlyChannel(connection: AmqpConnection, channel: AmqpChannel): ChannelSource {
+  let isTaken = false;
+  return {
+    get isBlocked() {
+      return connection.isBlocked;
+    },
+    openChannel() {
+      if (isTaken) return Promise.reject(new Error("Cannot publish as the broker refuses all"));
+      isTaken = true;
+      return Promise.resolve(channel);
+    },
+    destroy: (reason) => connection.destroy(reason),
+  };
+}
+
+async function declareReplyQueue(channel: AmqpChannel, replyQueue: ReplyQueue): Promise<string> {
+  if (replyQueue === "direct") return DIRECT_REPLY_TO;
+  // Named by the broker, so that nobody can guess it; it dies with the connection.
+  if (replyQueue === "exclusive") return await channel.declareQueue("", { exclusive: true });
+  const { name, expiresMs = DEFAULT_EXPIRES_MS } = replyQueue;
+  await channel.prefetch(DURABLE_PREFETCH);
+  return await channel.declareQueue(DURABLE_REPLY_PREFIX + name, {
+    durable: true,
+    arguments: { "x-expires": expiresMs },
+  });
+}
+
+async function consumeReplies(
+  channel: AmqpChannel,
+  queue: string,
+  { isDurable, onReply }: {
+    readonly isDurable: boolean;
+    readonly onReply: (reply: AmqpDelivery) => void;
+  },
+): Promise<void> {
+  try {
+    // Where the queue dies with the client, there is nobody to redeliver a reply to.
+    await channel.consume(queue, { noAck: !isDurable, exclusive: isDurable }, (reply) => {
+      if (reply !== undefined) return onReply(reply);
+      // Somebody deleted the queue: a new session gets a new one. close() never rejects.
+      channel.close();
+    });
+  } catch (error) {
+    if (!isDurable || !(error instanceof Error) || !error.message.includes("exclusive")) {
+      throw error;
+    }
+    throw new RpcError(
+      "misconfigured",
+      `Cannot connect as reply queue "${queue}" is in use by another client: give each its own name`,
+      { cause: error, retryable: true },
+    );
+  }
+}
+
+async function tryExchanges(
+  connection: AmqpConnection,
+  replyQueue: string | undefined,
+  { onNoExchanges }: ClientSessionOptions,
+): Promise<boolean> {
+  try {
+    await declareExchanges(connection, replyQueue);
+    return true;
+  } catch (error) {
+    onNoExchanges(error);
+    return false;
+  }
+}

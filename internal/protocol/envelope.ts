@@ -1,0 +1,322 @@
+/**
+ * Requests and replies as AMQP messages: which property and header carries what. The full text is
+ * docs/protocol.md.
+ *
+ * @module
+ */
+
+import type { Body } from "../../codec.ts";
+import type { AmqpProperties, AmqpPublish } from "../broker/amqp.ts";
+import { CONTROL_EXCHANGE, REPLY_TO_HEADER } from "./exchanges.ts";
+import { toPrintable } from "../printable.ts";
+import { isShortText } from "../short_text.ts";
+
+/** When the caller stops waiting, in Unix milliseconds. */
+const DEADLINE_HEADER = "rpc-deadline";
+/** How often the client has published the request before: absent the first time. */
+const ATTEMPT_HEADER = "rpc-attempt";
+/** Present, and false, if the request must not be run again after a worker has died of it. */
+export const IDEMPOTENT_HEADER = "rpc-idempotent";
+/** How many items of a stream the caller allows: at first in the request, more by control message. */
+const CREDITS_HEADER = "rpc-credits";
+/** Present, and true, if the caller wants to know how far the work has come. */
+const PROGRESS_HEADER = "rpc-progress";
+/** The number of an item, or of a progress, from 0; in an `end`, how many items there were. */
+const SEQ_HEADER = "rpc-seq";
+/** Where the caller sends credits for more items: the control queue of the server that streams. */
+const CREDIT_TO_HEADER = "rpc-credit-to";
+/** The named callback of the request, as text that its client alone reads; comes back as it went. */
+const CALLBACK_HEADER = "rpc-callback";
+
+/** Longest text in {@linkcode CALLBACK_HEADER}, in UTF-16 units: amqplib writes 64 KiB of headers. */
+export const MAX_CALLBACK_CHARS = 16_384;
+
+/** Most items that a caller can allow at a time. */
+export const MAX_CREDITS = 1_000;
+
+/** The pseudo-queue prefix of direct reply-to; see {@linkcode replyMessage}. */
+export const DIRECT_REPLY_TO = "amq.rabbitmq.reply-to";
+
+/** How the names begin that the broker chooses, for queues that die with their connection. */
+export const SERVER_NAMED_PREFIX = "amq.gen-";
+
+/** How the names of our durable reply queues begin. */
+export const DURABLE_REPLY_PREFIX = "rpc.replies.";
+
+/** A request to be published: what is the same each time. */
+export interface OutgoingRequest {
+  readonly queue: string;
+  readonly procedure: string;
+  readonly body: Body;
+  readonly contentType: string;
+  readonly correlationId: string;
+  /** Whether it is to be dropped unless a consumer has room at once. */
+  readonly immediate: boolean;
+  readonly idempotent: boolean;
+  readonly priority: number | undefined;
+  readonly idempotencyKey: string | undefined;
+  readonly callback: string | undefined;
+  /** For a stream, the longest wait for its first item. */
+  readonly idleTimeoutMs: number | undefined;
+}
+
+/** One attempt to publish a request. */
+export interface Attempt {
+  /** From 0. */
+  readonly attempt: number;
+  /** Absent for a notification. */
+  readonly replyTo: string | undefined;
+  /** Unix milliseconds; absent for a notification, which is to be run however late. */
+  readonly deadline: number | undefined;
+  /** Present for a stream: how many items the caller takes at first. */
+  readonly credits: number | undefined;
+  readonly wantsProgress: boolean;
+}
+
+/** What a delivered request says beside its body. Anybody may have written it. */
+export interface IncomingRequest {
+  /** Absent for a tutorial client: the server's default procedure. */
+  readonly procedure: string | undefined;
+  readonly contentType: string | undefined;
+  readonly correlationId: string | undefined;
+  /** Absent if no reply is wanted. */
+  readonly replyTo: string | undefined;
+  /** Unix milliseconds by the caller's clock. */
+  readonly deadline: number | undefined;
+  /** Whole milliseconds that were left when the request was published. */
+  readonly expiresInMs: number | undefined;
+  /** Whether it may be run again after a worker has died of it. */
+  readonly idempotent: boolean;
+  readonly priority: number | undefined;
+  /** What makes two requests the same work; absent if the request does not say. */
+  readonly idempotencyKey: string | undefined;
+  readonly callback: string | undefined;
+  /** Present for a stream: how many items the caller takes at first. */
+  readonly credits: number | undefined;
+  readonly wantsProgress: boolean;
+}
+
+/** A reply to be published. */
+export interface OutgoingReply {
+  readonly type: "output" | "error" | "item" | "progress" | "end";
+  readonly body: Body;
+  readonly contentType: string;
+  readonly correlationId: string | undefined;
+  readonly replyTo: string;
+  readonly callback?: string | undefined;
+  readonly seq?: number;
+  /** Where credits for more items go. */
+  readonly creditTo?: string | undefined;
+}
+
+/** What a reply before the last one is. */
+export interface IncomingItem {
+  readonly type: "item" | "progress";
+  readonly seq: number;
+  readonly creditTo: string | undefined;
+}
+
+/** Why a request queue dropped a request. Source: RabbitMQ's manual, dead letter exchanges. */
+export type DeadLetterReason = "expired" | "rejected" | "maxlen" | "delivery_limit";
+
+/** Writes a request. It expires in its queue when nobody waits for it any more. */
+export function requestMessage(request: OutgoingRequest, attempt: Attempt): AmqpPublish {
+  const { replyTo, deadline } = attempt;
+  const { idleTimeoutMs = Infinity } = request;
+  const expiresAt = Math.min(deadline ?? Infinity, Date.now() + idleTimeoutMs);
+  return {
+    routingKey: request.queue,
+    body: request.body,
+    mandatory: true,
+    properties: {
+      contentType: request.contentType,
+      correlationId: request.correlationId,
+      deliveryMode: 2,
+      expiration: request.immediate ? "0" : expirationUntil(expiresAt),
+      headers: requestHeaders(request, attempt),
+      messageId: request.idempotencyKey,
+      priority: request.priority,
+      replyTo,
+      type: request.procedure,
+    },
+  };
+}
+
+/** Only what is there: amqplib goes through every header of every message, slowly. */
+function requestHeaders(
+  { idempotent, callback }: OutgoingRequest,
+  { deadline, replyTo, attempt, credits, wantsProgress }: Attempt,
+): Record<string, unknown> {
+  const headers: Record<string, unknown> = {};
+  if (deadline !== undefined) headers[DEADLINE_HEADER] = deadline;
+  if (replyTo !== undefined) headers[REPLY_TO_HEADER] = replyTo;
+  if (attempt > 0) headers[ATTEMPT_HEADER] = attempt;
+  if (!idempotent) headers[IDEMPOTENT_HEADER] = false;
+  if (callback !== undefined) headers[CALLBACK_HEADER] = callback;
+  if (credits !== undefined) headers[CREDITS_HEADER] = credits;
+  if (wantsProgress) headers[PROGRESS_HEADER] = true;
+  return headers;
+}
+
+/** The broker takes whole, non-negative milliseconds only, and as text. */
+function expirationUntil(moment: number): string | undefined {
+  return moment === Infinity ? undefined : String(Math.max(0, Math.ceil(moment - Date.now())));
+}
+
+/** Reads a request. Whatever has not the right form is as good as absent. */
+export function readRequest(properties: AmqpProperties): IncomingRequest {
+  const { headers, correlationId, messageId } = properties;
+  const deadline = readNumber(headers?.[DEADLINE_HEADER]);
+  const expiresInMs = Number.parseInt(properties.expiration ?? "", 10);
+  return {
+    // Whatever errors and events repeat must not write lines of its own into a log.
+    procedure: properties.type ? toPrintable(properties.type) : undefined,
+    contentType: properties.contentType ? toPrintable(properties.contentType) : undefined,
+    // Bytes that are no UTF-8 have become longer, and could not be sent back.
+    correlationId: correlationId === undefined || isShortText(correlationId)
+      ? correlationId
+      : undefined,
+    replyTo: properties.replyTo || undefined,
+    deadline,
+    // A request with expiration 0 was for now or never, and it came: nothing expires any more.
+    expiresInMs: expiresInMs > 0 ? expiresInMs : undefined,
+    idempotent: headers?.[IDEMPOTENT_HEADER] !== false,
+    priority: properties.priority,
+    // Only clients of this protocol set a deadline, and only they are known to use unique ids.
+    idempotencyKey: messageId || (deadline === undefined ? undefined : correlationId),
+    callback: readTicketText(headers?.[CALLBACK_HEADER]),
+    credits: readCredits(headers?.[CREDITS_HEADER]),
+    wantsProgress: headers?.[PROGRESS_HEADER] === true,
+  };
+}
+
+/**
+ * Writes a reply. It is mandatory, so that the broker tells when the caller's queue is gone; but
+ * not to a direct reply-to address, where some versions of RabbitMQ deliver and return it both.
+ * It is persistent where the queue may be, too.
+ */
+export function replyMessage(reply: OutgoingReply): AmqpPublish {
+  const { replyTo } = reply;
+  return {
+    routingKey: replyTo,
+    body: reply.body,
+    mandatory: !replyTo.startsWith(DIRECT_REPLY_TO),
+    properties: {
+      contentType: reply.contentType,
+      correlationId: reply.correlationId,
+      deliveryMode: replyTo.startsWith("amq.") ? 1 : 2,
+      headers: replyHeaders(reply),
+      type: reply.type,
+    },
+  };
+}
+
+function replyHeaders(
+  { callback, seq, creditTo }: OutgoingReply,
+): Record<string, unknown> | undefined {
+  if (callback === undefined && seq === undefined) return undefined;
+  return { [CALLBACK_HEADER]: callback, [SEQ_HEADER]: seq, [CREDIT_TO_HEADER]: creditTo };
+}
+
+/** Tells whether a reply is an error. Tutorial servers set no type: theirs are outputs. */
+export function isErrorReply(properties: AmqpProperties): boolean {
+  return properties.type === "error";
+}
+
+/** The named callback that a reply, or a request that came back, is for. */
+export function readCallback(properties: AmqpProperties): string | undefined {
+  return readText(properties.headers?.[CALLBACK_HEADER]);
+}
+
+/** Reads what a reply says beside its body if it is not the last one. */
+export function readItem({ type, headers }: AmqpProperties): IncomingItem | undefined {
+  const seq = readCount(headers?.[SEQ_HEADER]);
+  if ((type !== "item" && type !== "progress") || seq === undefined) return undefined;
+  const creditTo = readText(headers?.[CREDIT_TO_HEADER]);
+  // Whoever answers must not have us publish to a queue of anybody else's.
+  return { type, seq, creditTo: creditTo?.startsWith(SERVER_NAMED_PREFIX) ? creditTo : undefined };
+}
+
+/** How many items a stream had, if this is its last reply. */
+export function readItemCount({ type, headers }: AmqpProperties): number | undefined {
+  return type === "end" ? readCount(headers?.[SEQ_HEADER]) : undefined;
+}
+
+/** Why the request queue dropped the request, if this is a request that came back. */
+export function readDeadLetterReason(properties: AmqpProperties): DeadLetterReason | undefined {
+  const deaths = properties.headers?.["x-death"];
+  if (!Array.isArray(deaths)) return undefined;
+  const last: unknown = deaths[0];
+  if (typeof last !== "object" || last === null || !("reason" in last)) return undefined;
+  switch (last.reason) {
+    case "expired":
+    case "rejected":
+    case "maxlen":
+    case "delivery_limit":
+      return last.reason;
+  }
+}
+
+/** Writes the message that tells the servers of a queue to stop working on a request. */
+export function cancelMessage(queue: string, correlationId: string): AmqpPublish {
+  return {
+    exchange: CONTROL_EXCHANGE,
+    routingKey: queue,
+    body: "",
+    mandatory: false,
+    properties: { type: "cancel", correlationId, deliveryMode: 1 },
+  };
+}
+
+/** Writes the message that allows a server to send so many items more. */
+export function creditMessage(creditTo: string, correlationId: string, count: number): AmqpPublish {
+  return {
+    routingKey: creditTo,
+    body: "",
+    mandatory: false,
+    properties: {
+      type: "credit",
+      correlationId,
+      deliveryMode: 1,
+      headers: { [CREDITS_HEADER]: count },
+    },
+  };
+}
+
+/** What a client tells the servers of a request. */
+export type ControlMessage =
+  | { readonly type: "cancel"; readonly correlationId: string }
+  | { readonly type: "credit"; readonly correlationId: string; readonly count: number };
+
+/** Reads a control message; `undefined` if it is none that is known. */
+export function readControl(properties: AmqpProperties): ControlMessage | undefined {
+  const { type, correlationId, headers } = properties;
+  if (correlationId === undefined) return undefined;
+  if (type === "cancel") return { type, correlationId };
+  const count = readCredits(headers?.[CREDITS_HEADER]);
+  return type === "credit" && count !== undefined ? { type, correlationId, count } : undefined;
+}
+
+/** Anybody may have written it, and a handler yields so many items without a pause. */
+function readCredits(value: unknown): number | undefined {
+  const count = readCount(value);
+  return count === undefined ? undefined : Math.min(count, MAX_CREDITS);
+}
+
+function readCount(value: unknown): number | undefined {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
+}
+
+function readNumber(value: unknown): number | undefined {
+  return typeof value === "number" && Number.isFinite(value) ? value : undefined;
+}
+
+/** What is too long could not be sent back. */
+function readTicketText(value: unknown): string | undefined {
+  const text = readText(value);
+  return text === undefined || text.length > MAX_CALLBACK_CHARS ? undefined : text;
+}
+
+function readText(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}

@@ -1,0 +1,200 @@
+/**
+ * Parked requests as AMQP messages: what is kept of a request that was given up, and the request
+ * that is made of it again. The full text is docs/protocol.md.
+ *
+ * @module
+ */
+
+import type { AmqpProperties, AmqpPublish } from "../broker/amqp.ts";
+import {
+  DIRECT_REPLY_TO,
+  IDEMPOTENT_HEADER,
+  readDeadLetterReason,
+  readRequest,
+} from "./envelope.ts";
+import type { GivenUp } from "../serving/given_up.ts";
+import { isShortText } from "../short_text.ts";
+
+const PREFIX = "rpc-dead-";
+/** Names the parked request for those who look after it. */
+const ID_HEADER = `${PREFIX}id`;
+/** Why the request was given up: a code of `RpcErrorCode`. */
+const REASON_HEADER = `${PREFIX}reason`;
+/** The same for people. */
+const MESSAGE_HEADER = `${PREFIX}message`;
+/** When the request was given up, in Unix milliseconds, by the clock of its server. */
+const AT_HEADER = `${PREFIX}at`;
+/** The request queue. */
+const QUEUE_HEADER = `${PREFIX}queue`;
+/** How often the request was delivered. */
+const DELIVERIES_HEADER = `${PREFIX}deliveries`;
+/** The `user_id` of the request, which only that user could publish again. */
+const USER_HEADER = `${PREFIX}user-id`;
+/** Present, and false, if there was no room for the request's own headers. */
+const COMPLETE_HEADER = `${PREFIX}complete`;
+
+/** Most characters of {@linkcode MESSAGE_HEADER}. */
+const MAX_MESSAGE_CHARS = 1_000;
+
+/** So many UTF-16 code units are a short text in any case. */
+const SHORT_CHARS = 85;
+
+/**
+ * Headers that mean something to the broker, which would send copies elsewhere or count what it
+ * counted for another message, or to a server, which would look for a caller that is gone.
+ */
+const BROKER_HEADER_REGEXP = /^(B?CC|x-(death|first-death-.*|last-death-.*|.*-count))$/;
+
+/** The queue that keeps what was given up of another queue. */
+export function parkingQueueOf(queue: string): string {
+  return `${queue}.dead`;
+}
+
+/** A request that is to be parked. */
+export interface OutgoingParked {
+  readonly id: string;
+  readonly queue: string;
+  readonly properties: AmqpProperties;
+  readonly body: Uint8Array;
+  readonly reason: GivenUp;
+  /** Whether the request's own headers are kept; there may be no room for them. */
+  readonly withHeaders: boolean;
+}
+
+/** A request that was given up, without its body. */
+export interface ParkedRequest {
+  /** Names it for `inspect()`, `redrive()` and `drop()`. Copies of one request share it. */
+  readonly id: string;
+  /** Why it was given up, as one word: a code of {@linkcode RpcError}, or `unknown`. */
+  readonly reason: string;
+  /** The same for people; empty if others have put it there. */
+  readonly message: string;
+  /** The procedure; `undefined` if it names none. */
+  readonly procedure: string | undefined;
+  /** When it was given up, in Unix milliseconds; `undefined` if others have put it there. */
+  readonly parkedAt: number | undefined;
+  /** How often it was delivered; `undefined` if others have put it there. */
+  readonly deliveries: number | undefined;
+  /** The correlation id of the call. */
+  readonly correlationId: string | undefined;
+  /** Which codec reads the body. */
+  readonly contentType: string | undefined;
+  /** Size of the body, in bytes. */
+  readonly bytes: number;
+  /** Whether its caller read a stream: it is not run again, as nobody reads it now. */
+  readonly isStream: boolean;
+}
+
+/** Writes a request for its parking queue, where it must not expire. */
+export function parkedMessage(parked: OutgoingParked): AmqpPublish {
+  const { queue, properties, body, withHeaders } = parked;
+  const { replyTo } = properties;
+  return {
+    routingKey: parkingQueueOf(queue),
+    body,
+    mandatory: true,
+    properties: {
+      ...keptProperties(properties),
+      correlationId: shorten(properties.correlationId),
+      messageId: shorten(properties.messageId),
+      // The broker closes the channel of whoever publishes the bare name without consuming it.
+      replyTo: replyTo === DIRECT_REPLY_TO ? undefined : shorten(replyTo),
+      headers: {
+        ...(withHeaders ? keptHeaders(properties) : { [COMPLETE_HEADER]: false }),
+        ...reasonHeaders(parked),
+      },
+    },
+  };
+}
+
+function reasonHeaders({ id, queue, properties, reason }: OutgoingParked): Record<string, unknown> {
+  const { code, message } = reason.error;
+  const { userId } = properties;
+  return {
+    [ID_HEADER]: id,
+    [REASON_HEADER]: code,
+    [MESSAGE_HEADER]: message.slice(0, MAX_MESSAGE_CHARS),
+    [AT_HEADER]: Date.now(),
+    [QUEUE_HEADER]: queue,
+    [DELIVERIES_HEADER]: reason.deliveries,
+    ...(userId === undefined ? {} : { [USER_HEADER]: userId }),
+  };
+}
+
+/** Reads what is known of a parked request, also if somebody else has put it there. */
+export function readParked(
+  properties: AmqpProperties,
+  body: Uint8Array,
+): Omit<ParkedRequest, "id"> & { readonly id: string | undefined } {
+  const { headers = {} } = properties;
+  const { procedure, contentType, correlationId, credits } = readRequest(properties);
+  return {
+    id: readText(headers[ID_HEADER]),
+    reason: readText(headers[REASON_HEADER]) ?? readDeadLetterReason(properties) ?? "unknown",
+    message: readText(headers[MESSAGE_HEADER]) ?? "",
+    procedure,
+    parkedAt: readNumber(headers[AT_HEADER]),
+    deliveries: readNumber(headers[DELIVERIES_HEADER]),
+    correlationId,
+    contentType,
+    bytes: body.length,
+    isStream: credits !== undefined,
+  };
+}
+
+/**
+ * Writes the request that a parked one is run as: a notification, as nobody waits for it any more.
+ * With the same idempotency key, so that the work of one that is sent twice may be done once.
+ */
+export function redrivenMessage(
+  queue: string,
+  correlationId: string,
+  properties: AmqpProperties,
+  body: Uint8Array,
+): AmqpPublish {
+  const isKept = (name: string) => name === IDEMPOTENT_HEADER || !name.startsWith("rpc-");
+  const headers = Object.entries(keptHeaders(properties)).filter(([name]) => isKept(name));
+  return {
+    routingKey: queue,
+    body,
+    mandatory: true,
+    properties: {
+      ...keptProperties(properties),
+      correlationId,
+      messageId: readRequest(properties).idempotencyKey,
+      headers: Object.fromEntries(headers),
+    },
+  };
+}
+
+/** What does not depend on who waits for the request, and for how long. */
+function keptProperties(properties: AmqpProperties): AmqpProperties {
+  const { appId, contentEncoding, contentType, priority, timestamp, type } = properties;
+  return {
+    appId: shorten(appId),
+    contentEncoding: shorten(contentEncoding),
+    contentType: shorten(contentType),
+    deliveryMode: 2,
+    priority,
+    timestamp,
+    type: shorten(type),
+  };
+}
+
+function keptHeaders({ headers = {} }: AmqpProperties): Record<string, unknown> {
+  const entries = Object.entries(headers);
+  return Object.fromEntries(entries.filter(([name]) => !BROKER_HEADER_REGEXP.test(name)));
+}
+
+/** Bytes that are no UTF-8 have become longer when they were read. */
+function shorten(text: string | undefined): string | undefined {
+  return text === undefined || isShortText(text) ? text : text.slice(0, SHORT_CHARS);
+}
+
+function readText(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}
+
+function readNumber(value: unknown): number | undefined {
+  return typeof value === "number" ? value : undefined;
+}

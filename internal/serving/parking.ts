@@ -1,0 +1,129 @@
+/** Keeps the requests that a server has given up, in a queue beside the request queue. @module */
+
+import { RpcError } from "../../errors.ts";
+import { generate as newId } from "../../deps/std_uuid.ts";
+import type { Durability } from "../../options/server_options.ts";
+import type { AmqpQueueOptions } from "../broker/amqp.ts";
+import { checkName } from "../check.ts";
+import type { Delivery } from "../broker/delivery.ts";
+import type { GivenUp } from "./given_up.ts";
+import { parkedMessage, parkingQueueOf } from "../protocol/parked_message.ts";
+import type { ReplyPublisher } from "./reply_publisher.ts";
+import { sleep } from "../sleep.ts";
+
+/** Options of {@linkcode Parking}. */
+export interface ParkingOptions {
+  /** The request queue. */
+  readonly queue: string;
+  readonly durability: Durability;
+  readonly publisher: ReplyPublisher;
+  /** Declares a queue on whatever session there is. */
+  readonly declare: (queue: string, options: AmqpQueueOptions) => Promise<void>;
+}
+
+/** How long a broker that refuses is asked again, in milliseconds. */
+const PATIENCE_MS = 10_000;
+
+/** Pause before a queue is declared again after the connection was lost, in milliseconds. */
+const RETRY_PAUSE_MS = 500;
+
+/** Most attempts to have the queue. */
+const MAX_ATTEMPTS = 20;
+
+/**
+ * Whoever looks at a quorum queue gives back what is in it, and from RabbitMQ 4 on a message is
+ * dropped that was given back 20 times. This is as good as never, and older versions know it, too.
+ */
+const DELIVERY_LIMIT = 2 ** 31 - 1;
+
+/**
+ * Parks requests. The queue is declared when the first request needs it: most servers never do,
+ * and a user who may not declare it can be given one.
+ */
+export class Parking {
+  readonly #options: ParkingOptions;
+
+  constructor(options: ParkingOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Keeps a request.
+   *
+   * @returns Its id, once the broker has it.
+   * @throws {RpcError} `closed`, if the server closed before; the request is still in its queue.
+   * @throws {RpcError} With `retryable`, if the queue cannot be had at the moment.
+   * @throws Why the request can never be kept.
+   */
+  async park(delivery: Delivery, reason: GivenUp): Promise<string> {
+    checkName("keep the request", "parking queue", parkingQueueOf(this.#options.queue));
+    const id = newId();
+    try {
+      await this.#publish(id, delivery, reason, true);
+    } catch (error) {
+      if (error instanceof RpcError) throw error;
+      // Headers that came may be too large to be sent with the reason added.
+      await this.#publish(id, delivery, reason, false);
+    }
+    return id;
+  }
+
+  async #publish(
+    id: string,
+    { properties, body }: Delivery,
+    reason: GivenUp,
+    withHeaders: boolean,
+  ): Promise<void> {
+    const { queue, publisher } = this.#options;
+    const message = parkedMessage({ id, queue, properties, body, reason, withHeaders });
+    const giveUpAt = Date.now() + PATIENCE_MS;
+    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+      switch (await publisher.publish(message, () => Date.now() < giveUpAt)) {
+        case "published":
+          return;
+        case "refused":
+          throw this.#passing("max-length", "the broker refuses it");
+        case "gone":
+          await this.#declare();
+      }
+    }
+    throw this.#passing("disconnected", "the queue cannot be declared");
+  }
+
+  async #declare(): Promise<void> {
+    const { queue, durability, declare } = this.#options;
+    const isReplicated = durability === "replicated";
+    const args = { "x-queue-type": "quorum", "x-delivery-limit": DELIVERY_LIMIT };
+    try {
+      await declare(parkingQueueOf(queue), {
+        durable: true,
+        ...(isReplicated ? { arguments: args } : {}),
+      });
+    } catch (error) {
+      if (error instanceof RpcError) throw error;
+      const code: unknown = error instanceof Error && "code" in error ? error.code : undefined;
+      // 406: somebody has declared it at the same time, in another way, which will do.
+      if (code === 406) return;
+      if (code === 403) throw this.#refused(error);
+      // The connection is being replaced.
+      await sleep(RETRY_PAUSE_MS);
+    }
+  }
+
+  #passing(code: "max-length" | "disconnected", reason: string): RpcError {
+    return new RpcError(code, `${this.#subject()} ${reason}`, { retryable: true });
+  }
+
+  #refused(cause: unknown): RpcError {
+    return new RpcError(
+      "access-refused",
+      `${this.#subject()} the user may not declare it: grant it, or declare it by hand: ` +
+        "see docs/permissions.md",
+      { cause },
+    );
+  }
+
+  #subject(): string {
+    return `Cannot keep the request in queue "${parkingQueueOf(this.#options.queue)}" as`;
+  }
+}

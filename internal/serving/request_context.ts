@@ -1,0 +1,104 @@
+/** The call context of a request that is being served. @module */
+
+import type { CallContext } from "../../contract.ts";
+import { MAX_TIMEOUT_MS } from "../deadline_timer.ts";
+import type { IncomingRequest } from "../protocol/envelope.ts";
+
+/**
+ * How far the caller's clock may be ahead of or behind ours, in milliseconds, without harm to a
+ * call. The broker's own `expiration` needs no clock and removes most requests in time.
+ */
+const CLOCK_TOLERANCE_MS = 5_000;
+
+/** What a handler may know of its request, with a signal that costs nothing unless used. */
+export class RequestContext implements CallContext, Disposable {
+  readonly procedure: string;
+  readonly correlationId: string | undefined;
+  readonly redeliveries: number;
+  #deadline: number | undefined;
+  #controller: AbortController | undefined;
+  #abortReason: unknown;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #isOver = false;
+
+  constructor(procedure: string, request: IncomingRequest, redeliveries: number) {
+    this.procedure = procedure;
+    this.correlationId = request.correlationId;
+    this.#deadline = localDeadline(request);
+    this.redeliveries = redeliveries;
+  }
+
+  get deadline(): number | undefined {
+    return this.#deadline;
+  }
+
+  get signal(): AbortSignal {
+    this.#controller ??= this.#open();
+    return this.#controller.signal;
+  }
+
+  throwIfCancelled(): void {
+    if (this.#abortReason !== undefined) this.signal.throwIfAborted();
+  }
+
+  /** Nobody wants to know: see `withProgress()` for callers that do. */
+  progress(_value: unknown): void {}
+
+  /** Tells the handler that nobody waits for its output any more. */
+  abort(reason: unknown): void {
+    this.#abortReason ??= reason;
+    this.#controller?.abort(reason);
+  }
+
+  /** Notes that another caller waits for the same output, and perhaps for longer. */
+  prolong(request: IncomingRequest): void {
+    const deadline = localDeadline(request);
+    this.#deadline = latest(this.#deadline, deadline);
+    if (this.#timer !== undefined) this.#watch();
+  }
+
+  /** Ends the watch over the deadline. */
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+    this.#isOver = true;
+  }
+
+  #open(): AbortController {
+    const controller = new AbortController();
+    if (this.#abortReason !== undefined) controller.abort(this.#abortReason);
+    else this.#watch();
+    return controller;
+  }
+
+  #watch(): void {
+    clearTimeout(this.#timer);
+    if (this.#deadline === undefined || this.#isOver) return;
+    const leftMs = Math.max(0, this.#deadline - Date.now());
+    this.#timer = setTimeout(() => {
+      this.abort(new DOMException("The deadline of the call has passed", "TimeoutError"));
+    }, Math.min(leftMs, MAX_TIMEOUT_MS));
+  }
+}
+
+/** No deadline is later than any. */
+function latest(one: number | undefined, other: number | undefined): number | undefined {
+  return one === undefined || other === undefined ? undefined : Math.max(one, other);
+}
+
+/** Tells whether the caller has stopped waiting, whatever its clock says. */
+export function isExpired({ deadline }: IncomingRequest): boolean {
+  return deadline !== undefined && Date.now() > deadline + CLOCK_TOLERANCE_MS;
+}
+
+/**
+ * The deadline by our clock, never too early: no later than the time that the request had when it
+ * was published, counted from now, which is exact for a request that came at once.
+ */
+function localDeadline(request: IncomingRequest): number | undefined {
+  const { deadline } = request;
+  // What expires a stream's request is the wait for its first item.
+  const expiresInMs = request.credits === undefined ? request.expiresInMs : undefined;
+  if (deadline === undefined) return undefined;
+  const byClock = deadline + CLOCK_TOLERANCE_MS;
+  return expiresInMs === undefined ? byClock : Math.min(byClock, Date.now() + expiresInMs);
+}

@@ -1,0 +1,156 @@
+/** What a server has on its two connections: a consumer on one, a publisher on the other. @module */
+
+import type { AmqpChannel, AmqpConnection, AmqpQueueOptions } from "../broker/amqp.ts";
+import type { Session } from "../broker/connection.ts";
+import { type ControlMessage, readControl } from "../protocol/envelope.ts";
+import { CONTROL_EXCHANGE, declareExchanges } from "../protocol/exchanges.ts";
+import { Intake, type IntakeOptions } from "./intake.ts";
+import { IntakeWatch } from "./intake_watch.ts";
+import { Publisher } from "../broker/publisher.ts";
+
+/** Takes deliveries from the request queue. */
+export interface ConsumerSession extends Session {
+  readonly intake: Intake;
+  /** Where this server takes control messages; absent if it may not. */
+  readonly controlQueue: string | undefined;
+  /** Tells whether a reply queue is gone for certain. */
+  isGone(replyQueue: string): Promise<boolean>;
+}
+
+/** Publishes replies. A broker that is short of memory blocks this connection only. */
+export interface PublisherSession extends Session {
+  readonly publisher: Publisher;
+  /** Declares a queue, which the broker may refuse without harm. */
+  declareQueue(name: string, options: AmqpQueueOptions): Promise<void>;
+}
+
+/** Options of {@linkcode openConsumerSession}. */
+export interface ConsumerOptions extends IntakeOptions {
+  /** Told what clients say of their requests. */
+  readonly onControl: (message: ControlMessage) => void;
+  /** Tells whether no request is in hand. */
+  readonly isIdle: () => boolean;
+}
+
+/** Declares the request queue and consumes it. */
+export async function openConsumerSession(
+  connection: AmqpConnection,
+  options: ConsumerOptions,
+): Promise<ConsumerSession> {
+  const channel = await connection.openChannel();
+  const controlQueue = await tryControl(connection, channel, options);
+  const intake = await startIntake(connection, channel, options);
+  return {
+    channels: [channel],
+    intake,
+    controlQueue,
+    isGone: (queue) => isGone(connection, queue),
+  };
+}
+
+async function startIntake(
+  connection: AmqpConnection,
+  channel: AmqpChannel,
+  options: ConsumerOptions,
+): Promise<Intake> {
+  const { queue, durability, onDelivery, isIdle } = options;
+  const watch = new IntakeWatch({
+    isIdle: () => intake.isConsuming && isIdle(),
+    countWaiting: () => countWaiting(connection, queue),
+    onStall: () => connection.destroy(stalled(queue)),
+  });
+  const intake = await Intake.start(connection, channel, {
+    ...options,
+    onDelivery(delivery) {
+      watch.onDelivery();
+      onDelivery(delivery);
+    },
+  });
+  // Others may have declared that only one consumer gets requests, and the rest wait for its end.
+  if (durability !== "existing") watch.start();
+  channel.closed.then(() => watch.stop());
+  return intake;
+}
+
+function stalled(queue: string): Error {
+  return new Error(
+    `Cannot go on with the broker as it delivers none of the requests that wait: queue "${queue}"`,
+  );
+}
+
+/**
+ * Listens for control messages, in a queue of this server's own, on a channel of its own: a user who may
+ * not loses that one, and deadlines have to do.
+ */
+async function tryControl(
+  connection: AmqpConnection,
+  session: AmqpChannel,
+  { queue, onControl, onNoReturns }: ConsumerOptions,
+): Promise<string | undefined> {
+  try {
+    await declareExchanges(connection);
+    const channel = await connection.openChannel();
+    const controlQueue = await channel.declareQueue("", { exclusive: true });
+    await channel.bindQueue(controlQueue, CONTROL_EXCHANGE, { routingKey: queue });
+    await channel.consume(controlQueue, { noAck: true }, (delivery) => {
+      // Somebody deleted the queue: a new session gets a new one. close() never rejects.
+      if (delivery === undefined) return void session.close();
+      const message = readControl(delivery.properties);
+      if (message !== undefined) onControl(message);
+    });
+    return controlQueue;
+  } catch (error) {
+    onNoReturns(error);
+  }
+}
+
+/** On a channel of its own, which a queue that is gone closes. */
+async function countWaiting(connection: AmqpConnection, queue: string): Promise<number> {
+  const channel = await connection.openChannel();
+  try {
+    return await channel.checkQueue(queue);
+  } finally {
+    await channel.close();
+  }
+}
+
+/** On a channel of its own, as every answer but one closes it. */
+async function isGone(connection: AmqpConnection, queue: string): Promise<boolean> {
+  const channel = await connection.openChannel();
+  try {
+    await channel.checkQueue(queue);
+    return false;
+  } catch (error) {
+    // 405: it is there, and it is another connection's.
+    return error instanceof Error && "code" in error && error.code === 404;
+  } finally {
+    await channel.close();
+  }
+}
+
+/** Opens a channel for replies. */
+export async function openPublisherSession(
+  connection: AmqpConnection,
+  confirmTimeoutMs: number,
+): Promise<PublisherSession> {
+  const publisher = await Publisher.open(connection, confirmTimeoutMs);
+  return {
+    channels: [publisher],
+    publisher,
+    declareQueue: (name, options) => declareApart(connection, name, options),
+  };
+}
+
+/** On a channel of its own, as a refusal closes it. */
+async function declareApart(
+  connection: AmqpConnection,
+  name: string,
+  options: AmqpQueueOptions,
+): Promise<void> {
+  const channel = await connection.openChannel();
+  try {
+    await channel.declareQueue(name, options);
+  } finally {
+    await channel.close();
+  }
+}
