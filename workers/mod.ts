@@ -21,15 +21,15 @@ export type {
   RunningRequest,
 } from "../contract.ts";
 export type { Body, Codec } from "../codec.ts";
-export { type PoolHandlers, WorkerPool } from "./pool.ts";
-export type { PoolEvent } from "./pool_events.ts";
+export { type PoolHandlers, WorkerPool } from "./pool/pool.ts";
+export type { PoolEvent } from "./pool/pool_events.ts";
 export type {
   PoolCloseOptions,
   ProcedureLimits,
   RunOptions,
   StreamOptions,
   WorkerPoolOptions,
-} from "./pool_options.ts";
-export type { HistogramSummary } from "./histogram.ts";
-export type { PoolStats } from "./pool_stats.ts";
-export type { PermissionScope, ProcessOptions, ProcessPermissions } from "./process_options.ts";
+} from "./pool/pool_options.ts";
+export type { HistogramSummary } from "./pool/histogram.ts";
+export type { PoolStats } from "./pool/pool_stats.ts";
+export type { PermissionScope, ProcessOptions, ProcessPermissions } from "./host/process_options.ts";

@@ -24,16 +24,16 @@ import {
   WORKER_PORT,
   type WorkerGlobal,
   type WorkerPort,
-} from "./protocol.ts";
-import { MemoryGauge } from "./memory_gauge.ts";
-import type { WorkerHandler } from "./worker_handler.ts";
-import { encodeError, encodeOutput, encodeValue, type TaskResult } from "./task_result.ts";
-import { type ContextLinks, TaskContext } from "./task_context.ts";
+} from "./wire/protocol.ts";
+import { MemoryGauge } from "./worker/memory_gauge.ts";
+import type { WorkerHandler } from "./worker/worker_handler.ts";
+import { encodeError, encodeOutput, encodeValue, type TaskResult } from "./worker/task_result.ts";
+import { type ContextLinks, TaskContext } from "./worker/task_context.ts";
 import { isGenerator, StreamSender } from "../internal/streaming/stream_sender.ts";
 
 export type { Body, Codec } from "../codec.ts";
 export type { CallContext } from "../contract.ts";
-export type { WorkerHandler } from "./worker_handler.ts";
+export type { WorkerHandler } from "./worker/worker_handler.ts";
 
 /** A reply waits at most this long for others to share its `postMessage` with, in milliseconds. */
 const MAX_FLUSH_DELAY_MS = 0.2;

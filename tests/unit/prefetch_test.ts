@@ -1,7 +1,7 @@
 import type { EncodedHandler, HandlerCapacity } from "../../contract.ts";
 import { assertEquals } from "../../deps/std_assert.ts";
 import { Prefetch } from "../../internal/serving/prefetch.ts";
-import { PoolCapacity, type PoolLoad } from "../../workers/pool_capacity.ts";
+import { PoolCapacity, type PoolLoad } from "../../workers/pool/pool_capacity.ts";
 
 function handler(capacity?: HandlerCapacity): EncodedHandler {
   const handle = () => Promise.reject(new Error("Cannot run: this handler only has a capacity"));

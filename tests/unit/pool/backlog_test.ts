@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "../../../deps/std_assert.ts";
 import { RpcError } from "../../../errors.ts";
-import { Backlog } from "../../../workers/backlog.ts";
-import { Task } from "../../../workers/task.ts";
+import { Backlog } from "../../../workers/pool/backlog.ts";
+import { Task } from "../../../workers/pool/task.ts";
 import type { GatedContract } from "../../fixtures/workers/gated_worker.ts";
 import { Gates, openPool } from "./pool_helpers.ts";
 

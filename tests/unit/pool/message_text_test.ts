@@ -1,6 +1,6 @@
 import { assertEquals } from "../../../deps/std_assert.ts";
-import { readText, writeText } from "../../../workers/message_text.ts";
-import type { PoolMessage, WorkerMessage } from "../../../workers/protocol.ts";
+import { readText, writeText } from "../../../workers/wire/message_text.ts";
+import type { PoolMessage, WorkerMessage } from "../../../workers/wire/protocol.ts";
 
 type Message = PoolMessage | WorkerMessage;
 const contentType = "application/json";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { bytesCodec, type Codec, codecFor, codecOf, jsonCodec } from "../codec.ts";
+import { bytesCodec, type Codec, codecFor, codecOf, jsonCodec } from "../../codec.ts";
 import type {
   AnyContract,
   Contract,
@@ -18,10 +18,10 @@ import type {
   OutputOf,
   ProcedureName,
   RunningRequest,
-} from "../contract.ts";
-import { RpcTimeoutError } from "../errors.ts";
+} from "../../contract.ts";
+import { RpcTimeoutError } from "../../errors.ts";
 import { notUtf8Reply, ownBody, readReply } from "./bodies.ts";
-import { takeBytes } from "./given_bytes.ts";
+import { takeBytes } from "../wire/given_bytes.ts";
 import {
   type PoolCloseOptions,
   resolvePoolOptions,
@@ -29,8 +29,8 @@ import {
   type StreamOptions,
   type WorkerPoolOptions,
 } from "./pool_options.ts";
-import { ItemStream } from "../internal/streaming/item_stream.ts";
-import { untilAborted } from "../internal/until_aborted.ts";
+import { ItemStream } from "../../internal/streaming/item_stream.ts";
+import { untilAborted } from "../../internal/until_aborted.ts";
 import { PoolCapacity } from "./pool_capacity.ts";
 import type { PoolStats } from "./pool_stats.ts";
 import { Scheduler } from "./scheduler.ts";

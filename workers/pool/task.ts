@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { EncodedItem, EncodedReply, ItemSink } from "../contract.ts";
+import type { EncodedItem, EncodedReply, ItemSink } from "../../contract.ts";
 
 /** What a task is to do. */
 export interface TaskRequest {

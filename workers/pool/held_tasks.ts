@@ -4,7 +4,7 @@
  * @module
  */
 
-import { CellState, type ControlBlock, MAX_WINDOW } from "./protocol.ts";
+import { CellState, type ControlBlock, MAX_WINDOW } from "../wire/protocol.ts";
 import type { Task } from "./task.ts";
 
 /** A task that a worker holds. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { ControlBlock, PoolMessage, WorkerMessage } from "./protocol.ts";
+import type { ControlBlock, PoolMessage, WorkerMessage } from "../wire/protocol.ts";
 
 /** A running worker, seen from its pool. */
 export interface WorkerHost {

@@ -4,9 +4,9 @@
  * @module
  */
 
-import { type Codec, jsonCodec } from "../codec.ts";
+import { type Codec, jsonCodec } from "../../codec.ts";
 import type { PoolEvent } from "./pool_events.ts";
-import type { ProcessOptions } from "./process_options.ts";
+import type { ProcessOptions } from "../host/process_options.ts";
 
 /** Options of {@linkcode WorkerPool.open}. */
 export interface WorkerPoolOptions {

@@ -5,9 +5,9 @@
  * @module
  */
 
-import { giveLastWords, showError } from "./last_words.ts";
-import { holdLifeLock } from "./life_lock.ts";
-import { readText, writeText } from "./message_text.ts";
+import { giveLastWords, showError } from "./end_report.ts";
+import { holdLifeLock } from "../host/life_lock.ts";
+import { readText, writeText } from "../wire/message_text.ts";
 import {
   ControlBlock,
   type LoadMessage,
@@ -15,7 +15,7 @@ import {
   WORKER_PORT,
   type WorkerMessage,
   type WorkerPort,
-} from "./protocol.ts";
+} from "../wire/protocol.ts";
 
 /** What is used here of a Web Worker's global object. */
 interface ThreadGlobal {

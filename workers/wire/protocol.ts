@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Body } from "../codec.ts";
+import type { Body } from "../../codec.ts";
 
 /** Grows with every incompatible change: a worker file may import another version of this package. */
 export const PROTOCOL_VERSION = 1;

@@ -4,14 +4,14 @@
  * @module
  */
 
-import { RpcError } from "../errors.ts";
-import { Backoff } from "./backoff.ts";
+import { RpcError } from "../../errors.ts";
+import { Backoff } from "./restart_delay.ts";
 import { HeldTasks } from "./held_tasks.ts";
-import type { StartHost, WorkerHost } from "./host.ts";
+import type { StartHost, WorkerHost } from "../host/host.ts";
 import { Outbox } from "./outbox.ts";
 import type { PoolEvent } from "./pool_events.ts";
-import { Wear } from "./wear.ts";
-import { PROTOCOL_VERSION, type ReplyMessage, type WorkerMessage } from "./protocol.ts";
+import { Wear } from "./recycling.ts";
+import { PROTOCOL_VERSION, type ReplyMessage, type WorkerMessage } from "../wire/protocol.ts";
 import { RunClock, type RunLimits } from "./run_clock.ts";
 import type { Task } from "./task.ts";
 

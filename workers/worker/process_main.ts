@@ -5,15 +5,15 @@
  * @module
  */
 
-import { encodeFrame, FrameReader, joinBytes } from "./frames.ts";
-import { giveLastWords } from "./last_words.ts";
+import { encodeFrame, FrameReader, joinBytes } from "../wire/frames.ts";
+import { giveLastWords } from "./end_report.ts";
 import {
   type PoolMessage,
   WORKER_PORT,
   type WorkerGlobal,
   type WorkerMessage,
   type WorkerPort,
-} from "./protocol.ts";
+} from "../wire/protocol.ts";
 
 const exit = Deno.exit;
 

@@ -67,7 +67,7 @@ export function denoArguments(
     "--quiet",
     "--no-prompt",
     "--preload",
-    new URL("./process_main.ts", import.meta.url).href,
+    new URL("../worker/process_main.ts", import.meta.url).href,
     ...(maxMemoryMb === undefined ? [] : [`--v8-flags=--max-old-space-size=${maxMemoryMb}`]),
     ...Object.entries(permissions).flatMap(permissionArgument),
     ...denoArgs,

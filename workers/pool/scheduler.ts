@@ -8,10 +8,10 @@ import { Backlog } from "./backlog.ts";
 import type { PoolEvent } from "./pool_events.ts";
 import type { PoolSettings } from "./pool_options.ts";
 import { type PoolStats, TaskCounts } from "./pool_stats.ts";
-import type { ReplyMessage } from "./protocol.ts";
+import type { ReplyMessage } from "../wire/protocol.ts";
 import { RunTimes } from "./run_times.ts";
 import { Slots } from "./slots.ts";
-import { hostStarter } from "./start_host.ts";
+import { hostStarter } from "../host/host_starter.ts";
 import { Task, type TaskRequest } from "./task.ts";
 import {
   closedError,

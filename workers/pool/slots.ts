@@ -5,7 +5,7 @@
  */
 
 import { FlushTiming } from "./flush_timing.ts";
-import type { HostStarter, WorkerHost } from "./host.ts";
+import type { HostStarter, WorkerHost } from "../host/host.ts";
 import type { PoolEvent } from "./pool_events.ts";
 import type { PoolSettings } from "./pool_options.ts";
 import { Slot, type SlotOwner } from "./slot.ts";

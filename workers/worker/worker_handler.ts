@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { CallContext } from "../contract.ts";
+import type { CallContext } from "../../contract.ts";
 
 /**
  * A function that runs a procedure in a worker. Whatever it throws becomes an error reply. A

@@ -6,8 +6,8 @@
 
 import type { HostListener, WorkerHost } from "./host.ts";
 import { lifeLockReleased } from "./life_lock.ts";
-import { readText, writeText } from "./message_text.ts";
-import { ControlBlock, type PoolMessage, type WorkerMessage } from "./protocol.ts";
+import { readText, writeText } from "../wire/message_text.ts";
+import { ControlBlock, type PoolMessage, type WorkerMessage } from "../wire/protocol.ts";
 
 /** Messages may still be on their way when the lock of a dead worker is released. */
 const LAST_WORDS_MS = 20;
@@ -43,7 +43,7 @@ class ThreadHost implements WorkerHost {
   }
 
   start(): this {
-    const entry = new URL("./thread_main.ts", import.meta.url);
+    const entry = new URL("../worker/thread_main.ts", import.meta.url);
     const worker = new Worker(entry, { type: "module", name: this.#url });
     this.#worker = worker;
     worker.onmessage = ({ data }: MessageEvent<string | readonly WorkerMessage[]>) => {

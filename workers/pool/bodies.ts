@@ -4,9 +4,9 @@
  * @module
  */
 
-import { type Codec, codecFor, decodeUtf8, jsonCodec } from "../codec.ts";
-import type { EncodedReply } from "../contract.ts";
-import { describeError, readErrorDescription, RpcError, RpcRemoteError } from "../errors.ts";
+import { type Codec, codecFor, decodeUtf8, jsonCodec } from "../../codec.ts";
+import type { EncodedReply } from "../../contract.ts";
+import { describeError, readErrorDescription, RpcError, RpcRemoteError } from "../../errors.ts";
 import { TRANSFER_FROM_BYTES } from "./task.ts";
 
 /**

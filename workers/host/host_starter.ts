@@ -5,7 +5,7 @@
  */
 
 import type { HostStarter } from "./host.ts";
-import type { PoolSettings } from "./pool_options.ts";
+import type { PoolSettings } from "../pool/pool_options.ts";
 import { startProcess } from "./process_host.ts";
 import { denoArguments } from "./process_options.ts";
 import { Reaper } from "./reaper.ts";

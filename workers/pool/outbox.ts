@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { WorkerHost } from "./host.ts";
-import type { RunMessage } from "./protocol.ts";
+import type { WorkerHost } from "../host/host.ts";
+import type { RunMessage } from "../wire/protocol.ts";
 import { mustTransfer, type Task } from "./task.ts";
 
 /** Gathers tasks, so that they leave in one message. */

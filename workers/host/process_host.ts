@@ -4,9 +4,9 @@
  * @module
  */
 
-import { encodeFrame, FrameReader, joinBytes } from "./frames.ts";
+import { encodeFrame, FrameReader, joinBytes } from "../wire/frames.ts";
 import type { HostListener, WorkerHost } from "./host.ts";
-import type { PoolMessage, WorkerMessage } from "./protocol.ts";
+import type { PoolMessage, WorkerMessage } from "../wire/protocol.ts";
 import type { Reaper } from "./reaper.ts";
 
 /** So much of the end of standard error is kept, to say why a process died. */

@@ -4,9 +4,9 @@
  * @module
  */
 
-import type { CallContext } from "../contract.ts";
-import type { Codec } from "../codec.ts";
-import { CellState, type ControlBlock, type RunMessage } from "./protocol.ts";
+import type { CallContext } from "../../contract.ts";
+import type { Codec } from "../../codec.ts";
+import { CellState, type ControlBlock, type RunMessage } from "../wire/protocol.ts";
 
 /** What ties a task to its pool. */
 export interface ContextLinks {

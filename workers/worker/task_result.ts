@@ -4,10 +4,10 @@
  * @module
  */
 
-import { type Body, bytesCodec, type Codec, codecOf, jsonCodec } from "../codec.ts";
-import { describeError, type ErrorDescription, RpcError } from "../errors.ts";
-import { takeBytes } from "./given_bytes.ts";
-import type { ReplyMessage } from "./protocol.ts";
+import { type Body, bytesCodec, type Codec, codecOf, jsonCodec } from "../../codec.ts";
+import { describeError, type ErrorDescription, RpcError } from "../../errors.ts";
+import { takeBytes } from "../wire/given_bytes.ts";
+import type { ReplyMessage } from "../wire/protocol.ts";
 
 /** A value, ready to be posted. */
 export interface EncodedValue {

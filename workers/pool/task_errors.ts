@@ -4,7 +4,7 @@
  * @module
  */
 
-import { RpcError } from "../errors.ts";
+import { RpcError } from "../../errors.ts";
 
 /** The pool was closed before the task had run to its end. */
 export function closedError(procedure: string): RpcError {
