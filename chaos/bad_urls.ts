@@ -1,6 +1,6 @@
 /** Places where no broker can be had, one of each kind, and who counts how often they are tried. @module */
 
-import type { TlsNode } from "../tools/tls_node.ts";
+import type { TlsNode } from "../tools/brokers/tls_node.ts";
 import { FaultProxy } from "./proxy.ts";
 
 /** Who may not come in. */

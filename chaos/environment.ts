@@ -1,6 +1,6 @@
 /** Where a run took place. @module */
 
-import { findRabbitmq } from "../tools/rabbitmq_install.ts";
+import { findRabbitmq } from "../tools/brokers/rabbitmq_install.ts";
 import type { Report } from "./report.ts";
 
 /** Names the versions and the machine, without which figures mean nothing. */

@@ -5,8 +5,8 @@
  * @module
  */
 
-import { Interruption } from "../tools/interruption.ts";
-import { findRabbitmq } from "../tools/rabbitmq_install.ts";
+import { Interruption } from "../tools/tasks/interruption.ts";
+import { findRabbitmq } from "../tools/brokers/rabbitmq_install.ts";
 import { type ChaosOptions, readCommandLine, USAGE } from "./command_line.ts";
 import { environment } from "./environment.ts";
 import type { Fault } from "./fault.ts";

@@ -1,7 +1,7 @@
 /** Whether a cluster could lose a node now. @module */
 
-import type { PrivateCluster } from "../tools/private_cluster.ts";
-import type { PrivateNode } from "../tools/private_node.ts";
+import type { PrivateCluster } from "../tools/brokers/private_cluster.ts";
+import type { PrivateNode } from "../tools/brokers/private_node.ts";
 import type { Scene } from "./scene.ts";
 
 /** A node that has hung is seen as whole for a moment before the others send it away. */

@@ -1,8 +1,8 @@
 /** What a row has to work with: a broker, servers, load, and an end that is looked at closely. @module */
 
 import { RpcClient, type RpcClientOptions } from "../mod.ts";
-import { PrivateNode } from "../tools/private_node.ts";
-import { Random } from "../tools/random.ts";
+import { PrivateNode } from "../tools/brokers/private_node.ts";
+import { Random } from "../tools/raw/random.ts";
 import { Budget } from "./budget.ts";
 import { type Check, checkHistory } from "./checker.ts";
 import { readExecutions } from "./executions.ts";

@@ -6,10 +6,10 @@
  * @module
  */
 
-import { Interruption } from "./interruption.ts";
-import { openJsrAccess } from "./jsr_access.ts";
-import { say } from "./say.ts";
-import { TASKS } from "./tasks.ts";
+import { Interruption } from "./tasks/interruption.ts";
+import { openJsrAccess } from "./tasks/jsr_access.ts";
+import { say } from "./tasks/say.ts";
+import { TASKS } from "./tasks/tasks.ts";
 
 const EXIT_USAGE = 2;
 const EXIT_INTERRUPTED = 130;

@@ -4,7 +4,7 @@
  */
 
 import { RpcClient, RpcError, RpcServer } from "../../mod.ts";
-import { showAll } from "../../tools/secrets.ts";
+import { showAll } from "../../tools/brokers/secrets.ts";
 import { obeyOwner, tell } from "../servers/owner.ts";
 import { type Attempt, readSettings } from "./attempts.ts";
 

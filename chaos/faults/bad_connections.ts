@@ -1,8 +1,8 @@
 /** R14: nobody may come in, nobody answers, or somebody else does. @module */
 
-import { CertificateAuthority } from "../../tools/certificates.ts";
-import { formsOf } from "../../tools/secrets.ts";
-import { TlsNode } from "../../tools/tls_node.ts";
+import { CertificateAuthority } from "../../tools/brokers/certificates.ts";
+import { formsOf } from "../../tools/brokers/secrets.ts";
+import { TlsNode } from "../../tools/brokers/tls_node.ts";
 import { type BadUrl, BadUrls } from "../bad_urls.ts";
 import { ChildProgram } from "../child_program.ts";
 import { type Attempt, readAttempts, toEnv } from "../clients/attempts.ts";

@@ -1,7 +1,7 @@
 /** R2: the only broker dies, and comes back with what it had on disk. @module */
 
-import { answersAmqp } from "../../tools/amqp_probe.ts";
-import type { PrivateNode } from "../../tools/private_node.ts";
+import { answersAmqp } from "../../tools/brokers/amqp_probe.ts";
+import type { PrivateNode } from "../../tools/brokers/private_node.ts";
 import type { Fault, RowFigures } from "../fault.ts";
 import { now } from "../history.ts";
 import { atMost } from "../limits.ts";

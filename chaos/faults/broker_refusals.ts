@@ -1,6 +1,6 @@
 /** R7: the broker takes connections, channels, consumers and queues away. @module */
 
-import type { PrivateNode } from "../../tools/private_node.ts";
+import type { PrivateNode } from "../../tools/brokers/private_node.ts";
 import type { Rounds } from "../budget.ts";
 import type { Fault, RowFigures } from "../fault.ts";
 import type { LoadOptions } from "../load.ts";

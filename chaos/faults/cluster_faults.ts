@@ -1,7 +1,7 @@
 /** R3, R4 and R5: a cluster loses the node that leads the request queue. @module */
 
-import { PrivateCluster, type PrivateClusterOptions } from "../../tools/private_cluster.ts";
-import type { PrivateNode } from "../../tools/private_node.ts";
+import { PrivateCluster, type PrivateClusterOptions } from "../../tools/brokers/private_cluster.ts";
+import type { PrivateNode } from "../../tools/brokers/private_node.ts";
 import type { Rounds } from "../budget.ts";
 import type { Fault, RowFigures } from "../fault.ts";
 import { atMost, type Limit } from "../limits.ts";

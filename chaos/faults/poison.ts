@@ -1,8 +1,8 @@
 /** R9: strangers publish what nobody of good will sends, to every queue that they can name. @module */
 
 import type { RpcClient, RpcClientEvent } from "../../mod.ts";
-import { POISON_MAX_BODY_BYTES } from "../../tools/poison.ts";
-import { PoisonFuzzer } from "../../tools/poison_fuzz.ts";
+import { POISON_MAX_BODY_BYTES } from "../../tools/raw/poison.ts";
+import { PoisonFuzzer } from "../../tools/raw/poison_fuzz.ts";
 import type { Fault, RowFigures } from "../fault.ts";
 import { atLeast, atMost } from "../limits.ts";
 import { type Ctl, queueDepth } from "../queue_depth.ts";

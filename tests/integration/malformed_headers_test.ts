@@ -3,7 +3,7 @@ import { AmqpConnection, type AmqpDelivery } from "../../internal/broker/amqp.ts
 import { parseBrokerUrl } from "../../internal/broker/broker_address.ts";
 import { encodeTable } from "../../testing/wire/field_table.ts";
 import type { FieldTable } from "../../testing/wire/field_value.ts";
-import { RawClient } from "../../tools/raw_client.ts";
+import { RawClient } from "../../tools/raw/raw_client.ts";
 import { brokerUrl } from "../helpers/broker.ts";
 import { eventually } from "../helpers/eventually.ts";
 

@@ -17,7 +17,7 @@ import {
 import { encodeTable } from "../../testing/wire/field_table.ts";
 import type { FieldTable } from "../../testing/wire/field_value.ts";
 import { WorkerPool } from "../../workers/mod.ts";
-import { RawClient } from "../../tools/raw_client.ts";
+import { RawClient } from "../../tools/raw/raw_client.ts";
 import { AmqpPeer, nextOf, type PeerMessage } from "../helpers/amqp_peer.ts";
 import { brokerUrl, deleteQueue, randomQueue } from "../helpers/broker.ts";
 import { eventually } from "../helpers/eventually.ts";

@@ -3,8 +3,8 @@ import { type ReplyQueue, RpcClient, RpcError } from "../../mod.ts";
 import { AmqpPeer, nextOf } from "../helpers/amqp_peer.ts";
 import { brokerUrl, deleteQueue, randomQueue } from "../helpers/broker.ts";
 import { eventually, within } from "../helpers/eventually.ts";
-import { POISON_MAX_BODY_BYTES, poisonCorpus } from "../../tools/poison.ts";
-import { RawPublisher } from "../../tools/raw_publisher.ts";
+import { POISON_MAX_BODY_BYTES, poisonCorpus } from "../../tools/raw/poison.ts";
+import { RawPublisher } from "../../tools/raw/raw_publisher.ts";
 
 const LIMIT_MS = 20_000;
 

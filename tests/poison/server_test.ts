@@ -3,8 +3,8 @@ import { AmqpPeer } from "../helpers/amqp_peer.ts";
 import { brokerUrl } from "../helpers/broker.ts";
 import { eventually, within } from "../helpers/eventually.ts";
 import { startPair } from "../helpers/pair.ts";
-import { type Poison, POISON_MAX_BODY_BYTES, poisonCorpus } from "../../tools/poison.ts";
-import { RawPublisher } from "../../tools/raw_publisher.ts";
+import { type Poison, POISON_MAX_BODY_BYTES, poisonCorpus } from "../../tools/raw/poison.ts";
+import { RawPublisher } from "../../tools/raw/raw_publisher.ts";
 
 const LIMIT_MS = 60_000;
 

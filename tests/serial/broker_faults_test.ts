@@ -7,8 +7,8 @@ import {
 } from "../../deps/std_assert.ts";
 import { resolveConnectOptions } from "../../internal/broker/connect_settings.ts";
 import { Connection } from "../../internal/broker/connection.ts";
-import { PrivateNode } from "../../tools/private_node.ts";
-import { findRabbitmq } from "../../tools/rabbitmq_install.ts";
+import { PrivateNode } from "../../tools/brokers/private_node.ts";
+import { findRabbitmq } from "../../tools/brokers/rabbitmq_install.ts";
 import { AmqpPeer } from "../helpers/amqp_peer.ts";
 import { randomQueue } from "../helpers/broker.ts";
 import { eventually, within } from "../helpers/eventually.ts";

@@ -5,7 +5,7 @@ import { rowLines } from "../../chaos/report.ts";
 import { runFault } from "../../chaos/run_fault.ts";
 import { SharedNode } from "../../chaos/shared_node.ts";
 import { assert } from "../../deps/std_assert.ts";
-import { findRabbitmq } from "../../tools/rabbitmq_install.ts";
+import { findRabbitmq } from "../../tools/brokers/rabbitmq_install.ts";
 
 const missing = findRabbitmq();
 const ignore = typeof missing === "string" && Deno.env.get("WARREN_REQUIRE_RABBITMQ") !== "1";

@@ -1,8 +1,8 @@
 import { RpcClient, RpcServer } from "../../mod.ts";
 import { assert, assertEquals } from "../../deps/std_assert.ts";
-import { PrivateCluster } from "../../tools/private_cluster.ts";
-import type { PrivateNode } from "../../tools/private_node.ts";
-import { findRabbitmq } from "../../tools/rabbitmq_install.ts";
+import { PrivateCluster } from "../../tools/brokers/private_cluster.ts";
+import type { PrivateNode } from "../../tools/brokers/private_node.ts";
+import { findRabbitmq } from "../../tools/brokers/rabbitmq_install.ts";
 import { randomQueue } from "../helpers/broker.ts";
 import { eventually, within } from "../helpers/eventually.ts";
 

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertFalse } from "../../deps/std_assert.ts";
 import { RpcClient, type RpcClientEvent, RpcServer, type RpcServerEvent } from "../../mod.ts";
-import { PrivateNode } from "../../tools/private_node.ts";
-import { formsOf, showAll } from "../../tools/secrets.ts";
+import { PrivateNode } from "../../tools/brokers/private_node.ts";
+import { formsOf, showAll } from "../../tools/brokers/secrets.ts";
 import { randomQueue } from "../helpers/broker.ts";
 import { runChild } from "../helpers/child.ts";
 import { eventually } from "../helpers/eventually.ts";

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../../deps/std_assert.ts";
 import { runChild } from "../helpers/child.ts";
 
-const DEMO = new URL("../../tools/demo.ts", import.meta.url);
+const DEMO = new URL("../../tools/demo/demo.ts", import.meta.url);
 
 Deno.test("demo shows calls, a batch and an error, then ends", async () => {
   const { code, stdout, stderr } = await runChild(DEMO, { limitMs: 30_000 });

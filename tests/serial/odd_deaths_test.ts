@@ -9,9 +9,9 @@ import { assert, assertEquals } from "../../deps/std_assert.ts";
 import { RpcClient, RpcServer, type RpcServerEvent } from "../../mod.ts";
 import { encodeText } from "../../testing/wire/byte_writer.ts";
 import { encodeArray, encodeTable } from "../../testing/wire/field_table.ts";
-import { PrivateNode } from "../../tools/private_node.ts";
-import { findRabbitmq } from "../../tools/rabbitmq_install.ts";
-import { encodeProperties, RawPublisher } from "../../tools/raw_publisher.ts";
+import { PrivateNode } from "../../tools/brokers/private_node.ts";
+import { findRabbitmq } from "../../tools/brokers/rabbitmq_install.ts";
+import { encodeProperties, RawPublisher } from "../../tools/raw/raw_publisher.ts";
 import { eventually, within } from "../helpers/eventually.ts";
 
 const missing = findRabbitmq();

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertNotEquals } from "../../deps/std_assert.ts";
 import { type CallContext, ParkedRequests, RpcClient, RpcError, RpcServer } from "../../mod.ts";
-import { PrivateNode } from "../../tools/private_node.ts";
+import { PrivateNode } from "../../tools/brokers/private_node.ts";
 import { AmqpPeer } from "../helpers/amqp_peer.ts";
 import { deleteQueue } from "../helpers/broker.ts";
 import { eventually } from "../helpers/eventually.ts";

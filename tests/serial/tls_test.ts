@@ -6,11 +6,11 @@ import {
   assertRejects,
   assertStringIncludes,
 } from "../../deps/std_assert.ts";
-import { findRabbitmq } from "../../tools/rabbitmq_install.ts";
+import { findRabbitmq } from "../../tools/brokers/rabbitmq_install.ts";
 import { randomQueue } from "../helpers/broker.ts";
-import { CertificateAuthority, hasOpenssl, type KeyPair } from "../../tools/certificates.ts";
+import { CertificateAuthority, hasOpenssl, type KeyPair } from "../../tools/brokers/certificates.ts";
 import { eventually, within } from "../helpers/eventually.ts";
-import { TlsNode } from "../../tools/tls_node.ts";
+import { TlsNode } from "../../tools/brokers/tls_node.ts";
 
 const missing = hasOpenssl() ? findRabbitmq() : "there is no openssl";
 const ignore = typeof missing === "string" && Deno.env.get("WARREN_REQUIRE_RABBITMQ") !== "1";

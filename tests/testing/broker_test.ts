@@ -3,7 +3,7 @@ import { TestBroker, VirtualClock } from "../../testing/mod.ts";
 import { longString } from "../../testing/wire/field_value.ts";
 import { AmqplibClient } from "./helpers/amqplib.ts";
 import { declareQueue, refusal } from "./helpers/both_brokers.ts";
-import { RawClient } from "../../tools/raw_client.ts";
+import { RawClient } from "../../tools/raw/raw_client.ts";
 
 const MAIN = new URL("../../testing/main.ts", import.meta.url).href;
 const START_FIXTURE = new URL("./fixtures/start_to_delivery.ts", import.meta.url).href;

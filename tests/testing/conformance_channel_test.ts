@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../../deps/std_assert.ts";
 import { declareQueue, onBothBrokers, refusal, textOfBody } from "./helpers/both_brokers.ts";
-import { RawClient } from "../../tools/raw_client.ts";
+import { RawClient } from "../../tools/raw/raw_client.ts";
 import { headerFrame, methodFrame } from "./helpers/bare_broker.ts";
 
 const REPLY_TO = "amq.rabbitmq.reply-to";

@@ -3,7 +3,7 @@ import { encodeArray, encodeTable } from "../../testing/wire/field_table.ts";
 import { longString } from "../../testing/wire/field_value.ts";
 import { PROTOCOL_HEADER } from "../../testing/wire/frame.ts";
 import { declareQueue, onBothBrokers, refusal, textOfBody } from "./helpers/both_brokers.ts";
-import { RawClient, type Sparse } from "../../tools/raw_client.ts";
+import { RawClient, type Sparse } from "../../tools/raw/raw_client.ts";
 import { consume, get, integer, lastDeath, publish, table } from "./helpers/steps.ts";
 
 onBothBrokers("Exchange hands on to its alternate what it cannot route", async ({ open, name }) => {

@@ -1,7 +1,7 @@
 import { assertEquals } from "../../deps/std_assert.ts";
 import { TestBroker } from "../../testing/mod.ts";
 import { type Operation, OperationSource } from "./differential/operations.ts";
-import { Random } from "../../tools/random.ts";
+import { Random } from "../../tools/raw/random.ts";
 import { RABBITMQ_URL } from "./helpers/both_brokers.ts";
 import { type Outcome, Side } from "./differential/side.ts";
 

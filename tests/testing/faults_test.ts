@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import { assertEquals, assertRejects, assertStringIncludes } from "../../deps/std_assert.ts";
 import { TestBroker, VirtualClock } from "../../testing/mod.ts";
 import { AmqplibClient } from "./helpers/amqplib.ts";
-import { RawClient } from "../../tools/raw_client.ts";
+import { RawClient } from "../../tools/raw/raw_client.ts";
 
 Deno.test("Faults.dropConnectionAt() strikes between confirm and ack", async () => {
   await using broker = await TestBroker.start();

@@ -1,7 +1,7 @@
 import { assertEquals, assertGreater, assertLess } from "../../deps/std_assert.ts";
 import { TestBroker } from "../../testing/mod.ts";
 import { FrameFuzzer } from "./helpers/frame_fuzzer.ts";
-import { RawClient } from "../../tools/raw_client.ts";
+import { RawClient } from "../../tools/raw/raw_client.ts";
 import { startBare } from "./helpers/bare_broker.ts";
 
 const FRAMES = Number(Deno.env.get("FUZZ_FRAMES") ?? 100_000);

@@ -4,7 +4,7 @@ import { AmqpPeer } from "../helpers/amqp_peer.ts";
 import { brokerUrl } from "../helpers/broker.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { type Pair, startPair } from "../helpers/pair.ts";
-import { CONTROL_TEXT } from "../../tools/poison.ts";
+import { CONTROL_TEXT } from "../../tools/raw/poison.ts";
 
 const echo = { echo: (value: unknown) => value };
 // deno-lint-ignore no-control-regex -- these are what must not be there

@@ -1,5 +1,5 @@
-import { answersAmqp } from "../../tools/amqp_probe.ts";
-import { freePorts } from "../../tools/free_ports.ts";
+import { answersAmqp } from "../../tools/brokers/amqp_probe.ts";
+import { freePorts } from "../../tools/brokers/free_ports.ts";
 import { assert, assertEquals, assertFalse } from "../../deps/std_assert.ts";
 
 const CONNECTION_START = new Uint8Array([1, 0, 0, 0, 0, 0, 9, 0, 10, 0, 10, 0, 9, 0, 0]);

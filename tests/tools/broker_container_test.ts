@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "../../deps/std_assert.ts";
 
-const MODULE = new URL("../../tools/broker_container.ts", import.meta.url);
+const MODULE = new URL("../../tools/brokers/broker_container.ts", import.meta.url);
 
 /** Starts a container in a process that has a script of the test's for `docker`. */
 async function startWith(

@@ -1,4 +1,4 @@
-import { type Broker, BROKER_SOURCES, type BrokerSource, findBroker } from "../../tools/broker.ts";
+import { type Broker, BROKER_SOURCES, type BrokerSource, findBroker } from "../../tools/brokers/broker.ts";
 import {
   assertEquals,
   assertFalse,
@@ -80,7 +80,7 @@ Deno.test("BROKER_SOURCES asks the user first and Docker last", () => {
 
 /** Looks for a broker in a process whose variables are only these. */
 async function findIn(env: Readonly<Record<string, string>>): Promise<string> {
-  const code = `import { findBroker } from "${new URL("tools/broker.ts", ROOT)}";
+  const code = `import { findBroker } from "${new URL("tools/brokers/broker.ts", ROOT)}";
     try { await using found = await findBroker(); console.log(found.origin); }
     catch (error) { console.log(error.message); }`;
   const { stdout } = await new Deno.Command(Deno.execPath(), {

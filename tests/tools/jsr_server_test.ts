@@ -1,4 +1,4 @@
-import { startJsrServer } from "../../tools/jsr_server.ts";
+import { startJsrServer } from "../../tools/tasks/jsr_server.ts";
 import { assertEquals, assertMatch, assertRejects } from "../../deps/std_assert.ts";
 
 Deno.test("startJsrServer() lists versions as Deno asks for them", async () => {

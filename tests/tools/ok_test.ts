@@ -1,6 +1,6 @@
-import { Interruption } from "../../tools/interruption.ts";
-import { runSteps, type Step, type StepsResult } from "../../tools/ok.ts";
-import { EMPTY_REPORT } from "../../tools/test_report.ts";
+import { Interruption } from "../../tools/tasks/interruption.ts";
+import { runSteps, type Step, type StepsResult } from "../../tools/tasks/ok.ts";
+import { EMPTY_REPORT } from "../../tools/tasks/test_report.ts";
 import { assertEquals, assertMatch, assertRejects } from "../../deps/std_assert.ts";
 
 const TESTS_PASS: Step = {

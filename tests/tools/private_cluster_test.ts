@@ -7,9 +7,9 @@ import {
   assertRejects,
   assertStringIncludes,
 } from "../../deps/std_assert.ts";
-import { answersAmqp } from "../../tools/amqp_probe.ts";
-import { PrivateCluster } from "../../tools/private_cluster.ts";
-import { findRabbitmq } from "../../tools/rabbitmq_install.ts";
+import { answersAmqp } from "../../tools/brokers/amqp_probe.ts";
+import { PrivateCluster } from "../../tools/brokers/private_cluster.ts";
+import { findRabbitmq } from "../../tools/brokers/rabbitmq_install.ts";
 import { declareQueue, randomQueue } from "../helpers/broker.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { exists, firstLine, gone, isAlive, removed } from "./processes.ts";
@@ -65,7 +65,7 @@ Deno.test({
   name: "PrivateCluster and its folders go when their owner is killed",
   ignore,
   async fn() {
-    const module = new URL("../../tools/private_cluster.ts", import.meta.url);
+    const module = new URL("../../tools/brokers/private_cluster.ts", import.meta.url);
     const owner = new Deno.Command(Deno.execPath(), {
       args: [
         "eval",

@@ -1,7 +1,7 @@
-import { answersAmqp } from "../../tools/amqp_probe.ts";
-import { ErlangNetwork } from "../../tools/erlang_network.ts";
-import { PrivateNode } from "../../tools/private_node.ts";
-import { findRabbitmq } from "../../tools/rabbitmq_install.ts";
+import { answersAmqp } from "../../tools/brokers/amqp_probe.ts";
+import { ErlangNetwork } from "../../tools/brokers/erlang_network.ts";
+import { PrivateNode } from "../../tools/brokers/private_node.ts";
+import { findRabbitmq } from "../../tools/brokers/rabbitmq_install.ts";
 import {
   assert,
   assertEquals,
@@ -75,7 +75,7 @@ Deno.test({
   name: "PrivateNode and its folder go when their owner is killed",
   ignore,
   async fn() {
-    const module = new URL("../../tools/private_node.ts", import.meta.url);
+    const module = new URL("../../tools/brokers/private_node.ts", import.meta.url);
     const owner = new Deno.Command(Deno.execPath(), {
       args: [
         "eval",

@@ -4,7 +4,7 @@ import {
   readTestReport,
   reportLines,
   sumReports,
-} from "../../tools/test_report.ts";
+} from "../../tools/tasks/test_report.ts";
 import { assertEquals } from "../../deps/std_assert.ts";
 
 const MIXED = `<?xml version="1.0" encoding="UTF-8"?>

@@ -1,6 +1,6 @@
 import { assertEquals, assertFalse, assertRejects } from "../../deps/std_assert.ts";
 import { RpcClient, RpcServer } from "../../mod.ts";
-import { CertificateAuthority, hasOpenssl } from "../../tools/certificates.ts";
+import { CertificateAuthority, hasOpenssl } from "../../tools/brokers/certificates.ts";
 
 const ignore = !hasOpenssl() && Deno.env.get("WARREN_REQUIRE_RABBITMQ") !== "1";
 

@@ -3,7 +3,7 @@
 import type { BasicProperties } from "../../../testing/wire/basic_properties.ts";
 import { decodeArray, decodeTable } from "../../../testing/wire/field_table.ts";
 import { type FieldTable, type FieldValue, textOf } from "../../../testing/wire/field_value.ts";
-import type { Received } from "../../../tools/raw_client.ts";
+import type { Received } from "../../../tools/raw/raw_client.ts";
 
 /** Tells what a method says, without what differs from run to run. */
 export function describe({ name, arguments: values, properties, body }: Received): string {

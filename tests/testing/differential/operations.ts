@@ -3,8 +3,8 @@
 import { encodeArray } from "../../../testing/wire/field_table.ts";
 import { type FieldValue, longString } from "../../../testing/wire/field_value.ts";
 import type { MethodName } from "../../../testing/wire/methods.ts";
-import type { Sparse } from "../../../tools/raw_client.ts";
-import type { Random } from "../../../tools/random.ts";
+import type { Sparse } from "../../../tools/raw/raw_client.ts";
+import type { Random } from "../../../tools/raw/random.ts";
 
 /** A channel of one of the connections. */
 export interface Place {

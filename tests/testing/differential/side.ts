@@ -2,7 +2,7 @@
 
 import { textOf } from "../../../testing/wire/field_value.ts";
 import type { MethodName } from "../../../testing/wire/methods.ts";
-import { RawClient, type Received, type Sparse } from "../../../tools/raw_client.ts";
+import { RawClient, type Received, type Sparse } from "../../../tools/raw/raw_client.ts";
 import { describe, originOf } from "./describe.ts";
 import type { Operation, Place, RandomMessage } from "./operations.ts";
 

@@ -8,7 +8,7 @@ import {
   type RawClientOptions,
   type Received,
   type Sparse,
-} from "../../../tools/raw_client.ts";
+} from "../../../tools/raw/raw_client.ts";
 
 /** The RabbitMQ to compare with, if there is one; `AMQP_URL` may name the embedded broker. */
 export const RABBITMQ_URL: string | undefined = await findRabbitmq(Deno.env.get("AMQP_URL"));

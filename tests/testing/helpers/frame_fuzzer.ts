@@ -6,7 +6,7 @@ import { encodeArray, encodeTable } from "../../../testing/wire/field_table.ts";
 import { type FieldTable, type FieldValue, longString } from "../../../testing/wire/field_value.ts";
 import { FrameType, writeFrame } from "../../../testing/wire/frame.ts";
 import { type MethodName, METHODS } from "../../../testing/wire/methods.ts";
-import { Random } from "../../../tools/random.ts";
+import { Random } from "../../../tools/raw/random.ts";
 import { headerFrame, methodFrame } from "./bare_broker.ts";
 
 const NAMES = ["", "q", "x", "amq.topic", "amq.rabbitmq.reply-to", "a.#", "é\n", "z".repeat(255)];

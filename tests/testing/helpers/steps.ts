@@ -8,7 +8,7 @@ import {
   longString,
   textOf,
 } from "../../../testing/wire/field_value.ts";
-import type { RawClient, Received } from "../../../tools/raw_client.ts";
+import type { RawClient, Received } from "../../../tools/raw/raw_client.ts";
 
 /** Publishes a text to a queue on channel 1. */
 export function publish(

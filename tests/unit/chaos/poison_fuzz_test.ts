@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertGreater, assertNotEquals } from "../../../deps/std_assert.ts";
 import { readPropertiesWithoutHeaders } from "../../../internal/broker/basic_properties.ts";
-import { PoisonFuzzer } from "../../../tools/poison_fuzz.ts";
-import { Random } from "../../../tools/random.ts";
+import { PoisonFuzzer } from "../../../tools/raw/poison_fuzz.ts";
+import { Random } from "../../../tools/raw/random.ts";
 
 const BAIT = { replyTo: "amq.gen-bait", correlationId: "id" };
 

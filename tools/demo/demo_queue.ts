@@ -1,4 +1,4 @@
-import { connect } from "../deps/amqplib.ts";
+import { connect } from "../../deps/amqplib.ts";
 
 /** Should the demo be killed, the broker removes its queue after this time of disuse. */
 const EXPIRES_MS = 60_000;

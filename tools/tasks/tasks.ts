@@ -1,4 +1,4 @@
-import { announcedBroker, brokerEnv, withBroker } from "./broker_env.ts";
+import { announcedBroker, brokerEnv, withBroker } from "../brokers/broker_env.ts";
 import { runDeno } from "./deno_child.ts";
 import { runSteps, type Step } from "./ok.ts";
 import { entryModules, isPath, markdownFiles } from "./package_files.ts";
@@ -9,7 +9,7 @@ import { say } from "./say.ts";
 
 /** Everything that `deno task` can do here, by name. */
 export const TASKS: ReadonlyMap<string, Task> = new Map<string, Task>([
-  ["demo", withBroker(program("tools/demo.ts"))],
+  ["demo", withBroker(program("tools/demo/demo.ts"))],
   ["test", withBroker(async (context) => conclude(await runTests(context)))],
   ["test:unit", async (context) => conclude(await runUnitTests(context))],
   ["bench", withBroker(inTurn(program("bench/rpc.ts"), program("bench/broker_bench.ts")))],

@@ -1,6 +1,6 @@
 import { type Broker, findBroker } from "./broker.ts";
-import { say } from "./say.ts";
-import type { Task, TaskContext } from "./task.ts";
+import { say } from "../tasks/say.ts";
+import type { Task, TaskContext } from "../tasks/task.ts";
 
 /** Makes a task that runs with a broker, whose URL is in `AMQP_URL`. */
 export function withBroker(task: Task): Task {

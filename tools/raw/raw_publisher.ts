@@ -1,10 +1,10 @@
 /** A publisher that sends whatever bytes it is told, and outlives what the broker thinks of them. @module */
 
-import { ByteWriter, encodeText } from "../testing/wire/byte_writer.ts";
-import { encodeTable } from "../testing/wire/field_table.ts";
-import type { FieldTable } from "../testing/wire/field_value.ts";
-import { FrameType, writeFrame, writeFrameWith } from "../testing/wire/frame.ts";
-import { encodeMethod } from "../testing/wire/method_codec.ts";
+import { ByteWriter, encodeText } from "../../testing/wire/byte_writer.ts";
+import { encodeTable } from "../../testing/wire/field_table.ts";
+import type { FieldTable } from "../../testing/wire/field_value.ts";
+import { FrameType, writeFrame, writeFrameWith } from "../../testing/wire/frame.ts";
+import { encodeMethod } from "../../testing/wire/method_codec.ts";
 import { RawClient } from "./raw_client.ts";
 
 /** A message, byte by byte. */

@@ -1,19 +1,19 @@
 /** An AMQP client that sends what it is told and hides nothing of what it receives. @module */
 
-import { BasicProperties, type PropertyChanges } from "../testing/wire/basic_properties.ts";
-import { ByteReader } from "../testing/wire/byte_reader.ts";
-import { ByteWriter, encodeText } from "../testing/wire/byte_writer.ts";
-import { encodeTable } from "../testing/wire/field_table.ts";
-import type { FieldTable, FieldValue } from "../testing/wire/field_value.ts";
+import { BasicProperties, type PropertyChanges } from "../../testing/wire/basic_properties.ts";
+import { ByteReader } from "../../testing/wire/byte_reader.ts";
+import { ByteWriter, encodeText } from "../../testing/wire/byte_writer.ts";
+import { encodeTable } from "../../testing/wire/field_table.ts";
+import type { FieldTable, FieldValue } from "../../testing/wire/field_value.ts";
 import {
   FrameReader,
   FrameType,
   PROTOCOL_HEADER,
   writeFrame,
   writeFrameWith,
-} from "../testing/wire/frame.ts";
-import { decodeMethod, encodeMethod } from "../testing/wire/method_codec.ts";
-import type { Method, MethodArguments, MethodName } from "../testing/wire/methods.ts";
+} from "../../testing/wire/frame.ts";
+import { decodeMethod, encodeMethod } from "../../testing/wire/method_codec.ts";
+import type { Method, MethodArguments, MethodName } from "../../testing/wire/methods.ts";
 
 /** Something that the broker sent. */
 export type Received = Method & {

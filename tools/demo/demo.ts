@@ -5,10 +5,10 @@
  * @module
  */
 
-import { RpcClient, RpcError, RpcServer } from "../mod.ts";
-import type { FibonacciContract } from "../workers/fibonacci.ts";
-import { fibonacci } from "../workers/fibonacci_numbers.ts";
-import { WorkerPool } from "../workers/mod.ts";
+import { RpcClient, RpcError, RpcServer } from "../../mod.ts";
+import type { FibonacciContract } from "../../workers/fibonacci.ts";
+import { fibonacci } from "../../workers/fibonacci_numbers.ts";
+import { WorkerPool } from "../../workers/mod.ts";
 import { calibrate, runBatch } from "./demo_batch.ts";
 import { DemoQueue } from "./demo_queue.ts";
 import { heading, line, plural } from "./demo_text.ts";
@@ -56,7 +56,7 @@ async function startServer(
   inline: Partial<FibonacciContract> = {},
 ): Promise<AsyncDisposable> {
   await using stack = new AsyncDisposableStack();
-  const workerFile = new URL("../workers/fibonacci.ts", import.meta.url);
+  const workerFile = new URL("../../workers/fibonacci.ts", import.meta.url);
   const pool = stack.use(await WorkerPool.open<FibonacciContract>(workerFile, { maxWorkers }));
   stack.use(
     await RpcServer.listen<FibonacciContract>(url, {

@@ -1,6 +1,6 @@
 /** Serves the stand-ins of tools/jsr to Deno as a package registry on loopback. @module */
 
-import packages from "./jsr/packages.json" with { type: "json" };
+import packages from "../jsr/packages.json" with { type: "json" };
 
 /** A running registry; disposing of it ends it. */
 export interface JsrServer extends AsyncDisposable {

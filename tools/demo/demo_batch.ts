@@ -1,6 +1,6 @@
-import { ProgressBar } from "../deps/std_cli.ts";
-import type { RpcClient } from "../mod.ts";
-import type { FibonacciContract } from "../workers/fibonacci.ts";
+import { ProgressBar } from "../../deps/std_cli.ts";
+import type { RpcClient } from "../../mod.ts";
+import type { FibonacciContract } from "../../workers/fibonacci.ts";
 import { column, line } from "./demo_text.ts";
 
 /** What {@linkcode runBatch} measured. */

@@ -2,7 +2,7 @@ import { answersAmqp } from "./amqp_probe.ts";
 import { startBrokerContainer } from "./broker_container.ts";
 import { PrivateNode } from "./private_node.ts";
 import { findRabbitmq } from "./rabbitmq_install.ts";
-import { say } from "./say.ts";
+import { say } from "../tasks/say.ts";
 
 /** Where a broker comes from. */
 export type BrokerOrigin =
@@ -145,7 +145,7 @@ async function embeddedBroker(): Promise<Broker> {
 
 /** Starts the broker of `@warren/rpc/testing` in this process. */
 export async function startEmbeddedBroker(): Promise<Broker> {
-  const { TestBroker } = await import("../testing/mod.ts");
+  const { TestBroker } = await import("../../testing/mod.ts");
   return owned(await TestBroker.start({ port: 0 }), "embedded broker");
 }
 

@@ -1,6 +1,6 @@
 /** Messages that are broken at random, the same for the same seed. @module */
 
-import { ByteWriter, encodeText } from "../testing/wire/byte_writer.ts";
+import { ByteWriter, encodeText } from "../../testing/wire/byte_writer.ts";
 import { type Bait, FIXED_TAGS, type Poison, rawField } from "./poison.ts";
 import type { Random } from "./random.ts";
 import { encodeProperties, type RawProperties } from "./raw_publisher.ts";

@@ -1,6 +1,6 @@
 /** Messages that a peer of good will never sends: what each must not do to us is in their tests. @module */
 
-import { ByteWriter, encodeText } from "../testing/wire/byte_writer.ts";
+import { ByteWriter, encodeText } from "../../testing/wire/byte_writer.ts";
 import { encodeProperties, type RawMessage, type RawProperties } from "./raw_publisher.ts";
 
 /** One message of the corpus. */

@@ -1,5 +1,5 @@
-import { startEmbeddedBroker } from "./broker.ts";
-import { brokerEnv } from "./broker_env.ts";
+import { startEmbeddedBroker } from "../brokers/broker.ts";
+import { brokerEnv } from "../brokers/broker_env.ts";
 import { runDeno } from "./deno_child.ts";
 import { isPath } from "./package_files.ts";
 import { ROOT } from "./root.ts";

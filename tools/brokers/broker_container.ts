@@ -1,5 +1,5 @@
 import { answersAmqp } from "./amqp_probe.ts";
-import { say } from "./say.ts";
+import { say } from "../tasks/say.ts";
 
 /** A broker in a container of its own. */
 export interface BrokerContainer extends AsyncDisposable {
