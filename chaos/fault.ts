@@ -1,6 +1,6 @@
 /** What a row of the suite is. @module */
 
-import type { Check } from "./checker.ts";
+import type { Check } from "./checking/checker.ts";
 import type { Limit, Terms } from "./limits.ts";
 import type { Scene } from "./scene.ts";
 

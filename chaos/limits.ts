@@ -1,6 +1,6 @@
 /** The scorecard: figures of a row, and what they must be. @module */
 
-import type { Check } from "./checker.ts";
+import type { Check } from "./checking/checker.ts";
 
 /** A figure and its bound. */
 export interface Limit {

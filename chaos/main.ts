@@ -13,7 +13,7 @@ import type { Fault } from "./fault.ts";
 import { FAULTS } from "./faults/mod.ts";
 import { headLines, type Report, rowLines } from "./report.ts";
 import { type Row, runFault } from "./run_fault.ts";
-import { SharedNode } from "./shared_node.ts";
+import { SharedNode } from "./processes/shared_node.ts";
 
 const EXIT_USAGE = 2;
 const EXIT_INTERRUPTED = 130;

@@ -1,9 +1,9 @@
 /** Runs a row of the suite from beginning to end, whatever becomes of it. @module */
 
-import type { Check } from "./checker.ts";
+import type { Check } from "./checking/checker.ts";
 import type { Fault, RowFigures } from "./fault.ts";
 import { type Limit, standardLimits } from "./limits.ts";
-import { quantile } from "./outages.ts";
+import { quantile } from "./checking/outages.ts";
 import { Scene, type SceneOptions } from "./scene.ts";
 
 /** A row of the report. */

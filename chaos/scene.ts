@@ -4,16 +4,16 @@ import { RpcClient, type RpcClientOptions } from "../mod.ts";
 import { PrivateNode } from "../tools/brokers/private_node.ts";
 import { Random } from "../tools/raw/random.ts";
 import { Budget } from "./budget.ts";
-import { type Check, checkHistory } from "./checker.ts";
-import { readExecutions } from "./executions.ts";
-import { CallLog, type Execution, now, type Remaining } from "./history.ts";
-import { Load, type LoadClient, type LoadOptions } from "./load.ts";
-import { outagesAfter } from "./outages.ts";
-import { type Ctl, queueDepth } from "./queue_depth.ts";
-import { Server, type ServerOptions } from "./server.ts";
-import type { SharedNode } from "./shared_node.ts";
+import { type Check, checkHistory } from "./checking/checker.ts";
+import { readExecutions } from "./checking/executions.ts";
+import { CallLog, type Execution, now, type Remaining } from "./checking/history.ts";
+import { Load, type LoadClient, type LoadOptions } from "./load/load.ts";
+import { outagesAfter } from "./checking/outages.ts";
+import { type Ctl, queueDepth } from "./checking/queue_depth.ts";
+import { Server, type ServerOptions } from "./processes/server.ts";
+import type { SharedNode } from "./processes/shared_node.ts";
 import { pause, until } from "./waiting.ts";
-import { outputOf, workInput } from "./work.ts";
+import { outputOf, workInput } from "./load/work.ts";
 
 /** Options of {@linkcode Scene.open}. */
 export interface SceneOptions {

@@ -5,7 +5,7 @@
 
 import { RpcClient, RpcError } from "../../mod.ts";
 import { obeyOwner, tell } from "../servers/owner.ts";
-import { outputOf, workInput } from "../work.ts";
+import { outputOf, workInput } from "../load/work.ts";
 import { readSettings } from "./settings.ts";
 
 const SHAPE = { maxMs: 0, hasLargeBodies: false, slowMs: 0 };

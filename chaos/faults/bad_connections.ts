@@ -3,12 +3,12 @@
 import { CertificateAuthority } from "../../tools/brokers/certificates.ts";
 import { formsOf } from "../../tools/brokers/secrets.ts";
 import { TlsNode } from "../../tools/brokers/tls_node.ts";
-import { type BadUrl, BadUrls } from "../bad_urls.ts";
-import { ChildProgram } from "../child_program.ts";
+import { type BadUrl, BadUrls } from "../load/bad_urls.ts";
+import { ChildProgram } from "../processes/child_program.ts";
 import { type Attempt, readAttempts, toEnv } from "../clients/attempts.ts";
 import type { Fault, RowFigures } from "../fault.ts";
 import { atLeast, atMost, type Limit } from "../limits.ts";
-import { FaultProxy } from "../proxy.ts";
+import { FaultProxy } from "../network/proxy.ts";
 import type { Scene } from "../scene.ts";
 
 const CONNECT_TIMEOUT_MS = 1_000;

@@ -3,9 +3,9 @@
 import { answersAmqp } from "../../tools/brokers/amqp_probe.ts";
 import type { PrivateNode } from "../../tools/brokers/private_node.ts";
 import type { Fault, RowFigures } from "../fault.ts";
-import { now } from "../history.ts";
+import { now } from "../checking/history.ts";
 import { atMost } from "../limits.ts";
-import { quantile } from "../outages.ts";
+import { quantile } from "../checking/outages.ts";
 import type { Scene } from "../scene.ts";
 
 const CALLS = 50_000;

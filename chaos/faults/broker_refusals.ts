@@ -3,10 +3,10 @@
 import type { PrivateNode } from "../../tools/brokers/private_node.ts";
 import type { Rounds } from "../budget.ts";
 import type { Fault, RowFigures } from "../fault.ts";
-import type { LoadOptions } from "../load.ts";
+import type { LoadOptions } from "../load/load.ts";
 import { atMost } from "../limits.ts";
-import { quantile } from "../outages.ts";
-import { FaultProxy } from "../proxy.ts";
+import { quantile } from "../checking/outages.ts";
+import { FaultProxy } from "../network/proxy.ts";
 import type { Scene } from "../scene.ts";
 
 interface Refusal {

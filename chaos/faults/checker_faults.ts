@@ -1,7 +1,7 @@
 /** C1 and C2: the suite must see a server that loses requests, and clients that lose replies. @module */
 
 import type { Fault, RowFigures } from "../fault.ts";
-import type { LoadClient } from "../load.ts";
+import type { LoadClient } from "../load/load.ts";
 import type { Scene } from "../scene.ts";
 
 /** A server that acknowledges a request before it replies loses what it had in hand. */

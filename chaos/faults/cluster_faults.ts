@@ -5,8 +5,8 @@ import type { PrivateNode } from "../../tools/brokers/private_node.ts";
 import type { Rounds } from "../budget.ts";
 import type { Fault, RowFigures } from "../fault.ts";
 import { atMost, type Limit } from "../limits.ts";
-import { quantile } from "../outages.ts";
-import { untilWhole } from "../queue_replicas.ts";
+import { quantile } from "../checking/outages.ts";
+import { untilWhole } from "../checking/queue_replicas.ts";
 import type { Scene } from "../scene.ts";
 
 const PREFETCH = 16;

@@ -8,9 +8,9 @@ import {
   type Guilty,
   otherOutcomes,
   type Trial,
-} from "../guilty_calls.ts";
+} from "../checking/guilty_calls.ts";
 import { atMost } from "../limits.ts";
-import { quantile } from "../outages.ts";
+import { quantile } from "../checking/outages.ts";
 import type { Scene } from "../scene.ts";
 
 const MAX_HEAP_MB = 64;

@@ -1,9 +1,9 @@
 /** R12: clients that call as fast as they can, with nothing but our back-pressure to hold them. @module */
 
-import { ClientProcess, type ClientTally } from "../client_process.ts";
+import { ClientProcess, type ClientTally } from "../processes/client_process.ts";
 import type { Fault, RowFigures } from "../fault.ts";
 import { atLeast, atMost, type Limit } from "../limits.ts";
-import { queueDepth } from "../queue_depth.ts";
+import { queueDepth } from "../checking/queue_depth.ts";
 import type { Scene } from "../scene.ts";
 
 const MIB = 2 ** 20;

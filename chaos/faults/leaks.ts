@@ -1,10 +1,10 @@
 /** R13: after many reconnects and calls, everything is as it was before. @module */
 
-import { ClientProcess } from "../client_process.ts";
+import { ClientProcess } from "../processes/client_process.ts";
 import type { Fault, RowFigures } from "../fault.ts";
 import { atMost } from "../limits.ts";
-import type { Memory } from "../memory.ts";
-import { FaultProxy } from "../proxy.ts";
+import type { Memory } from "../checking/memory.ts";
+import { FaultProxy } from "../network/proxy.ts";
 import type { Scene } from "../scene.ts";
 
 const MIB = 2 ** 20;

@@ -1,9 +1,9 @@
 /** R8: the broker has no memory left and blocks all publishers. @module */
 
 import type { Fault, RowFigures } from "../fault.ts";
-import { now } from "../history.ts";
+import { now } from "../checking/history.ts";
 import { atLeast, atMost } from "../limits.ts";
-import { memoryOf } from "../memory.ts";
+import { memoryOf } from "../checking/memory.ts";
 import type { Scene } from "../scene.ts";
 
 const MIB = 2 ** 20;

@@ -1,10 +1,10 @@
 /** R6: the network between clients, servers and the broker stalls, breaks and crawls. @module */
 
 import type { Fault, RowFigures } from "../fault.ts";
-import type { LoadOptions } from "../load.ts";
+import type { LoadOptions } from "../load/load.ts";
 import { atMost } from "../limits.ts";
-import { quantile } from "../outages.ts";
-import { FaultProxy } from "../proxy.ts";
+import { quantile } from "../checking/outages.ts";
+import { FaultProxy } from "../network/proxy.ts";
 import type { Scene } from "../scene.ts";
 
 /** Short, so that many stalls fit into a run; nothing else depends on it. */

@@ -5,9 +5,9 @@ import { POISON_MAX_BODY_BYTES } from "../../tools/raw/poison.ts";
 import { PoisonFuzzer } from "../../tools/raw/poison_fuzz.ts";
 import type { Fault, RowFigures } from "../fault.ts";
 import { atLeast, atMost } from "../limits.ts";
-import { type Ctl, queueDepth } from "../queue_depth.ts";
+import { type Ctl, queueDepth } from "../checking/queue_depth.ts";
 import type { Scene } from "../scene.ts";
-import { Stranger } from "../stranger.ts";
+import { Stranger } from "../load/stranger.ts";
 
 /** RabbitMQ 3.10's quorum queues take seconds for headers that are 20,000 levels deep. */
 const MAX_NESTING = 5_000;

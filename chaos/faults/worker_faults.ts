@@ -10,10 +10,10 @@ import {
   otherOutcomes,
   slowestCall,
   type Trial,
-} from "../guilty_calls.ts";
+} from "../checking/guilty_calls.ts";
 import { atMost } from "../limits.ts";
-import { quantile } from "../outages.ts";
-import { PoolLosses } from "../pool_losses.ts";
+import { quantile } from "../checking/outages.ts";
+import { PoolLosses } from "../checking/pool_losses.ts";
 import type { Scene } from "../scene.ts";
 
 const WORKERS = 2;

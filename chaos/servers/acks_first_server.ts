@@ -5,8 +5,8 @@
 
 import { Buffer } from "node:buffer";
 import { connect } from "../../deps/amqplib.ts";
-import { ExecutionLog } from "../executions.ts";
-import { outputOf, type WorkInput } from "../work.ts";
+import { ExecutionLog } from "../checking/executions.ts";
+import { outputOf, type WorkInput } from "../load/work.ts";
 import { obeyOwner, tell } from "./owner.ts";
 import { readSettings } from "./settings.ts";
 

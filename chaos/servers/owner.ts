@@ -1,6 +1,6 @@
 /** The chaos run that started this process: it hears of us on stdout and asks us on stdin. @module */
 
-import { memoryOf } from "../memory.ts";
+import { memoryOf } from "../checking/memory.ts";
 
 /** Tells the owner something, on a line of its own. */
 export function tell(message: Readonly<Record<string, unknown>>): void {

@@ -2,7 +2,7 @@
 
 import { RpcServer, type RpcServerEvent } from "../../mod.ts";
 import { WorkerPool } from "../../workers/mod.ts";
-import { ExecutionLog } from "../executions.ts";
+import { ExecutionLog } from "../checking/executions.ts";
 import { obeyOwner, tell } from "./owner.ts";
 import { EXECUTIONS_VARIABLE, readSettings } from "./settings.ts";
 import { SlotWatch } from "./slot_watch.ts";

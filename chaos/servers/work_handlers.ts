@@ -1,8 +1,8 @@
 /** The procedures of all chaos servers. @module */
 
 import type { Handler } from "../../mod.ts";
-import type { ExecutionLog } from "../executions.ts";
-import { outputOf, type WorkInput } from "../work.ts";
+import type { ExecutionLog } from "../checking/executions.ts";
+import { outputOf, type WorkInput } from "../load/work.ts";
 
 /** Waits, as most handlers do; the thread is free meanwhile. */
 export function waiting(log: ExecutionLog): Handler<WorkInput, string> {

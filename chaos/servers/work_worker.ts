@@ -1,7 +1,7 @@
 /** The worker file of the chaos servers. @module */
 
 import { expose } from "../../workers/runtime.ts";
-import { ExecutionLog } from "../executions.ts";
+import { ExecutionLog } from "../checking/executions.ts";
 import { badTasks } from "./bad_tasks.ts";
 import { EXECUTIONS_VARIABLE } from "./settings.ts";
 import { computing } from "./work_handlers.ts";

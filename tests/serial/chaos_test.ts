@@ -3,7 +3,7 @@
 import { FAULTS } from "../../chaos/faults/mod.ts";
 import { rowLines } from "../../chaos/report.ts";
 import { runFault } from "../../chaos/run_fault.ts";
-import { SharedNode } from "../../chaos/shared_node.ts";
+import { SharedNode } from "../../chaos/processes/shared_node.ts";
 import { assert } from "../../deps/std_assert.ts";
 import { findRabbitmq } from "../../tools/brokers/rabbitmq_install.ts";
 

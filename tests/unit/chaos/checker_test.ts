@@ -1,5 +1,5 @@
-import { type Check, checkHistory } from "../../../chaos/checker.ts";
-import type { CallRecord, Execution, History, Settle } from "../../../chaos/history.ts";
+import { type Check, checkHistory } from "../../../chaos/checking/checker.ts";
+import type { CallRecord, Execution, History, Settle } from "../../../chaos/checking/history.ts";
 import { assertEquals } from "../../../deps/std_assert.ts";
 
 /** A history without a fault: three calls, answered in time. */

@@ -1,4 +1,4 @@
-import { ExecutionLog, readExecutions } from "../../../chaos/executions.ts";
+import { ExecutionLog, readExecutions } from "../../../chaos/checking/executions.ts";
 import { assertEquals } from "../../../deps/std_assert.ts";
 
 async function logged(write: (log: ExecutionLog) => void) {

@@ -1,5 +1,5 @@
-import { checkHistory } from "../../../chaos/checker.ts";
-import type { History } from "../../../chaos/history.ts";
+import { checkHistory } from "../../../chaos/checking/checker.ts";
+import type { History } from "../../../chaos/checking/history.ts";
 import { standardLimits, type Terms } from "../../../chaos/limits.ts";
 import { assertEquals } from "../../../deps/std_assert.ts";
 

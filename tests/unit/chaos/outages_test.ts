@@ -1,4 +1,4 @@
-import { outagesAfter, quantile } from "../../../chaos/outages.ts";
+import { outagesAfter, quantile } from "../../../chaos/checking/outages.ts";
 import { assertEquals } from "../../../deps/std_assert.ts";
 
 Deno.test("outagesAfter() finds the longest gap after each fault", () => {

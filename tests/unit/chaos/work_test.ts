@@ -1,4 +1,4 @@
-import { outputOf, workInput } from "../../../chaos/work.ts";
+import { outputOf, workInput } from "../../../chaos/load/work.ts";
 import { assert, assertEquals, assertNotEquals } from "../../../deps/std_assert.ts";
 
 const SHAPE = { maxMs: 8, hasLargeBodies: true, slowMs: 0 };

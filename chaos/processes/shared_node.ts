@@ -1,6 +1,6 @@
 /** A broker for all rows that leave it as it was. @module */
 
-import { PrivateNode } from "../tools/brokers/private_node.ts";
+import { PrivateNode } from "../../tools/brokers/private_node.ts";
 
 /** Starts a node when it is first asked for, and keeps it. */
 export class SharedNode implements AsyncDisposable {

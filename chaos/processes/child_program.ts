@@ -1,6 +1,6 @@
 /** Servers and clients in processes of their own, to be killed and measured. @module */
 
-import type { Memory } from "./memory.ts";
+import type { Memory } from "../checking/memory.ts";
 
 /** Options of {@linkcode ChildProgram.start}. */
 export interface ChildProgramOptions {

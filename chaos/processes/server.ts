@@ -1,7 +1,7 @@
 /** A server of a row, in a process of its own. @module */
 
 import { ChildProgram, type Message } from "./child_program.ts";
-import { EXECUTIONS_VARIABLE, type ServerSettings, toArgs } from "./servers/settings.ts";
+import { EXECUTIONS_VARIABLE, type ServerSettings, toArgs } from "../servers/settings.ts";
 
 /** Options of {@linkcode Server.start}. */
 export interface ServerOptions extends ServerSettings {

@@ -1,9 +1,9 @@
 /** Somebody who may write to queues and means no good. @module */
 
-import { type Poison, poisonCorpus } from "../tools/raw/poison.ts";
-import type { PoisonFuzzer } from "../tools/raw/poison_fuzz.ts";
-import { RawClient } from "../tools/raw/raw_client.ts";
-import { RawPublisher } from "../tools/raw/raw_publisher.ts";
+import { type Poison, poisonCorpus } from "../../tools/raw/poison.ts";
+import type { PoisonFuzzer } from "../../tools/raw/poison_fuzz.ts";
+import { RawClient } from "../../tools/raw/raw_client.ts";
+import { RawPublisher } from "../../tools/raw/raw_publisher.ts";
 
 /** Publishes poison to one queue, and listens to what is answered. */
 export class Stranger implements AsyncDisposable {

@@ -1,7 +1,7 @@
 /** A client of a row, in a process of its own. @module */
 
 import { ChildProgram } from "./child_program.ts";
-import { type ClientSettings, toArgs } from "./clients/settings.ts";
+import { type ClientSettings, toArgs } from "../clients/settings.ts";
 
 /** What a client says at its end. */
 export interface ClientTally {
@@ -26,7 +26,7 @@ export class ClientProcess implements AsyncDisposable {
 
   /** Starts a client, which calls at once. */
   static async start(settings: ClientSettings): Promise<ClientProcess> {
-    const program = "./clients/flood.ts";
+    const program = "../clients/flood.ts";
     const options = { program, args: toArgs(settings), name: "client", ready: "calling" };
     return new ClientProcess(await ChildProgram.start(options));
   }

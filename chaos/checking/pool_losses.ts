@@ -1,6 +1,6 @@
 /** What a server's pool has lost, and how soon it had it back. @module */
 
-import type { Server } from "./server.ts";
+import type { Server } from "../processes/server.ts";
 
 /** Counts what a server tells of its workers, from now on. */
 export class PoolLosses {

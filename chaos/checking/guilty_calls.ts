@@ -1,7 +1,7 @@
 /** Calls of tasks that go wrong, what their callers hear, and what is kept of them. @module */
 
-import { ParkedRequests, type RpcClient, RpcError } from "../mod.ts";
-import type { BadTask } from "./servers/bad_tasks.ts";
+import { ParkedRequests, type RpcClient, RpcError } from "../../mod.ts";
+import type { BadTask } from "../servers/bad_tasks.ts";
 
 /** A task that goes wrong, and what must become of its request. */
 export interface Guilty {

@@ -1,7 +1,7 @@
 /** Steady load: calls of all kinds, each recorded with what became of it. @module */
 
-import { type CallOptions, RpcError } from "../mod.ts";
-import type { CallKind, CallLog, CallRecord, Settle } from "./history.ts";
+import { type CallOptions, RpcError } from "../../mod.ts";
+import type { CallKind, CallLog, CallRecord, Settle } from "../checking/history.ts";
 import { type WorkInput, workInput, type WorkShape } from "./work.ts";
 
 /** What a load needs of a client; {@linkcode RpcClient} has it, and so have bad ones. */

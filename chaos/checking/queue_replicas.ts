@@ -1,8 +1,8 @@
 /** Whether a cluster could lose a node now. @module */
 
-import type { PrivateCluster } from "../tools/brokers/private_cluster.ts";
-import type { PrivateNode } from "../tools/brokers/private_node.ts";
-import type { Scene } from "./scene.ts";
+import type { PrivateCluster } from "../../tools/brokers/private_cluster.ts";
+import type { PrivateNode } from "../../tools/brokers/private_node.ts";
+import type { Scene } from "../scene.ts";
 
 /** A node that has hung is seen as whole for a moment before the others send it away. */
 const STEADY_ROUNDS = 2;
