@@ -1,0 +1,109 @@
+import { fc } from "../../../deps/fast_check.ts";
+import { assert, assertEquals, assertFalse } from "../../../deps/std_assert.ts";
+import type { AmqpProperties, AmqpPublish } from "../../../internal/broker/amqp.ts";
+import {
+  type Attempt,
+  isErrorReply,
+  MAX_CREDITS,
+  type OutgoingRequest,
+  readControl,
+  readRequest,
+  replyMessage,
+  requestMessage,
+} from "../../../internal/protocol/envelope.ts";
+
+/** The message of a request of which only some parts matter. */
+function messageOf(parts: Partial<OutgoingRequest & Attempt>): AmqpPublish {
+  const request = {
+    queue: "math",
+    procedure: "add",
+    body: "1",
+    contentType: "application/json",
+    correlationId: "id",
+    replyTo: "replies",
+    deadline: Date.now() + 60_000,
+    attempt: 0,
+    immediate: false,
+    ...parts,
+  };
+  // Whatever else a request may say is as good as absent here.
+  return requestMessage(request as OutgoingRequest, request as Attempt);
+}
+
+Deno.test("readRequest() reads what requestMessage() wrote", () => {
+  const text = fc.string({ minLength: 1, maxLength: 50 });
+  const parts = fc.record({
+    procedure: text,
+    contentType: text,
+    correlationId: text,
+    replyTo: fc.option(text, { nil: undefined }),
+    deadline: fc.option(fc.integer(), { nil: undefined }),
+  });
+  fc.assert(fc.property(parts, (request) => {
+    const read = readRequest(messageOf(request).properties);
+    for (const [name, value] of Object.entries(request)) {
+      assertEquals(Reflect.get(read, name), value, name);
+    }
+  }));
+});
+
+Deno.test("requestMessage() sets an expiration that the broker takes", () => {
+  const deadlines = fc.oneof(fc.integer(), fc.double({ noNaN: true, noDefaultInfinity: true }));
+  fc.assert(fc.property(deadlines, (offset) => {
+    fc.pre(Math.abs(offset) < 2 ** 31);
+    const { properties } = messageOf({ deadline: Date.now() + offset });
+    assert(/^\d{1,10}$/.test(properties.expiration ?? ""), properties.expiration);
+  }));
+  const { properties } = messageOf({ deadline: undefined, replyTo: undefined });
+  assertEquals([properties.expiration, properties.replyTo], [undefined, undefined]);
+});
+
+Deno.test("requestMessage() says the attempt from the second on", () => {
+  const headerOf = (attempt: number) => messageOf({ attempt }).properties.headers?.["rpc-attempt"];
+  assertEquals([headerOf(0), headerOf(1), headerOf(7)], [undefined, 1, 7]);
+});
+
+Deno.test("readRequest() takes whatever a stranger wrote", () => {
+  const headers = fc.dictionary(
+    fc.constantFrom("rpc-deadline", "rpc-attempt", "rpc-callback", "x-death"),
+    fc.anything(),
+  );
+  const properties = fc.record({
+    headers,
+    type: fc.string(),
+    contentType: fc.string(),
+    replyTo: fc.string(),
+    expiration: fc.string(),
+    messageId: fc.string(),
+    correlationId: fc.string(),
+  }, { requiredKeys: [] });
+  fc.assert(fc.property(properties, (received) => {
+    const { procedure, replyTo, deadline } = readRequest(received as AmqpProperties);
+    assert(procedure !== "" && replyTo !== "");
+    assert(deadline === undefined || Number.isFinite(deadline));
+  }));
+  assertEquals(readRequest({}).procedure, undefined);
+});
+
+Deno.test("replyMessage() is mandatory, except to a direct reply-to address", () => {
+  const reply = { type: "output", body: "1", contentType: "application/json" } as const;
+  const messageTo = (replyTo: string) =>
+    replyMessage({ ...reply, correlationId: "id", replyTo, callback: undefined });
+  assert(messageTo("replies").mandatory);
+  assert(messageTo("amq.gen-x").mandatory);
+  assertFalse(messageTo("amq.rabbitmq.reply-to.g1h2AA5yZXBseUAx").mandatory);
+  assertEquals(messageTo("replies").routingKey, "replies");
+  assertEquals(messageTo("replies").properties.correlationId, "id");
+});
+
+Deno.test("isErrorReply() takes a reply without type for an output", () => {
+  assertEquals([{}, { type: "output" }, { type: "error" }].map(isErrorReply), [false, false, true]);
+});
+
+Deno.test("readControl() takes no more credits than a handler should yield at once", () => {
+  const headers = { "rpc-credits": 1e12 };
+  const control = readControl({ type: "credit", correlationId: "id", headers });
+  assertEquals(control, { type: "credit", correlationId: "id", count: MAX_CREDITS });
+  assertEquals(readRequest({ headers }).credits, MAX_CREDITS);
+  assertEquals(readRequest({ headers: { "rpc-credits": -1 } }).credits, undefined);
+});

@@ -1,0 +1,127 @@
+import { assert, assertEquals } from "../../../deps/std_assert.ts";
+import { RpcError } from "../../../errors.ts";
+import type { AmqpProperties } from "../../../internal/broker/amqp.ts";
+import { readRequest } from "../../../internal/protocol/envelope.ts";
+import { GivenUp } from "../../../internal/serving/given_up.ts";
+import { parkedMessage, readParked, redrivenMessage } from "../../../internal/protocol/parked_message.ts";
+import { isShortText } from "../../../internal/short_text.ts";
+
+const body = new Uint8Array([1, 2, 3]);
+
+/** A request with everything that a client, or anybody, can say. */
+const properties: AmqpProperties = {
+  appId: "shop",
+  contentEncoding: "identity",
+  contentType: "application/msgpack",
+  correlationId: "id",
+  deliveryMode: 1,
+  expiration: "1000",
+  headers: {
+    "rpc-deadline": 7,
+    "rpc-reply-to": "amq.gen-x",
+    "rpc-attempt": 1,
+    "rpc-idempotent": false,
+    "rpc-callback": "ticket",
+    "rpc-credits": 5,
+    "rpc-dead-reason": "forged",
+    "x-death": [{ reason: "expired" }],
+    "x-delivery-count": 2,
+    "x-mine": "kept",
+    traceparent: "kept",
+    BCC: ["elsewhere"],
+    CC: ["elsewhere"],
+  },
+  messageId: "key",
+  priority: 3,
+  replyTo: "amq.gen-x",
+  timestamp: 1_700_000_000,
+  type: "add",
+  userId: "guest",
+};
+
+function park(parts: Partial<AmqpProperties> = {}, withHeaders = true) {
+  const error = new RpcError("worker-crashed", "Cannot go on as the worker died");
+  const reason = new GivenUp(error, { deliveries: 3 });
+  const message = { id: "parked", queue: "math", body, reason, withHeaders };
+  return parkedMessage({ ...message, properties: { ...properties, ...parts } });
+}
+
+Deno.test("parkedMessage() keeps a request, but for what expires or is sent on", () => {
+  const { routingKey, mandatory, properties: kept } = park();
+  assertEquals([routingKey, mandatory], ["math.dead", true]);
+  const { headers = {}, ...rest } = kept;
+  const { expiration: _, userId: __, headers: ___, ...expected } = properties;
+  assertEquals(rest, { ...expected, deliveryMode: 2 });
+  for (const name of ["CC", "BCC", "x-death", "x-delivery-count"]) assert(!(name in headers), name);
+  assertEquals([headers["x-mine"], headers["rpc-callback"]], ["kept", "ticket"]);
+  assertEquals([headers["rpc-dead-reason"], headers["rpc-dead-user-id"]], [
+    "worker-crashed",
+    "guest",
+  ]);
+});
+
+Deno.test("parkedMessage() without headers says that they are missing", () => {
+  const { headers = {} } = park({}, false).properties;
+  assertEquals([headers["rpc-dead-complete"], headers["x-mine"]], [false, undefined]);
+  assertEquals(headers["rpc-dead-deliveries"], 3);
+});
+
+Deno.test("parkedMessage() never replies to the bare direct reply-to", () => {
+  assertEquals(park({ replyTo: "amq.rabbitmq.reply-to" }).properties.replyTo, undefined);
+});
+
+Deno.test("parkedMessage() has no property that AMQP cannot carry", () => {
+  const grown = "\ufffd".repeat(255);
+  const names = ["appId", "contentType", "correlationId", "messageId", "replyTo", "type"] as const;
+  for (const name of names) {
+    const { [name]: text = "" } = park({ [name]: grown }).properties;
+    assert(text !== "" && isShortText(text), name);
+  }
+});
+
+Deno.test("readParked() reads what parkedMessage() wrote", () => {
+  const { parkedAt, ...rest } = readParked(park().properties, body);
+  assert(parkedAt !== undefined && Math.abs(parkedAt - Date.now()) < 60_000);
+  assertEquals(rest, {
+    id: "parked",
+    reason: "worker-crashed",
+    message: "Cannot go on as the worker died",
+    procedure: "add",
+    deliveries: 3,
+    correlationId: "id",
+    contentType: "application/msgpack",
+    bytes: 3,
+    isStream: true,
+  });
+});
+
+Deno.test("readParked() reads a request that others have dead-lettered", () => {
+  const { id, reason, procedure } = readParked({
+    type: "add",
+    headers: { "x-death": [{ reason: "maxlen" }] },
+  }, body);
+  assertEquals([id, reason, procedure], [undefined, "maxlen", "add"]);
+  assertEquals(readParked({}, body).reason, "unknown");
+});
+
+Deno.test("redrivenMessage() makes a notification with the same key", () => {
+  const again = redrivenMessage("math", "new", park().properties, body);
+  const { headers, replyTo, expiration, correlationId, messageId, type } = again.properties;
+  assertEquals([again.routingKey, again.mandatory, again.body], ["math", true, body]);
+  assertEquals([replyTo, expiration], [undefined, undefined]);
+  assertEquals([correlationId, messageId, type], ["new", "key", "add"]);
+  assertEquals(headers, { "rpc-idempotent": false, "x-mine": "kept", traceparent: "kept" });
+  const request = readRequest(again.properties);
+  assertEquals([request.deadline, request.credits, request.idempotent], [
+    undefined,
+    undefined,
+    false,
+  ]);
+});
+
+Deno.test("redrivenMessage() keeps the key that a call of ours has without saying so", () => {
+  const { properties: parked } = park({ messageId: undefined });
+  assertEquals(redrivenMessage("math", "new", parked, body).properties.messageId, "id");
+  const { properties: tutorial } = park({ messageId: undefined, headers: {} });
+  assertEquals(redrivenMessage("math", "new", tutorial, body).properties.messageId, undefined);
+});

@@ -1,0 +1,63 @@
+import { assertEquals } from "../../../deps/std_assert.ts";
+import { IntakeWatch } from "../../../internal/serving/intake_watch.ts";
+import { eventually } from "../../helpers/eventually.ts";
+
+interface Server {
+  waiting: number;
+  isIdle: boolean;
+  /** What happens between two looks. */
+  onLook: () => void;
+}
+
+/** A watch of a server that does as it is told. */
+function startWatch(server: Partial<Server> = {}) {
+  const told = { looks: 0, stalls: 0 };
+  const { waiting = 1, isIdle = true, onLook = () => {} } = server;
+  const watch: IntakeWatch = new IntakeWatch({
+    isIdle: () => isIdle,
+    countWaiting: () => {
+      told.looks++;
+      onLook();
+      return Promise.resolve(waiting);
+    },
+    onStall: () => told.stalls++,
+    quietMs: 1,
+    againMs: 1,
+  });
+  watch.start();
+  return { told, watch, [Symbol.dispose]: () => watch.stop() };
+}
+
+Deno.test("IntakeWatch tells once when requests wait for nobody", async () => {
+  using place = startWatch();
+  await eventually(() => assertEquals(place.told, { looks: 2, stalls: 1 }));
+});
+
+Deno.test("IntakeWatch goes on while no request waits", async () => {
+  using place = startWatch({ waiting: 0 });
+  await eventually(() => assertEquals(place.told.looks > 5, true));
+  assertEquals(place.told.stalls, 0);
+});
+
+Deno.test("IntakeWatch takes a request that comes as a sign of life", async () => {
+  using place = startWatch({ onLook: () => place.watch.onDelivery() });
+  await eventually(() => assertEquals(place.told.looks > 5, true));
+  assertEquals(place.told.stalls, 0);
+});
+
+Deno.test("IntakeWatch outlives a queue that cannot be asked", async () => {
+  let failures = 3;
+  using place = startWatch({
+    onLook() {
+      if (failures-- > 0) throw new Error("Cannot be asked");
+    },
+  });
+  await eventually(() => assertEquals(place.told, { looks: 5, stalls: 1 }));
+});
+
+Deno.test("IntakeWatch asks nothing while the server is busy", async () => {
+  using place = startWatch({ isIdle: false });
+  using idle = startWatch({ waiting: 0 });
+  await eventually(() => assertEquals(idle.told.looks > 5, true));
+  assertEquals(place.told, { looks: 0, stalls: 0 });
+});

@@ -1,0 +1,68 @@
+import { fc } from "../../../deps/fast_check.ts";
+import { assertEquals, assertStrictEquals, assertThrows } from "../../../deps/std_assert.ts";
+import { RpcError } from "../../../errors.ts";
+import { errorReply } from "../../../internal/serving/error_reply.ts";
+import { Procedures } from "../../../internal/serving/procedures.ts";
+import { safeObserver } from "../../../internal/emit.ts";
+
+const add = () => 1;
+
+function codeOf(procedures: Procedures, name: string | undefined): string {
+  return assertThrows(() => procedures.find(name), RpcError).code;
+}
+
+Deno.test("Procedures knows only what it was given", () => {
+  const procedures = new Procedures({ add, sub: add }, undefined);
+  assertEquals(procedures.find("add").name, "add");
+  fc.assert(fc.property(fc.string(), (name) => {
+    fc.pre(name !== "add" && name !== "sub");
+    assertEquals(codeOf(procedures, name), "unknown-procedure");
+  }));
+  for (const name of Object.getOwnPropertyNames(Object.prototype)) {
+    assertEquals(codeOf(procedures, name), "unknown-procedure");
+  }
+});
+
+Deno.test("Procedures may be called like the members of any object", () => {
+  const names = ["constructor", "toString", "__proto__"];
+  const procedures = new Procedures(
+    Object.fromEntries(names.map((name) => [name, add])),
+    undefined,
+  );
+  for (const name of names) assertEquals(procedures.find(name).name, name);
+});
+
+Deno.test("Procedures has a default only if it was told, or has but one", () => {
+  assertEquals(new Procedures({ add }, undefined).find(undefined).name, "add");
+  assertEquals(new Procedures({ add, sub: add }, "sub").find(undefined).name, "sub");
+  assertEquals(
+    codeOf(new Procedures({ add, sub: add }, undefined), undefined),
+    "unknown-procedure",
+  );
+});
+
+Deno.test("Procedures takes handlers that encode for themselves as they are", () => {
+  const handler = { handle: () => Promise.reject(new Error("not called")) };
+  assertStrictEquals(new Procedures({ add: handler }, undefined).find("add").handler, handler);
+});
+
+Deno.test("errorReply() leaves details out that cannot be encoded", () => {
+  const thrown = Object.assign(new Error("m"), { code: "c", details: [() => {}] });
+  const { body, type } = errorReply(thrown);
+  assertEquals([type, JSON.parse(String(body))], [
+    "error",
+    { name: "Error", message: "m", code: "c" },
+  ]);
+});
+
+Deno.test("safeObserver() calls the observer and drops what it throws", () => {
+  const seen: number[] = [];
+  const observe = safeObserver((event: number) => {
+    seen.push(event);
+    throw new Error("a bug of the observer");
+  });
+  observe(1);
+  observe(2);
+  safeObserver(undefined)(3);
+  assertEquals(seen, [1, 2]);
+});

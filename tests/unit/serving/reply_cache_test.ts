@@ -1,0 +1,65 @@
+import { assertEquals, assertStrictEquals, assertThrows } from "../../../deps/std_assert.ts";
+import type { EncodedReply } from "../../../contract.ts";
+import { ReplyCache } from "../../../internal/serving/reply_cache.ts";
+import { eventually } from "../../helpers/eventually.ts";
+
+function outputOf(body: string | Uint8Array): EncodedReply {
+  return { type: "output", body, contentType: "application/json" };
+}
+
+/** The keys that a cache still has, of those that were put in. */
+function keysOf(cache: ReplyCache, keys: string): string[] {
+  return [...keys].filter((key) => cache.get(key) !== undefined);
+}
+
+Deno.test("ReplyCache gives back the output that it keeps", () => {
+  const cache = new ReplyCache({});
+  const reply = outputOf("1");
+  cache.keep("a", reply);
+  assertStrictEquals(cache.get("a"), reply);
+  assertEquals(cache.get("b"), undefined);
+});
+
+Deno.test("ReplyCache keeps no error, so that a later try may succeed", () => {
+  const cache = new ReplyCache({});
+  cache.keep("a", { ...outputOf("1"), type: "error" });
+  assertEquals(cache.get("a"), undefined);
+});
+
+Deno.test("ReplyCache drops the oldest outputs beyond maxEntries", () => {
+  const cache = new ReplyCache({ maxEntries: 2 });
+  for (const key of "abc") cache.keep(key, outputOf("1"));
+  assertEquals(keysOf(cache, "abc"), ["b", "c"]);
+});
+
+Deno.test("ReplyCache drops the oldest outputs beyond maxBytes", () => {
+  const cache = new ReplyCache({ maxBytes: 10 });
+  for (const key of "abc") cache.keep(key, outputOf(new Uint8Array(4)));
+  assertEquals(keysOf(cache, "abc"), ["b", "c"]);
+  cache.keep("d", outputOf("x".repeat(11)));
+  assertEquals(keysOf(cache, "abcd"), ["b", "c"]);
+  cache.keep("e", outputOf("x".repeat(10)));
+  assertEquals(keysOf(cache, "abcde"), ["e"]);
+});
+
+Deno.test("ReplyCache counts an output once that is kept again", () => {
+  const cache = new ReplyCache({ maxBytes: 10, maxEntries: 2 });
+  for (let times = 0; times < 5; times++) cache.keep("a", outputOf("1234"));
+  cache.keep("b", outputOf("1234"));
+  assertEquals(keysOf(cache, "ab"), ["a", "b"]);
+});
+
+Deno.test("ReplyCache forgets an output after maxAgeMs", async () => {
+  const cache = new ReplyCache({ maxAgeMs: 20 });
+  cache.keep("a", outputOf("1"));
+  assertEquals(keysOf(cache, "a"), ["a"]);
+  await eventually(() => assertEquals(keysOf(cache, "a"), []));
+});
+
+Deno.test("ReplyCache refuses bounds that are none", () => {
+  for (const bound of ["maxEntries", "maxBytes", "maxAgeMs"]) {
+    for (const value of [0, -1, 1.5, NaN]) {
+      assertThrows(() => new ReplyCache({ [bound]: value }), RangeError, `replyCache.${bound}`);
+    }
+  }
+});
