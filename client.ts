@@ -54,7 +54,11 @@ import {
 import { safeObserver } from "./internal/emit.ts";
 import { MAX_CREDITS } from "./internal/protocol/envelope.ts";
 import { inOrder } from "./internal/calling/in_order.ts";
-import { type NamedCallback, NamedCallbacks, writeTicket } from "./internal/calling/named_callbacks.ts";
+import {
+  type NamedCallback,
+  NamedCallbacks,
+  writeTicket,
+} from "./internal/calling/named_callbacks.ts";
 import { OutputReader } from "./internal/calling/output_reader.ts";
 import type { PendingCall } from "./internal/calling/pending_call.ts";
 

@@ -39,7 +39,11 @@ import {
   type PublisherSession,
 } from "./internal/serving/server_sessions.ts";
 import { checkDurability } from "./internal/protocol/topology.ts";
-import type { RpcServerCloseOptions, RpcServerOptions, RpcServerStats } from "./options/server_options.ts";
+import type {
+  RpcServerCloseOptions,
+  RpcServerOptions,
+  RpcServerStats,
+} from "./options/server_options.ts";
 
 /**
  * Serves procedures from one queue.

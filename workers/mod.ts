@@ -32,4 +32,8 @@ export type {
 } from "./pool/pool_options.ts";
 export type { HistogramSummary } from "./pool/histogram.ts";
 export type { PoolStats } from "./pool/pool_stats.ts";
-export type { PermissionScope, ProcessOptions, ProcessPermissions } from "./host/process_options.ts";
+export type {
+  PermissionScope,
+  ProcessOptions,
+  ProcessPermissions,
+} from "./host/process_options.ts";

@@ -17,6 +17,9 @@ export interface ChildProgramOptions {
 /** What a program tells on a line of its stdout. */
 export type Message = { readonly type: string } & Readonly<Record<string, unknown>>;
 
+/** Programs are named from here. */
+const CHAOS = new URL("../", import.meta.url);
+
 /** Longest time until a program is ready. */
 const START_LIMIT_MS = 60_000;
 
@@ -53,7 +56,7 @@ export class ChildProgram implements AsyncDisposable {
    */
   static async start(options: ChildProgramOptions): Promise<ChildProgram> {
     const { program, args, env = {}, name, ready } = options;
-    const path = new URL(program, import.meta.url).pathname;
+    const path = new URL(program, CHAOS).pathname;
     const child = new Deno.Command(Deno.execPath(), {
       args: ["run", "--allow-all", "--quiet", "--v8-flags=--expose-gc", path, ...args],
       env: { ...env },

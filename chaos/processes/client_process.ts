@@ -26,7 +26,7 @@ export class ClientProcess implements AsyncDisposable {
 
   /** Starts a client, which calls at once. */
   static async start(settings: ClientSettings): Promise<ClientProcess> {
-    const program = "../clients/flood.ts";
+    const program = "./clients/flood.ts";
     const options = { program, args: toArgs(settings), name: "client", ready: "calling" };
     return new ClientProcess(await ChildProgram.start(options));
   }

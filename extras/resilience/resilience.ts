@@ -25,12 +25,7 @@ import {
   type BulkheadOptions,
   resolveBulkheadOptions,
 } from "./bulkhead.ts";
-import {
-  Retrier,
-  type RetryEvent,
-  type RetryOptions,
-  timeLeftMs,
-} from "./retry.ts";
+import { Retrier, type RetryEvent, type RetryOptions, timeLeftMs } from "./retry.ts";
 
 export type { RpcClient } from "../../client.ts";
 export type {
@@ -55,11 +50,7 @@ export type {
 export type { CallPhase, CallReport, RpcError, RpcErrorCode } from "../../errors.ts";
 export type { CallCallback, CallResult } from "../../internal/calling/callback_registry.ts";
 export type { NamedCallback, NamedReply } from "../../internal/calling/named_callbacks.ts";
-export type {
-  BreakerEvent,
-  BreakerOptions,
-  CircuitOpenDetails,
-} from "./breaker.ts";
+export type { BreakerEvent, BreakerOptions, CircuitOpenDetails } from "./breaker.ts";
 export type { BulkheadEvent, BulkheadOptions } from "./bulkhead.ts";
 export type { RetryEvent, RetryOptions } from "./retry.ts";
 

@@ -2,7 +2,11 @@
 
 import { RpcError } from "../../errors.ts";
 import { atMost } from "../at_most.ts";
-import { type ControlMessage, type IncomingRequest, SERVER_NAMED_PREFIX } from "../protocol/envelope.ts";
+import {
+  type ControlMessage,
+  type IncomingRequest,
+  SERVER_NAMED_PREFIX,
+} from "../protocol/envelope.ts";
 import { RecentMap } from "../recent_map.ts";
 import { isExpired } from "./request_context.ts";
 

@@ -4,7 +4,11 @@ import { RpcError } from "../../errors.ts";
 import { isDirectAddress } from "../protocol/direct_address.ts";
 import type { Delivery } from "../broker/delivery.ts";
 import type { DeliveryLimit } from "./delivery_limit.ts";
-import { DURABLE_REPLY_PREFIX, type IncomingRequest, SERVER_NAMED_PREFIX } from "../protocol/envelope.ts";
+import {
+  DURABLE_REPLY_PREFIX,
+  type IncomingRequest,
+  SERVER_NAMED_PREFIX,
+} from "../protocol/envelope.ts";
 import { GivenUp } from "./given_up.ts";
 import { parkingQueueOf } from "../protocol/parked_message.ts";
 import { isShortText } from "../short_text.ts";

@@ -6,7 +6,12 @@ import { ActiveRequests } from "../../internal/serving/active_requests.ts";
 import type { AmqpDelivery } from "../../internal/broker/amqp.ts";
 import { resolveCallSettings, resolveTerms, toRequest } from "../../internal/calling/call_terms.ts";
 import { Delivery } from "../../internal/broker/delivery.ts";
-import { readCallback, readControl, readRequest, replyMessage } from "../../internal/protocol/envelope.ts";
+import {
+  readCallback,
+  readControl,
+  readRequest,
+  replyMessage,
+} from "../../internal/protocol/envelope.ts";
 import { readTicket, ticketSubject } from "../../internal/calling/named_callbacks.ts";
 import { OutputReader } from "../../internal/calling/output_reader.ts";
 import type { CallRequest } from "../../internal/calling/pending_call.ts";

@@ -8,7 +8,11 @@ import {
 } from "../../deps/std_assert.ts";
 import { findRabbitmq } from "../../tools/brokers/rabbitmq_install.ts";
 import { randomQueue } from "../helpers/broker.ts";
-import { CertificateAuthority, hasOpenssl, type KeyPair } from "../../tools/brokers/certificates.ts";
+import {
+  CertificateAuthority,
+  hasOpenssl,
+  type KeyPair,
+} from "../../tools/brokers/certificates.ts";
 import { eventually, within } from "../helpers/eventually.ts";
 import { TlsNode } from "../../tools/brokers/tls_node.ts";
 

@@ -1,4 +1,9 @@
-import { type Broker, BROKER_SOURCES, type BrokerSource, findBroker } from "../../tools/brokers/broker.ts";
+import {
+  type Broker,
+  BROKER_SOURCES,
+  type BrokerSource,
+  findBroker,
+} from "../../tools/brokers/broker.ts";
 import {
   assertEquals,
   assertFalse,

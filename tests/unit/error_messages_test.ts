@@ -5,7 +5,7 @@ import { applyRule, type Finding, literalText } from "../helpers/source_rules.ts
 /** The first words of every message; a computed beginning is checked where it is written. */
 const BEGINNING_REGEXP = /^(Cannot |…)/;
 /** The errors of these end up as the reason in the message of another. */
-const PARTS_REGEXP = /^(testing\/|(internal\/)?msgpack[_.])/;
+const PARTS_REGEXP = /^(testing\/|extras\/msgpack\/)/;
 const CONTRACTION_REGEXP = /\b(\w+n't|(it|that|there|what|who|he|she)'s|\w+'(re|ll|ve|m))\b/i;
 
 /** The messages of all errors that are made in the sources and not computed elsewhere. */

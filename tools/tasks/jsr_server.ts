@@ -19,7 +19,7 @@ interface StandIn {
 type Site = ReadonlyMap<string, string>;
 
 const STAND_INS: Readonly<Record<string, StandIn>> = packages;
-const ROOT = new URL("./jsr/", import.meta.url);
+const ROOT = new URL("../jsr/", import.meta.url);
 
 /** Starts the registry on a free port of 127.0.0.1. */
 export async function startJsrServer(): Promise<JsrServer> {

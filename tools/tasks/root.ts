@@ -1,2 +1,2 @@
 /** The folder of the project: where deno.json is. */
-export const ROOT: URL = new URL("../", import.meta.url);
+export const ROOT: URL = new URL("../../", import.meta.url);

@@ -1,6 +1,11 @@
 import { fc } from "../../../deps/fast_check.ts";
 import { assert, assertEquals, assertGreater, assertRejects } from "../../../deps/std_assert.ts";
-import type { AmqpChannel, AmqpConfirm, AmqpPublish, AmqpReturn } from "../../../internal/broker/amqp.ts";
+import type {
+  AmqpChannel,
+  AmqpConfirm,
+  AmqpPublish,
+  AmqpReturn,
+} from "../../../internal/broker/amqp.ts";
 import { eventually } from "../../helpers/eventually.ts";
 import { Publisher, type PublishOutcome } from "../../../internal/broker/publisher.ts";
 

@@ -1,6 +1,6 @@
 import { assertEquals, assertGreater } from "../../../deps/std_assert.ts";
 
-const ROOT = new URL("../../", import.meta.url);
+const ROOT = new URL("../../../", import.meta.url);
 
 /** A file and the name of a test in it, as docs/tutorial.md writes them. */
 const CITATION_REGEXP = /`(tests\/[^`]+_test\.ts)`:\s+`([^`]+)`/g;

@@ -3,7 +3,11 @@ import { RpcError } from "../../../errors.ts";
 import type { AmqpProperties } from "../../../internal/broker/amqp.ts";
 import { readRequest } from "../../../internal/protocol/envelope.ts";
 import { GivenUp } from "../../../internal/serving/given_up.ts";
-import { parkedMessage, readParked, redrivenMessage } from "../../../internal/protocol/parked_message.ts";
+import {
+  parkedMessage,
+  readParked,
+  redrivenMessage,
+} from "../../../internal/protocol/parked_message.ts";
 import { isShortText } from "../../../internal/short_text.ts";
 
 const body = new Uint8Array([1, 2, 3]);

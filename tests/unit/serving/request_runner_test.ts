@@ -1,5 +1,10 @@
 import type { EncodedHandler, EncodedReply, EncodedRequest, Handler } from "../../../contract.ts";
-import { assert, assertEquals, assertFalse, assertStringIncludes } from "../../../deps/std_assert.ts";
+import {
+  assert,
+  assertEquals,
+  assertFalse,
+  assertStringIncludes,
+} from "../../../deps/std_assert.ts";
 import { RpcError } from "../../../errors.ts";
 import { ActiveRequests } from "../../../internal/serving/active_requests.ts";
 import type { AmqpDelivery } from "../../../internal/broker/amqp.ts";

@@ -17,7 +17,7 @@ import {
   assertThrows,
 } from "../../../deps/std_assert.ts";
 
-const ROOT = new URL("../../", import.meta.url);
+const ROOT = new URL("../../../", import.meta.url);
 const JSR_EXPORT_REGEXP =
   /export (?:type )?\{([^}]*)\} from "jsr:(@\w+\/[\w-]+)@\^([\d.]+)(\/[\w-]+)?"/g;
 

@@ -1,6 +1,10 @@
 import { assertInstanceOf } from "../../../../deps/std_assert.ts";
 import { RpcError, RpcRemoteError } from "../../../../errors.ts";
-import type { CallOptions, ProcedureCaller, ResilienceEvent } from "../../../../extras/resilience/resilience.ts";
+import type {
+  CallOptions,
+  ProcedureCaller,
+  ResilienceEvent,
+} from "../../../../extras/resilience/resilience.ts";
 
 /** What an attempt comes to: an output, an error, or nothing until the test says so. */
 export type Answer = { readonly output: unknown } | { readonly error: unknown } | "pending";
