@@ -50,22 +50,22 @@ export type RpcServerEvent =
       | "crashed"
       | "refused";
   }
-  /** A request was given up, and is kept in the parking queue `<queue>.dead`. */
+  /** A request was parked: it is kept in the parking queue `<queue>.parked`. */
   | {
     readonly type: "parked";
     /** The procedure; `undefined` if the request names none and there is no default. */
     readonly procedure: string | undefined;
-    /** Why it was given up. */
+    /** Why it was parked. */
     readonly code: RpcErrorCode;
     /** Its id in the parking queue. */
     readonly id: string;
   }
-  /** A request was given up, and is lost as it cannot be kept, for the reason in `error`. */
+  /** A request was to be parked, and is lost as it could not be, for the reason in `error`. */
   | {
     readonly type: "not-parked";
     /** The procedure; `undefined` if the request names none and there is no default. */
     readonly procedure: string | undefined;
-    /** Why it was given up. */
+    /** Why it was to be parked. */
     readonly code: RpcErrorCode;
     /** Why it is not kept, most likely for lack of permission. */
     readonly error: unknown;

@@ -66,7 +66,7 @@ export interface RpcServerOptions<C extends Contract = Record<string, Handler>>
   readonly maxBodyBytes?: number;
   /**
    * How often a request is tried whose worker dies of it, before its caller gets `worker-crashed` and
-   * the request is parked, in queue `<queue>.dead`. A request that its caller declared not
+   * the request is parked, in queue `<queue>.parked`. A request that its caller declared not
    * `idempotent` is tried once.
    *
    * @default {3}
@@ -166,7 +166,7 @@ export interface RpcServerStats {
   readonly crashed: number;
   /** Requests that were not run as their reply queue is not allowed. */
   readonly refused: number;
-  /** Requests that were given up and are kept in the parking queue. */
+  /** Requests that were parked: they are kept in the parking queue. */
   readonly parked: number;
   /** Requests answered with the output of an earlier or concurrent request of the same key. */
   readonly reused: number;

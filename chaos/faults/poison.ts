@@ -49,7 +49,7 @@ async function run(scene: Scene): Promise<RowFigures> {
   await scene.until(isAllSeen, SETTLE_LIMIT_MS);
   const dead = servers.filter(({ running }) => !running).length;
   const check = await scene.conclude(node);
-  const parked = (await queueDepth(node, `${queue}.dead`))?.ready ?? NaN;
+  const parked = (await queueDepth(node, `${queue}.parked`))?.ready ?? NaN;
   const strangers = [stranger, ...repliers, ...controllers];
   return {
     injected: sum(strangers, ({ published }) => published),

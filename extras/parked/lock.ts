@@ -29,7 +29,7 @@ export async function openLocked(
   try {
     return await untilAborted(opening, signal);
   } catch (error) {
-    // An attempt that was given up may succeed all the same.
+    // An attempt that nobody waits for any more may succeed all the same.
     opening.then((connection) => connection.close(), () => {});
     throw error;
   }

@@ -146,11 +146,11 @@ export function explainWalkError(error: unknown, queue: string): unknown {
 /** Quorum queues give back some time after the channel has closed. */
 async function untilGivenBack(options: WalkOptions, expected: number): Promise<void> {
   if (expected === 0) return;
-  const giveUpAt = Date.now() + GIVE_BACK_LIMIT_MS;
+  const until = Date.now() + GIVE_BACK_LIMIT_MS;
   try {
     const channel = await answerOf(options, options.connection.openChannel());
     // Others may have taken some: who looks next sees what there is.
-    while (Date.now() < giveUpAt) {
+    while (Date.now() < until) {
       const count = await answerOf(options, channel.checkQueue(options.queue));
       if (count >= expected) break;
       await sleep(GIVE_BACK_PAUSE_MS);

@@ -1,28 +1,28 @@
 /**
- * Parked requests as AMQP messages: what is kept of a request that was given up, and the request
- * that is made of it again. The full text is docs/protocol.md.
+ * Parked requests as AMQP messages: what is kept of a request that a server cannot serve, and the
+ * request that is made of it again. The full text is docs/protocol.md.
  *
  * @module
  */
 
 import type { AmqpProperties, AmqpPublish } from "../broker/amqp.ts";
+import type { RpcError } from "../../errors.ts";
 import {
   DIRECT_REPLY_TO,
   IDEMPOTENT_HEADER,
   readDeadLetterReason,
   readRequest,
 } from "./envelope.ts";
-import type { GivenUp } from "../serving/given_up.ts";
 import { isShortText } from "../short_text.ts";
 
-const PREFIX = "rpc-dead-";
+const PREFIX = "rpc-parked-";
 /** Names the parked request for those who look after it. */
 const ID_HEADER = `${PREFIX}id`;
-/** Why the request was given up: a code of `RpcErrorCode`. */
+/** Why the request was parked: a code of `RpcErrorCode`. */
 const REASON_HEADER = `${PREFIX}reason`;
 /** The same for people. */
 const MESSAGE_HEADER = `${PREFIX}message`;
-/** When the request was given up, in Unix milliseconds, by the clock of its server. */
+/** When the request was parked, in Unix milliseconds, by the clock of its server. */
 const AT_HEADER = `${PREFIX}at`;
 /** The request queue. */
 const QUEUE_HEADER = `${PREFIX}queue`;
@@ -45,9 +45,16 @@ const SHORT_CHARS = 85;
  */
 const BROKER_HEADER_REGEXP = /^(B?CC|x-(death|first-death-.*|last-death-.*|.*-count))$/;
 
-/** The queue that keeps what was given up of another queue. */
+/** The queue that keeps the parked requests of another queue. */
 export function parkingQueueOf(queue: string): string {
-  return `${queue}.dead`;
+  return `${queue}.parked`;
+}
+
+/** Why a request is parked. */
+export interface ParkingReason {
+  readonly error: RpcError;
+  /** How often the request was delivered. */
+  readonly deliveries: number;
 }
 
 /** A request that is to be parked. */
@@ -56,22 +63,22 @@ export interface OutgoingParked {
   readonly queue: string;
   readonly properties: AmqpProperties;
   readonly body: Uint8Array;
-  readonly reason: GivenUp;
+  readonly reason: ParkingReason;
   /** Whether the request's own headers are kept; there may be no room for them. */
   readonly withHeaders: boolean;
 }
 
-/** A request that was given up, without its body. */
+/** A request that was parked, without its body. */
 export interface ParkedRequest {
   /** Names it for `inspect()`, `redrive()` and `drop()`. Copies of one request share it. */
   readonly id: string;
-  /** Why it was given up, as one word: a code of {@linkcode RpcError}, or `unknown`. */
+  /** Why it was parked, as one word: a code of {@linkcode RpcError}, or `unknown`. */
   readonly reason: string;
   /** The same for people; empty if others have put it there. */
   readonly message: string;
   /** The procedure; `undefined` if it names none. */
   readonly procedure: string | undefined;
-  /** When it was given up, in Unix milliseconds; `undefined` if others have put it there. */
+  /** When it was parked, in Unix milliseconds; `undefined` if others have put it there. */
   readonly parkedAt: number | undefined;
   /** How often it was delivered; `undefined` if others have put it there. */
   readonly deliveries: number | undefined;

@@ -1,4 +1,4 @@
-/** Keeps the requests that a server has given up, in a queue beside the request queue. @module */
+/** Parks requests that a server cannot serve, in a queue beside the request queue. @module */
 
 import { RpcError } from "../../errors.ts";
 import { generate as newId } from "../../deps/std_uuid.ts";
@@ -6,8 +6,7 @@ import type { Durability } from "../../options/server_options.ts";
 import type { AmqpQueueOptions } from "../broker/amqp.ts";
 import { checkName } from "../check.ts";
 import type { Delivery } from "../broker/delivery.ts";
-import type { GivenUp } from "./given_up.ts";
-import { parkedMessage, parkingQueueOf } from "../protocol/parked_message.ts";
+import { parkedMessage, parkingQueueOf, type ParkingReason } from "../protocol/parked_message.ts";
 import type { ReplyPublisher } from "./reply_publisher.ts";
 import { sleep } from "../sleep.ts";
 
@@ -21,8 +20,8 @@ export interface ParkingOptions {
   readonly declare: (queue: string, options: AmqpQueueOptions) => Promise<void>;
 }
 
-/** How long a broker that refuses is asked again, in milliseconds. */
-const PATIENCE_MS = 10_000;
+/** How long a request that the broker refuses is published again, in milliseconds. */
+const REFUSAL_LIMIT_MS = 10_000;
 
 /** Pause before a queue is declared again after the connection was lost, in milliseconds. */
 const RETRY_PAUSE_MS = 500;
@@ -48,15 +47,15 @@ export class Parking {
   }
 
   /**
-   * Keeps a request.
+   * Parks a request.
    *
    * @returns Its id, once the broker has it.
    * @throws {RpcError} `closed`, if the server closed before; the request is still in its queue.
-   * @throws {RpcError} With `retryable`, if the queue cannot be had at the moment.
-   * @throws Why the request can never be kept.
+   * @throws {RpcError} With `retryable`, if the queue cannot be reached or declared at the moment.
+   * @throws Why the request can never be parked.
    */
-  async park(delivery: Delivery, reason: GivenUp): Promise<string> {
-    checkName("keep the request", "parking queue", parkingQueueOf(this.#options.queue));
+  async park(delivery: Delivery, reason: ParkingReason): Promise<string> {
+    checkName("park the request", "parking queue", parkingQueueOf(this.#options.queue));
     const id = newId();
     try {
       await this.#publish(id, delivery, reason, true);
@@ -71,14 +70,14 @@ export class Parking {
   async #publish(
     id: string,
     { properties, body }: Delivery,
-    reason: GivenUp,
+    reason: ParkingReason,
     withHeaders: boolean,
   ): Promise<void> {
     const { queue, publisher } = this.#options;
     const message = parkedMessage({ id, queue, properties, body, reason, withHeaders });
-    const giveUpAt = Date.now() + PATIENCE_MS;
+    const until = Date.now() + REFUSAL_LIMIT_MS;
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
-      switch (await publisher.publish(message, () => Date.now() < giveUpAt)) {
+      switch (await publisher.publish(message, () => Date.now() < until)) {
         case "published":
           return;
         case "refused":
@@ -124,6 +123,6 @@ export class Parking {
   }
 
   #subject(): string {
-    return `Cannot keep the request in queue "${parkingQueueOf(this.#options.queue)}" as`;
+    return `Cannot park the request in queue "${parkingQueueOf(this.#options.queue)}" as`;
   }
 }

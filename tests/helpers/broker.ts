@@ -43,7 +43,7 @@ export async function deleteQueue(queue: string, url: string = brokerUrl()): Pro
   const connection = await connect(url, { noDelay: true });
   const channel = await connection.createChannel();
   await channel.deleteQueue(queue);
-  if (queue.length <= 250) await channel.deleteQueue(`${queue}.dead`);
+  if (queue.length <= 248) await channel.deleteQueue(`${queue}.parked`);
   await channel.close();
   await connection.close();
 }

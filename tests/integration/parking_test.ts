@@ -42,8 +42,8 @@ function deadly(onRun: () => void = () => {}): EncodedHandler<Handler> {
 /** The one message in the parking queue of a pair, once it is there. */
 async function parkedOf({ queue }: Pair): Promise<PeerMessage> {
   await using peer = await AmqpPeer.open();
-  await eventually(async () => assertEquals(await countIn(`${queue}.dead`), 1));
-  return await nextOf(await peer.messages(`${queue}.dead`));
+  await eventually(async () => assertEquals(await countIn(`${queue}.parked`), 1));
+  return await nextOf(await peer.messages(`${queue}.parked`));
 }
 
 /** How many messages a queue has; 0 if there is no such queue. */
@@ -77,11 +77,11 @@ Deno.test("RpcServer parks a request whose worker died maxDeliveries times", asy
   const { headers = {}, type, messageId, contentType, expiration, deliveryMode } = properties;
   assertEquals([type, messageId, contentType], ["kill", "key", "application/json"]);
   assertEquals([expiration, deliveryMode], [undefined, 2]);
-  assertEquals(headers["rpc-dead-reason"], "worker-crashed");
-  assertEquals(headers["rpc-dead-queue"], pair.queue);
-  assertEquals(headers["rpc-dead-deliveries"], 2);
-  assertMatch(headers["rpc-dead-message"], /worker died/);
-  assert(headers["rpc-dead-at"] >= before && headers["rpc-dead-at"] <= Date.now());
+  assertEquals(headers["rpc-parked-reason"], "worker-crashed");
+  assertEquals(headers["rpc-parked-queue"], pair.queue);
+  assertEquals(headers["rpc-parked-deliveries"], 2);
+  assertMatch(headers["rpc-parked-message"], /worker died/);
+  assert(headers["rpc-parked-at"] >= before && headers["rpc-parked-at"] <= Date.now());
   assert(headers["rpc-deadline"] > before, "the request's own headers are kept");
   await isEmpty(pair.queue);
   const { parked, crashed, failed } = pair.server.stats();
@@ -91,7 +91,7 @@ Deno.test("RpcServer parks a request whose worker died maxDeliveries times", asy
     type: "parked",
     procedure: "kill",
     code: "worker-crashed",
-    id: headers["rpc-dead-id"],
+    id: headers["rpc-parked-id"],
   });
 });
 
@@ -102,7 +102,7 @@ Deno.test("RpcServer parks what kills a worker of its pool", async () => {
   await assertRejects(() => pair.client.call("exit", "input"), RpcRemoteError);
   const { content, properties } = await parkedOf(pair);
   assertEquals(content.toString(), '"input"');
-  assertEquals(properties.headers?.["rpc-dead-reason"], "worker-crashed");
+  assertEquals(properties.headers?.["rpc-parked-reason"], "worker-crashed");
   assertEquals(await pair.client.call("echo", 1), 1);
 });
 
@@ -119,7 +119,7 @@ for (const isolation of ["thread", "process"] as const) {
     assertEquals(error.code, "worker-crashed");
     assertEquals(items, Array.from({ length: count }, (_, n) => n));
     const { properties } = await parkedOf(pair);
-    assertEquals(properties.headers?.["rpc-dead-deliveries"], 3);
+    assertEquals(properties.headers?.["rpc-parked-deliveries"], 3);
     await isEmpty(pair.queue);
     assertEquals(await Array.fromAsync(pair.client.stream("count", 2)), [0, 1]);
   });
@@ -129,7 +129,7 @@ Deno.test("RpcServer parks a notification that kills its worker", async () => {
   await using pair = await startPair({}, { server: { handlers: { kill: deadly() } } });
   await pair.client.notify("kill", 1);
   const { properties } = await parkedOf(pair);
-  assertEquals(properties.headers?.["rpc-dead-deliveries"], 3);
+  assertEquals(properties.headers?.["rpc-parked-deliveries"], 3);
   assertEquals(properties.replyTo, undefined);
 });
 
@@ -147,7 +147,7 @@ Deno.test("RpcServer parks a request whose headers cannot be decoded", async () 
   assertEquals(JSON.parse(reply.content.toString()).code, "undecodable");
   const { properties, content } = await parkedOf(pair);
   assertEquals(content.toString(), "[1]");
-  assertEquals(properties.headers?.["rpc-dead-reason"], "undecodable");
+  assertEquals(properties.headers?.["rpc-parked-reason"], "undecodable");
   assertEquals(await pair.client.call("echo", 2), 2);
   const lost = pair.serverEvents.filter(({ type }) => type === "disconnected");
   assertEquals(lost, []);
@@ -158,17 +158,17 @@ Deno.test("RpcServer neither runs nor answers a request with a refused replyTo",
   await using pair = await startPair({ count: () => ++runs });
   await using peer = await AmqpPeer.open();
   const foreign = await peer.declareQueue();
-  const refused = [foreign, pair.queue, `${pair.queue}.dead`, "amq.gen-", "rpc.replies."];
+  const refused = [foreign, pair.queue, `${pair.queue}.parked`, "amq.gen-", "rpc.replies."];
   for (const replyTo of refused) {
     await peer.send(pair.queue, "1", { type: "count", replyTo });
   }
   await eventually(() => assertEquals(pair.server.stats().refused, refused.length));
-  assertEquals(await countIn(`${pair.queue}.dead`), refused.length);
-  const parked = await peer.messages(`${pair.queue}.dead`);
+  assertEquals(await countIn(`${pair.queue}.parked`), refused.length);
+  const parked = await peer.messages(`${pair.queue}.parked`);
   const replyTos = new Set<unknown>();
   for (const _ of refused) {
     const { headers, replyTo } = (await nextOf(parked)).properties;
-    assertEquals(headers?.["rpc-dead-reason"], "reply-to-refused");
+    assertEquals(headers?.["rpc-parked-reason"], "reply-to-refused");
     replyTos.add(replyTo);
   }
   assertEquals(replyTos, new Set(refused));
@@ -209,8 +209,8 @@ Deno.test("RpcServer parks a request without headers that are too large", async 
   const { properties, content } = await parkedOf(pair);
   const { headers = {} } = properties;
   assertEquals([content.toString(), headers.big], ["1", undefined]);
-  assertEquals(headers["rpc-dead-complete"], false);
-  assertEquals(headers["rpc-dead-reason"], "worker-crashed");
+  assertEquals(headers["rpc-parked-complete"], false);
+  assertEquals(headers["rpc-parked-reason"], "worker-crashed");
 });
 
 Deno.test("RpcServer keeps a request that cannot be parked while it serves", async () => {
@@ -218,7 +218,7 @@ Deno.test("RpcServer keeps a request that cannot be parked while it serves", asy
   await using pair = await startPair({ echo: (value: unknown) => value }, {
     server: { handlers: { kill: deadly(), echo: (value: unknown) => value }, maxDeliveries: 1 },
   });
-  await peer.declareQueue(`${pair.queue}.dead`, {
+  await peer.declareQueue(`${pair.queue}.parked`, {
     durable: true,
     arguments: { "x-max-length": 0, "x-overflow": "reject-publish" },
   });
@@ -233,12 +233,12 @@ Deno.test("RpcServer keeps a request that cannot be parked while it serves", asy
 Deno.test("RpcServer gives a request back that its parking queue refuses", async () => {
   await using peer = await AmqpPeer.open();
   await using pair = await startPair({}, { server: { handlers: { kill: deadly() } } });
-  const dead = `${pair.queue}.dead`;
+  const parkingQueue = `${pair.queue}.parked`;
   const full = { "x-max-length": 0, "x-overflow": "reject-publish" };
-  await peer.declareQueue(dead, { durable: true, arguments: full });
+  await peer.declareQueue(parkingQueue, { durable: true, arguments: full });
   await peer.send(pair.queue, "1", { type: "kill", expiration: "60000" });
   await eventually(() => assert(pair.serverEvents.some(({ type }) => type === "unserved")));
-  await deleteQueue(dead);
+  await deleteQueue(parkingQueue);
   await eventually(() => assertEquals(pair.server.stats().parked, 1));
   await isEmpty(pair.queue);
   assertFalse(pair.serverEvents.some(({ type }) => type === "not-parked"));
@@ -264,7 +264,7 @@ Deno.test("RpcServer says what it cannot park, and serves on", async () => {
   assertEquals([event.procedure, event.code], ["kill", "worker-crashed"]);
 });
 
-Deno.test("RpcServer gives a request up that was given back 20 times", async () => {
+Deno.test("RpcServer parks a request that was given back 20 times", async () => {
   let runs = 0;
   await using peer = await AmqpPeer.open();
   await using pair = await startPair({ count: () => ++runs });
@@ -278,5 +278,5 @@ Deno.test("RpcServer gives a request up that was given back 20 times", async () 
   const reply = await peer.nextReply();
   assertEquals(JSON.parse(reply.content.toString()).code, "delivery-limit");
   const { properties } = await parkedOf(pair);
-  assertEquals([properties.headers?.["rpc-dead-reason"], runs], ["delivery-limit", 0]);
+  assertEquals([properties.headers?.["rpc-parked-reason"], runs], ["delivery-limit", 0]);
 });

@@ -19,7 +19,13 @@ Deno.test("Threat: a replyTo cannot send a result to another's queue", async () 
   await using pair = await startPair({ count: () => ++runs });
   await using peer = await AmqpPeer.open();
   const victim = await peer.declareQueue();
-  const abuses = [victim, pair.queue, `${pair.queue}.dead`, "amq.rabbitmq.reply-to", " amq.gen-a"];
+  const abuses = [
+    victim,
+    pair.queue,
+    `${pair.queue}.parked`,
+    "amq.rabbitmq.reply-to",
+    " amq.gen-a",
+  ];
   for (const replyTo of abuses) {
     // The broker itself refuses the pseudo-queue of somebody who does not consume it.
     if (replyTo === "amq.rabbitmq.reply-to") continue;

@@ -27,7 +27,7 @@ const properties: AmqpProperties = {
     "rpc-idempotent": false,
     "rpc-callback": "ticket",
     "rpc-credits": 5,
-    "rpc-dead-reason": "forged",
+    "rpc-parked-reason": "forged",
     "x-death": [{ reason: "expired" }],
     "x-delivery-count": 2,
     "x-mine": "kept",
@@ -52,13 +52,13 @@ function park(parts: Partial<AmqpProperties> = {}, withHeaders = true) {
 
 Deno.test("parkedMessage() keeps a request, but for what expires or is sent on", () => {
   const { routingKey, mandatory, properties: kept } = park();
-  assertEquals([routingKey, mandatory], ["math.dead", true]);
+  assertEquals([routingKey, mandatory], ["math.parked", true]);
   const { headers = {}, ...rest } = kept;
   const { expiration: _, userId: __, headers: ___, ...expected } = properties;
   assertEquals(rest, { ...expected, deliveryMode: 2 });
   for (const name of ["CC", "BCC", "x-death", "x-delivery-count"]) assert(!(name in headers), name);
   assertEquals([headers["x-mine"], headers["rpc-callback"]], ["kept", "ticket"]);
-  assertEquals([headers["rpc-dead-reason"], headers["rpc-dead-user-id"]], [
+  assertEquals([headers["rpc-parked-reason"], headers["rpc-parked-user-id"]], [
     "worker-crashed",
     "guest",
   ]);
@@ -66,8 +66,8 @@ Deno.test("parkedMessage() keeps a request, but for what expires or is sent on",
 
 Deno.test("parkedMessage() without headers says that they are missing", () => {
   const { headers = {} } = park({}, false).properties;
-  assertEquals([headers["rpc-dead-complete"], headers["x-mine"]], [false, undefined]);
-  assertEquals(headers["rpc-dead-deliveries"], 3);
+  assertEquals([headers["rpc-parked-complete"], headers["x-mine"]], [false, undefined]);
+  assertEquals(headers["rpc-parked-deliveries"], 3);
 });
 
 Deno.test("parkedMessage() never replies to the bare direct reply-to", () => {

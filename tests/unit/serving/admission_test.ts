@@ -27,7 +27,7 @@ Deno.test("Admission.check() admits the reply queues of clients", () => {
 Deno.test("Admission.check() refuses a replyTo that is no reply queue", () => {
   const refused = [
     "math",
-    "math.dead",
+    "math.parked",
     "billing",
     "amq.rabbitmq.reply-to",
     "amq.rabbitmq.reply-to.",
@@ -46,7 +46,7 @@ Deno.test("Admission.check() refuses a replyTo that is no reply queue", () => {
 });
 
 Deno.test("Admission.check() never lets a reply become a request", () => {
-  for (const replyTo of ["math", "math.dead"]) {
+  for (const replyTo of ["math", "math.parked"]) {
     assertEquals(check({ replyTo }, /./)?.error.code, "reply-to-refused");
   }
   assertEquals(check({ replyTo: "billing" }, /^billing$/y), undefined);

@@ -87,7 +87,7 @@ Deno.test("Parking.park() rejects if the user may not declare the queue", async 
     },
   });
   const park = () => parking.park(delivery(), reason);
-  const { code } = await assertRejects(park, RpcError, 'queue "math.dead" as the user may not');
+  const { code } = await assertRejects(park, RpcError, 'queue "math.parked" as the user may not');
   assertEquals(code, "access-refused");
 });
 
