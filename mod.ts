@@ -2,7 +2,8 @@
  * Function calls over RabbitMQ, typed, with CPU-bound work in a pool of workers.
  *
  * A {@linkcode RpcServer} serves procedures from a queue, a {@linkcode RpcClient} calls them. The
- * pool of workers is in `@warren/rpc/workers`, so that programs that only call do not load it.
+ * pool of workers is in `@warren/rpc/workers`, and what an administrator needs is in
+ * `@warren/rpc/parked`, so that programs that only call load neither.
  *
  * @example A server and a client
  * ```ts ignore because it needs a broker
@@ -72,16 +73,6 @@ export type {
   RpcServerEvent,
   ServerConnectionEvent,
 } from "./options/events.ts";
-export type { ParkedRequest } from "./internal/protocol/parked_message.ts";
-export {
-  type DropCounts,
-  type ListParkedOptions,
-  type ParkedDetails,
-  ParkedRequests,
-  type ParkedRequestsOptions,
-  type ParkedSelection,
-  type RedriveCounts,
-} from "./extras/parked/parked_requests.ts";
 export { RpcServer } from "./server.ts";
 export type {
   Durability,

@@ -1,6 +1,7 @@
 /** Calls of tasks that go wrong, what their callers hear, and what is kept of them. @module */
 
-import { ParkedRequests, type RpcClient, RpcError } from "../../mod.ts";
+import { type RpcClient, RpcError } from "../../mod.ts";
+import { ParkedRequests } from "../../extras/parked/parked_requests.ts";
 import type { BadTask } from "../servers/bad_tasks.ts";
 
 /** A task that goes wrong, and what must become of its request. */

@@ -1,5 +1,5 @@
 /**
- * The administrator's side: requests that servers gave up, to be looked at, run again or dropped.
+ * The administrator's side: requests that servers parked, to be looked at, run again or dropped.
  *
  * @module
  */
@@ -15,9 +15,12 @@ import { explainWalkError, type HeldRequest, type ParkedWalk, walkParked } from 
 import { Publisher } from "../../internal/broker/publisher.ts";
 import { Redrive } from "./redrive.ts";
 
+export type { BrokerUrl, ConnectOptions, TlsOptions } from "../../options/connect_options.ts";
+export type { ParkedRequest } from "../../internal/protocol/parked_message.ts";
+
 /** Options of {@linkcode ParkedRequests.open}. */
 export interface ParkedRequestsOptions extends ConnectOptions {
-  /** The request queue whose servers gave requests up; not the parking queue. */
+  /** The request queue whose servers parked requests; not the parking queue. */
   readonly queue: string;
 }
 
@@ -38,7 +41,7 @@ export type ParkedSelection = readonly string[] | "all";
 export interface ParkedDetails extends ParkedRequest {
   /** The body as it came; `contentType` tells which codec reads it. */
   readonly body: Uint8Array;
-  /** Its headers, those with the reason (`rpc-dead-…`) included: see docs/protocol.md. */
+  /** Its headers, those with the reason (`rpc-parked-…`) included: see docs/protocol.md. */
   readonly headers: Readonly<Record<string, unknown>>;
 }
 
@@ -61,7 +64,7 @@ export interface DropCounts {
 }
 
 /**
- * The requests in the parking queue of a request queue: those that servers gave up.
+ * The requests in the parking queue of a request queue: those that servers could not serve.
  *
  * - One program at a time has them open; servers go on parking all the while.
  * - A request is removed after it is published again, or dropped: whatever breaks, none is lost,
@@ -70,9 +73,9 @@ export interface DropCounts {
  *
  * Operations of one object run one after the other.
  *
- * @example Running what was given up once more
+ * @example Running parked requests once more
  * ```ts ignore because it needs a broker
- * import { ParkedRequests } from "@warren/rpc";
+ * import { ParkedRequests } from "@warren/rpc/parked";
  *
  * await using parked = await ParkedRequests.open("amqp://127.0.0.1", { queue: "math" });
  * for (const { id, procedure, message } of await parked.list()) console.log(id, procedure, message);
@@ -107,7 +110,7 @@ export class ParkedRequests implements AsyncDisposable {
    * @param url The broker's URL, or the URLs of a cluster's nodes.
    * @param options The request queue, and how to connect. `confirmTimeoutMs` also bounds the wait
    * for each answer of the broker.
-   * @returns The parked requests; none if no request has been given up yet.
+   * @returns The parked requests; none if no request has been parked yet.
    * @throws {TypeError} If the URL or the name cannot be used.
    * @throws {RangeError} If a number is out of its bounds.
    * @throws {RpcError} `unreachable`, `access-refused` or `misconfigured`; `in-use` if somebody

@@ -1,10 +1,5 @@
-import {
-  type EncodedHandler,
-  type Handler,
-  ParkedRequests,
-  RpcError,
-  RpcServer,
-} from "../../mod.ts";
+import { type EncodedHandler, type Handler, RpcError, RpcServer } from "../../mod.ts";
+import { ParkedRequests } from "../../extras/parked/parked_requests.ts";
 import {
   assert,
   assertEquals,
@@ -42,10 +37,10 @@ async function startWithParked(count: number, handlers: Procedures = {}): Promis
 /** A queue without servers whose parking queue has so many requests, as others put them there. */
 async function parkMany(count: number) {
   const queue = randomQueue();
-  await declareQueue(`${queue}.dead`, { durable: true });
+  await declareQueue(`${queue}.parked`, { durable: true });
   await using peer = await AmqpPeer.open();
   const sent = Array.from({ length: count }, (_, n) => {
-    return peer.send(`${queue}.dead`, String(n), { type: "work", messageId: `key ${n}` });
+    return peer.send(`${queue}.parked`, String(n), { type: "work", messageId: `key ${n}` });
   });
   await Promise.all(sent);
   return { queue, [Symbol.asyncDispose]: () => deleteQueue(queue) };
@@ -61,7 +56,7 @@ async function countIn(queue: string): Promise<number> {
   return await peer.countMessages(queue);
 }
 
-Deno.test("ParkedRequests lists and shows what was given up, and keeps it", async () => {
+Deno.test("ParkedRequests lists and shows what was parked, and keeps it", async () => {
   await using pair = await startWithParked(3);
   await using parked = await open(pair);
   const [first, ...rest] = await parked.list();
@@ -83,7 +78,7 @@ Deno.test("ParkedRequests lists and shows what was given up, and keeps it", asyn
   for (const [n, { id }] of [first, ...rest].entries()) {
     const details = await parked.inspect(id);
     assertEquals(new TextDecoder().decode(details?.body), `${n}`);
-    assertEquals(details?.headers["rpc-dead-queue"], pair.queue);
+    assertEquals(details?.headers["rpc-parked-queue"], pair.queue);
   }
   assertEquals(await parked.inspect("unknown"), undefined);
   assertEquals((await parked.list()).map(({ id }) => id), [first, ...rest].map(({ id }) => id));
@@ -119,7 +114,7 @@ Deno.test("ParkedRequests parks anew what fails again", async () => {
   assertEquals(after.length, 2);
   for (const { id } of after) assert(!before.includes(id));
   assertEquals(await parked.drop("all"), { dropped: 2, missing: 0 });
-  assertEquals(await countIn(`${pair.queue}.dead`), 0);
+  assertEquals(await countIn(`${pair.queue}.parked`), 0);
 });
 
 Deno.test("ParkedRequests leaves streams parked", async () => {
@@ -127,7 +122,7 @@ Deno.test("ParkedRequests leaves streams parked", async () => {
   await using parking = await parkMany(1);
   await using _server = await serve(parking.queue, (n) => void ran.push(n));
   await using peer = await AmqpPeer.open();
-  await peer.send(`${parking.queue}.dead`, "7", { type: "work", headers: { "rpc-credits": 5 } });
+  await peer.send(`${parking.queue}.parked`, "7", { type: "work", headers: { "rpc-credits": 5 } });
   await using parked = await open(parking);
   assertEquals((await parked.list()).map(({ isStream }) => isStream), [false, true]);
   assertEquals(await parked.redrive("all"), { redriven: 1, streams: 1, missing: 0 });
@@ -245,8 +240,8 @@ Deno.test("ParkedRequests that are closed do nothing more, and keep the rest", a
 Deno.test("ParkedRequests refuses arguments that it cannot use", async () => {
   await assertRejects(() => open({ queue: "" }), TypeError, "1 to 255 bytes");
   await assertRejects(() => open({ queue: "x".repeat(250) }), TypeError, "lock queue");
-  const aborted = { queue: "q", signal: AbortSignal.abort(new Error("given up")) };
-  await assertRejects(() => ParkedRequests.open(brokerUrl(), aborted), Error, "given up");
+  const aborted = { queue: "q", signal: AbortSignal.abort(new Error("too late")) };
+  await assertRejects(() => ParkedRequests.open(brokerUrl(), aborted), Error, "too late");
   await using parked = await open({ queue: randomQueue() });
   await assertRejects(() => parked.list({ limit: 0 }), RangeError, '"limit"');
   // @ts-expect-error: One id is not a list of ids.

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertNotEquals } from "../../deps/std_assert.ts";
-import { type CallContext, ParkedRequests, RpcClient, RpcError, RpcServer } from "../../mod.ts";
+import { type CallContext, RpcClient, RpcError, RpcServer } from "../../mod.ts";
+import { ParkedRequests } from "../../extras/parked/parked_requests.ts";
 import { PrivateNode } from "../../tools/brokers/private_node.ts";
 import { AmqpPeer } from "../helpers/amqp_peer.ts";
 import { deleteQueue } from "../helpers/broker.ts";
@@ -17,7 +18,7 @@ type Users = Readonly<Record<"math-server" | "math-client", Grants>>;
 /** What there is to have a right to, as the names that are asked for. */
 const RESOURCES: Readonly<Record<string, string>> = {
   math: "math",
-  "math.dead": "math\\.dead",
+  "math.parked": "math\\.parked",
   "amq.gen-x": "amq\\.gen",
   "amq.default": "amq\\.default",
   "rpc.returns": "rpc\\.returns",
@@ -205,8 +206,8 @@ Deno.test("A durable reply queue takes the documented right to its name", async 
 /** Does all that an administrator does, and tells what came of it. */
 async function administer(node: PrivateNode): Promise<unknown> {
   await using peer = await AmqpPeer.open(node.url);
-  for (const queue of [QUEUE, `${QUEUE}.dead`]) await peer.declareQueue(queue, { durable: true });
-  for (const body of ["1", "2"]) await peer.send(`${QUEUE}.dead`, body);
+  for (const queue of [QUEUE, `${QUEUE}.parked`]) await peer.declareQueue(queue, { durable: true });
+  for (const body of ["1", "2"]) await peer.send(`${QUEUE}.parked`, body);
   return await outcomeOf((async () => {
     await using parked = await ParkedRequests.open(urlOf(node, "math-admin"), { queue: QUEUE });
     const [first] = await parked.list();

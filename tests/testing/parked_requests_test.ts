@@ -1,13 +1,14 @@
-import { ParkedRequests, RpcError } from "../../mod.ts";
+import { RpcError } from "../../mod.ts";
+import { ParkedRequests } from "../../extras/parked/parked_requests.ts";
 import { assertEquals, assertMatch, assertRejects } from "../../deps/std_assert.ts";
 import { TestBroker, type UserOptions } from "../../testing/mod.ts";
 import { AmqplibClient } from "./helpers/amqplib.ts";
 
 /** The rights of docs/permissions.md. */
 const ADMIN = {
-  configure: "^math\\.dead\\.lock$",
+  configure: "^math\\.parked\\.lock$",
   write: "^amq\\.default$",
-  read: "^math\\.dead$",
+  read: "^math\\.parked$",
 };
 
 /** A broker with two requests in the parking queue of `math`. */
@@ -18,8 +19,8 @@ async function startBroker(admin: Partial<typeof ADMIN> = {}) {
   ];
   const broker = await TestBroker.start({ users });
   await using client = await AmqplibClient.open(broker.url);
-  for (const queue of ["math", "math.dead"]) await client.channel.assertQueue(queue);
-  for (const body of ["1", "2"]) await client.send("math.dead", body);
+  for (const queue of ["math", "math.parked"]) await client.channel.assertQueue(queue);
+  for (const body of ["1", "2"]) await client.send("math.parked", body);
   return broker;
 }
 
@@ -31,7 +32,7 @@ function openAsAdmin({ url }: TestBroker): Promise<ParkedRequests> {
 /** How many messages the request queue and the parking queue have. */
 function counts(broker: TestBroker): (number | undefined)[] {
   const messages = new Map(broker.queues().map(({ name, messages }) => [name, messages]));
-  return [messages.get("math"), messages.get("math.dead")];
+  return [messages.get("math"), messages.get("math.parked")];
 }
 
 Deno.test("ParkedRequests that die between publish and ack leave requests in both queues", async () => {
@@ -75,7 +76,7 @@ Deno.test("ParkedRequests says which right is missing, and keeps everything", as
     await using broker = await startBroker({ configure: "" });
     const error = await assertRejects(() => openAsAdmin(broker), RpcError);
     assertEquals(error.code, "access-refused");
-    assertMatch(error.message, /refuses user "admin".* access to queue 'math\.dead\.lock'/);
+    assertMatch(error.message, /refuses user "admin".* access to queue 'math\.parked\.lock'/);
   }
   for (const right of ["read", "write"]) {
     await using broker = await startBroker({ [right]: "" });
