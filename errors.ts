@@ -22,11 +22,11 @@
  * | `invalid-input` | the input does not match the procedure's schema | no |
  * | `invalid-output` | the output does not match a schema | yes |
  * | `misconfigured` | the broker cannot be used as asked: TLS, arguments of a queue, permissions | no |
- * | `max-length` | the queue was full and dropped the request | no |
  * | `no-capacity` | `immediate`, and no server had room | no |
  * | `not-a-stream` | `stream()` of a procedure that is no generator | yes |
- * | `overloaded` | no place became free within the limit | no |
+ * | `overloaded` | no place became free in time among the pending calls, or in a pool | no |
  * | `protocol` | the other side does not keep to the protocol | perhaps |
+ * | `queue-full` | the broker refused or dropped the request: its queue is full, or has lost its leader | no |
  * | `reply-to-refused` | the request's reply queue is none that the server may publish to | no |
  * | `rejected` | a server rejected the request without a reply | perhaps |
  * | `timeout` | no reply before the deadline | perhaps |
@@ -52,12 +52,12 @@ export type RpcErrorCode =
   | "in-use"
   | "invalid-input"
   | "invalid-output"
-  | "max-length"
   | "misconfigured"
   | "no-capacity"
   | "not-a-stream"
   | "overloaded"
   | "protocol"
+  | "queue-full"
   | "rejected"
   | "reply-to-refused"
   | "timeout"

@@ -44,7 +44,7 @@ const REFUSALS: readonly Refusal[] = [
     // What comes while it goes is returned or refused. A notification that was confirmed just before
     // is gone without a trace, so there are none.
     load: { timeoutMs: 3_000, lanes: 8, kinds: ["call", "call", "call", "callback", "once"] },
-    mayReject: ["timeout", "unroutable", "overloaded"],
+    mayReject: ["timeout", "unroutable", "queue-full"],
     inject: ({ node, scene }) => node.ctl("delete_queue", scene.queue),
   },
   {

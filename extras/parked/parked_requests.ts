@@ -179,7 +179,7 @@ export class ParkedRequests implements AsyncDisposable {
    * @param selection Which ones.
    * @returns How many.
    * @throws {TypeError} If the selection is neither `"all"` nor a list.
-   * @throws {RpcError} `unroutable`, if the request queue does not exist; `max-length`, if it is
+   * @throws {RpcError} `unroutable`, if the request queue does not exist; `queue-full`, if it is
    * full; `disconnected`, `access-refused` or `closed`. What was not confirmed is kept.
    */
   async redrive(selection: ParkedSelection): Promise<RedriveCounts> {

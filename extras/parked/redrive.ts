@@ -46,7 +46,7 @@ export class Redrive {
   /**
    * Publishes the page. What the broker has confirmed is removed, the rest is kept.
    *
-   * @throws {RpcError} `unroutable`, `max-length`, `access-refused` or `disconnected`, if the rest is not empty.
+   * @throws {RpcError} `unroutable`, `queue-full`, `access-refused` or `disconnected`, if the rest is not empty.
    */
   async flush(): Promise<void> {
     const page = this.#page;
@@ -85,7 +85,7 @@ export class Redrive {
       case "refused":
       case "stranded":
         return new RpcError(
-          "max-length",
+          "queue-full",
           `${subject} the broker refuses them${state}. See whether the queue is full`,
           { retryable: true },
         );

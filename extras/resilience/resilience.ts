@@ -123,7 +123,7 @@ export interface ResilienceOptions {
  *
  * | code | tried again | with `idempotent: false` | counts against the circuit |
  * | --- | --- | --- | --- |
- * | `expired`, `max-length`, `no-capacity`, `overloaded`, `unreachable`, `unroutable` | yes | yes | yes |
+ * | `expired`, `queue-full`, `no-capacity`, `overloaded`, `unreachable`, `unroutable` | yes | yes | yes |
  * | `disconnected`, `timeout`, `worker-crashed` | yes | no | yes |
  * | `delivery-limit`, `rejected` | no | no | yes |
  * | any other, in an error reply | if it is `retryable` | if it is `retryable` | no |

@@ -5,9 +5,9 @@ import { RpcError, RpcRemoteError } from "../../errors.ts";
 /** The request was not run, and another may be. */
 const NOT_RUN: ReadonlySet<string> = new Set([
   "expired",
-  "max-length",
   "no-capacity",
   "overloaded",
+  "queue-full",
   "unreachable",
   "unroutable",
 ]);

@@ -52,7 +52,7 @@ export function unroutable(call: PendingCall): RpcError {
 export function refused(call: PendingCall): RpcError {
   const { procedure, queue } = call.request;
   return new RpcError(
-    "overloaded",
+    "queue-full",
     `Cannot call "${procedure}" as the broker does not take messages for queue "${queue}": ` +
       "it is full, or has lost its leader",
     { retryable: true, call: call.report() },
@@ -105,7 +105,7 @@ function cameBack(call: CallSubject, reason: DeadLetterReason): RpcError {
     case "rejected":
       return new RpcError("rejected", `${subject} a server rejected the request`, options);
     case "maxlen":
-      return new RpcError("max-length", `${subject} its queue is full`, retryable);
+      return new RpcError("queue-full", `${subject} its queue is full`, retryable);
     case "delivery_limit":
       return new RpcError(
         "delivery-limit",

@@ -81,7 +81,7 @@ export class Parking {
         case "published":
           return;
         case "refused":
-          throw this.#passing("max-length", "the broker refuses it");
+          throw this.#passing("queue-full", "the broker refuses it");
         case "gone":
           await this.#declare();
       }
@@ -109,7 +109,7 @@ export class Parking {
     }
   }
 
-  #passing(code: "max-length" | "disconnected", reason: string): RpcError {
+  #passing(code: "queue-full" | "disconnected", reason: string): RpcError {
     return new RpcError(code, `${this.#subject()} ${reason}`, { retryable: true });
   }
 

@@ -194,7 +194,7 @@ Deno.test("ParkedRequests keeps what the request queue refuses", async () => {
     arguments: { "x-max-length": 2, "x-overflow": "reject-publish" },
   });
   await using parked = await open(parking);
-  assertEquals((await assertRejects(() => parked.redrive("all"), RpcError)).code, "max-length");
+  assertEquals((await assertRejects(() => parked.redrive("all"), RpcError)).code, "queue-full");
   const [queued, kept] = [await countIn(parking.queue), (await parked.list()).length];
   assertEquals(queued + kept, 5);
   assert(queued >= 2);

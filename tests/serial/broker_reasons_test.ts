@@ -73,7 +73,7 @@ const ROWS: readonly Row[] = [
   },
   {
     call: "of a full queue that refuses",
-    code: "overloaded",
+    code: "queue-full",
     phase: "unconfirmed",
     retryable: true,
     async provoke(stack) {
@@ -85,7 +85,7 @@ const ROWS: readonly Row[] = [
   },
   {
     call: "that a full queue drops",
-    code: "max-length",
+    code: "queue-full",
     phase: "queued",
     retryable: true,
     async provoke(stack) {

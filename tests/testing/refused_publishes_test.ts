@@ -25,7 +25,7 @@ Deno.test("RpcClient publishes again what is refused after a lost connection, fo
   await client.notify("echo");
   broker.faults.nackConfirms(1);
   const refused = await assertRejects(() => client.call("echo", 3), RpcError);
-  assertEquals(refused.code, "overloaded");
+  assertEquals(refused.code, "queue-full");
 });
 
 Deno.test("RpcClient rejects at once what is refused before anything was lost", async () => {
@@ -34,5 +34,5 @@ Deno.test("RpcClient rejects at once what is refused before anything was lost", 
   await using client = await RpcClient.connect(broker.url, { queue });
   broker.faults.nackConfirms(1);
   const { code, call } = await assertRejects(() => client.call("echo", 1), RpcError);
-  assertEquals([code, call?.phase], ["overloaded", "unconfirmed"]);
+  assertEquals([code, call?.phase], ["queue-full", "unconfirmed"]);
 });

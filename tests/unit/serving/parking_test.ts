@@ -114,7 +114,7 @@ Deno.test("Parking.park() says that a queue which refuses for long may take it l
   const refused = assertRejects(() => parking.park(delivery(), reason), RpcError);
   await time.advance(11_000);
   const { code, retryable } = await refused;
-  assertEquals([code, retryable], ["max-length", true]);
+  assertEquals([code, retryable], ["queue-full", true]);
 });
 
 Deno.test("Parking.park() leaves a request in its queue if the server closes", async () => {

@@ -55,7 +55,7 @@ Deno.test("withResilience() changes nothing unless it is asked to", async () => 
 });
 
 const retriedCodes = [
-  ...["expired", "max-length", "no-capacity", "overloaded", "unreachable", "unroutable"],
+  ...["expired", "queue-full", "no-capacity", "overloaded", "unreachable", "unroutable"],
   ...["disconnected", "timeout", "worker-crashed"],
 ];
 
