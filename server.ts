@@ -16,7 +16,6 @@ import { CallerWatch } from "./internal/serving/caller_watch.ts";
 import { checkInteger, checkName } from "./internal/check.ts";
 import { resolveConnectOptions } from "./internal/broker/connect_settings.ts";
 import { Connection } from "./internal/broker/connection.ts";
-import { Delivery } from "./internal/broker/delivery.ts";
 import { DeliveryLimit } from "./internal/serving/delivery_limit.ts";
 import { safeObserver } from "./internal/emit.ts";
 import { type IncomingRequest, readRequest } from "./internal/protocol/envelope.ts";
@@ -213,8 +212,7 @@ export class RpcServer implements AsyncDisposable {
   }
 
   /** Runs inside amqplib's callback, so it only starts what never throws. */
-  #accept(amqpDelivery: AmqpDelivery): void {
-    const delivery = new Delivery(amqpDelivery);
+  #accept(delivery: AmqpDelivery): void {
     const active = this.#active.add(readRequest(delivery.properties));
     this.#watch.start();
     this.#serve(active, delivery)
@@ -223,7 +221,7 @@ export class RpcServer implements AsyncDisposable {
       .finally(() => this.#active.delete(active));
   }
 
-  async #serve(active: ActiveRequest, delivery: Delivery): Promise<Outcome> {
+  async #serve(active: ActiveRequest, delivery: AmqpDelivery): Promise<Outcome> {
     // No handler runs inside amqplib's callback.
     await Promise.resolve();
     const outcome = await this.#conclude(active, delivery);
@@ -233,7 +231,7 @@ export class RpcServer implements AsyncDisposable {
   }
 
   /** A request that is never settled takes one place of the prefetch for ever. */
-  async #conclude(active: ActiveRequest, delivery: Delivery): Promise<Outcome> {
+  async #conclude(active: ActiveRequest, delivery: AmqpDelivery): Promise<Outcome> {
     try {
       return await this.#answer(active, delivery);
     } catch (error) {
@@ -245,7 +243,7 @@ export class RpcServer implements AsyncDisposable {
     }
   }
 
-  async #answer(active: ActiveRequest, delivery: Delivery): Promise<Outcome> {
+  async #answer(active: ActiveRequest, delivery: AmqpDelivery): Promise<Outcome> {
     const { request } = active;
     if (this.#abandoned !== undefined) throw this.#abandoned;
     if (isExpired(request)) return "expired";
@@ -269,7 +267,7 @@ export class RpcServer implements AsyncDisposable {
   }
 
   /** Nobody will try the request again: its caller is told, it is kept, and only then acknowledged. */
-  async #giveUp(active: ActiveRequest, delivery: Delivery, reason: GivenUp): Promise<Outcome> {
+  async #giveUp(active: ActiveRequest, delivery: AmqpDelivery, reason: GivenUp): Promise<Outcome> {
     const [outcome] = await Promise.all([
       reason.mayReply ? this.#reply(active, errorReply(reason.error)) : "refused" as const,
       this.#park(active, delivery, reason),
@@ -277,7 +275,7 @@ export class RpcServer implements AsyncDisposable {
     return outcome;
   }
 
-  async #park(active: ActiveRequest, delivery: Delivery, reason: GivenUp): Promise<void> {
+  async #park(active: ActiveRequest, delivery: AmqpDelivery, reason: GivenUp): Promise<void> {
     const { procedure = this.#defaultProcedure } = active.request;
     const { code } = reason.error;
     try {
@@ -296,7 +294,10 @@ export class RpcServer implements AsyncDisposable {
   }
 
   /** A request whose worker dies of it is tried again, but not for ever. */
-  async #run(active: ActiveRequest, delivery: Delivery): Promise<FinalReply | GivenUp | "crashed"> {
+  async #run(
+    active: ActiveRequest,
+    delivery: AmqpDelivery,
+  ): Promise<FinalReply | GivenUp | "crashed"> {
     const items = this.#items(active);
     try {
       const reply = await this.#runner.run(active, delivery, items?.sink());

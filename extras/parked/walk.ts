@@ -102,7 +102,7 @@ export class ParkedWalk {
 
   /** Removes a request. The broker may know it only after {@linkcode sync}. */
   remove({ delivery }: HeldRequest): void {
-    this.#channel.ack(delivery);
+    delivery.ack();
     this.#kept--;
     this.#hasUnsynced = true;
   }

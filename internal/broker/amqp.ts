@@ -60,15 +60,54 @@ export interface AmqpReturn {
   readonly properties: AmqpProperties;
 }
 
-/** A message as it was delivered; it belongs to the channel that delivered it. */
-export interface AmqpDelivery {
-  readonly channel: AmqpChannel;
-  readonly message: Message;
-  readonly redelivered: boolean;
+/** A message as it was delivered, and the duty to settle it: once, on the channel that delivered it. */
+export class AmqpDelivery {
   readonly properties: AmqpProperties;
   /** A view into memory that is shared with other messages: copy to keep or to transfer. */
   readonly body: Uint8Array;
+  readonly #channel: Settler;
+  readonly #message: Message;
+  #isSettled = false;
+
+  constructor(channel: Settler, message: Message) {
+    // amqplib's decoder yields these types or fails; its declarations say `any`.
+    this.properties = message.properties as AmqpProperties;
+    this.body = message.content;
+    this.#channel = channel;
+    this.#message = message;
+  }
+
+  /**
+   * How often the message was delivered before, as far as the broker tells: quorum queues count in
+   * `x-delivery-count`; classic queues only say that it was not the first time.
+   */
+  get redeliveries(): number {
+    const count = this.properties.headers?.["x-delivery-count"];
+    if (typeof count === "number" && count > 0) return count;
+    return this.#message.fields.redelivered ? 1 : 0;
+  }
+
+  /** Tells the broker that the message is dealt with. */
+  ack(): void {
+    this.#settle();
+    this.#channel.ack(this.#message);
+  }
+
+  /** Gives the message back to its queue, as a failed attempt. */
+  requeue(): void {
+    this.#settle();
+    this.#channel.requeue(this.#message);
+  }
+
+  /** A second settling would close the channel, or settle a stranger's delivery. */
+  #settle(): void {
+    if (this.#isSettled) throw new Error("Cannot settle a delivery twice: it is already settled");
+    this.#isSettled = true;
+  }
 }
+
+/** The part of a channel that settles its deliveries. */
+type Settler = Pick<AmqpChannel, "ack" | "requeue">;
 
 /** Arguments of `queue.declare`. */
 export interface AmqpQueueOptions {
@@ -211,7 +250,7 @@ export class AmqpChannel {
     onDelivery: (delivery: AmqpDelivery | undefined) => void,
   ): Promise<string> {
     const { consumerTag } = await this.#channel.consume(queue, (message) => {
-      onDelivery(message === null ? undefined : this.#toDelivery(message));
+      onDelivery(message === null ? undefined : new AmqpDelivery(this, message));
     }, options);
     return consumerTag;
   }
@@ -258,37 +297,26 @@ export class AmqpChannel {
   /** Takes the first message out of a queue, to be acknowledged; `undefined` if there is none. */
   async get(queue: string): Promise<AmqpDelivery | undefined> {
     const message = await this.#channel.get(queue, { noAck: false });
-    return message === false ? undefined : this.#toDelivery(message);
+    return message === false ? undefined : new AmqpDelivery(this, message);
   }
 
-  /** Acknowledges a delivery of this channel. Does nothing if the channel is gone. */
-  ack(delivery: AmqpDelivery): void {
-    if (this.#isOpen) this.#channel.ack(delivery.message);
+  /** Acknowledges a message that it delivered. Does nothing if the channel is gone. */
+  ack(message: Message): void {
+    if (this.#isOpen) this.#channel.ack(message);
   }
 
   /**
-   * Gives a delivery of this channel back to its queue, as a failed attempt: from RabbitMQ 4.3 on, a
-   * `basic.reject` counts towards the delivery limit and a `basic.nack` does not. Does nothing if
+   * Gives a message that it delivered back to its queue, as a failed attempt: from RabbitMQ 4.3 on,
+   * a `basic.reject` counts towards the delivery limit and a `basic.nack` does not. Does nothing if
    * the channel is gone.
    */
-  requeue(delivery: AmqpDelivery): void {
-    if (this.#isOpen) this.#channel.reject(delivery.message, true);
+  requeue(message: Message): void {
+    if (this.#isOpen) this.#channel.reject(message, true);
   }
 
   /** Closes the channel after everything it has to send has been sent. */
   close(): Promise<void> {
     return settleClose(() => this.#channel.close(), this.closed);
-  }
-
-  #toDelivery(message: Message): AmqpDelivery {
-    return {
-      channel: this,
-      message,
-      redelivered: message.fields.redelivered,
-      // amqplib's decoder yields these types or fails; its declarations say `any`.
-      properties: message.properties as AmqpProperties,
-      body: message.content,
-    };
   }
 }
 

@@ -9,7 +9,6 @@ import { disconnected, ended, refused, unroutable } from "./call_outcome.ts";
 import { checkReplyQueue, type ClientSession, openClientSession } from "./client_session.ts";
 import type { ConnectSettings } from "../broker/connect_settings.ts";
 import { Connection } from "../broker/connection.ts";
-import { Delivery } from "../broker/delivery.ts";
 import {
   cancelMessage,
   creditMessage,
@@ -229,10 +228,10 @@ export class Caller {
     control?.publish(() => cancelMessage(queue, correlationId)).catch(() => {});
   }
 
-  #accept(amqpDelivery: AmqpDelivery): void {
-    const { properties, body } = amqpDelivery;
+  #accept(delivery: AmqpDelivery): void {
+    const { properties, body } = delivery;
     if (this.#released.has(properties.correlationId ?? "")) return;
-    const reply = { properties, body, ack: this.#acknowledger(amqpDelivery) };
+    const reply = { properties, body, ack: this.#acknowledger(delivery) };
     const call = this.#pendingCalls.claim(properties.correlationId);
     if (call === "settled") return reply.ack();
     if (call === "unknown") return this.#acceptUnknown(reply);
@@ -255,9 +254,8 @@ export class Caller {
   }
 
   /** Only the replies of a durable queue wait for an acknowledgement. */
-  #acknowledger(amqpDelivery: AmqpDelivery): () => void {
+  #acknowledger(delivery: AmqpDelivery): () => void {
     if (typeof this.#options.replyQueue !== "object") return () => {};
-    const delivery = new Delivery(amqpDelivery);
     return () => delivery.ack();
   }
 }

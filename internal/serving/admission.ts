@@ -2,7 +2,7 @@
 
 import { RpcError } from "../../errors.ts";
 import { isDirectAddress } from "../protocol/direct_address.ts";
-import type { Delivery } from "../broker/delivery.ts";
+import type { AmqpDelivery } from "../broker/amqp.ts";
 import type { DeliveryLimit } from "./delivery_limit.ts";
 import {
   DURABLE_REPLY_PREFIX,
@@ -43,7 +43,7 @@ export class Admission {
   }
 
   /** Tells why a request is not to be run, if that is so. */
-  check({ replyTo }: IncomingRequest, delivery: Delivery): GivenUp | undefined {
+  check({ replyTo }: IncomingRequest, delivery: AmqpDelivery): GivenUp | undefined {
     const deliveries = delivery.redeliveries + 1;
     if (replyTo !== undefined && !this.#isReplyQueue(replyTo)) {
       return new GivenUp(refusedReplyTo(replyTo), { deliveries, mayReply: false });

@@ -1,7 +1,7 @@
 /** Bounds how often a request is tried whose worker dies of it. @module */
 
 import { RpcError } from "../../errors.ts";
-import type { Delivery } from "../broker/delivery.ts";
+import type { AmqpDelivery } from "../broker/amqp.ts";
 import type { IncomingRequest } from "../protocol/envelope.ts";
 import { GivenUp } from "./given_up.ts";
 import { RecentMap } from "../recent_map.ts";
@@ -26,7 +26,7 @@ export class DeliveryLimit {
   }
 
   /** Gives a request up that was redelivered too often, whatever became of its servers. */
-  check({ redeliveries }: Delivery): GivenUp | undefined {
+  check({ redeliveries }: AmqpDelivery): GivenUp | undefined {
     if (redeliveries < MAX_REDELIVERIES) return undefined;
     return new GivenUp(
       new RpcError(
@@ -41,7 +41,7 @@ export class DeliveryLimit {
   onFailure(
     error: unknown,
     request: IncomingRequest,
-    { redeliveries }: Delivery,
+    { redeliveries }: AmqpDelivery,
   ): GivenUp | undefined {
     const { correlationId, idempotent } = request;
     const known = correlationId === undefined ? 0 : this.#failures.get(correlationId) ?? 0;

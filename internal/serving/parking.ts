@@ -3,9 +3,8 @@
 import { RpcError } from "../../errors.ts";
 import { generate as newId } from "../../deps/std_uuid.ts";
 import type { Durability } from "../../options/server_options.ts";
-import type { AmqpQueueOptions } from "../broker/amqp.ts";
+import type { AmqpDelivery, AmqpQueueOptions } from "../broker/amqp.ts";
 import { checkName } from "../check.ts";
-import type { Delivery } from "../broker/delivery.ts";
 import { parkedMessage, parkingQueueOf, type ParkingReason } from "../protocol/parked_message.ts";
 import type { ReplyPublisher } from "./reply_publisher.ts";
 import { sleep } from "../sleep.ts";
@@ -54,7 +53,7 @@ export class Parking {
    * @throws {RpcError} With `retryable`, if the queue cannot be reached or declared at the moment.
    * @throws Why the request can never be parked.
    */
-  async park(delivery: Delivery, reason: ParkingReason): Promise<string> {
+  async park(delivery: AmqpDelivery, reason: ParkingReason): Promise<string> {
     checkName("park the request", "parking queue", parkingQueueOf(this.#options.queue));
     const id = newId();
     try {
@@ -69,7 +68,7 @@ export class Parking {
 
   async #publish(
     id: string,
-    { properties, body }: Delivery,
+    { properties, body }: AmqpDelivery,
     reason: ParkingReason,
     withHeaders: boolean,
   ): Promise<void> {

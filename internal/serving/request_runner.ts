@@ -4,7 +4,7 @@ import type { EncodedHandler, EncodedReply, ItemSink } from "../../contract.ts";
 import { RpcError } from "../../errors.ts";
 import type { ActiveRequest } from "./active_requests.ts";
 import { checkBodySize } from "../body_size.ts";
-import type { Delivery } from "../broker/delivery.ts";
+import type { AmqpDelivery } from "../broker/amqp.ts";
 import type { IncomingRequest } from "../protocol/envelope.ts";
 import { errorReply } from "./error_reply.ts";
 import type { Procedures } from "./procedures.ts";
@@ -57,7 +57,7 @@ export class RequestRunner {
    * is always run for itself.
    * @throws {RpcError} `worker-crashed`: whether to try again is not for the runner to say.
    */
-  async run(active: ActiveRequest, delivery: Delivery, sink?: ItemSink): Promise<EncodedReply> {
+  async run(active: ActiveRequest, delivery: AmqpDelivery, sink?: ItemSink): Promise<EncodedReply> {
     const { procedures, maxBodyBytes, cache, includeStack } = this.#options;
     try {
       checkBodySize(delivery.body, maxBodyBytes, `${SUBJECT} its input`);
@@ -80,7 +80,7 @@ export class RequestRunner {
     name: string,
     handler: EncodedHandler,
     active: ActiveRequest,
-    { body, redeliveries }: Delivery,
+    { body, redeliveries }: AmqpDelivery,
   ): Promise<EncodedReply> {
     using context = new RequestContext(name, active.request, redeliveries);
     active.onUnwanted = (reason) => context.abort(reason);
@@ -102,7 +102,7 @@ export class RequestRunner {
     handler: EncodedHandler,
     key: string | undefined,
     active: ActiveRequest,
-    delivery: Delivery,
+    delivery: AmqpDelivery,
   ): Promise<EncodedReply> {
     const running = key === undefined ? undefined : this.#flights.get(key);
     if (running !== undefined) {
@@ -128,7 +128,7 @@ export class RequestRunner {
     handler: EncodedHandler,
     key: string | undefined,
     request: IncomingRequest,
-    { body, redeliveries }: Delivery,
+    { body, redeliveries }: AmqpDelivery,
   ): Flight {
     const context = new RequestContext(name, request, redeliveries);
     const { contentType, priority } = request;

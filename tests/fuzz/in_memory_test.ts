@@ -5,7 +5,6 @@ import { describeError, RpcError } from "../../errors.ts";
 import { ActiveRequests } from "../../internal/serving/active_requests.ts";
 import type { AmqpDelivery } from "../../internal/broker/amqp.ts";
 import { resolveCallSettings, resolveTerms, toRequest } from "../../internal/calling/call_terms.ts";
-import { Delivery } from "../../internal/broker/delivery.ts";
 import {
   readCallback,
   readControl,
@@ -23,6 +22,7 @@ import { RequestRunner } from "../../internal/serving/request_runner.ts";
 import { msgpackCodec } from "../../extras/msgpack/codec.ts";
 import { procedure } from "../../extras/schema.ts";
 import { within } from "../helpers/eventually.ts";
+import { fakeDelivery } from "../helpers/fake_delivery.ts";
 import { type Envelope, envelopes, KNOWN_IDS, RUNS, SEED } from "./envelopes.ts";
 
 const LIMIT_MS = 300_000;
@@ -49,10 +49,8 @@ function newRunner(): RequestRunner {
   });
 }
 
-/** A delivery whose channel only looks like one. */
-function deliveryOf({ properties, body }: Envelope): Delivery {
-  const channel = { ack() {}, requeue() {} };
-  return new Delivery({ channel, properties, body, redelivered: true } as unknown as AmqpDelivery);
+function deliveryOf({ properties, body }: Envelope): AmqpDelivery {
+  return fakeDelivery({ properties, body, redelivered: true });
 }
 
 const settings = resolveCallSettings({ queue: "q", codec: msgpackCodec, maxBodyBytes: 4_000 });

@@ -1,20 +1,16 @@
 import { assertEquals } from "../../../deps/std_assert.ts";
 import { Admission } from "../../../internal/serving/admission.ts";
-import type { AmqpChannel, AmqpProperties } from "../../../internal/broker/amqp.ts";
-import { Delivery } from "../../../internal/broker/delivery.ts";
+import type { AmqpProperties } from "../../../internal/broker/amqp.ts";
 import { DeliveryLimit } from "../../../internal/serving/delivery_limit.ts";
 import { readRequest } from "../../../internal/protocol/envelope.ts";
+import { fakeDelivery } from "../../helpers/fake_delivery.ts";
 
 const DIRECT = "amq.rabbitmq.reply-to.g1h3DnJlcGx5QDI5ODM0NTk2AAAC4AAAAABrAZB2.a2V5";
 
 function check(properties: AmqpProperties, replyQueues?: RegExp) {
-  const channel = {} as AmqpChannel;
-  const message = {} as ConstructorParameters<typeof Delivery>[0]["message"];
-  const body = new Uint8Array();
-  const delivery = new Delivery({ channel, message, redelivered: false, properties, body });
   const deliveryLimit = new DeliveryLimit(3);
   const admission = new Admission({ queue: "math", replyQueues, deliveryLimit });
-  return admission.check(readRequest(properties), delivery);
+  return admission.check(readRequest(properties), fakeDelivery({ properties }));
 }
 
 Deno.test("Admission.check() admits the reply queues of clients", () => {

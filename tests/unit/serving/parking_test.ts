@@ -1,21 +1,17 @@
 import { assertEquals, assertRejects } from "../../../deps/std_assert.ts";
 import { RpcError } from "../../../errors.ts";
-import type { AmqpChannel, AmqpPublish, AmqpQueueOptions } from "../../../internal/broker/amqp.ts";
-import { Delivery } from "../../../internal/broker/delivery.ts";
+import type { AmqpDelivery, AmqpPublish, AmqpQueueOptions } from "../../../internal/broker/amqp.ts";
 import { GivenUp } from "../../../internal/serving/given_up.ts";
 import { Parking, type ParkingOptions } from "../../../internal/serving/parking.ts";
 import type { PublishOutcome } from "../../../internal/broker/publisher.ts";
 import { ReplyPublisher } from "../../../internal/serving/reply_publisher.ts";
+import { fakeDelivery } from "../../helpers/fake_delivery.ts";
 import { FakeTime } from "../../helpers/fake_time.ts";
 
 const reason = new GivenUp(new RpcError("worker-crashed", "died"), { deliveries: 1 });
 
-/** A delivery that is not settled here. */
-function delivery(headers: Readonly<Record<string, unknown>> = {}): Delivery {
-  const channel = {} as AmqpChannel;
-  const message = {} as ConstructorParameters<typeof Delivery>[0]["message"];
-  const properties = { headers };
-  return new Delivery({ channel, message, redelivered: false, properties, body: new Uint8Array() });
+function delivery(headers: Readonly<Record<string, unknown>> = {}): AmqpDelivery {
+  return fakeDelivery({ properties: { headers } });
 }
 
 /** A parking queue on a broker that answers as told. */

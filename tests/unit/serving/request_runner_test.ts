@@ -7,13 +7,12 @@ import {
 } from "../../../deps/std_assert.ts";
 import { RpcError } from "../../../errors.ts";
 import { ActiveRequests } from "../../../internal/serving/active_requests.ts";
-import type { AmqpDelivery } from "../../../internal/broker/amqp.ts";
-import { Delivery } from "../../../internal/broker/delivery.ts";
 import { readRequest } from "../../../internal/protocol/envelope.ts";
 import { Procedures } from "../../../internal/serving/procedures.ts";
 import { ReplyCache } from "../../../internal/serving/reply_cache.ts";
 import { RequestRunner } from "../../../internal/serving/request_runner.ts";
 import type { ReplyCacheOptions } from "../../../options/server_options.ts";
+import { fakeDelivery } from "../../helpers/fake_delivery.ts";
 
 /** A runner whose only handler is played by hand. */
 class Stage {
@@ -42,9 +41,9 @@ class Stage {
   /** Hands a request in. */
   run(correlationId: string, messageId = "same", body = new Uint8Array()) {
     const properties = { correlationId, messageId, replyTo: `replies-of-${correlationId}` };
-    const delivery = { properties, body, redelivered: false } as AmqpDelivery;
+    const delivery = fakeDelivery({ properties, body });
     const active = this.requests.add(readRequest(properties));
-    return { active, reply: this.runner.run(active, new Delivery(delivery)) };
+    return { active, reply: this.runner.run(active, delivery) };
   }
 
   /** Ends the handler that was started as the given one. */
