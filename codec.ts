@@ -5,8 +5,6 @@
  */
 
 import { RpcError } from "./errors.ts";
-import { isNestedDeeper } from "./internal/json_depth.ts";
-import { describeObject, tooDeep, unencodable } from "./internal/plain_data.ts";
 
 /** An encoded value: text for text formats, bytes for binary ones. */
 export type Body = string | Uint8Array;
@@ -236,4 +234,89 @@ function readExactInteger(_key: string, value: unknown, context: { source?: stri
   if (INTEGER_REGEXP.test(source)) return BigInt(source);
   if (Number.isFinite(value)) return value;
   throw new RangeError(`Cannot read "${source}" as it is too large for a number`);
+}
+
+/** The keys and indexes that lead from a whole value to a part of it. */
+export type ValuePath = readonly (string | number)[];
+
+/**
+ * Makes the error of a value that a codec cannot carry.
+ *
+ * @param path Where the offending part is.
+ * @param format The format's name, such as `JSON`.
+ * @param reason What it is or has, such as `is NaN`.
+ */
+export function unencodable(path: ValuePath, format: string, reason: string): RpcError {
+  return new RpcError(
+    "unencodable",
+    `Cannot encode the value at "${formatPath(path)}" as ${format}: it ${reason}`,
+  );
+}
+
+/** Writes a path for people, such as `$.tags[1]`; `$` is the whole value. */
+export function formatPath(path: ValuePath): string {
+  return path.reduce<string>(
+    (before, part) => before + (typeof part === "number" ? `[${part}]` : `.${part}`),
+    "$",
+  );
+}
+
+/** Makes the error of a value that refers to itself or has too many levels. */
+export function tooDeep(path: ValuePath, format: string, maxDepth: number): RpcError {
+  const reason = `is cyclic or nested deeper than ${maxDepth} levels`;
+  return unencodable(path.slice(0, 8), format, reason);
+}
+
+/** Describes an object that is not plain data, for {@linkcode unencodable}. */
+export function describeObject(value: object): string {
+  if ("toJSON" in value && Object.getPrototypeOf(value) === Object.prototype) {
+    return "is not plain data but an object with toJSON()";
+  }
+  const name: unknown = value.constructor?.name;
+  const kind = typeof name === "string" && name !== "" ? `an instance of ${name}` : "of a class";
+  return `is not plain data but ${kind}`;
+}
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+/** `[` and `{` differ in one bit, which is set in the latter; so do `]` and `}`. */
+const BRACE_BIT = 0x20;
+const OPENING_BRACE = 0x7b;
+const CLOSING_BRACE = 0x7d;
+
+/**
+ * Tells whether a JSON text has more levels of arrays and objects than allowed. Whoever walks a value
+ * by recursion, `structuredClone` and `postMessage` included, overflows the stack some thousand
+ * levels down, and `JSON.parse` itself does not mind.
+ *
+ * @param text The text; whether it is JSON at all is for others to say.
+ * @param maxDepth The most levels.
+ */
+export function isNestedDeeper(text: string, maxDepth: number): boolean {
+  // Each level takes two characters, so that short texts need no look.
+  if (text.length <= 2 * maxDepth) return false;
+  let depth = 0;
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    if (code === QUOTE) index = endOfString(text, index);
+    else if ((code | BRACE_BIT) === OPENING_BRACE) {
+      if (++depth > maxDepth) return true;
+    } else if ((code | BRACE_BIT) === CLOSING_BRACE) depth--;
+  }
+  return false;
+}
+
+function endOfString(text: string, start: number): number {
+  let end = start;
+  do {
+    end = text.indexOf('"', end + 1);
+    if (end === -1) return text.length;
+  } while (isEscaped(text, end));
+  return end;
+}
+
+function isEscaped(text: string, index: number): boolean {
+  let backslashes = 0;
+  while (text.charCodeAt(index - backslashes - 1) === BACKSLASH) backslashes++;
+  return backslashes % 2 === 1;
 }

@@ -66,6 +66,42 @@ export type Handler<Input = never, Output = unknown> = (
   context: CallContext,
 ) => Output | Promise<Output>;
 
+/**
+ * The part of {@link https://standardschema.dev | Standard Schema} 1 that is used here. It is
+ * declared and not imported, as its authors mean it to be: types alone need no package.
+ *
+ * @typeParam Input What the schema accepts.
+ * @typeParam Output What it makes of it.
+ */
+export interface StandardSchema<Input = unknown, Output = Input> {
+  /** What schema libraries offer to everybody else. */
+  readonly "~standard": {
+    /** The version of the standard. */
+    readonly version: 1;
+    /** The name of the schema library. */
+    readonly vendor: string;
+    /** Checks a value. */
+    readonly validate: (
+      value: unknown,
+    ) => StandardSchemaResult<Output> | Promise<StandardSchemaResult<Output>>;
+    /** Only for the compiler: the types of what goes in and what comes out. */
+    readonly types?: { readonly input: Input; readonly output: Output } | undefined;
+  };
+}
+
+/** What a schema says of a value: the value that it makes of it, or what is wrong with it. */
+export type StandardSchemaResult<Output> =
+  | { readonly value: Output; readonly issues?: undefined }
+  | { readonly issues: readonly StandardSchemaIssue[] };
+
+/** One thing that is wrong with a value, as a schema library says it. */
+export interface StandardSchemaIssue {
+  /** What is wrong. */
+  readonly message: string;
+  /** Where in the value. */
+  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
+}
+
 /** A request as a server hands it to a handler that decodes for itself, such as a pool's. */
 export interface EncodedRequest {
   /** The procedure that was called. */

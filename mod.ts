@@ -56,6 +56,9 @@ export type {
   OutputOf,
   ProcedureName,
   RunningRequest,
+  StandardSchema,
+  StandardSchemaIssue,
+  StandardSchemaResult,
 } from "./contract.ts";
 export {
   type CallPhase,
@@ -81,4 +84,3 @@ export type {
   RpcServerOptions,
   RpcServerStats,
 } from "./options/server_options.ts";
-export type { StandardSchema, StandardSchemaIssue, StandardSchemaResult } from "./extras/schema.ts";

@@ -6,10 +6,16 @@
 
 import type { Codec } from "../codec.ts";
 import type { ConnectOptions } from "./connect_options.ts";
-import type { CallContext, Contract, InputOf, OutputOf, ProcedureName } from "../contract.ts";
+import type {
+  CallContext,
+  Contract,
+  InputOf,
+  OutputOf,
+  ProcedureName,
+  StandardSchema,
+} from "../contract.ts";
 import type { RpcRemoteError } from "../errors.ts";
 import type { RpcClientEvent } from "./events.ts";
-import type { StandardSchema } from "../extras/schema.ts";
 
 /**
  * Where a client's replies go.

@@ -8,7 +8,7 @@ import {
   NEGATIVE_ZERO,
   UNDEFINED,
 } from "./extensions.ts";
-import { describeObject, tooDeep, unencodable } from "../../internal/plain_data.ts";
+import { describeObject, tooDeep, unencodable } from "../../codec.ts";
 
 /** What errors call the format. */
 const MSGPACK_FORMAT = "MessagePack";

@@ -2,9 +2,9 @@
 
 import type { RpcClientOptions } from "../../options/client_options.ts";
 import { codecFor, jsonCodec } from "../../codec.ts";
-import type { EncodedItem } from "../../contract.ts";
+import type { EncodedItem, StandardSchema } from "../../contract.ts";
 import { RpcError, RpcRemoteError } from "../../errors.ts";
-import { type StandardSchema, validate } from "../../extras/schema.ts";
+import { validate } from "../validate.ts";
 import { type CallSubject, ended, readReply, type ReplyReader } from "./call_outcome.ts";
 import type { CallSettings } from "./call_terms.ts";
 import type { IncomingReply } from "./pending_call.ts";

@@ -1,8 +1,7 @@
 import { fc } from "../../deps/fast_check.ts";
 import { assert, assertEquals, assertFalse, assertThrows } from "../../deps/std_assert.ts";
-import { jsonCodec, MAX_DEPTH } from "../../codec.ts";
+import { isNestedDeeper, jsonCodec, MAX_DEPTH } from "../../codec.ts";
 import { RpcError } from "../../errors.ts";
-import { isNestedDeeper } from "../../internal/json_depth.ts";
 
 function depthOf(value: unknown): number {
   if (typeof value !== "object" || value === null) return 0;

@@ -13,12 +13,8 @@ import {
 import { v } from "../../../deps/valibot.ts";
 import { z } from "../../../deps/zod.ts";
 import { describeError, RpcError } from "../../../errors.ts";
-import {
-  procedure,
-  type StandardSchema,
-  validate,
-  type ValidationDetails,
-} from "../../../extras/schema.ts";
+import { procedure, type StandardSchema, type ValidationDetails } from "../../../extras/schema.ts";
+import { validate } from "../../../internal/validate.ts";
 
 const context: CallContext = {
   procedure: "area",
