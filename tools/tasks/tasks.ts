@@ -22,6 +22,7 @@ export const TASKS: ReadonlyMap<string, Task> = new Map<string, Task>([
   ["fmt", denoTask("fmt")],
   ["doc:lint", lintDocs],
   ["ok", ok],
+  ["trip", program("tools/trip/main.ts")],
   ["broker", keepBroker],
   ["deno", denoTask()],
 ]);
