@@ -4,8 +4,6 @@
  * @module
  */
 
-import type { Body } from "./codec.ts";
-
 /**
  * What a server offers: procedure names and their functions. Take it from the server's own code
  * (`type MathContract = typeof procedures`) or write it as an interface of functions.
@@ -102,99 +100,18 @@ export interface StandardSchemaIssue {
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
 }
 
-/** A request as a server hands it to a handler that decodes for itself, such as a pool's. */
-export interface EncodedRequest {
-  /** The procedure that was called. */
-  readonly procedure: string;
-  /** The encoded input. Bytes are valid until the handler returns its promise: copy to keep. */
-  readonly body: Uint8Array;
-  /** The content type of the body; absent means JSON text. */
-  readonly contentType: string | undefined;
-  /** Requests of a higher priority go first, from 0 to 9; absent means 0. */
-  readonly priority?: number | undefined;
-  /** What the request says beside its body. */
-  readonly context: CallContext;
-}
-
-/** What a handler that encodes for itself gives back. */
-export interface EncodedReply {
-  /** Whether the body is the output or an {@linkcode ErrorDescription}. */
-  readonly type: "output" | "error";
-  /** The encoded output or error. */
-  readonly body: Body;
-  /** The content type of the body. */
-  readonly contentType: string;
-}
-
-/** A value that a handler tells before its end: an item of a stream, or how far it has come. */
-export interface EncodedItem {
-  /** Counts the items of one request, or its progress, from 0. */
-  readonly seq: number;
-  /** The encoded value. */
-  readonly body: Body;
-  /** The content type of the body. */
-  readonly contentType: string;
-}
-
-/** Takes what a handler tells before its end. */
-export interface ItemSink {
-  /** How many items the handler may send at first; absent if no stream is wanted. */
-  readonly credits?: number;
-  /** Takes an item of the stream. */
-  onItem?(item: EncodedItem): void;
-  /** Takes what the handler tells of its progress. */
-  onProgress?(progress: EncodedItem): void;
-}
-
-/** A request that runs. */
-export interface RunningRequest {
-  /** The reply; rejects as that of {@linkcode EncodedHandler.handle} does. */
-  readonly reply: Promise<EncodedReply>;
-  /** Allows so many items more. */
-  grant(count: number): void;
-}
-
-/** How many requests a handler takes at a time, so that a server asks the broker for no more. */
-export interface HandlerCapacity {
-  /** The most requests that it takes at the moment, those in hand included: 0 if it can run none. */
-  readonly limit: number;
-  /** How many of them keep it busy and leave the rest to other servers. */
-  readonly recommended: number;
-  /**
-   * Calls back whenever one of them may have changed.
-   *
-   * @returns Ends that.
-   */
-  watch(listener: () => void): () => void;
-}
-
 /**
- * A handler that gets the body as it came and gives one back ready to send, so that bodies are
- * decoded and encoded elsewhere: in the worker that computes.
+ * A handler that runs its procedure in a pool of workers: `pool.handlers()` makes them, and
+ * `RpcServer.listen()` takes them. What is inside is this package's own affair.
  *
  * @typeParam Run The function that it stands for, so that contracts can be checked.
  */
-export interface EncodedHandler<Run = unknown> {
+export interface PoolHandler<Run = unknown> {
   /** Only a mark for the compiler; never set. */
-  readonly run?: Run;
-  /** How many requests it takes at a time; handlers that share the same object share its limit. */
-  readonly capacity?: HandlerCapacity;
-  /**
-   * Runs a request.
-   *
-   * @throws {RpcError} If it was not run to its end for a reason that is not the handler's own:
-   * `worker-crashed`, `overloaded`, `closed`. The error becomes the reply.
-   */
-  handle(request: EncodedRequest): Promise<EncodedReply>;
-  /**
-   * Runs a request whose caller wants its items or its progress. Absent if the handler has neither.
-   *
-   * @throws {RpcError} As {@linkcode EncodedHandler.handle} rejects.
-   */
-  start?(request: EncodedRequest, sink: ItemSink): RunningRequest;
+  readonly "~runs": Run;
 }
 
 /** The handlers that a server of a contract must have: functions, or a pool's handlers. */
 export type Handlers<C extends Contract = Record<string, Handler>> = {
-  readonly [Name in keyof C]: C[Name] | EncodedHandler<C[Name]>;
+  readonly [Name in keyof C]: C[Name] | PoolHandler<C[Name]>;
 };

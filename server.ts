@@ -25,7 +25,7 @@ import { Parking } from "./internal/serving/parking.ts";
 import { ReplyPublisher } from "./internal/serving/reply_publisher.ts";
 import { type Outcome, ServerCounts } from "./internal/serving/server_counts.ts";
 import { type FinalReply, publishFinalReply } from "./internal/serving/final_reply.ts";
-import { errorReply } from "./internal/serving/error_reply.ts";
+import { encodeError } from "./internal/running/encode_reply.ts";
 import { Prefetch } from "./internal/serving/prefetch.ts";
 import { Procedures } from "./internal/serving/procedures.ts";
 import { ReplyCache } from "./internal/serving/reply_cache.ts";
@@ -269,7 +269,7 @@ export class RpcServer implements AsyncDisposable {
   /** Nobody will try the request again: its caller is told, it is kept, and only then acknowledged. */
   async #giveUp(active: ActiveRequest, delivery: AmqpDelivery, reason: GivenUp): Promise<Outcome> {
     const [outcome] = await Promise.all([
-      reason.mayReply ? this.#reply(active, errorReply(reason.error)) : "refused" as const,
+      reason.mayReply ? this.#reply(active, encodeError(reason.error)) : "refused" as const,
       this.#park(active, delivery, reason),
     ]);
     return outcome;

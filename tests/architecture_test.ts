@@ -52,7 +52,7 @@ Deno.test("The pool and its workers do not know AMQP", () => {
 
 Deno.test("A worker loads no more than it needs to run procedures", () => {
   const needed =
-    /^(workers\/(\w+\/)?\w+|codec|contract|errors|internal\/streaming\/stream_sender)\.ts$/;
+    /^(workers\/(\w+\/)?\w+|codec|contract|errors|internal\/(running\/\w+|streaming\/generator_pump))\.ts$/;
   const loaded = [...graph.closureOf("workers/runtime.ts")];
   assertEquals(loaded.filter((path) => !needed.test(path)), []);
   assertEquals(reaches("workers/runtime.ts", /^workers\/(pool|host)\//), []);

@@ -8,17 +8,11 @@ export type {
   AnyContract,
   CallContext,
   Contract,
-  EncodedHandler,
-  EncodedItem,
-  EncodedReply,
-  EncodedRequest,
-  HandlerCapacity,
   InputOf,
   ItemOf,
-  ItemSink,
   OutputOf,
+  PoolHandler,
   ProcedureName,
-  RunningRequest,
 } from "../contract.ts";
 export type { Body, Codec } from "../codec.ts";
 export { type PoolHandlers, WorkerPool } from "./pool/pool.ts";

@@ -14,8 +14,13 @@
  * @module
  */
 
-import { type Codec, codecFor } from "../codec.ts";
+import type { Codec } from "../codec.ts";
+import type { CallContext } from "../contract.ts";
 import { RpcError } from "../errors.ts";
+import { encodeError, encodeItem } from "../internal/running/encode_reply.ts";
+import type { EncodedReply } from "../internal/running/encoded_handler.ts";
+import { requireCodec, runHandler, type RunnableHandler } from "../internal/running/run_handler.ts";
+import { GeneratorPump } from "../internal/streaming/generator_pump.ts";
 import {
   type ItemMessage,
   type PoolMessage,
@@ -25,15 +30,21 @@ import {
   type WorkerGlobal,
   type WorkerPort,
 } from "./wire/protocol.ts";
+import { mustTransfer, toTransferable } from "./wire/transferable.ts";
 import { MemoryGauge } from "./worker/memory_gauge.ts";
-import type { WorkerHandler } from "./worker/worker_handler.ts";
-import { encodeError, encodeOutput, encodeValue, type TaskResult } from "./worker/task_result.ts";
 import { type ContextLinks, TaskContext } from "./worker/task_context.ts";
-import { isGenerator, StreamSender } from "../internal/streaming/stream_sender.ts";
 
 export type { Body, Codec } from "../codec.ts";
 export type { CallContext } from "../contract.ts";
-export type { WorkerHandler } from "./worker/worker_handler.ts";
+
+/**
+ * A function that runs a procedure in a worker. Whatever it throws becomes an error reply. A
+ * generator streams what it yields, as fast as its reader reads.
+ */
+export type WorkerHandler<Input = never, Output = unknown> = (
+  input: Input,
+  context: CallContext,
+) => Output | Promise<Output> | AsyncGenerator<Output> | Generator<Output>;
 
 /** A reply waits at most this long for others to share its `postMessage` with, in milliseconds. */
 const MAX_FLUSH_DELAY_MS = 0.2;
@@ -88,24 +99,29 @@ interface Exposed {
   readonly codecs: readonly Codec[];
 }
 
-type ItemHead = Pick<ItemMessage, "type" | "id" | "seq">;
-
 class WorkerRuntime {
   readonly #port: WorkerPort;
   readonly #handlers: ReadonlyMap<string, WorkerHandler>;
   readonly #codecs: readonly Codec[];
+  readonly #links: ContextLinks;
   readonly #waiting: RunMessage[] = [];
+  readonly #memory = new MemoryGauge();
   #current: TaskContext | undefined;
-  #sender: StreamSender | undefined;
   #isDue = false;
   #isFlushDue = false;
   #flushedAt = 0;
-  readonly #memory = new MemoryGauge();
 
   constructor(port: WorkerPort, exposed: Exposed) {
     this.#port = port;
     this.#handlers = exposed.handlers;
     this.#codecs = exposed.codecs;
+    this.#links = {
+      control: port.control,
+      tell: (context, value, seq) => {
+        this.#sendItem("progress", value, seq, context);
+        port.flush();
+      },
+    };
   }
 
   receive(message: PoolMessage): void {
@@ -116,7 +132,7 @@ class WorkerRuntime {
       case "abort":
         return this.#abort(message.id);
       case "credit":
-        if (this.#current?.id === message.id) this.#sender?.grant(message.count);
+        if (this.#current?.id === message.id) this.#current.pump?.grant(message.count);
         return;
       case "load":
         return;
@@ -128,7 +144,7 @@ class WorkerRuntime {
   #abort(id: number): void {
     if (this.#current?.id === id) {
       this.#current.abort();
-      this.#sender?.grant(0);
+      this.#current.pump?.grant(0);
       return;
     }
     const index = this.#waiting.findIndex((task) => task.id === id);
@@ -168,65 +184,39 @@ class WorkerRuntime {
   /** Returns a promise only if the handler does, so that short tasks need no turn of the loop. */
   #run(task: RunMessage): Promise<void> | undefined {
     const startedAt = performance.now();
-    let result: TaskResult;
+    let reply: EncodedReply | Promise<EncodedReply>;
     try {
-      const context = this.#enter(task);
-      const output = this.#call(task, context);
-      if (isGenerator(output) || task.credits !== undefined) {
-        return this.#settle(this.#stream(output, task, context), context, startedAt);
-      }
-      if (isPromiseLike(output)) return this.#settle(output, context, startedAt);
-      result = encodeOutput(output, task.procedure, context.codec);
+      reply = this.#start(task);
     } catch (thrown) {
-      result = encodeError(thrown);
+      reply = encodeError(thrown);
     }
-    this.#finish(task, startedAt, result);
+    if (reply instanceof Promise) return this.#settle(task, startedAt, reply);
+    this.#finish(task, startedAt, reply);
   }
 
-  async #settle(
-    output: PromiseLike<unknown>,
-    { task, codec }: TaskContext,
-    startedAt: number,
-  ): Promise<void> {
-    let result: TaskResult;
-    try {
-      result = encodeOutput(await output, task.procedure, codec);
-    } catch (thrown) {
-      result = encodeError(thrown);
+  async #settle(task: RunMessage, startedAt: number, reply: Promise<EncodedReply>): Promise<void> {
+    this.#finish(task, startedAt, await reply.catch((thrown) => encodeError(thrown)));
+  }
+
+  #start(task: RunMessage): EncodedReply | Promise<EncodedReply> {
+    const codec = requireCodec(task, this.#codecs);
+    const context = this.#current = new TaskContext(task, codec, this.#links);
+    const handler = this.#handlers.get(task.procedure);
+    if (handler === undefined) throw unknownProcedure(task, this.#handlers);
+    if (task.credits !== undefined) {
+      context.pump = new GeneratorPump(task.credits, (item, seq) => {
+        this.#sendItem("item", item, seq, context);
+      });
     }
-    this.#finish(task, startedAt, result);
+    // A handler's input type is a promise of its contract: whoever calls must keep it.
+    return runHandler(handler as RunnableHandler, context, context);
   }
 
-  #enter(task: RunMessage): TaskContext {
-    const codec = codecFor(task.contentType, this.#codecs);
-    if (codec === undefined) throw unknownContentType(task);
-    const { control } = this.#port;
-    return this.#current = new TaskContext(task, { codec, control, tell: this.#tellProgress });
-  }
-
-  async #stream(items: unknown, task: RunMessage, context: TaskContext): Promise<unknown> {
-    // A promise may reject, and nobody else looks at it.
-    if (!isGenerator(items)) throw notAStream(task, await items);
-    if (task.credits === undefined) throw unwantedStream(task);
-    this.#sender = new StreamSender(
-      task.credits,
-      (item, seq) => this.#sendValue({ type: "item", id: task.id, seq }, item, context),
-    );
-    try {
-      return await this.#sender.sendAll(items, () => context.throwIfCancelled());
-    } finally {
-      this.#sender = undefined;
-    }
-  }
-
-  readonly #tellProgress: ContextLinks["tell"] = (context, value, seq) => {
-    this.#sendValue({ type: "progress", id: context.id, seq }, value, context);
-    this.#port.flush();
-  };
-
-  #sendValue(head: ItemHead, value: unknown, { procedure, codec }: TaskContext): void {
-    const { body, contentType, transfer } = encodeValue(value, procedure, codec);
-    this.#port.send({ ...head, body, contentType }, transfer);
+  #sendItem(type: ItemMessage["type"], value: unknown, seq: number, context: TaskContext): void {
+    const { body: encoded, contentType } = encodeItem(value, seq, context);
+    const body = toTransferable(encoded);
+    const transfer = mustTransfer(body) ? body.buffer : undefined;
+    this.#port.send({ type, id: context.id, seq, body, contentType }, transfer);
     this.#flushUnlessRecent(performance.now());
     this.#flushSoon();
   }
@@ -241,19 +231,13 @@ class WorkerRuntime {
     });
   }
 
-  #call(task: RunMessage, context: TaskContext): unknown {
-    const input = context.codec.decode(task.body);
-    const handler = this.#handlers.get(task.procedure);
-    if (handler === undefined) throw unknownProcedure(task, this.#handlers);
-    // A handler's input type is a promise of its contract: whoever calls must keep it.
-    return (handler as WorkerHandler<unknown>)(input, context);
-  }
-
-  #finish(task: RunMessage, startedAt: number, reply: TaskResult): void {
+  #finish(task: RunMessage, startedAt: number, reply: EncodedReply): void {
     const now = performance.now();
     this.#current = undefined;
     this.#port.control?.finish(task.cell);
-    const { type, body, contentType, transfer } = reply;
+    const { type, contentType } = reply;
+    const body = toTransferable(reply.body);
+    const transfer = mustTransfer(body) ? body.buffer : undefined;
     const memoryMb = this.#memory.measure(now);
     this.#port.send(
       { type, id: task.id, body, contentType, runMs: now - startedAt, ...memoryMb },
@@ -271,13 +255,6 @@ class WorkerRuntime {
   }
 }
 
-function unknownContentType(task: RunMessage): RpcError {
-  return new RpcError(
-    "undecodable",
-    `Cannot decode the input of "${task.procedure}" as no codec is known for "${task.contentType}"`,
-  );
-}
-
 function unknownProcedure(
   task: RunMessage,
   handlers: ReadonlyMap<string, WorkerHandler>,
@@ -287,25 +264,6 @@ function unknownProcedure(
     "unknown-procedure",
     `Cannot run "${task.procedure}" as no worker exposes it: known are ${known || "none"}`,
   );
-}
-
-function notAStream(task: RunMessage, output: unknown): RpcError {
-  return new RpcError(
-    "not-a-stream",
-    `Cannot stream "${task.procedure}" as it is not a generator: it gave ${typeof output}`,
-  );
-}
-
-function unwantedStream(task: RunMessage): RpcError {
-  return new RpcError(
-    "unwanted-stream",
-    `Cannot run "${task.procedure}" for one output as it streams items: use stream()`,
-  );
-}
-
-function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && "then" in value &&
-    typeof value.then === "function";
 }
 
 function unreachable(message: never): never {

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { giveAway } from "./wire/given_bytes.ts";
+import { giveAway } from "../internal/running/given_bytes.ts";
 
 /**
  * Gives bytes away: as the whole input or output of a task, or an item of a stream, they move to the

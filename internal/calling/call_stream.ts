@@ -1,9 +1,9 @@
 /** Streams and progress, as a client takes them. @module */
 
-import type { EncodedItem } from "../../contract.ts";
 import { RpcError } from "../../errors.ts";
 import { type IncomingItem, readItemCount } from "../protocol/envelope.ts";
-import { ItemStream } from "../streaming/item_stream.ts";
+import type { EncodedItem } from "../running/encoded_handler.ts";
+import { ItemBuffer } from "../streaming/item_buffer.ts";
 import type { CallSink, IncomingReply, PendingCall } from "./pending_call.ts";
 import { RecentMap } from "../recent_map.ts";
 
@@ -60,7 +60,7 @@ export class CallStream implements CallSink {
   readonly credits: number;
   readonly wantsProgress: boolean;
   readonly #options: CallStreamOptions;
-  readonly #items: ItemStream;
+  readonly #items: ItemBuffer;
   /** Items that came before one that must be first. */
   readonly #early = new Map<number, EncodedItem>();
   #nextSeq = 0;
@@ -72,7 +72,7 @@ export class CallStream implements CallSink {
     this.credits = options.credits;
     this.wantsProgress = options.onProgress !== undefined;
     this.#options = options;
-    this.#items = new ItemStream(options.procedure, options.credits, options.idleTimeoutMs);
+    this.#items = new ItemBuffer(options.procedure, options.credits, options.idleTimeoutMs);
   }
 
   accept(item: IncomingItem, reply: IncomingReply): void {

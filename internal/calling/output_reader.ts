@@ -2,7 +2,8 @@
 
 import type { RpcClientOptions } from "../../options/client_options.ts";
 import { codecFor, jsonCodec } from "../../codec.ts";
-import type { EncodedItem, StandardSchema } from "../../contract.ts";
+import type { StandardSchema } from "../../contract.ts";
+import type { EncodedItem } from "../running/encoded_handler.ts";
 import { RpcError, RpcRemoteError } from "../../errors.ts";
 import { validate } from "../validate.ts";
 import { type CallSubject, ended, readReply, type ReplyReader } from "./call_outcome.ts";

@@ -1,10 +1,11 @@
 /** Publishes the last reply to a request. @module */
 
-import type { EncodedReply } from "../../contract.ts";
 import { RpcError } from "../../errors.ts";
 import { type IncomingRequest, type OutgoingReply, replyMessage } from "../protocol/envelope.ts";
-import { errorReply, unsendable } from "./error_reply.ts";
+import { encodeError } from "../running/encode_reply.ts";
+import type { EncodedReply } from "../running/encoded_handler.ts";
 import type { ReplyPublisher } from "./reply_publisher.ts";
+import { unsendable } from "./unsendable.ts";
 
 /** The last reply to a request. */
 export type FinalReply = EncodedReply | OutgoingReply;
@@ -32,6 +33,6 @@ export async function publishFinalReply(
     return await publish({ ...reply, callback });
   } catch (error) {
     if (error instanceof RpcError) throw error;
-    return await publish(errorReply(unsendable(error)));
+    return await publish(encodeError(unsendable(error)));
   }
 }

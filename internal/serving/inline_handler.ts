@@ -1,73 +1,50 @@
 /** Handlers that are functions of the server's own thread. @module */
 
-import { type Codec, codecFor, codecOf } from "../../codec.ts";
+import type { Codec } from "../../codec.ts";
+import type { CallContext } from "../../contract.ts";
+import { encodeItem } from "../running/encode_reply.ts";
 import type {
-  CallContext,
   EncodedHandler,
-  EncodedItem,
   EncodedReply,
   EncodedRequest,
   ItemSink,
   RunningRequest,
-} from "../../contract.ts";
-import { RpcError } from "../../errors.ts";
-import { isGenerator, StreamSender } from "../streaming/stream_sender.ts";
-
-/** A function that runs a procedure, whatever its input is. */
-export type InlineHandler = (input: unknown, context: CallContext) => unknown;
+} from "../running/encoded_handler.ts";
+import { requireCodec, runHandler, type RunnableHandler } from "../running/run_handler.ts";
+import { GeneratorPump } from "../streaming/generator_pump.ts";
 
 /** Puts the codec around a function; one that is a generator streams. */
-export function inlineHandler(run: InlineHandler, codecs: readonly Codec[]): EncodedHandler {
+export function inlineHandler(run: RunnableHandler, codecs: readonly Codec[]): EncodedHandler {
   return {
-    async handle(request: EncodedRequest): Promise<EncodedReply> {
-      const codec = requireCodec(request, codecs);
-      const output = await run(codec.decode(request.body), request.context);
-      if (isGenerator(output)) throw unwantedStream(request);
-      return toReply(codec, output);
+    handle(request: EncodedRequest): Promise<EncodedReply> | EncodedReply {
+      const { procedure, body, context } = request;
+      return runHandler(run, { procedure, body, codec: requireCodec(request, codecs) }, context);
     },
     start(request: EncodedRequest, sink: ItemSink): RunningRequest {
-      const codec = requireCodec(request, codecs);
-      const encode = (value: unknown, seq: number): EncodedItem => ({
-        seq,
-        ...encodeValue(codec, value),
-      });
-      const sender = new StreamSender(sink.credits ?? 0, (item, seq) => {
-        sink.onItem?.(encode(item, seq));
-      });
+      const { procedure, body } = request;
+      const source = { procedure, codec: requireCodec(request, codecs) };
       const context = withProgress(request.context, (value, seq) => {
-        sink.onProgress?.(encode(value, seq));
+        sink.onProgress?.(encodeItem(value, seq, source));
       });
-      const reply = runInto(sender, { ...request, context }, sink, () => {
-        return run(codec.decode(request.body), context);
-      });
-      request.context.signal.addEventListener("abort", () => sender.grant(0));
+      const pump = sink.credits === undefined ? undefined : new GeneratorPump(
+        sink.credits,
+        (item, seq) => sink.onItem?.(encodeItem(item, seq, source)),
+      );
+      if (pump !== undefined) {
+        request.context.signal.addEventListener("abort", () => pump.grant(0));
+      }
       return {
-        reply: reply.then((output) => toReply(codec, output)),
-        grant: (count) => sender.grant(count),
+        reply: startNow(() => runHandler(run, { ...source, body, pump }, context)),
+        grant: (count) => pump?.grant(count),
       };
     },
   };
 }
 
-async function runInto(
-  sender: StreamSender,
-  request: EncodedRequest,
-  { credits }: ItemSink,
-  run: () => unknown,
-): Promise<unknown> {
-  const output = await run();
-  const { procedure, context } = request;
-  if (credits === undefined) {
-    if (isGenerator(output)) throw unwantedStream(request);
-    return output;
-  }
-  if (!isGenerator(output)) {
-    throw new RpcError(
-      "not-a-stream",
-      `Cannot stream "${procedure}" as it is no generator: use call()`,
-    );
-  }
-  return await sender.sendAll(output, () => context.throwIfCancelled());
+/** What is thrown at once rejects the promise as well. */
+// deno-lint-ignore require-await -- it turns a throw into a rejection
+async function startNow<Result>(start: () => Result | Promise<Result>): Promise<Result> {
+  return start();
 }
 
 /** The context of a caller that wants to know how far the work has come. */
@@ -89,26 +66,4 @@ function withProgress(
     throwIfCancelled: () => context.throwIfCancelled(),
     progress: (value) => tell(value, seq++),
   };
-}
-
-function requireCodec({ contentType }: EncodedRequest, codecs: readonly Codec[]): Codec {
-  const codec = codecFor(contentType, codecs);
-  if (codec !== undefined) return codec;
-  throw new RpcError(
-    "undecodable",
-    `Cannot decode the input as there is no codec for content type "${contentType}"`,
-  );
-}
-
-function toReply(codec: Codec, output: unknown): EncodedReply {
-  return { type: "output", ...encodeValue(codec, output) };
-}
-
-function encodeValue(codec: Codec, value: unknown): Pick<EncodedItem, "body" | "contentType"> {
-  const chosen = codecOf(value, codec);
-  return { body: chosen.encode(value), contentType: chosen.contentType };
-}
-
-function unwantedStream({ procedure }: EncodedRequest): RpcError {
-  return new RpcError("unwanted-stream", `Cannot call "${procedure}" as it streams: use stream()`);
 }

@@ -1,10 +1,11 @@
 /** Publishes what a handler tells before its end: items of a stream, and progress. @module */
 
-import type { EncodedItem, EncodedReply, ItemSink } from "../../contract.ts";
 import { RpcError } from "../../errors.ts";
 import { type IncomingRequest, type OutgoingReply, replyMessage } from "../protocol/envelope.ts";
-import { errorReply, unsendable } from "./error_reply.ts";
+import { encodeError } from "../running/encode_reply.ts";
+import type { EncodedItem, EncodedReply, ItemSink } from "../running/encoded_handler.ts";
 import type { ReplyPublisher } from "./reply_publisher.ts";
+import { unsendable } from "./unsendable.ts";
 
 /** What an {@linkcode ItemPublisher} needs of its server. */
 export interface ItemPublisherOptions {
@@ -46,7 +47,7 @@ export class ItemPublisher {
   /** Makes the handler's reply that of a stream, if it is one; waits until all items are confirmed. */
   async finish(reply: EncodedReply): Promise<EncodedReply | OutgoingReply> {
     await Promise.all(this.#unconfirmed);
-    if (this.#unsendable !== undefined) return errorReply(this.#unsendable);
+    if (this.#unsendable !== undefined) return encodeError(this.#unsendable);
     if (this.#request.credits === undefined || reply.type === "error") return reply;
     const { correlationId } = this.#request;
     return { ...reply, type: "end", seq: this.#items, correlationId, replyTo: this.#replyTo };

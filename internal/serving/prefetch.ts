@@ -1,7 +1,7 @@
 /** How many requests a server should have in hand. @module */
 
-import type { EncodedHandler, HandlerCapacity } from "../../contract.ts";
 import { checkInteger } from "../check.ts";
+import type { EncodedHandler, HandlerCapacity } from "../running/encoded_handler.ts";
 
 /** For handlers that do not say what they can take. */
 const DEFAULT_PREFETCH = 16;

@@ -1,10 +1,12 @@
 /** The procedures of a server, by name. @module */
 
 import type { Codec } from "../../codec.ts";
-import type { EncodedHandler, Handlers } from "../../contract.ts";
+import type { Handlers } from "../../contract.ts";
 import { RpcError } from "../../errors.ts";
 import { checkProcedureName } from "../check.ts";
-import { type InlineHandler, inlineHandler } from "./inline_handler.ts";
+import { type EncodedHandler, openHandler } from "../running/encoded_handler.ts";
+import type { RunnableHandler } from "../running/run_handler.ts";
+import { inlineHandler } from "./inline_handler.ts";
 
 /** Finds the handler of a procedure. Names come from strangers, hence a `Map`. */
 export class Procedures {
@@ -15,7 +17,7 @@ export class Procedures {
   /**
    * Takes the handlers over.
    *
-   * @param handlers Functions, or handlers that encode for themselves, by procedure name.
+   * @param handlers Functions, or a pool's handlers, by procedure name.
    * @param defaultName What a request without a name means; by default the only procedure, if
    * there is but one.
    * @param codecs Codecs beside JSON, for handlers that are functions.
@@ -69,12 +71,9 @@ function toEncodedHandler(
   handler: unknown,
   codecs: readonly Codec[],
 ): EncodedHandler {
-  if (typeof handler === "function") return inlineHandler(handler as InlineHandler, codecs);
-  if (isEncodedHandler(handler)) return handler;
+  // A handler's input type is a promise of its contract: whoever calls must keep it.
+  if (typeof handler === "function") return inlineHandler(handler as RunnableHandler, codecs);
+  const inside = openHandler(handler);
+  if (inside !== undefined) return inside;
   throw new TypeError(`Cannot listen as the handler of "${name}" is not a function`);
-}
-
-function isEncodedHandler(value: unknown): value is EncodedHandler {
-  return typeof value === "object" && value !== null && "handle" in value &&
-    typeof value.handle === "function";
 }

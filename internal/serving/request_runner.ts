@@ -1,12 +1,12 @@
 /** Runs requests: finds the handler, and runs requests with the same key once. @module */
 
-import type { EncodedHandler, EncodedReply, ItemSink } from "../../contract.ts";
 import { RpcError } from "../../errors.ts";
 import type { ActiveRequest } from "./active_requests.ts";
 import { checkBodySize } from "../body_size.ts";
 import type { AmqpDelivery } from "../broker/amqp.ts";
 import type { IncomingRequest } from "../protocol/envelope.ts";
-import { errorReply } from "./error_reply.ts";
+import { encodeError } from "../running/encode_reply.ts";
+import type { EncodedHandler, EncodedReply, ItemSink } from "../running/encoded_handler.ts";
 import type { Procedures } from "./procedures.ts";
 import type { ReplyCache } from "./reply_cache.ts";
 import { RequestContext } from "./request_context.ts";
@@ -71,7 +71,7 @@ export class RequestRunner {
       return await this.#join(name, handler, key, active, delivery);
     } catch (error) {
       if (error instanceof RpcError && error.code === "worker-crashed") throw error;
-      return errorReply(error, { includeStack });
+      return encodeError(error, { includeStack });
     }
   }
 

@@ -1,4 +1,4 @@
-import { type EncodedHandler, type Handler, RpcError, RpcServer } from "../../mod.ts";
+import { type Handler, RpcError, RpcServer } from "../../mod.ts";
 import { ParkedRequests } from "../../extras/parked/parked_requests.ts";
 import {
   assert,
@@ -7,6 +7,7 @@ import {
   assertNotEquals,
   assertRejects,
 } from "../../deps/std_assert.ts";
+import { sealHandler } from "../../internal/running/encoded_handler.ts";
 import { AmqpPeer } from "../helpers/amqp_peer.ts";
 import { brokerUrl, declareQueue, deleteQueue, randomQueue } from "../helpers/broker.ts";
 import { eventually } from "../helpers/eventually.ts";
@@ -14,9 +15,9 @@ import { type Pair, type Procedures, startPair } from "../helpers/pair.ts";
 import { TcpProxy } from "../helpers/tcp_proxy.ts";
 
 /** A handler whose worker dies each time. */
-const deadly: EncodedHandler<Handler> = {
+const deadly = sealHandler<Handler>({
   handle: () => Promise.reject(new RpcError("worker-crashed", "Cannot go on as the worker died")),
-};
+});
 
 function open({ queue }: Pick<Pair, "queue">, url = brokerUrl()): Promise<ParkedRequests> {
   return ParkedRequests.open(url, { queue });

@@ -1,6 +1,6 @@
 import {
-  type EncodedHandler,
   type Handler,
+  type PoolHandler,
   RpcClient,
   RpcError,
   RpcRemoteError,
@@ -14,6 +14,7 @@ import {
   assertMatch,
   assertRejects,
 } from "../../deps/std_assert.ts";
+import { sealHandler } from "../../internal/running/encoded_handler.ts";
 import { encodeTable } from "../../testing/wire/field_table.ts";
 import type { FieldTable } from "../../testing/wire/field_value.ts";
 import { WorkerPool } from "../../workers/mod.ts";
@@ -30,13 +31,13 @@ const STREAMING = new URL("../fixtures/workers/stream_worker.ts", import.meta.ur
 const DEPTH = 7_000;
 
 /** A handler whose worker dies each time. */
-function deadly(onRun: () => void = () => {}): EncodedHandler<Handler> {
-  return {
+function deadly(onRun: () => void = () => {}): PoolHandler<Handler> {
+  return sealHandler({
     handle() {
       onRun();
       return Promise.reject(new RpcError("worker-crashed", "Cannot go on as the worker died"));
     },
-  };
+  });
 }
 
 /** The one message in the parking queue of a pair, once it is there. */

@@ -1,5 +1,6 @@
-import type { EncodedHandler, EncodedReply, Handler, ItemSink } from "../../contract.ts";
+import type { Handler, PoolHandler } from "../../contract.ts";
 import { assertEquals, assertRejects, assertStringIncludes } from "../../deps/std_assert.ts";
+import { type EncodedReply, sealHandler } from "../../internal/running/encoded_handler.ts";
 import { RpcRemoteError, type RpcServerOptions } from "../../mod.ts";
 import { AmqpPeer } from "../helpers/amqp_peer.ts";
 import { type Pair, startPair } from "../helpers/pair.ts";
@@ -12,8 +13,8 @@ function startNarrow(handlers: RpcServerOptions["handlers"]): Promise<Pair> {
 }
 
 /** A handler that encodes its own replies, badly. */
-function replyingWith(reply: object): EncodedHandler<Handler> {
-  return { handle: () => Promise.resolve(reply as EncodedReply) };
+function replyingWith(reply: object): PoolHandler<Handler> {
+  return sealHandler({ handle: () => Promise.resolve(reply as EncodedReply) });
 }
 
 Deno.test("RpcServer answers in words when a reply does not fit into a message", async () => {
@@ -53,9 +54,9 @@ Deno.test("RpcServer answers a request whose callback is too long to be sent bac
 });
 
 Deno.test("RpcServer ends a stream with the item that does not fit into a message", async () => {
-  const handler: EncodedHandler<Handler> = {
+  const handler = sealHandler<Handler>({
     handle: () => Promise.reject(new Error("Not called")),
-    start(_request, sink: ItemSink) {
+    start(_request, sink) {
       sink.onItem?.({ seq: 0, body: "0", contentType: "application/json" });
       sink.onItem?.({ seq: 1, body: "1", contentType: "x".repeat(256) });
       const reply = Promise.resolve<EncodedReply>(
@@ -63,7 +64,7 @@ Deno.test("RpcServer ends a stream with the item that does not fit into a messag
       );
       return { reply, grant: () => {} };
     },
-  };
+  });
   await using pair = await startNarrow({ count: handler, echo });
   const items: unknown[] = [];
   const error = await assertRejects(async () => {

@@ -5,9 +5,10 @@
  */
 
 import { type Codec, codecFor, decodeUtf8, jsonCodec } from "../../codec.ts";
-import type { EncodedReply } from "../../contract.ts";
-import { describeError, readErrorDescription, RpcError, RpcRemoteError } from "../../errors.ts";
-import { TRANSFER_FROM_BYTES } from "./task.ts";
+import { readErrorDescription, RpcError, RpcRemoteError } from "../../errors.ts";
+import { encodeError } from "../../internal/running/encode_reply.ts";
+import type { EncodedReply } from "../../internal/running/encoded_handler.ts";
+import { TRANSFER_FROM_BYTES } from "../wire/transferable.ts";
 
 /**
  * Makes a body the pool's own. A delivery's body is a view of a chunk of up to 64 KB that it
@@ -35,9 +36,7 @@ export function ownBody(
 
 /** The reply to a text that is not UTF-8: no worker needs to see it. */
 export function notUtf8Reply(): EncodedReply {
-  const { contentType } = jsonCodec;
-  const error = new RpcError("undecodable", "Cannot decode the input as it is not UTF-8");
-  return { type: "error", body: jsonCodec.encode(describeError(error)), contentType };
+  return encodeError(new RpcError("undecodable", "Cannot decode the input as it is not UTF-8"));
 }
 
 /**

@@ -6,7 +6,8 @@
 
 import type { WorkerHost } from "../host/host.ts";
 import type { RunMessage } from "../wire/protocol.ts";
-import { mustTransfer, type Task } from "./task.ts";
+import { mustTransfer } from "../wire/transferable.ts";
+import type { Task } from "./task.ts";
 
 /** Gathers tasks, so that they leave in one message. */
 export class Outbox {

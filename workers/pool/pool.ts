@@ -8,20 +8,14 @@ import { bytesCodec, type Codec, codecFor, codecOf, jsonCodec } from "../../code
 import type {
   AnyContract,
   Contract,
-  EncodedHandler,
-  EncodedItem,
-  EncodedReply,
-  EncodedRequest,
   InputOf,
   ItemOf,
-  ItemSink,
   OutputOf,
+  PoolHandler,
   ProcedureName,
-  RunningRequest,
 } from "../../contract.ts";
 import { RpcTimeoutError } from "../../errors.ts";
 import { notUtf8Reply, ownBody, readReply } from "./bodies.ts";
-import { takeBytes } from "../wire/given_bytes.ts";
 import {
   type PoolCloseOptions,
   resolvePoolOptions,
@@ -29,7 +23,16 @@ import {
   type StreamOptions,
   type WorkerPoolOptions,
 } from "./pool_options.ts";
-import { ItemStream } from "../../internal/streaming/item_stream.ts";
+import {
+  type EncodedItem,
+  type EncodedReply,
+  type EncodedRequest,
+  type ItemSink,
+  type RunningRequest,
+  sealHandler,
+} from "../../internal/running/encoded_handler.ts";
+import { takeBytes } from "../../internal/running/given_bytes.ts";
+import { ItemBuffer } from "../../internal/streaming/item_buffer.ts";
 import { untilAborted } from "../../internal/until_aborted.ts";
 import { PoolCapacity } from "./pool_capacity.ts";
 import type { PoolStats } from "./pool_stats.ts";
@@ -38,7 +41,7 @@ import type { Task, TaskRequest } from "./task.ts";
 
 /** The handlers that a pool offers to a server. */
 export type PoolHandlers<C extends Contract> = {
-  readonly [Name in keyof C]: EncodedHandler<C[Name]>;
+  readonly [Name in keyof C]: PoolHandler<C[Name]>;
 };
 
 /**
@@ -159,7 +162,7 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
   ): AsyncGenerator<ItemOf<OutputOf<C, Name>>> {
     const { signal, priority, onProgress, idleTimeoutMs, credits = 64 } = options;
     signal?.throwIfAborted();
-    const items = new ItemStream(procedure, credits, idleTimeoutMs);
+    const items = new ItemBuffer(procedure, credits, idleTimeoutMs);
     const sink: ItemSink = {
       credits,
       onItem: (item) => items.onItem(item),
@@ -185,14 +188,14 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
   handlers<D extends Contract = C>(): PoolHandlers<D> {
     const names = this.#scheduler.procedures;
     const capacity = new PoolCapacity(this.#scheduler);
-    const handler: EncodedHandler = {
+    const handler = sealHandler({
       capacity,
       handle: (request) => capacity.hold(this.#handle(request)),
       start: (request, sink) => {
         const { reply, grant } = this.#start(request, sink);
         return { reply: capacity.hold(reply), grant };
       },
-    };
+    });
     // The contract is the worker file's promise; nothing here can check it.
     return Object.fromEntries(names.map((name) => [name, handler])) as PoolHandlers<D>;
   }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { HandlerCapacity } from "../../contract.ts";
+import type { HandlerCapacity } from "../../internal/running/encoded_handler.ts";
 
 /** So many requests for each worker keep it busy while replies are confirmed. */
 const REQUESTS_PER_WORKER = 8;

@@ -4,7 +4,12 @@
  * @module
  */
 
-import type { EncodedItem, EncodedReply, ItemSink } from "../../contract.ts";
+import type {
+  EncodedItem,
+  EncodedReply,
+  ItemSink,
+} from "../../internal/running/encoded_handler.ts";
+import { mustTransfer } from "../wire/transferable.ts";
 
 /** What a task is to do. */
 export interface TaskRequest {
@@ -21,14 +26,6 @@ export interface TaskRequest {
   readonly sink?: ItemSink | undefined;
   /** Tasks of a higher priority start first; 0 is that of most. */
   readonly priority?: number | undefined;
-}
-
-/** From this size on, bytes that move are cheaper for the pool's thread than bytes that are cloned. */
-export const TRANSFER_FROM_BYTES = 8_192;
-
-/** Whether a body moves to the worker. */
-export function mustTransfer(body: TaskRequest["body"]): body is Uint8Array<ArrayBuffer> {
-  return typeof body !== "string" && body.length >= TRANSFER_FROM_BYTES;
 }
 
 /** Whoever runs a task. */

@@ -4,30 +4,31 @@
  * @module
  */
 
+import type { Body, Codec } from "../../codec.ts";
 import type { CallContext } from "../../contract.ts";
-import type { Codec } from "../../codec.ts";
+import type { HandlerInput } from "../../internal/running/run_handler.ts";
+import type { GeneratorPump } from "../../internal/streaming/generator_pump.ts";
 import { CellState, type ControlBlock, type RunMessage } from "../wire/protocol.ts";
 
-/** What ties a task to its pool. */
+/** What ties the tasks of a worker to their pool. */
 export interface ContextLinks {
-  /** The codec of its input and output. */
-  readonly codec: Codec;
   /** The memory shared with the pool, if there is any. */
   readonly control: ControlBlock | undefined;
-  /** Sends progress of the task to the pool. */
+  /** Sends progress of a task to the pool. */
   readonly tell: (context: TaskContext, value: unknown, seq: number) => void;
 }
 
-/** The context of one task. Its signal is made only for a handler that looks at it. */
-export class TaskContext implements CallContext {
+/** The input and the context of one task. Its signal is made only for a handler that looks at it. */
+export class TaskContext implements CallContext, HandlerInput {
   /** The id of the task. */
   readonly id: number;
   /** What the pool says of the task. */
   readonly task: RunMessage;
   /** The codec of its input and output. */
   readonly codec: Codec;
-  readonly #control: ControlBlock | undefined;
-  readonly #tell: ContextLinks["tell"];
+  /** Sends the items of a stream, if one is wanted. */
+  pump: GeneratorPump | undefined = undefined;
+  readonly #links: ContextLinks;
   #progressSeq = 0;
   #controller: AbortController | undefined;
 
@@ -35,19 +36,22 @@ export class TaskContext implements CallContext {
    * Makes the context of a task.
    *
    * @param task What the pool says of it.
-   * @param links The codec, the memory in which the pool cancels it, and the way to the pool.
+   * @param codec The codec of its input and output.
+   * @param links The memory in which the pool cancels it, and the way to the pool.
    */
-  constructor(task: RunMessage, links: ContextLinks) {
-    const { codec, control, tell } = links;
+  constructor(task: RunMessage, codec: Codec, links: ContextLinks) {
     this.id = task.id;
     this.codec = codec;
     this.task = task;
-    this.#control = control;
-    this.#tell = tell;
+    this.#links = links;
   }
 
   get procedure(): string {
     return this.task.procedure;
+  }
+  /** The encoded input. */
+  get body(): Body {
+    return this.task.body;
   }
   get correlationId(): string | undefined {
     return this.task.correlationId;
@@ -70,7 +74,7 @@ export class TaskContext implements CallContext {
   }
 
   progress(value: unknown): void {
-    if (this.task.wantsProgress) this.#tell(this, value, this.#progressSeq++);
+    if (this.task.wantsProgress) this.#links.tell(this, value, this.#progressSeq++);
   }
 
   /** Tells the handler that nobody waits for the output any more. */
@@ -82,6 +86,6 @@ export class TaskContext implements CallContext {
   }
 
   #isCancelled(): boolean {
-    return this.#control?.stateOf(this.task.cell) === CellState.cancelled;
+    return this.#links.control?.stateOf(this.task.cell) === CellState.cancelled;
   }
 }

@@ -1,7 +1,7 @@
 import { assertEquals, assertFalse, assertRejects } from "../../../deps/std_assert.ts";
 import { RpcTimeoutError } from "../../../errors.ts";
 import type { GatedContract } from "../../fixtures/workers/gated_worker.ts";
-import { encodedRequest, Gates, openPool } from "./pool_helpers.ts";
+import { encodedRequest, Gates, insideOf, openPool } from "./pool_helpers.ts";
 
 function openGated() {
   return openPool<GatedContract>("gated_worker.ts");
@@ -81,7 +81,7 @@ Deno.test("EncodedHandler.handle() passes the abort of its context on", async ()
   const request = encodedRequest("waitForAbort", JSON.stringify(name), {
     signal: controller.signal,
   });
-  const handled = pool.handlers().waitForAbort.handle(request);
+  const handled = insideOf(pool.handlers().waitForAbort).handle(request);
   await gates.heard("started", name);
   controller.abort(new Error("the caller left"));
   await assertRejects(() => handled, Error, "the caller left");

@@ -3,7 +3,7 @@ import { type Body, decodeUtf8, jsonCodec } from "../../../codec.ts";
 import { RpcError } from "../../../errors.ts";
 import { msgpackCodec } from "../../../extras/msgpack/codec.ts";
 import type { PlainContract } from "../../fixtures/workers/plain_worker.ts";
-import { encodedRequest, openPool } from "./pool_helpers.ts";
+import { encodedRequest, insideOf, openPool } from "./pool_helpers.ts";
 
 function openPlain() {
   return openPool<PlainContract>("plain_worker.ts");
@@ -29,7 +29,9 @@ Deno.test("WorkerPool.handlers() keeps names of Object's own apart", async () =>
 
 Deno.test("EncodedHandler.handle() replies with an encoded output", async () => {
   await using pool = await openPlain();
-  const reply = await pool.handlers().addLater.handle(encodedRequest("addLater", '{"a":1,"b":2}'));
+  const reply = await insideOf(pool.handlers().addLater).handle(
+    encodedRequest("addLater", '{"a":1,"b":2}'),
+  );
   assertEquals(reply, { type: "output", body: "3", contentType: "application/json" });
 });
 
@@ -38,7 +40,7 @@ Deno.test("EncodedHandler.handle() takes bodies of every size", async () => {
   for (const length of [1, 8_191, 8_192, 70_000, 2_000_000]) {
     const body = JSON.stringify("ö".repeat(length));
     const request = encodedRequest("echo", body);
-    const handled = pool.handlers().echo.handle(request);
+    const handled = insideOf(pool.handlers().echo).handle(request);
     // The chunk is amqplib's again as soon as the promise is there.
     new Uint8Array(request.body.buffer).fill(0);
     assertEquals(text((await handled).body), body);
@@ -48,13 +50,13 @@ Deno.test("EncodedHandler.handle() takes bodies of every size", async () => {
 Deno.test("EncodedHandler.handle() neither moves nor posts the shared chunk", async () => {
   await using pool = await openPlain();
   const request = encodedRequest("echo", JSON.stringify("x".repeat(50_000)));
-  await pool.handlers().echo.handle(request);
+  await insideOf(pool.handlers().echo).handle(request);
   assertEquals(request.body.buffer.byteLength, 50_202);
 });
 
 Deno.test("EncodedHandler.handle() treats an empty body as undefined", async () => {
   await using pool = await openPlain();
-  const reply = await pool.handlers().echo.handle(encodedRequest("echo", ""));
+  const reply = await insideOf(pool.handlers().echo).handle(encodedRequest("echo", ""));
   assertEquals(reply.body, "");
 });
 
@@ -62,7 +64,7 @@ Deno.test("EncodedHandler.handle() replies undecodable to what is not UTF-8", as
   await using pool = await openPlain();
   for (const length of [2, 9_000]) {
     const body = new Uint8Array(length).fill(0xff);
-    const reply = await pool.handlers().echo.handle(encodedRequest("echo", body));
+    const reply = await insideOf(pool.handlers().echo).handle(encodedRequest("echo", body));
     assertEquals(reply.type, "error");
     assertEquals(errorCode(reply.body), "undecodable");
   }
@@ -70,14 +72,14 @@ Deno.test("EncodedHandler.handle() replies undecodable to what is not UTF-8", as
 
 Deno.test("EncodedHandler.handle() replies undecodable to what is not JSON", async () => {
   await using pool = await openPlain();
-  const reply = await pool.handlers().echo.handle(encodedRequest("echo", "{half"));
+  const reply = await insideOf(pool.handlers().echo).handle(encodedRequest("echo", "{half"));
   assertEquals(errorCode(reply.body), "undecodable");
 });
 
 Deno.test("EncodedHandler.handle() replies undecodable to an unknown content type", async () => {
   await using pool = await openPlain();
   const request = encodedRequest("echo", "<a/>", { contentType: "application/xml" });
-  const reply = await pool.handlers().echo.handle(request);
+  const reply = await insideOf(pool.handlers().echo).handle(request);
   assertEquals(errorCode(reply.body), "undecodable");
 });
 
@@ -89,7 +91,7 @@ Deno.test("EncodedHandler.handle() takes the codecs that the worker file has", a
     const value = { bytes: new Uint8Array(size).fill(7), at: new Date(0), big: 2n ** 70n };
     const body = msgpackCodec.encode(value);
     const { contentType } = msgpackCodec;
-    const reply = await echo.handle(encodedRequest("echo", body, { contentType }));
+    const reply = await insideOf(echo).handle(encodedRequest("echo", body, { contentType }));
     assertEquals(reply.contentType, contentType);
     assertEquals(msgpackCodec.decode(reply.body), value);
   }
@@ -107,7 +109,7 @@ Deno.test("EncodedHandler.handle() tells the worker's handler of its call", asyn
   await using pool = await openPlain();
   const deadline = Date.now() + 60_000;
   const context = { correlationId: "c-1", deadline, redeliveries: 2 };
-  const reply = await pool.handlers().describeCall.handle(
+  const reply = await insideOf(pool.handlers().describeCall).handle(
     encodedRequest("describeCall", "", context),
   );
   assertEquals(jsonCodec.decode(reply.body), {
@@ -121,7 +123,10 @@ Deno.test("EncodedHandler.handle() throws when the worker dies", async () => {
   await using pool = await openPool("faulty_worker.ts");
   const { close } = pool.handlers();
   assert(close !== undefined);
-  const error = await assertRejects(() => close.handle(encodedRequest("close", "")), RpcError);
+  const error = await assertRejects(
+    () => insideOf(close).handle(encodedRequest("close", "")),
+    RpcError,
+  );
   assertEquals(error.code, "worker-crashed");
 });
 
@@ -129,17 +134,17 @@ Deno.test("EncodedHandler.handle() does not start what has expired", async () =>
   await using pool = await openPlain();
   // Callers' clocks differ from ours: a deadline counts only once it is well past.
   const request = encodedRequest("echo", "1", { deadline: Date.now() - 60_000 });
-  const error = await assertRejects(() => pool.handlers().echo.handle(request), RpcError);
+  const error = await assertRejects(() => insideOf(pool.handlers().echo).handle(request), RpcError);
   assertEquals(error.code, "timeout");
   const late = encodedRequest("echo", "1", { deadline: Date.now() - 1_000 });
-  assertEquals((await pool.handlers().echo.handle(late)).body, "1");
+  assertEquals((await insideOf(pool.handlers().echo).handle(late)).body, "1");
 });
 
 Deno.test("EncodedHandler.handle() answers short calls fast in sequence", async () => {
   await using pool = await openPlain();
   const startedAt = performance.now();
   for (let round = 0; round < 200; round++) {
-    await pool.handlers().echo.handle(encodedRequest("echo", "1"));
+    await insideOf(pool.handlers().echo).handle(encodedRequest("echo", "1"));
   }
   assertLess((performance.now() - startedAt) / 200, 25);
 });

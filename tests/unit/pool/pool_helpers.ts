@@ -1,4 +1,11 @@
-import type { AnyContract, CallContext, Contract, EncodedRequest } from "../../../contract.ts";
+import type { AnyContract, CallContext, Contract, PoolHandler } from "../../../contract.ts";
+import {
+  type EncodedReply,
+  type EncodedRequest,
+  type ItemSink,
+  openHandler,
+  type RunningRequest,
+} from "../../../internal/running/encoded_handler.ts";
 import { type PoolEvent, WorkerPool, type WorkerPoolOptions } from "../../../workers/mod.ts";
 
 export function workerUrl(file: string): URL {
@@ -10,6 +17,17 @@ export function openPool<C extends Contract = AnyContract>(
   options: WorkerPoolOptions = {},
 ): Promise<WorkerPool<C>> {
   return WorkerPool.open<C>(workerUrl(file), { maxWorkers: 1, ...options });
+}
+
+/** What a server finds inside a pool's handler. */
+export function insideOf(handler: PoolHandler): {
+  handle(request: EncodedRequest): Promise<EncodedReply>;
+  start(request: EncodedRequest, sink: ItemSink): RunningRequest;
+} {
+  const inside = openHandler(handler);
+  if (inside?.start === undefined) throw new TypeError("Cannot open what no pool has made");
+  const start = inside.start.bind(inside);
+  return { handle: async (request) => await inside.handle(request), start };
 }
 
 /** A request as a server hands it over, with a body as amqplib gives it: a view of a larger chunk. */

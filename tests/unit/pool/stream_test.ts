@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "../../../deps/std_assert.ts";
 import { RpcError, RpcRemoteError } from "../../../errors.ts";
 import type { WorkerPool } from "../../../workers/mod.ts";
-import { encodedRequest, openPool } from "./pool_helpers.ts";
+import { encodedRequest, insideOf, openPool } from "./pool_helpers.ts";
 
 type StreamContract = {
   readonly count: (to: number) => Generator<number>;
@@ -84,8 +84,7 @@ for (const isolation of ["thread", "process"] as const) {
 
 Deno.test("EncodedHandler.start() sends items as far as there are credits", async () => {
   await using pool = await openStreams();
-  const { start } = pool.handlers().count;
-  assert(start !== undefined);
+  const { start } = insideOf(pool.handlers().count);
   const items: string[] = [];
   const { promise: twoCame, resolve } = Promise.withResolvers<void>();
   const running = start(encodedRequest("count", "4"), {

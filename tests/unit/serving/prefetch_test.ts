@@ -1,4 +1,4 @@
-import type { EncodedHandler, HandlerCapacity } from "../../../contract.ts";
+import type { EncodedHandler, HandlerCapacity } from "../../../internal/running/encoded_handler.ts";
 import { assertEquals } from "../../../deps/std_assert.ts";
 import { Prefetch } from "../../../internal/serving/prefetch.ts";
 import { PoolCapacity, type PoolLoad } from "../../../workers/pool/pool_capacity.ts";

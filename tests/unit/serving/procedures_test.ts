@@ -1,7 +1,8 @@
+import type { Handler } from "../../../contract.ts";
 import { fc } from "../../../deps/fast_check.ts";
 import { assertEquals, assertStrictEquals, assertThrows } from "../../../deps/std_assert.ts";
 import { RpcError } from "../../../errors.ts";
-import { errorReply } from "../../../internal/serving/error_reply.ts";
+import { sealHandler } from "../../../internal/running/encoded_handler.ts";
 import { Procedures } from "../../../internal/serving/procedures.ts";
 import { safeObserver } from "../../../internal/emit.ts";
 
@@ -41,18 +42,10 @@ Deno.test("Procedures has a default only if it was told, or has but one", () => 
   );
 });
 
-Deno.test("Procedures takes handlers that encode for themselves as they are", () => {
+Deno.test("Procedures takes what is inside a pool's handlers", () => {
   const handler = { handle: () => Promise.reject(new Error("not called")) };
-  assertStrictEquals(new Procedures({ add: handler }, undefined).find("add").handler, handler);
-});
-
-Deno.test("errorReply() leaves details out that cannot be encoded", () => {
-  const thrown = Object.assign(new Error("m"), { code: "c", details: [() => {}] });
-  const { body, type } = errorReply(thrown);
-  assertEquals([type, JSON.parse(String(body))], [
-    "error",
-    { name: "Error", message: "m", code: "c" },
-  ]);
+  const add = sealHandler<Handler>(handler);
+  assertStrictEquals(new Procedures({ add }, undefined).find("add").handler, handler);
 });
 
 Deno.test("safeObserver() calls the observer and drops what it throws", () => {

@@ -1,4 +1,4 @@
-import type { EncodedHandler, EncodedReply, EncodedRequest, Handler } from "../../../contract.ts";
+import type { Handler } from "../../../contract.ts";
 import {
   assert,
   assertEquals,
@@ -7,6 +7,11 @@ import {
 } from "../../../deps/std_assert.ts";
 import { RpcError } from "../../../errors.ts";
 import { ActiveRequests } from "../../../internal/serving/active_requests.ts";
+import {
+  type EncodedReply,
+  type EncodedRequest,
+  sealHandler,
+} from "../../../internal/running/encoded_handler.ts";
 import { readRequest } from "../../../internal/protocol/envelope.ts";
 import { Procedures } from "../../../internal/serving/procedures.ts";
 import { ReplyCache } from "../../../internal/serving/reply_cache.ts";
@@ -22,14 +27,14 @@ class Stage {
   readonly #ends: PromiseWithResolvers<EncodedReply>[] = [];
 
   constructor(cache: ReplyCacheOptions | false = {}) {
-    const handler: EncodedHandler<Handler> = {
+    const handler = sealHandler<Handler>({
       handle: (request) => {
         this.started.push(request);
         const end = Promise.withResolvers<EncodedReply>();
         this.#ends.push(end);
         return end.promise;
       },
-    };
+    });
     this.runner = new RequestRunner({
       procedures: new Procedures({ work: handler }, undefined),
       maxBodyBytes: 100,

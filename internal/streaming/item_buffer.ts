@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { EncodedItem, ItemSink } from "../../contract.ts";
 import { RpcError } from "../../errors.ts";
+import type { EncodedItem, ItemSink } from "../running/encoded_handler.ts";
 
 /** What a stream needs of the task that it reads. */
 export interface StreamSource {
@@ -20,7 +20,7 @@ export interface StreamSource {
 }
 
 /** Holds the items that have come and were not read yet: never more than there were credits. */
-export class ItemStream implements ItemSink {
+export class ItemBuffer implements ItemSink {
   /** How many items may be on their way, or wait here, at a time. */
   readonly credits: number;
   readonly #procedure: string;
@@ -33,7 +33,7 @@ export class ItemStream implements ItemSink {
   #hasEnded = false;
 
   /**
-   * Makes a stream that has had no item.
+   * Makes a buffer that has had no item.
    *
    * @param procedure The procedure, for messages.
    * @param credits How many items may be under way.

@@ -1,0 +1,85 @@
+/**
+ * Encodes what a handler gave or threw, in a server's own thread and in workers alike.
+ *
+ * @module
+ */
+
+import { type Body, bytesCodec, type Codec, codecOf, jsonCodec } from "../../codec.ts";
+import { describeError, RpcError } from "../../errors.ts";
+import type { EncodedItem, EncodedReply } from "./encoded_handler.ts";
+import { takeBytes } from "./given_bytes.ts";
+
+/** Where a value comes from, and the codec of its caller. */
+export interface ValueSource {
+  readonly procedure: string;
+  readonly codec: Codec;
+}
+
+/**
+ * Encodes what a handler returned.
+ *
+ * @throws {RpcError} `unencodable`, if the codec cannot carry it.
+ */
+export function encodeOutput(output: unknown, procedure: string, codec: Codec): EncodedReply {
+  const chosen = codecOf(output, codec);
+  const body = encodeBody(output, procedure, chosen);
+  return { type: "output", body, contentType: chosen.contentType };
+}
+
+/**
+ * Encodes an item of a stream, or progress.
+ *
+ * @throws {RpcError} `unencodable`, if the codec cannot carry it.
+ */
+export function encodeItem(
+  item: unknown,
+  seq: number,
+  { procedure, codec }: ValueSource,
+): EncodedItem {
+  const chosen = codecOf(item, codec);
+  return { seq, body: encodeBody(item, procedure, chosen), contentType: chosen.contentType };
+}
+
+/** Bytes come out as a copy, or were given away: the handler or its codec may use its own again. */
+function encodeBody(value: unknown, procedure: string, codec: Codec): Body {
+  if (codec === bytesCodec && value instanceof Uint8Array) return takeBytes(value);
+  let body: unknown;
+  try {
+    body = codec.encode(value);
+  } catch (error) {
+    if (error instanceof RpcError) throw error;
+    throw unencodable(procedure, codec, error instanceof Error ? error.message : String(error));
+  }
+  if (typeof body === "string") return body;
+  if (body instanceof Uint8Array) return new Uint8Array(body);
+  throw unencodable(procedure, codec, `its codec gave ${typeof body}, not text or bytes`);
+}
+
+function unencodable(procedure: string, { contentType }: Codec, reason: string): RpcError {
+  return new RpcError(
+    "unencodable",
+    `Cannot encode the output of "${procedure}" as ${contentType}: ${reason}`,
+  );
+}
+
+/**
+ * Encodes what stopped a request as an error reply. Details that cannot be encoded are left out, and
+ * then the message says so.
+ *
+ * @param thrown What a handler threw, or why it was not run.
+ * @param options Whether to include the stack.
+ */
+export function encodeError(
+  thrown: unknown,
+  options: { readonly includeStack?: boolean } = {},
+): EncodedReply {
+  const description = describeError(thrown, options);
+  const { contentType } = jsonCodec;
+  try {
+    return { type: "error", body: jsonCodec.encode(description), contentType };
+  } catch {
+    const { details: _, ...rest } = description;
+    const message = `${rest.message} (its details cannot be encoded)`;
+    return { type: "error", body: jsonCodec.encode({ ...rest, message }), contentType };
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * What is inside the opaque handlers of a pool: handlers that take bodies as they came and give
+ * bodies back ready to send, so that decoding and encoding happen where the work is done.
+ *
+ * @module
+ */
+
+import type { Body } from "../../codec.ts";
+import type { CallContext, PoolHandler } from "../../contract.ts";
+
+/** A request as a server hands it to a handler. */
+export interface EncodedRequest {
+  /** The procedure that was called. */
+  readonly procedure: string;
+  /** The encoded input. Bytes are valid until `handle()` or `start()` returns: copy to keep. */
+  readonly body: Uint8Array;
+  /** The content type of the body; absent means JSON text. */
+  readonly contentType: string | undefined;
+  /** Requests of a higher priority go first, from 0 to 9; absent means 0. */
+  readonly priority?: number | undefined;
+  /** What the request says beside its body. */
+  readonly context: CallContext;
+}
+
+/** The end of a request. */
+export interface EncodedReply {
+  /** Whether the body is the output or an {@linkcode ErrorDescription}. */
+  readonly type: "output" | "error";
+  /** The encoded output or error. Bytes are nobody else's. */
+  readonly body: Body;
+  /** The content type of the body. */
+  readonly contentType: string;
+}
+
+/** A value that a handler tells before its end: an item of a stream, or its progress. */
+export interface EncodedItem {
+  /** Counts the items of one request, or its progress, from 0. */
+  readonly seq: number;
+  /** The encoded value. Bytes are nobody else's. */
+  readonly body: Body;
+  /** The content type of the body. */
+  readonly contentType: string;
+}
+
+/** Takes what a handler tells before its end. */
+export interface ItemSink {
+  /** How many items the handler may send at first; absent if no stream is wanted. */
+  readonly credits?: number;
+  /** Takes an item of the stream. */
+  onItem?(item: EncodedItem): void;
+  /** Takes what the handler tells of its progress. */
+  onProgress?(progress: EncodedItem): void;
+}
+
+/** A request that runs. */
+export interface RunningRequest {
+  /** The reply; rejects as {@linkcode EncodedHandler.handle} does. */
+  readonly reply: Promise<EncodedReply>;
+  /** Allows so many items more. */
+  grant(count: number): void;
+}
+
+/** How many requests a handler takes at a time, so that a server asks the broker for no more. */
+export interface HandlerCapacity {
+  /** The most requests that it takes at the moment, those in hand included: 0 if it can run none. */
+  readonly limit: number;
+  /** How many of them keep it busy and leave the rest to other servers. */
+  readonly recommended: number;
+  /**
+   * Calls back whenever one of them may have changed.
+   *
+   * @returns Ends that.
+   */
+  watch(listener: () => void): () => void;
+}
+
+/** A handler that decodes and encodes for itself. */
+export interface EncodedHandler {
+  /** How many requests it takes at a time; handlers that share the same object share its limit. */
+  readonly capacity?: HandlerCapacity;
+  /**
+   * Runs a request. It may throw at once what its promise would reject with.
+   *
+   * @throws {unknown} What the handler threw, or an `RpcError` if it was not run to its end for a
+   * reason that is not its own: `worker-crashed`, `overloaded`, `closed`.
+   */
+  handle(request: EncodedRequest): Promise<EncodedReply> | EncodedReply;
+  /**
+   * Runs a request whose caller wants its items or its progress. Absent if the handler has neither.
+   *
+   * @throws {unknown} As {@linkcode EncodedHandler.handle} does.
+   */
+  start?(request: EncodedRequest, sink: ItemSink): RunningRequest;
+}
+
+/** Registered, as the server that takes a handler may come from another copy of this package. */
+const INSIDE = Symbol.for("@warren/rpc.encoded-handler");
+
+/**
+ * Makes a handler opaque, for users.
+ *
+ * @typeParam Run The function that it stands for.
+ * @param handler What is inside.
+ * @returns What `RpcServer.listen()` takes.
+ */
+export function sealHandler<Run>(handler: EncodedHandler): PoolHandler<Run> {
+  const sealed: unknown = Object.freeze({ [INSIDE]: handler });
+  // The type has only a mark for the compiler.
+  return sealed as PoolHandler<Run>;
+}
+
+/**
+ * Finds what is inside a handler.
+ *
+ * @param handler Whatever a user gave.
+ * @returns What {@linkcode sealHandler} was given; `undefined` if it made no such handler.
+ */
+export function openHandler(handler: unknown): EncodedHandler | undefined {
+  if (typeof handler !== "object" || handler === null || !(INSIDE in handler)) return undefined;
+  // Only this file knows the symbol.
+  return handler[INSIDE] as EncodedHandler;
+}

@@ -1,0 +1,106 @@
+/**
+ * Runs a handler from its encoded input to its encoded output, in a server's own thread and in
+ * workers alike.
+ *
+ * @module
+ */
+
+import { type Body, type Codec, codecFor } from "../../codec.ts";
+import type { CallContext } from "../../contract.ts";
+import { RpcError } from "../../errors.ts";
+import { closeItems, type GeneratorPump, isGenerator } from "../streaming/generator_pump.ts";
+import { encodeOutput } from "./encode_reply.ts";
+import type { EncodedReply } from "./encoded_handler.ts";
+
+/** A function that runs a procedure, whatever its input is. */
+export type RunnableHandler = (input: unknown, context: CallContext) => unknown;
+
+/** What a handler is run with. */
+export interface HandlerInput {
+  readonly procedure: string;
+  /** The encoded input. */
+  readonly body: Body;
+  /** Decodes the input and encodes the output. */
+  readonly codec: Codec;
+  /** Takes the items of a stream; absent if one output is wanted. */
+  readonly pump?: GeneratorPump | undefined;
+}
+
+/**
+ * Runs a handler. One that returns at once gives its reply at once, so that short work needs no
+ * turn of the loop.
+ *
+ * @returns The output; for a stream what its generator returned, once all items were sent.
+ * @throws {unknown} What the handler threw.
+ * @throws {RpcError} `undecodable`, `unencodable`, `unwanted-stream` or `not-a-stream`.
+ */
+export function runHandler(
+  handler: RunnableHandler,
+  input: HandlerInput,
+  context: CallContext,
+): EncodedReply | Promise<EncodedReply> {
+  const output = handler(input.codec.decode(input.body), context);
+  if (isPromiseLike(output) || input.pump !== undefined) return conclude(output, input, context);
+  return encodePlain(output, input);
+}
+
+async function conclude(
+  output: unknown,
+  input: HandlerInput,
+  context: CallContext,
+): Promise<EncodedReply> {
+  const { procedure, codec, pump } = input;
+  const result = await output;
+  if (pump === undefined) return encodePlain(result, input);
+  if (!isGenerator(result)) throw notAStream(procedure, result);
+  const returned = await pump.sendAll(result, () => context.throwIfCancelled());
+  return encodeOutput(returned, procedure, codec);
+}
+
+function encodePlain(output: unknown, { procedure, codec }: HandlerInput): EncodedReply {
+  if (isGenerator(output)) {
+    void closeItems(output);
+    throw unwantedStream(procedure);
+  }
+  return encodeOutput(output, procedure, codec);
+}
+
+/**
+ * Finds the codec of a request.
+ *
+ * @throws {RpcError} `undecodable`, if there is none.
+ */
+export function requireCodec(
+  { procedure, contentType }: {
+    readonly procedure: string;
+    readonly contentType?: string | undefined;
+  },
+  codecs: readonly Codec[],
+): Codec {
+  const codec = codecFor(contentType, codecs);
+  if (codec !== undefined) return codec;
+  throw new RpcError(
+    "undecodable",
+    `Cannot decode the input of "${procedure}" as there is no codec for its content type: ` +
+      `it is "${contentType}"`,
+  );
+}
+
+function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && "then" in value &&
+    typeof value.then === "function";
+}
+
+function notAStream(procedure: string, output: unknown): RpcError {
+  return new RpcError(
+    "not-a-stream",
+    `Cannot stream "${procedure}" as it gave no generator but ${typeof output}: use call()`,
+  );
+}
+
+function unwantedStream(procedure: string): RpcError {
+  return new RpcError(
+    "unwanted-stream",
+    `Cannot call "${procedure}" as it streams items: use stream()`,
+  );
+}
