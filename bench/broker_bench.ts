@@ -9,7 +9,7 @@
 
 import { Buffer } from "node:buffer";
 import { type Channel, connect } from "../deps/amqplib.ts";
-import { median } from "./statistics.ts";
+import { median } from "../tools/measuring/quantile.ts";
 
 const ROUNDS = 5;
 const ECHOES = { 1: 3000, 64: 15_000 } as const;

@@ -1,6 +1,6 @@
 /** How late an event loop is. @module */
 
-import { quantile } from "./statistics.ts";
+import { quantile } from "../tools/measuring/quantile.ts";
 
 /** How often it is looked, in milliseconds. */
 const INTERVAL_MS = 5;

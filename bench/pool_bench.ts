@@ -11,7 +11,7 @@
 import { callInTurn, callsPerSecond } from "./measure.ts";
 import { barChart, type BarGroup } from "./pool/chart.ts";
 import { type Contender, CONTENDERS, type Run } from "./pool/contenders.ts";
-import { median, quantile } from "./statistics.ts";
+import { median, quantile } from "../tools/measuring/quantile.ts";
 
 const LIMIT = "bare postMessage";
 const OURS = "warren threads";

@@ -7,7 +7,7 @@
 
 import { WorkerPool } from "../workers/mod.ts";
 import { callInTurn, callsPerSecond } from "./measure.ts";
-import { median } from "./statistics.ts";
+import { median } from "../tools/measuring/quantile.ts";
 
 type Isolation = "thread" | "process";
 

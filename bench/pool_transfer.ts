@@ -9,7 +9,7 @@ import { msgpackCodec } from "../extras/msgpack/codec.ts";
 import { WorkerPool } from "../workers/mod.ts";
 import { transfer } from "../workers/transfer.ts";
 import { callInTurn } from "./measure.ts";
-import { median } from "./statistics.ts";
+import { median } from "../tools/measuring/quantile.ts";
 
 const SIZES_KIB = [1, 4, 8, 16, 64, 256, 1_024, 4_096, 16_384, 65_536];
 const BYTES_WORKER = new URL("./pool/bytes_worker.ts", import.meta.url);

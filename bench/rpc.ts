@@ -9,7 +9,7 @@ import { RpcClient } from "../mod.ts";
 import { AmqplibClient } from "./amqplib_client.ts";
 import { type Caller, callInTurn, callsPerSecond } from "./measure.ts";
 import { ServerProcess } from "./server_process.ts";
-import { median, quantile } from "./statistics.ts";
+import { median, quantile } from "../tools/measuring/quantile.ts";
 
 /** Few long rounds where throughput counts, many short ones where latencies are compared. */
 const ROUNDS = 5;

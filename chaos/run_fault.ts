@@ -3,7 +3,7 @@
 import type { Check } from "./checking/checker.ts";
 import type { Fault, RowFigures } from "./fault.ts";
 import { type Limit, standardLimits } from "./limits.ts";
-import { quantile } from "./checking/outages.ts";
+import { quantile } from "../tools/measuring/quantile.ts";
 import { Scene, type SceneOptions } from "./scene.ts";
 
 /** A row of the report. */

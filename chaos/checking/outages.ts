@@ -21,9 +21,3 @@ export function outagesAfter(successes: readonly number[], faults: readonly numb
     return last >= successes.length - 1 && longest === 0 ? Infinity : longest;
   });
 }
-
-/** The smallest value that is not below that share of all; `NaN` of none. */
-export function quantile(values: readonly number[], share: number): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? NaN;
-}

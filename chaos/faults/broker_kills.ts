@@ -5,7 +5,7 @@ import type { PrivateNode } from "../../tools/brokers/private_node.ts";
 import type { Fault, RowFigures } from "../fault.ts";
 import { now } from "../checking/history.ts";
 import { atMost } from "../limits.ts";
-import { quantile } from "../checking/outages.ts";
+import { quantile } from "../../tools/measuring/quantile.ts";
 import type { Scene } from "../scene.ts";
 
 const CALLS = 50_000;

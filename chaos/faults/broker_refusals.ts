@@ -5,7 +5,7 @@ import type { Rounds } from "../budget.ts";
 import type { Fault, RowFigures } from "../fault.ts";
 import type { LoadOptions } from "../load/load.ts";
 import { atMost } from "../limits.ts";
-import { quantile } from "../checking/outages.ts";
+import { quantile } from "../../tools/measuring/quantile.ts";
 import { FaultProxy } from "../network/proxy.ts";
 import type { Scene } from "../scene.ts";
 

@@ -5,7 +5,7 @@ import type { PrivateNode } from "../../tools/brokers/private_node.ts";
 import type { Rounds } from "../budget.ts";
 import type { Fault, RowFigures } from "../fault.ts";
 import { atMost, type Limit } from "../limits.ts";
-import { quantile } from "../checking/outages.ts";
+import { quantile } from "../../tools/measuring/quantile.ts";
 import { untilWhole } from "../checking/queue_replicas.ts";
 import type { Scene } from "../scene.ts";
 

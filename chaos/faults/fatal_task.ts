@@ -10,7 +10,7 @@ import {
   type Trial,
 } from "../checking/guilty_calls.ts";
 import { atMost } from "../limits.ts";
-import { quantile } from "../checking/outages.ts";
+import { quantile } from "../../tools/measuring/quantile.ts";
 import type { Scene } from "../scene.ts";
 
 const MAX_HEAP_MB = 64;

@@ -2,7 +2,7 @@
 
 import type { Fault, RowFigures } from "../fault.ts";
 import { atMost } from "../limits.ts";
-import { quantile } from "../checking/outages.ts";
+import { quantile } from "../../tools/measuring/quantile.ts";
 import type { Scene } from "../scene.ts";
 
 const GRACE_MS = 10_000;

@@ -12,7 +12,7 @@ import {
   type Trial,
 } from "../checking/guilty_calls.ts";
 import { atMost } from "../limits.ts";
-import { quantile } from "../checking/outages.ts";
+import { quantile } from "../../tools/measuring/quantile.ts";
 import { PoolLosses } from "../checking/pool_losses.ts";
 import type { Scene } from "../scene.ts";
 

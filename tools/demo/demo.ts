@@ -9,6 +9,7 @@ import { RpcClient, RpcError, RpcServer } from "../../mod.ts";
 import type { FibonacciContract } from "../../workers/fibonacci.ts";
 import { fibonacci } from "../../workers/fibonacci_numbers.ts";
 import { WorkerPool } from "../../workers/mod.ts";
+import { quantile } from "../measuring/quantile.ts";
 import { calibrate, runBatch } from "./demo_batch.ts";
 import { DemoQueue } from "./demo_queue.ts";
 import { heading, line, plural } from "./demo_text.ts";
@@ -132,10 +133,6 @@ async function showOneWorker(
   heading(`${tasks} calls of slowFibonacci(${n}) at once, about 0.25 s of computing each`);
   const { elapsedMs } = await runBatch(scene.client, { label: "1 worker", n, tasks });
   return { n, elapsedMs };
-}
-
-function quantile(sorted: readonly number[], part: number): number {
-  return sorted[Math.floor(sorted.length * part)] ?? NaN;
 }
 
 function milliseconds(value: number): string {

@@ -14,6 +14,7 @@ export const TASKS: ReadonlyMap<string, Task> = new Map<string, Task>([
   ["test:unit", async (context) => conclude(await runUnitTests(context))],
   ["bench", withBroker(inTurn(program("bench/rpc.ts"), program("bench/broker_bench.ts")))],
   ["bench:pool", program("bench/pool_bench.ts")],
+  ["bench:cpu", withBroker(program("bench/cpu.ts"))],
   ["bench:saturation", withBroker(program("bench/saturation.ts"))],
   ["bench:soak", program("bench/pool_soak.ts")],
   ["chaos", program("chaos/main.ts")],

@@ -1,4 +1,4 @@
-import { outagesAfter, quantile } from "../../../chaos/checking/outages.ts";
+import { outagesAfter } from "../../../chaos/checking/outages.ts";
 import { assertEquals } from "../../../deps/std_assert.ts";
 
 Deno.test("outagesAfter() finds the longest gap after each fault", () => {
@@ -21,10 +21,4 @@ Deno.test("outagesAfter() divides an outage between the faults within it", () =>
 Deno.test("outagesAfter() finds no end where nothing got through", () => {
   assertEquals(outagesAfter([0, 10], [15]), [Infinity]);
   assertEquals(outagesAfter([], [15]), [Infinity]);
-});
-
-Deno.test("quantile() takes a value that is there", () => {
-  assertEquals(quantile([3, 1, 2], 0.5), 2);
-  assertEquals(quantile([3, 1, 2], 1), 3);
-  assertEquals(quantile([], 0.5), NaN);
 });

@@ -1,0 +1,98 @@
+/**
+ * `deno task bench:cpu`: the processor time of a call, of client and server process together, for
+ * an echo with 64 calls in flight.
+ *
+ * Each round starts every checkout anew, warms it up, and measures all in turn, in short slices, so
+ * that whatever else the machine does hits all. This checkout is there twice: the ratio of the two
+ * shows what chance alone does here.
+ *
+ * - `--base FOLDER` compares this checkout with another one.
+ * - `--rounds 30` and `--calls 24000` set how much is measured.
+ * - `--json FILE` writes the figures, those of each round included.
+ *
+ * @module
+ */
+
+import { parseArgs } from "../deps/std_cli.ts";
+import { quantile } from "../tools/measuring/quantile.ts";
+import { ROOT } from "../tools/tasks/root.ts";
+import { say } from "../tools/tasks/say.ts";
+import { ratioOf } from "./cpu/ratio.ts";
+import { CallCost } from "./cpu/call_cost.ts";
+
+const WARM_UP_CALLS = 4_000;
+const SLICES = 6;
+
+const { base, json, ...numbers } = parseArgs(Deno.args, {
+  string: ["base", "rounds", "calls", "json"],
+  default: { rounds: "30", calls: "24000" },
+});
+const [rounds, calls] = [Number(numbers.rounds), Number(numbers.calls)];
+const url = Deno.env.get("AMQP_URL");
+if (url === undefined) {
+  throw new Error("Cannot measure without a broker: run `deno task bench:cpu`");
+}
+
+/** The checkouts to measure, by name. */
+const checkouts: ReadonlyMap<string, string> = new Map([
+  ...(base === undefined ? [] : [["base", `${Deno.realPathSync(base)}/mod.ts`] as const]),
+  ["here", `${ROOT.pathname}mod.ts`],
+  ["here again", `${ROOT.pathname}mod.ts`],
+]);
+const measured = new Map<string, number[]>([...checkouts.keys()].map((name) => [name, []]));
+for (let round = 0; round < rounds; round++) {
+  for (const [name, microseconds] of await measureAll(url)) measured.get(name)?.push(microseconds);
+  say(`Round ${round + 1} of ${rounds}: ${lastOfEach()}`);
+}
+const here = measured.get("here") ?? [];
+const figures = {
+  calls,
+  rounds,
+  microsecondsPerCall: Object.fromEntries([...measured].map(([name, values]) => [
+    name,
+    { quartiles: [0.25, 0.5, 0.75].map((share) => quantile(values, share)), values },
+  ])),
+  hereToBase: base === undefined ? undefined : ratioOf(here, measured.get("base") ?? []),
+  control: ratioOf(measured.get("here again") ?? [], here),
+};
+print();
+if (json !== undefined) await Deno.writeTextFile(json, JSON.stringify(figures, undefined, 2));
+
+/** Returns the microseconds of processor time that a call takes, by checkout. */
+async function measureAll(url: string): Promise<Map<string, number>> {
+  await using stack = new AsyncDisposableStack();
+  const costs = new Map<string, CallCost>();
+  for (const [name, module] of checkouts) {
+    const cost = stack.use(await CallCost.open(module, url));
+    await cost.warmUp(WARM_UP_CALLS);
+    costs.set(name, cost);
+  }
+  for (let slice = 0; slice < SLICES; slice++) {
+    // None is always the one after the other.
+    const inTurn = slice % 2 === 0 ? [...costs.values()] : [...costs.values()].reverse();
+    for (const cost of inTurn) await cost.measure(Math.ceil(calls / SLICES));
+  }
+  return new Map([...costs].map(([name, { microseconds }]) => [name, microseconds]));
+}
+
+function lastOfEach(): string {
+  return [...measured].map(([name, values]) => `${name} ${values.at(-1)?.toFixed(1)} µs`).join(
+    ", ",
+  );
+}
+
+function print(): void {
+  const row = (cells: readonly string[]) => cells.map((cell) => cell.padStart(12)).join("");
+  console.log(`Processor time per call in µs, ${rounds} rounds of ${calls} calls`);
+  console.log(row(["", "quartile", "median", "quartile"]));
+  for (const [name, { quartiles }] of Object.entries(figures.microsecondsPerCall)) {
+    console.log(row([name, ...quartiles.map((value) => value.toFixed(1))]));
+  }
+  console.log(row(["", "ratio", "95 % from", "to"]));
+  const { hereToBase, control } = figures;
+  for (const [name, found] of [["here : base", hereToBase], ["control", control]] as const) {
+    if (found === undefined) continue;
+    const { ratio, low, high } = found;
+    console.log(row([name, ...[ratio, low, high].map((value) => value.toFixed(4))]));
+  }
+}
