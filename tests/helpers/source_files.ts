@@ -14,6 +14,11 @@ export const sourcePaths: readonly string[] = modulePaths.filter((path) =>
   !OUTSIDE_REGEXP.test(path)
 );
 
+/** The same without the embedded broker and the packages of others. */
+export const productPaths: readonly string[] = sourcePaths.filter((path) =>
+  !/^(testing|deps)\//.test(path)
+);
+
 function* pathsIn(folder: string): Generator<string> {
   for (const { name, isDirectory } of Deno.readDirSync(new URL(folder, ROOT))) {
     const path = `${folder}${name}`;

@@ -2,13 +2,15 @@ import { startEmbeddedBroker } from "../brokers/broker.ts";
 import { brokerEnv } from "../brokers/broker_env.ts";
 import { runDeno } from "./deno_child.ts";
 import { isPath } from "./package_files.ts";
-import { ROOT } from "./root.ts";
 import { say } from "./say.ts";
 import type { TaskContext } from "./task.ts";
 import { readTestReport, sumReports, type TestReport } from "./test_report.ts";
 
 /** Tests that measure or that start brokers of their own: nothing may run beside them. */
 const SERIAL_FOLDERS = ["tests/tools", "tests/serial"];
+
+/** Tests that need no broker. */
+const UNIT_FOLDERS = ["tests/unit", "tests/architecture"];
 
 /** Tests of what clients and servers do with a broker: they hold for both brokers. */
 const BROKER_FOLDERS = ["tests/integration", "tests/examples"];
@@ -40,7 +42,7 @@ export async function runTests(context: TaskContext): Promise<TestReport> {
 
 /** Runs the tests that need no broker. */
 export async function runUnitTests(context: TaskContext): Promise<TestReport> {
-  const args = ["--parallel", ...await unitTestPaths()];
+  const args = ["--parallel", ...UNIT_FOLDERS];
   return await runEach([{ args, broker: "found" }], context);
 }
 
@@ -70,13 +72,4 @@ async function runOnce(args: readonly string[], context: TaskContext): Promise<T
   } finally {
     await Deno.remove(junitPath);
   }
-}
-
-/** `tests/unit`, and the test files beside it, such as that of the architecture. */
-async function unitTestPaths(): Promise<string[]> {
-  const paths = ["tests/unit"];
-  for await (const { name } of Deno.readDir(new URL("tests/", ROOT))) {
-    if (name.endsWith("_test.ts")) paths.push(`tests/${name}`);
-  }
-  return paths;
 }

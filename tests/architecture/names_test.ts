@@ -1,0 +1,73 @@
+import { assert, assertEquals, assertMatch } from "../../deps/std_assert.ts";
+import { productPaths, sourcePaths, textOf } from "../helpers/source_files.ts";
+import { exportedNames, findings } from "../helpers/source_rules.ts";
+import { withoutKnown } from "./not_yet.ts";
+
+/** Files that are no place for one thing, and why. */
+const OTHERWISE_NAMED: ReadonlyMap<RegExp, string> = new Map([
+  [/(^|\/)mod\.ts$/, "only exports what others have"],
+  [/^workers\/worker\/\w+_main\.ts$/, "is started, not imported"],
+  [/^deps\//, "is named after its package"],
+]);
+
+/** `RpcClient` and `rpc_client` as the same words, each in the singular. */
+function wordsOf(name: string): string {
+  const snake = /^[A-Z0-9_]+$/.test(name) ? name : name.replace(/(?<=[a-z0-9])[A-Z]/g, "_$&");
+  return snake.toLowerCase().split("_").map((word) => word.replace(/ies$/, "y").replace(/s$/, ""))
+    .join("_");
+}
+
+/** Whether the words of an exported name begin or end with those of its file. */
+function isNamedAfter(name: string, file: string): boolean {
+  const [words, fileWords] = [`_${wordsOf(name)}_`, `_${wordsOf(file)}_`];
+  return words.startsWith(fileWords) || words.endsWith(fileWords);
+}
+
+Deno.test("A file exports the thing that its name says", () => {
+  const found = productPaths.flatMap((path) => {
+    if ([...OTHERWISE_NAMED.keys()].some((pattern) => pattern.test(path))) return [];
+    const file = path.replace(/^.*\/|\.ts$/g, "");
+    const names = exportedNames(path, textOf(path));
+    const isNamed = names.some((name) => isNamedAfter(name, file));
+    return isNamed ? [] : [{ path, message: `exports ${names.join(", ")}` }];
+  });
+  assertEquals(
+    withoutKnown(found.map(({ path }) => ({ path, message: "named otherwise" }))),
+    [],
+    JSON.stringify(found),
+  );
+  for (const pattern of OTHERWISE_NAMED.keys()) {
+    assert(sourcePaths.some((path) => pattern.test(path)), `No module matches ${pattern}`);
+  }
+});
+
+Deno.test("A name of a file is found in longer names, and in plurals", () => {
+  assertEquals(isNamedAfter("RpcClient", "client"), true);
+  assertEquals(isNamedAfter("checkInteger", "check"), true);
+  assertEquals(isNamedAfter("BoundedEntry", "bounded_entries"), true);
+  assertEquals(isNamedAfter("MAX_EVENTS", "events"), true);
+  assertEquals(isNamedAfter("RpcClientOptions", "client"), false);
+  assertEquals(isNamedAfter("Remission", "emission"), false);
+});
+
+Deno.test("Values are exported again by mod.ts and deps/ alone, by name", () => {
+  const found = findings(sourcePaths, (_text, report) => ({
+    ExportAllDeclaration: (node) => report(node.exported === null ? "export *" : "namespace"),
+    ExportNamedDeclaration(node) {
+      if (node.source !== null && node.exportKind !== "type") report(node.source.value);
+    },
+  }));
+  const misplaced = found.filter(({ path, message }) =>
+    message === "export *" || !/(^|\/)(mod\.ts$|deps\/)/.test(path)
+  );
+  assertEquals(misplaced, []);
+});
+
+Deno.test("mod.ts and deps/ hold nothing of their own", () => {
+  for (const path of sourcePaths.filter((path) => /(^|\/)mod\.ts$|^deps\//.test(path))) {
+    const statements = textOf(path).replace(/\/\*\*[^]*?\*\/|\/\/.*/g, "").split(";");
+    for (const statement of statements) {
+      assertMatch(statement.trim(), /^$|^export (type )?(\{[^}]*\}|\* as \w+) from "[^"]+"$/, path);
+    }
+  }
+});

@@ -1,0 +1,70 @@
+/** What breaks a rule at the moment. To be emptied: nothing may be added. @module */
+
+import type { Finding } from "../helpers/source_rules.ts";
+
+/** The last part of a path, and what it breaks. */
+const NOT_YET: ReadonlySet<string> = new Set([
+  // Named otherwise than what they export.
+  "verdict.ts: named otherwise",
+  "amqp_socket.ts: named otherwise",
+  "basic_properties.ts: named otherwise",
+  "frame_guard.ts: named otherwise",
+  "tls_settings.ts: named otherwise",
+  "call_outcome.ts: named otherwise",
+  "emit.ts: named otherwise",
+  "envelope.ts: named otherwise",
+  "topology.ts: named otherwise",
+  "encode_reply.ts: named otherwise",
+  "given_bytes.ts: named otherwise",
+  "server_sessions.ts: named otherwise",
+  "fibonacci_numbers.ts: named otherwise",
+  "process_host.ts: named otherwise",
+  "thread_host.ts: named otherwise",
+  "recycling.ts: named otherwise",
+  "restart_delay.ts: named otherwise",
+  "task_errors.ts: named otherwise",
+  "waiting.ts: named otherwise",
+  "message_text.ts: named otherwise",
+  "end_report.ts: named otherwise",
+  "runtime.ts: named otherwise",
+  // More than three parameters.
+  "client.ts: callAsync has 4",
+  "parked_requests.ts: constructor has 4",
+  "body_size.ts: checkBodySize has 4",
+  "check.ts: checkInteger has 4",
+  "check.ts: checkBodySize has 4",
+  "parked_message.ts: redrivenMessage has 4",
+  "topology.ts: attempt has 4",
+  "final_reply.ts: publishFinalReply has 4",
+  "replies.ts: publishFinalReply has 4",
+  "parking.ts: publish has 4",
+  "request_runner.ts: runInto has 5",
+  "request_runner.ts: join has 5",
+  "request_runner.ts: start has 5",
+  "runtime.ts: sendItem has 4",
+  // Several booleans for one state.
+  "publisher.ts: #isRenewing #isOver",
+  "process_host.ts: #isReady #isWriting #isSilenced",
+  "thread_host.ts: #isBooted #isSilenced",
+  "flush_timing.ts: #isDue #hasFlushed",
+  "runtime.ts: #isDue #isFlushDue",
+  // Into a room that is not theirs.
+  "resilience.ts: imports internal/calling",
+  "mod.ts: imports internal/calling",
+  "item_buffer.ts: imports internal/running",
+  "server.ts: imports internal/running",
+  "host_starter.ts: imports workers/pool",
+  "thread_main.ts: imports workers/host",
+  // Too full.
+  ": too many files",
+  "serving: too many files",
+  "pool: too many files",
+  "amqplib.ts: npm:amqplib@^2.3.1",
+]);
+
+/** Leaves out what is known. */
+export function withoutKnown(findings: readonly Finding[]): Finding[] {
+  return findings.filter(({ path, message }) =>
+    !NOT_YET.has(`${path.split("/").at(-1)}: ${message}`)
+  );
+}

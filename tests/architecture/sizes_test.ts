@@ -1,0 +1,57 @@
+import { assert, assertEquals } from "../../deps/std_assert.ts";
+import { productPaths, sourcePaths, textOf } from "../helpers/source_files.ts";
+import { findings, type FunctionNode, functionVisitor, linesOf } from "../helpers/source_rules.ts";
+import { withoutKnown } from "./not_yet.ts";
+
+const MAX_PRODUCT_FILES = 118;
+const MAX_FOLDER_FILES = 18;
+const MAX_CODE_LINES = 300;
+const MAX_FUNCTION_LINES = 50;
+const MAX_PARAMETERS = 3;
+
+Deno.test("The product has at most 118 files", () => {
+  const count = productPaths.length;
+  assert(count > 0);
+  const found = count > MAX_PRODUCT_FILES ? [{ path: "", message: "too many files" }] : [];
+  assertEquals(withoutKnown(found), [], `There are ${count}`);
+});
+
+Deno.test("A folder of the product has at most 18 files", () => {
+  const folders = Map.groupBy(
+    productPaths,
+    (path) => path.slice(0, Math.max(0, path.lastIndexOf("/"))),
+  );
+  assert(folders.has("internal/broker"));
+  const full = [...folders].filter(([, paths]) => paths.length > MAX_FOLDER_FILES);
+  assertEquals(withoutKnown(full.map(([path]) => ({ path, message: "too many files" }))), []);
+});
+
+Deno.test("Files have at most 300 lines of code", () => {
+  const tooLong = sourcePaths.flatMap((path) => {
+    const code = textOf(path).replace(/\/\*[^]*?\*\/|^\s*\/\/.*$/gm, "").split("\n");
+    const lines = code.filter((line) => line.trim() !== "").length;
+    return lines > MAX_CODE_LINES ? [{ path, message: `${lines} lines of code` }] : [];
+  });
+  assertEquals(tooLong, []);
+});
+
+Deno.test("Functions have at most 50 lines, comments included", () => {
+  const found = findings(sourcePaths, (text, report) =>
+    functionVisitor((node) => {
+      const lines = linesOf(text, node.range);
+      if (lines > MAX_FUNCTION_LINES) report(`${lines} lines: ${startOf(text, node)}`);
+    }));
+  assertEquals(found, []);
+});
+
+Deno.test("Functions have at most three parameters", () => {
+  const found = findings(productPaths, (_text, report) =>
+    functionVisitor((node, name) => {
+      if (node.params.length > MAX_PARAMETERS) report(`${name} has ${node.params.length}`);
+    }));
+  assertEquals(withoutKnown(found), []);
+});
+
+function startOf(text: string, { range }: FunctionNode): string {
+  return text.slice(range[0], range[0] + 60);
+}

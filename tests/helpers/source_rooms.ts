@@ -1,0 +1,120 @@
+/** The rooms of the product and which way leads from one to another. @module */
+
+/** Files that are about one thing. */
+export interface Room {
+  readonly name: string;
+  /** Paths of its files. */
+  readonly files: RegExp;
+  /** The rooms that its files may import. */
+  readonly uses: readonly string[];
+}
+
+const BROKER_PARTS = ["internal/broker", "internal (leaves)", "options", "values", "deps"];
+
+/**
+ * All rooms, from the top down: no arrow leads up. `docs/architecture.md` shows them as a picture.
+ */
+export const ROOMS: readonly Room[] = [
+  { name: "extras/schema", files: /^extras\/schema\.ts$/, uses: ["internal (leaves)", "values"] },
+  { name: "extras/msgpack", files: /^extras\/msgpack\//, uses: ["values", "deps"] },
+  {
+    name: "extras/parked",
+    files: /^extras\/parked\//,
+    uses: ["internal/protocol", ...BROKER_PARTS],
+  },
+  {
+    name: "extras/resilience",
+    files: /^extras\/resilience\//,
+    uses: ["client", "internal (leaves)", "options", "values", "deps"],
+  },
+  { name: "mod", files: /^mod\.ts$/, uses: ["client", "server", "options", "values"] },
+  {
+    name: "client",
+    files: /^client\.ts$/,
+    uses: ["internal/calling", "internal/protocol", ...BROKER_PARTS],
+  },
+  {
+    name: "server",
+    files: /^server\.ts$/,
+    uses: ["internal/serving", "internal/protocol", ...BROKER_PARTS],
+  },
+  {
+    name: "workers (entries)",
+    files: /^workers\/\w+\.ts$/,
+    uses: [
+      "workers/pool",
+      "workers/host",
+      "workers/worker",
+      "workers/wire",
+      "internal/running",
+      "internal/streaming",
+      "internal (leaves)",
+      "values",
+    ],
+  },
+  {
+    name: "workers/pool",
+    files: /^workers\/pool\//,
+    uses: [
+      "workers/host",
+      "workers/wire",
+      "internal/running",
+      "internal/streaming",
+      "internal (leaves)",
+      "values",
+    ],
+  },
+  {
+    name: "workers/worker",
+    files: /^workers\/worker\//,
+    uses: [
+      "workers/wire",
+      "internal/running",
+      "internal/streaming",
+      "internal (leaves)",
+      "values",
+    ],
+  },
+  {
+    name: "workers/host",
+    files: /^workers\/host\//,
+    uses: ["workers/wire", "internal (leaves)", "values"],
+  },
+  { name: "workers/wire", files: /^workers\/wire\//, uses: ["internal (leaves)", "values"] },
+  {
+    name: "internal/calling",
+    files: /^internal\/calling\//,
+    uses: ["internal/running", "internal/streaming", "internal/protocol", ...BROKER_PARTS],
+  },
+  {
+    name: "internal/serving",
+    files: /^internal\/serving\//,
+    uses: ["internal/running", "internal/streaming", "internal/protocol", ...BROKER_PARTS],
+  },
+  {
+    name: "internal/running",
+    files: /^internal\/running\//,
+    uses: ["internal/streaming", "internal (leaves)", "values"],
+  },
+  {
+    name: "internal/streaming",
+    files: /^internal\/streaming\//,
+    uses: ["internal (leaves)", "values"],
+  },
+  { name: "internal/protocol", files: /^internal\/protocol\//, uses: BROKER_PARTS },
+  {
+    name: "internal/broker",
+    files: /^internal\/broker\//,
+    uses: ["internal (leaves)", "options", "values", "deps"],
+  },
+  { name: "internal (leaves)", files: /^internal\/\w+\.ts$/, uses: ["values"] },
+  { name: "options", files: /^options\//, uses: ["values"] },
+  { name: "values", files: /^(contract|codec|errors)\.ts$/, uses: [] },
+  { name: "testing", files: /^testing\//, uses: ["deps"] },
+  { name: "deps", files: /^deps\//, uses: [] },
+];
+
+/** The room that a file is in. */
+export function roomOf(path: string): Room | undefined {
+  return ROOMS.find(({ files }) => files.test(path));
+}
