@@ -6,6 +6,7 @@
  */
 
 import { WorkerPool } from "../workers/mod.ts";
+import { until } from "../tools/time/waiting.ts";
 import { callsPerSecond } from "./measure.ts";
 
 /** Memory that may come on top of the first tenth's, in MiB. */
@@ -45,7 +46,7 @@ async function crash(pool: WorkerPool, count: number): Promise<void> {
     if (outcome !== "worker-crashed") throw new Error(`a crash ended as ${outcome}`);
     await Promise.all([1, 2].map((input) => pool.run("echo", input)));
   }
-  while (pool.stats().idle < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+  await until(() => pool.stats().idle === 2, { limitMs: 60_000 });
 }
 
 function mib(bytes: number): number {

@@ -8,6 +8,7 @@
 
 import { RpcClient } from "../mod.ts";
 import { type DelaySummary, summarize } from "./loop_delay.ts";
+import { pause } from "../tools/time/waiting.ts";
 import { ServerProcess } from "./server_process.ts";
 
 const MAX_MS = 20;
@@ -62,7 +63,7 @@ async function saturate(url: string, seconds: number): Promise<boolean> {
     const startedAt = performance.now();
     await client.call("ping");
     pings.push(performance.now() - startedAt);
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await pause(5);
   }
   const { loop, disconnects } = await client.call("report");
   await busy;

@@ -12,7 +12,7 @@ import { outagesAfter } from "./checking/outages.ts";
 import { type Ctl, queueDepth } from "./checking/queue_depth.ts";
 import { Server, type ServerOptions } from "./processes/server.ts";
 import type { SharedNode } from "./processes/shared_node.ts";
-import { pause, until } from "./waiting.ts";
+import { pause, until } from "../tools/time/waiting.ts";
 import { outputOf, workInput } from "./load/work.ts";
 
 /** Options of {@linkcode Scene.open}. */

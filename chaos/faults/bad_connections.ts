@@ -8,7 +8,7 @@ import { ChildProgram } from "../processes/child_program.ts";
 import { type Attempt, readAttempts, toEnv } from "../clients/attempts.ts";
 import type { Fault, RowFigures } from "../fault.ts";
 import { atLeast, atMost, type Limit } from "../limits.ts";
-import { FaultProxy } from "../network/proxy.ts";
+import { FaultProxy } from "../../tools/network/fault_proxy.ts";
 import type { Scene } from "../scene.ts";
 
 const CONNECT_TIMEOUT_MS = 1_000;

@@ -6,7 +6,7 @@ import type { Fault, RowFigures } from "../fault.ts";
 import type { LoadOptions } from "../load/load.ts";
 import { atMost } from "../limits.ts";
 import { quantile } from "../../tools/measuring/quantile.ts";
-import { FaultProxy } from "../network/proxy.ts";
+import { FaultProxy } from "../../tools/network/fault_proxy.ts";
 import type { Scene } from "../scene.ts";
 
 interface Refusal {

@@ -4,7 +4,7 @@ import { ClientProcess } from "../processes/client_process.ts";
 import type { Fault, RowFigures } from "../fault.ts";
 import { atMost } from "../limits.ts";
 import type { Memory } from "../checking/memory.ts";
-import { FaultProxy } from "../network/proxy.ts";
+import { FaultProxy } from "../../tools/network/fault_proxy.ts";
 import type { Scene } from "../scene.ts";
 
 const MIB = 2 ** 20;

@@ -1,7 +1,7 @@
 /** Places where no broker can be had, one of each kind, and who counts how often they are tried. @module */
 
 import type { TlsNode } from "../../tools/brokers/tls_node.ts";
-import { FaultProxy } from "../network/proxy.ts";
+import { FaultProxy } from "../../tools/network/fault_proxy.ts";
 
 /** Who may not come in. */
 export interface Login {

@@ -2,6 +2,7 @@
 
 import { type CallOptions, RpcError } from "../../mod.ts";
 import type { CallKind, CallLog, CallRecord, Settle } from "../checking/history.ts";
+import { pause } from "../../tools/time/waiting.ts";
 import { type WorkInput, workInput, type WorkShape } from "./work.ts";
 
 /** What a load needs of a client; {@linkcode RpcClient} has it, and so have bad ones. */
@@ -162,7 +163,7 @@ export class Load {
     while (this.#isRunning) {
       await this.#call(client);
       // Settled at once means refused at once: other lanes must come to their turn.
-      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      await pause(pauseMs);
     }
   }
 

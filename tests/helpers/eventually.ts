@@ -1,5 +1,7 @@
 /** Waiting for something that nothing announces. @module */
 
+import { pause } from "../../tools/time/waiting.ts";
+
 const INTERVAL_MS = 5;
 
 /**
@@ -20,7 +22,7 @@ export async function eventually<T>(
     } catch (error) {
       if (performance.now() > giveUpAt) throw error;
     }
-    await new Promise((resolve) => setTimeout(resolve, INTERVAL_MS));
+    await pause(INTERVAL_MS);
   }
 }
 

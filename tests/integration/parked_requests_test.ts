@@ -12,7 +12,7 @@ import { AmqpPeer } from "../helpers/amqp_peer.ts";
 import { brokerUrl, declareQueue, deleteQueue, randomQueue } from "../helpers/broker.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { type Pair, type Procedures, startPair } from "../helpers/pair.ts";
-import { TcpProxy } from "../helpers/tcp_proxy.ts";
+import { FaultProxy } from "../../tools/network/fault_proxy.ts";
 
 /** A handler whose worker dies each time. */
 const deadly = sealHandler<Handler>({
@@ -204,7 +204,7 @@ Deno.test("ParkedRequests keeps what the request queue refuses", async () => {
 Deno.test("ParkedRequests loses nothing if it is cut off while it runs requests again", async () => {
   const count = 300;
   const ran = new Set<number>();
-  await using proxy = TcpProxy.start();
+  await using proxy = FaultProxy.start(brokerUrl());
   await using parking = await parkMany(count);
   await using _server = await serve(parking.queue, (n) => {
     if (ran.size === 0) proxy.cut();

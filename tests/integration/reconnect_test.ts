@@ -9,7 +9,8 @@ import {
 import { AmqpPeer, nextOf } from "../helpers/amqp_peer.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { startPair } from "../helpers/pair.ts";
-import { TcpProxy } from "../helpers/tcp_proxy.ts";
+import { brokerUrl } from "../helpers/broker.ts";
+import { FaultProxy } from "../../tools/network/fault_proxy.ts";
 
 const echo = { echo: (value: unknown) => value };
 
@@ -18,7 +19,7 @@ function countOf(events: readonly { readonly type: string }[], type: string): nu
 }
 
 Deno.test("RpcClient heals a connection that is cut and tells so", async () => {
-  await using proxy = TcpProxy.start();
+  await using proxy = FaultProxy.start(brokerUrl());
   await using pair = await startPair(echo, { url: proxy.url });
   for (const round of [1, 2, 3]) {
     proxy.cut();
@@ -30,7 +31,7 @@ Deno.test("RpcClient heals a connection that is cut and tells so", async () => {
 });
 
 Deno.test("RpcClient.call() outlives a cut connection while it waits", async () => {
-  await using proxy = TcpProxy.start();
+  await using proxy = FaultProxy.start(brokerUrl());
   await using peer = await AmqpPeer.open();
   const queue = await peer.declareQueue();
   const requests = await peer.messages(queue);
@@ -46,7 +47,7 @@ Deno.test("RpcClient.call() outlives a cut connection while it waits", async () 
 });
 
 Deno.test("RpcClient.call() is not repeated if it is not idempotent", async () => {
-  await using proxy = TcpProxy.start();
+  await using proxy = FaultProxy.start(brokerUrl());
   await using peer = await AmqpPeer.open();
   const queue = await peer.declareQueue();
   const requests = await peer.messages(queue);
@@ -61,7 +62,7 @@ Deno.test("RpcClient.call() is not repeated if it is not idempotent", async () =
 });
 
 Deno.test("RpcClient.call() made without a connection waits for one", async () => {
-  await using proxy = TcpProxy.start();
+  await using proxy = FaultProxy.start(brokerUrl());
   await using pair = await startPair(echo, { url: proxy.url });
   proxy.block();
   await eventually(() => assertEquals(countOf(pair.clientEvents, "reconnecting"), 1));
@@ -73,7 +74,7 @@ Deno.test("RpcClient.call() made without a connection waits for one", async () =
 });
 
 Deno.test("RpcClient.call() keeps its deadline without a connection", async () => {
-  await using proxy = TcpProxy.start();
+  await using proxy = FaultProxy.start(brokerUrl());
   await using pair = await startPair(echo, { url: proxy.url });
   proxy.block();
   await eventually(() => assertEquals(countOf(pair.clientEvents, "disconnected"), 1));
@@ -85,7 +86,7 @@ Deno.test("RpcClient.call() keeps its deadline without a connection", async () =
 });
 
 Deno.test("RpcClient.close() does not wait for a broker that is gone", async () => {
-  await using proxy = TcpProxy.start();
+  await using proxy = FaultProxy.start(brokerUrl());
   await using pair = await startPair(echo, { url: proxy.url });
   proxy.block();
   await eventually(() => assertEquals(countOf(pair.clientEvents, "reconnecting"), 1));
@@ -97,7 +98,7 @@ Deno.test("RpcClient.close() does not wait for a broker that is gone", async () 
 });
 
 Deno.test("RpcClient.connect() gives up a broker that opens no channel", async () => {
-  await using proxy = TcpProxy.start();
+  await using proxy = FaultProxy.start(brokerUrl());
   proxy.mute();
   const options = { queue: "none", connectTimeoutMs: 100 };
   const error = await assertRejects(() => RpcClient.connect(proxy.url, options), RpcError);
@@ -105,7 +106,7 @@ Deno.test("RpcClient.connect() gives up a broker that opens no channel", async (
 });
 
 Deno.test("RpcClient heals although the broker opens no channel for a while", async () => {
-  await using proxy = TcpProxy.start();
+  await using proxy = FaultProxy.start(brokerUrl());
   const limit = { connectTimeoutMs: 200 };
   await using pair = await startPair(echo, { url: proxy.url, client: limit, server: limit });
   proxy.mute();
@@ -117,8 +118,8 @@ Deno.test("RpcClient heals although the broker opens no channel for a while", as
 
 Deno.test("RpcClient does not give up while one node of several may come back", async () => {
   await using pair = await startPair(echo);
-  await using spare = TcpProxy.start();
-  const first = TcpProxy.start();
+  await using spare = FaultProxy.start(brokerUrl());
+  const first = FaultProxy.start(brokerUrl());
   const { hostname, port } = new URL(first.url);
   const events: RpcClientEvent[] = [];
   await using client = await RpcClient.connect([first.url, spare.url], {
@@ -138,7 +139,7 @@ Deno.test("RpcClient does not give up while one node of several may come back", 
 });
 
 Deno.test("RpcClient publishes all calls of a full window again", async () => {
-  await using proxy = TcpProxy.start();
+  await using proxy = FaultProxy.start(brokerUrl());
   await using pair = await startPair(echo, { server: { prefetch: 100 } });
   await using client = await RpcClient.connect(proxy.url, { queue: pair.queue });
   proxy.mute();
@@ -150,7 +151,7 @@ Deno.test("RpcClient publishes all calls of a full window again", async () => {
 });
 
 Deno.test("RpcClient keeps what it never sent, idempotent or not", async () => {
-  await using proxy = TcpProxy.start();
+  await using proxy = FaultProxy.start(brokerUrl());
   await using pair = await startPair(echo, { server: { prefetch: 100 } });
   await using client = await RpcClient.connect(proxy.url, { queue: pair.queue });
   proxy.mute();
@@ -168,7 +169,7 @@ Deno.test("RpcClient keeps what it never sent, idempotent or not", async () => {
 });
 
 Deno.test("RpcServer replies to what it had in hand when it was cut off", async () => {
-  await using proxy = TcpProxy.start();
+  await using proxy = FaultProxy.start(brokerUrl());
   const gate = Promise.withResolvers<string>();
   let runs = 0;
   const handlers = {
@@ -193,7 +194,7 @@ Deno.test("RpcServer replies to what it had in hand when it was cut off", async 
 });
 
 Deno.test("RpcServer.close() consumes no more once it has been cut off", async () => {
-  await using proxy = TcpProxy.start();
+  await using proxy = FaultProxy.start(brokerUrl());
   const gate = Promise.withResolvers<void>();
   await using pair = await startPair({ wait: () => gate.promise }, { url: proxy.url });
   using _opened = { [Symbol.dispose]: () => gate.resolve() };

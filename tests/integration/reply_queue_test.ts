@@ -4,7 +4,7 @@ import { AmqpPeer, nextOf } from "../helpers/amqp_peer.ts";
 import { brokerUrl } from "../helpers/broker.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { startPair } from "../helpers/pair.ts";
-import { TcpProxy } from "../helpers/tcp_proxy.ts";
+import { FaultProxy } from "../../tools/network/fault_proxy.ts";
 
 const DIRECT = { client: { replyQueue: "direct" } } as const;
 
@@ -52,7 +52,7 @@ Deno.test("A client with direct reply-to can cancel a call", async () => {
 });
 
 Deno.test("A client with direct reply-to publishes again when cut off", async () => {
-  await using proxy = TcpProxy.start();
+  await using proxy = FaultProxy.start(brokerUrl());
   const gate = Promise.withResolvers<string>();
   await using pair = await startPair({ wait: () => gate.promise });
   const options = { queue: pair.queue, replyQueue: "direct" } as const;

@@ -6,7 +6,7 @@ import { AmqpPeer, nextOf } from "../helpers/amqp_peer.ts";
 import { brokerUrl } from "../helpers/broker.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { type Pair, startPair } from "../helpers/pair.ts";
-import { TcpProxy } from "../helpers/tcp_proxy.ts";
+import { FaultProxy } from "../../tools/network/fault_proxy.ts";
 
 const WORKER = new URL("../fixtures/workers/stream_worker.ts", import.meta.url);
 
@@ -136,7 +136,7 @@ Deno.test("RpcClient.call() rejects a procedure that streams", async () => {
 });
 
 Deno.test("RpcClient.stream() survives a cut connection, each item once", async () => {
-  await using proxy = TcpProxy.start();
+  await using proxy = FaultProxy.start(brokerUrl());
   const counter = new Counter();
   await using pair = await startPair(counter.handlers);
   const { queue } = pair;
@@ -150,7 +150,7 @@ Deno.test("RpcClient.stream() survives a cut connection, each item once", async 
 });
 
 Deno.test("RpcClient.stream() goes on when another server takes over", async () => {
-  await using proxy = TcpProxy.start();
+  await using proxy = FaultProxy.start(brokerUrl());
   const { handlers } = new Counter();
   await using pair = await startPair(handlers);
   await pair.server.close();

@@ -4,7 +4,7 @@ import { eventually } from "../helpers/eventually.ts";
 import { assertEquals } from "../../deps/std_assert.ts";
 import { startPair } from "../helpers/pair.ts";
 import { failingNow, failureOf, reasonTest, type Row, startUnserved } from "../helpers/reasons.ts";
-import { TcpProxy } from "../helpers/tcp_proxy.ts";
+import { FaultProxy } from "../../tools/network/fault_proxy.ts";
 
 /** What makes a queue send back to its callers what it drops. */
 const RETURNS = { "x-dead-letter-exchange": "rpc.returns" };
@@ -128,7 +128,7 @@ const ROWS: readonly Row[] = [
     phase: "not-published",
     retryable: true,
     async provoke(stack) {
-      const proxy = stack.use(TcpProxy.start());
+      const proxy = stack.use(FaultProxy.start(brokerUrl()));
       const pair = stack.use(await startPair({ echo: (v: unknown) => v }, { url: proxy.url }));
       stack.defer(() => proxy.restore());
       proxy.block();
@@ -144,7 +144,7 @@ const ROWS: readonly Row[] = [
     phase: "queued",
     retryable: false,
     async provoke(stack) {
-      const proxy = stack.use(TcpProxy.start());
+      const proxy = stack.use(FaultProxy.start(brokerUrl()));
       const gate = Promise.withResolvers<void>();
       const pair = stack.use(await startPair({ pay: () => gate.promise }, { url: proxy.url }));
       stack.defer(() => gate.resolve());

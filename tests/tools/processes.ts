@@ -1,3 +1,5 @@
+import { until } from "../../tools/time/waiting.ts";
+
 /** Tells whether a process exists and is not just waiting to be collected. */
 export function isAlive(pid: number): boolean {
   const { stdout } = new Deno.Command("ps", {
@@ -10,20 +12,14 @@ export function isAlive(pid: number): boolean {
 
 /** Resolves when a process has gone; nothing reports the end of somebody else's child. */
 export async function gone(pid: number, limitMs = 10_000): Promise<void> {
-  const deadline = Date.now() + limitMs;
-  while (isAlive(pid)) {
-    if (Date.now() > deadline) throw new Error(`Process ${pid} is alive after ${limitMs} ms`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+  if (await until(() => !isAlive(pid), { limitMs })) return;
+  throw new Error(`Process ${pid} is alive after ${limitMs} ms`);
 }
 
 /** Resolves when a path has gone. */
 export async function removed(path: string, limitMs = 10_000): Promise<void> {
-  const deadline = Date.now() + limitMs;
-  while (await exists(path)) {
-    if (Date.now() > deadline) throw new Error(`"${path}" is there after ${limitMs} ms`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+  if (await until(async () => !await exists(path), { limitMs })) return;
+  throw new Error(`"${path}" is there after ${limitMs} ms`);
 }
 
 /** Tells whether there is a file or folder at a path. */

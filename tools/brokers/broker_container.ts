@@ -1,5 +1,6 @@
 import { answersAmqp } from "./amqp_probe.ts";
 import { say } from "../tasks/say.ts";
+import { until } from "../time/waiting.ts";
 
 /** A broker in a container of its own. */
 export interface BrokerContainer extends AsyncDisposable {
@@ -18,7 +19,6 @@ const INFO_TIMEOUT_MS = 5_000;
 /** A first run downloads the image. */
 const RUN_TIMEOUT_MS = 300_000;
 const READY_TIMEOUT_MS = 60_000;
-const PROBE_INTERVAL_MS = 100;
 
 /**
  * Starts a broker in a container on a free port of 127.0.0.1, or says why it cannot.
@@ -59,12 +59,8 @@ async function isReady(
   port: number,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
-  const deadline = Date.now() + READY_TIMEOUT_MS;
-  while (!await answersAmqp({ hostname: "127.0.0.1", port })) {
-    signal?.throwIfAborted();
-    if (Date.now() > deadline) return false;
-    await new Promise((resolve) => setTimeout(resolve, PROBE_INTERVAL_MS));
-  }
+  const answers = () => answersAmqp({ hostname: "127.0.0.1", port });
+  if (!await until(answers, { limitMs: READY_TIMEOUT_MS, signal })) return false;
   return (await docker(["exec", name, "rabbitmqctl", "await_startup"])).success;
 }
 

@@ -1,6 +1,7 @@
 import { answersAmqp } from "./amqp_probe.ts";
 import { ErlangNetwork } from "./erlang_network.ts";
 import { freePorts } from "./free_ports.ts";
+import { pause } from "../time/waiting.ts";
 import { GuardedProcess } from "./guarded_process.ts";
 
 /** Options of {@linkcode PrivateNode.start}. */
@@ -202,7 +203,7 @@ export class PrivateNode implements AsyncDisposable {
       if (Date.now() > deadline) {
         throw await this.#startError(`it does not answer after ${this.#startTimeoutMs} ms`);
       }
-      await new Promise((resolve) => setTimeout(resolve, PROBE_INTERVAL_MS));
+      await pause(PROBE_INTERVAL_MS, signal);
     }
     // The port answers a moment before the node calls itself started.
     await this.ctl("await_startup");

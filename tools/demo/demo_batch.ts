@@ -1,6 +1,7 @@
 import { ProgressBar } from "../../deps/std_cli.ts";
 import type { RpcClient } from "../../mod.ts";
 import type { FibonacciContract } from "../../workers/fibonacci.ts";
+import { pause } from "../time/waiting.ts";
 import { column, line } from "./demo_text.ts";
 
 /** What {@linkcode runBatch} measured. */
@@ -66,7 +67,7 @@ async function timeQuickCalls(
     const start = performance.now();
     await client.call("fibonacci", 1);
     times.push(performance.now() - start);
-    await new Promise((resolve) => setTimeout(resolve, QUICK_INTERVAL_MS));
+    await pause(QUICK_INTERVAL_MS);
   }
   return times.sort((a, b) => a - b);
 }

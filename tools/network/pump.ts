@@ -1,5 +1,7 @@
 /** One direction of a TCP connection, as fast or as slow as told. @module */
 
+import { pause } from "../time/waiting.ts";
+
 /** How bytes flow. */
 export interface Shape {
   /** Delay of every byte, in milliseconds. */
@@ -17,6 +19,8 @@ export const SMOOTH: Shape = { latencyMs: 0, sliceBytes: 0, bytesPerSecond: 0 };
 export interface PumpOptions {
   /** How bytes flow at this moment. */
   readonly shape: () => Shape;
+  /** Whether bytes pass. */
+  readonly lets?: (chunk: Uint8Array) => boolean;
   /** Sees what passes, in order, before it is written. */
   readonly onChunk?: (chunk: Uint8Array) => void;
 }
@@ -71,6 +75,7 @@ export class Pump {
       if (this.#isStalled) return await this.#over.promise;
       if (count === null) return await this.#writing;
       const chunk = buffer.subarray(0, count);
+      if (this.#options.lets?.(chunk) === false) continue;
       this.#enqueue(chunk, this.#options.shape());
       this.#options.onChunk?.(chunk);
       if (this.#backlogBytes > MAX_BACKLOG_BYTES) await this.#writing;
@@ -83,7 +88,7 @@ export class Pump {
     this.#backlogBytes += bytes.length;
     this.#writing = this.#writing.then(async () => {
       const waitMs = dueAt - performance.now();
-      if (waitMs > 0) await sleep(waitMs);
+      if (waitMs > 0) await pause(waitMs);
       if (!this.#isStalled) await this.#write(bytes, shape);
       this.#backlogBytes -= bytes.length;
     });
@@ -95,11 +100,7 @@ export class Pump {
     for (let at = 0; at < bytes.length; at += size) {
       let slice = bytes.subarray(at, at + size);
       while (slice.length > 0) slice = slice.subarray(await this.#to.write(slice));
-      if (bytesPerSecond > 0) await sleep(size / bytesPerSecond * 1_000);
+      if (bytesPerSecond > 0) await pause(size / bytesPerSecond * 1_000);
     }
   }
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

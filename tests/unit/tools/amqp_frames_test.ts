@@ -1,4 +1,4 @@
-import { AmqpFrames, BOGUS_ACK } from "../../../chaos/network/amqp_frames.ts";
+import { AmqpFrames, BOGUS_ACK } from "../../../tools/network/amqp_frames.ts";
 import { assertEquals } from "../../../deps/std_assert.ts";
 
 const HEADER = new TextEncoder().encode("AMQP\0\0\x09\x01");

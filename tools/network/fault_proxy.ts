@@ -2,6 +2,7 @@
 
 import { AmqpFrames } from "./amqp_frames.ts";
 import { Pump, type Shape, SMOOTH } from "./pump.ts";
+import { pause } from "../time/waiting.ts";
 
 /** What a stall stops: what the program sends, what it receives, or both. */
 export type Direction = "up" | "down" | "both";
@@ -29,11 +30,12 @@ export class FaultProxy implements AsyncDisposable {
   readonly #links = new Set<Link>();
   readonly #accepting: Promise<void>;
   #shape: Shape = SMOOTH;
+  #isMuted = false;
   #connections = 0;
 
   private constructor(listener: Deno.TcpListener, target: URL) {
     this.#listener = listener;
-    this.#target = { hostname: target.hostname, port: Number(target.port) };
+    this.#target = { hostname: target.hostname, port: Number(target.port || 5672) };
     const { port } = listener.addr;
     this.url = Object.assign(new URL(target), { hostname: "127.0.0.1", port: `${port}` }).href;
     this.#accepting = this.#accept();
@@ -62,6 +64,23 @@ export class FaultProxy implements AsyncDisposable {
     for (const link of this.#links) end(link);
   }
 
+  /** Ends all connections and lets no other through until {@linkcode restore}. */
+  block(): void {
+    this.refuses = true;
+    this.cut();
+  }
+
+  /** Drops what clients say on channels, as if the broker had too few nodes to answer. */
+  mute(): void {
+    this.#isMuted = true;
+  }
+
+  /** Lets everything through again. */
+  restore(): void {
+    this.refuses = false;
+    this.#isMuted = false;
+  }
+
   /** Ends all connections with a RST, as the kernel does if a socket is closed with bytes unread. */
   async reset(): Promise<void> {
     const links = [...this.#links];
@@ -69,7 +88,7 @@ export class FaultProxy implements AsyncDisposable {
       up.stall();
       down.stall();
     }
-    await new Promise((resolve) => setTimeout(resolve, RESET_DELAY_MS));
+    await pause(RESET_DELAY_MS);
     links.forEach(end);
   }
 
@@ -114,15 +133,25 @@ export class FaultProxy implements AsyncDisposable {
     for (const connection of [client, broker]) connection.setNoDelay();
     const frames = new AmqpFrames();
     const shape = () => this.#shape;
-    const up = new Pump(client, broker, { shape, onChunk: (chunk) => frames.read(chunk) });
+    const up = new Pump(client, broker, {
+      shape,
+      lets: (chunk) => !this.#isMuted || isForConnection(chunk),
+      onChunk: (chunk) => frames.read(chunk),
+    });
     const down = new Pump(broker, client, { shape });
     const link: Link = { up, down, frames, client, broker };
     this.#links.add(link);
+    if (this.refuses) end(link);
     // The end of one half is the end of both, whatever the reason.
     await Promise.race([up.run(), down.run()]);
     end(link);
     this.#links.delete(link);
   }
+}
+
+/** The protocol header, or a frame of channel 0, whose number is in the second and third byte. */
+function isForConnection([first, high, low]: Uint8Array): boolean {
+  return first === "A".charCodeAt(0) || (high === 0 && low === 0);
 }
 
 function end({ up, down, client, broker }: Link): void {
