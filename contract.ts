@@ -34,14 +34,18 @@ export interface CallContext {
   readonly deadline: number | undefined;
   /** How often this request was delivered before: 0 the first time. */
   readonly redeliveries: number;
-  /** Aborts when nobody waits for the output any more. */
+  /**
+   * Aborts when nobody waits for the output any more. For a function on the server's own thread its
+   * `reason` says why: an `RpcError` `cancelled`, `orphaned`, `disconnected` or `closed`, or
+   * a `TimeoutError` at the deadline. In a worker it is an `AbortError`.
+   */
   readonly signal: AbortSignal;
   /**
    * Throws if nobody waits for the output any more. In a worker it works where nothing else does, in
    * the middle of a loop that never awaits, and costs some 10 ns. In a worker that is a process it
    * sees only what came before the last `await`; there, the process is killed instead.
    *
-   * @throws {DOMException} `AbortError`.
+   * @throws {unknown} The reason of `signal`.
    */
   throwIfCancelled(): void;
   /**

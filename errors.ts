@@ -24,6 +24,7 @@
  * | `misconfigured` | the broker cannot be used as asked: TLS, arguments of a queue, permissions | no |
  * | `no-capacity` | `immediate`, and no server had room | no |
  * | `not-a-stream` | `stream()` of a procedure that is no generator | yes |
+ * | `orphaned` | the caller's reply queue does not exist any more; only a handler is told | perhaps in part |
  * | `overloaded` | no place became free in time among the pending calls, or in a pool | no |
  * | `protocol` | the other side does not keep to the protocol | perhaps |
  * | `queue-full` | the broker refused or dropped the request: its queue is full, or has lost its leader | no |
@@ -55,6 +56,7 @@ export type RpcErrorCode =
   | "misconfigured"
   | "no-capacity"
   | "not-a-stream"
+  | "orphaned"
   | "overloaded"
   | "protocol"
   | "queue-full"

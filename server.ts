@@ -6,43 +6,29 @@
 
 import type { BrokerUrl } from "./options/connect_options.ts";
 import type { Contract, Handler } from "./contract.ts";
-import { RpcError } from "./errors.ts";
 import type { ConnectionEvent, RpcServerEvent } from "./options/events.ts";
-import { type ActiveRequest, ActiveRequests } from "./internal/serving/active_requests.ts";
-import { Admission } from "./internal/serving/admission.ts";
-import type { AmqpDelivery } from "./internal/broker/amqp.ts";
+import type {
+  RpcServerCloseOptions,
+  RpcServerOptions,
+  RpcServerStats,
+} from "./options/server_options.ts";
 import { DEFAULT_MAX_BODY_BYTES } from "./internal/body_size.ts";
-import { CallerWatch } from "./internal/serving/caller_watch.ts";
-import { checkInteger, checkName } from "./internal/check.ts";
 import { resolveConnectOptions } from "./internal/broker/connect_settings.ts";
 import { Connection } from "./internal/broker/connection.ts";
-import { DeliveryLimit } from "./internal/serving/delivery_limit.ts";
+import { checkInteger, checkName } from "./internal/check.ts";
 import { safeObserver } from "./internal/emit.ts";
-import { type IncomingRequest, readRequest } from "./internal/protocol/envelope.ts";
-import { GivenUp } from "./internal/serving/given_up.ts";
-import { ItemPublisher } from "./internal/serving/item_publisher.ts";
-import { Parking } from "./internal/serving/parking.ts";
-import { ReplyPublisher } from "./internal/serving/reply_publisher.ts";
-import { type Outcome, ServerCounts } from "./internal/serving/server_counts.ts";
-import { type FinalReply, publishFinalReply } from "./internal/serving/final_reply.ts";
-import { encodeError } from "./internal/running/encode_reply.ts";
+import { checkDurability, type RequestQueue } from "./internal/protocol/topology.ts";
 import { Prefetch } from "./internal/serving/prefetch.ts";
 import { Procedures } from "./internal/serving/procedures.ts";
 import { ReplyCache } from "./internal/serving/reply_cache.ts";
-import { isExpired } from "./internal/serving/request_context.ts";
 import { RequestRunner } from "./internal/serving/request_runner.ts";
+import { RequestService, type ServerConnections } from "./internal/serving/request_service.ts";
 import {
   type ConsumerSession,
   openConsumerSession,
   openPublisherSession,
   type PublisherSession,
 } from "./internal/serving/server_sessions.ts";
-import { checkDurability } from "./internal/protocol/topology.ts";
-import type {
-  RpcServerCloseOptions,
-  RpcServerOptions,
-  RpcServerStats,
-} from "./options/server_options.ts";
 
 /**
  * Serves procedures from one queue.
@@ -63,49 +49,40 @@ import type {
  * ```
  */
 export class RpcServer implements AsyncDisposable {
-  readonly #runner: RequestRunner;
-  readonly #defaultProcedure: string | undefined;
-  readonly #replies = new ReplyPublisher(() => this.#publisher);
-  readonly #emit: (event: RpcServerEvent) => void;
-  readonly #active = new ActiveRequests();
-  readonly #counts = new ServerCounts();
-  readonly #admission: Admission;
-  readonly #deliveryLimit: DeliveryLimit;
-  readonly #parking: Parking;
+  readonly #service: RequestService;
   readonly #prefetch: Prefetch;
-  readonly #watch = new CallerWatch(this.#active, () => this.#consumer?.session);
-  #consumer: Connection<ConsumerSession> | undefined;
-  #publisher: Connection<PublisherSession> | undefined;
-  #abandoned: RpcError | undefined;
+  readonly #queue: RequestQueue;
+  readonly #emit: (event: RpcServerEvent) => void;
+  readonly #connections: ServerConnections = {};
   #closing: Promise<void> | undefined;
 
   private constructor(options: RpcServerOptions) {
+    const { queue, durability = "replicated", returns = true } = options;
     const { maxBodyBytes = DEFAULT_MAX_BODY_BYTES, maxDeliveries = 3 } = options;
-    const { replyCache = {}, sendStacks = false, queue, replyQueues, durability } = options;
+    const { handlers, defaultProcedure, codecs, replyCache = {}, sendStacks = false } = options;
+    checkName("listen", "queue", queue);
+    checkDurability(durability);
     checkInteger("listen", "maxBodyBytes", maxBodyBytes, { min: 1 });
     checkInteger("listen", "maxDeliveries", maxDeliveries, { min: 1 });
-    const deliveryLimit = new DeliveryLimit(maxDeliveries);
-    this.#deliveryLimit = deliveryLimit;
-    this.#admission = new Admission({ queue, replyQueues, deliveryLimit });
-    this.#parking = new Parking({
-      queue,
-      durability: durability ?? "replicated",
-      publisher: this.#replies,
-      declare: async (name, options) => {
-        await (await this.#publisher?.whenOpen())?.declareQueue(name, options);
-      },
-    });
-    const { handlers, defaultProcedure, codecs } = options;
     const procedures = new Procedures(handlers, defaultProcedure, codecs);
-    this.#defaultProcedure = procedures.defaultName;
     this.#prefetch = new Prefetch(procedures.handlers(), options.prefetch);
-    this.#runner = new RequestRunner({
-      procedures,
-      maxBodyBytes,
-      cache: replyCache === false ? undefined : new ReplyCache(replyCache),
-      includeStack: sendStacks,
-    });
+    this.#queue = { queue, durability, returns };
     this.#emit = safeObserver(options.onEvent);
+    this.#service = new RequestService({
+      queue,
+      durability,
+      maxDeliveries,
+      replyQueues: options.replyQueues,
+      defaultProcedure: procedures.defaultName,
+      runner: new RequestRunner({
+        procedures,
+        maxBodyBytes,
+        cache: replyCache === false ? undefined : new ReplyCache(replyCache),
+        includeStack: sendStacks,
+      }),
+      emit: this.#emit,
+      connections: this.#connections,
+    });
   }
 
   /**
@@ -124,43 +101,37 @@ export class RpcServer implements AsyncDisposable {
     url: BrokerUrl,
     options: RpcServerOptions<C>,
   ): Promise<RpcServer> {
-    const { queue, durability = "replicated", returns = true } = options;
-    checkName("listen", "queue", queue);
-    checkDurability(durability);
-    const settings = resolveConnectOptions(url, options);
     // The handlers' types matter to the caller's compiler only.
     const server = new RpcServer(options as RpcServerOptions);
+    const settings = resolveConnectOptions(url, options);
+    const connections = server.#connections;
     await using stack = new AsyncDisposableStack();
-    server.#publisher = await Connection.open<PublisherSession>({
+    connections.publisher = await Connection.open<PublisherSession>({
       ...settings,
       ...server.#observe("publisher"),
       setUp: (connection) => openPublisherSession(connection, settings.confirmTimeoutMs),
     });
-    stack.defer(() => server.#publisher?.close());
-    server.#consumer = await Connection.open<ConsumerSession>({
+    stack.defer(() => connections.publisher?.close());
+    connections.consumer = await Connection.open<ConsumerSession>({
       ...settings,
       ...server.#observe("consumer"),
       setUp: (connection) =>
         openConsumerSession(connection, {
-          queue,
-          durability,
-          returns,
+          ...server.#queue,
+          requests: server.#service,
           prefetch: () => server.#prefetch.count,
-          onDelivery: (delivery) => server.#accept(delivery),
-          onControl: (message) => server.#active.obey(message),
-          isIdle: () => server.#active.size === 0,
           onNoReturns: (reason) => server.#emit({ type: "returns-unavailable", error: reason }),
           onCancelled: () => server.#emit({ type: "consumer-cancelled" }),
         }),
     });
-    server.#prefetch.watch(() => server.#consumer?.session?.intake.adjust());
+    server.#prefetch.watch(() => connections.consumer?.session?.intake.adjust());
     stack.move();
     return server;
   }
 
   /** Counts requests. */
   stats(): RpcServerStats {
-    return this.#counts.stats({ active: this.#active.size, reused: this.#runner.reused });
+    return this.#service.stats();
   }
 
   /**
@@ -179,22 +150,19 @@ export class RpcServer implements AsyncDisposable {
   }
 
   async #close({ graceMs = 30_000 }: RpcServerCloseOptions): Promise<void> {
+    const { consumer, publisher } = this.#connections;
     // Should the session end from now on, its requests are other servers' already.
-    this.#consumer?.retire();
+    consumer?.retire();
     try {
       this.#prefetch.unwatch();
-      await this.#consumer?.session?.intake.stop();
+      await consumer?.session?.intake.stop();
     } catch {
       // The session has just ended, and there will be no other.
     }
-    await this.#active.drain(graceMs);
-    this.#watch.stop();
-    const reason = new RpcError("closed", "Cannot complete the request as the server is closed");
-    this.#abandoned = reason;
-    this.#active.dropAll(reason);
+    await this.#service.close(graceMs);
     // What is not acknowledged now goes back to the queue with its channel.
-    await this.#consumer?.close();
-    await this.#publisher?.close();
+    await consumer?.close();
+    await publisher?.close();
   }
 
   #observe(connection: "consumer" | "publisher") {
@@ -204,125 +172,10 @@ export class RpcServer implements AsyncDisposable {
       onGiveUp: () => void this.close({ graceMs: 0 }),
       onEvent: (event: ConnectionEvent) => {
         if (connection === "consumer" && event.type === "disconnected") {
-          this.#active.dropStreams(new RpcError("disconnected", event.error.message));
+          this.#service.onDisconnected(event.error);
         }
         this.#emit({ ...event, connection });
       },
     };
-  }
-
-  /** Runs inside amqplib's callback, so it only starts what never throws. */
-  #accept(delivery: AmqpDelivery): void {
-    const active = this.#active.add(readRequest(delivery.properties));
-    this.#watch.start();
-    this.#serve(active, delivery)
-      .then((outcome) => this.#count(active.request, outcome))
-      .catch((error) => this.#emit({ type: "unserved", error }))
-      .finally(() => this.#active.delete(active));
-  }
-
-  async #serve(active: ActiveRequest, delivery: AmqpDelivery): Promise<Outcome> {
-    // No handler runs inside amqplib's callback.
-    await Promise.resolve();
-    const outcome = await this.#conclude(active, delivery);
-    if (outcome === "crashed") delivery.requeue();
-    else delivery.ack();
-    return outcome;
-  }
-
-  /** A request that is never settled takes one place of the prefetch for ever. */
-  async #conclude(active: ActiveRequest, delivery: AmqpDelivery): Promise<Outcome> {
-    try {
-      return await this.#answer(active, delivery);
-    } catch (error) {
-      // This server is being closed, or its connections are: the request is another one's.
-      if (error instanceof RpcError) throw error;
-      const deliveries = delivery.redeliveries + 1;
-      const reason = new GivenUp(error, { deliveries, mayReply: false });
-      return await this.#giveUp(active, delivery, reason);
-    }
-  }
-
-  async #answer(active: ActiveRequest, delivery: AmqpDelivery): Promise<Outcome> {
-    const { request } = active;
-    if (this.#abandoned !== undefined) throw this.#abandoned;
-    if (isExpired(request)) return "expired";
-    if (active.unwantedAs !== undefined) return active.unwantedAs;
-    const reply = this.#admission.check(request, delivery) ?? await this.#run(active, delivery);
-    // Another server runs the request anew; an error of a handler that was aborted is no answer.
-    if (this.#abandoned !== undefined) throw this.#abandoned;
-    if (active.unwantedAs !== undefined) return active.unwantedAs;
-    if (reply === "crashed") return reply;
-    if (reply instanceof GivenUp) return await this.#giveUp(active, delivery, reply);
-    return await this.#reply(active, reply);
-  }
-
-  async #reply(active: ActiveRequest, reply: FinalReply): Promise<Outcome> {
-    const { replyTo } = active.request;
-    if (replyTo === undefined) return reply.type === "error" ? "error" : "notified";
-    const isStillWanted = () => active.isWanted;
-    const outcome = await publishFinalReply(this.#replies, active.request, reply, isStillWanted);
-    if (outcome === "gone") this.#active.markGone(replyTo);
-    return outcome === "gone" || outcome === "refused" ? "orphaned" : outcome;
-  }
-
-  /** Nobody will try the request again: its caller is told, it is kept, and only then acknowledged. */
-  async #giveUp(active: ActiveRequest, delivery: AmqpDelivery, reason: GivenUp): Promise<Outcome> {
-    const [outcome] = await Promise.all([
-      reason.mayReply ? this.#reply(active, encodeError(reason.error)) : "refused" as const,
-      this.#park(active, delivery, reason),
-    ]);
-    return outcome;
-  }
-
-  async #park(active: ActiveRequest, delivery: AmqpDelivery, reason: GivenUp): Promise<void> {
-    const { procedure = this.#defaultProcedure } = active.request;
-    const { code } = reason.error;
-    try {
-      const id = await this.#parking.park(delivery, reason);
-      this.#counts.parked++;
-      this.#emit({ type: "parked", procedure, code, id });
-    } catch (error) {
-      // The request is still in its queue if the server was closed meanwhile.
-      if (error instanceof RpcError && error.code === "closed") throw error;
-      if (error instanceof RpcError && error.retryable) {
-        delivery.requeue();
-        throw error;
-      }
-      this.#emit({ type: "not-parked", procedure, code, error });
-    }
-  }
-
-  /** A request whose worker dies of it is tried again, but not for ever. */
-  async #run(
-    active: ActiveRequest,
-    delivery: AmqpDelivery,
-  ): Promise<FinalReply | GivenUp | "crashed"> {
-    const items = this.#items(active);
-    try {
-      const reply = await this.#runner.run(active, delivery, items?.sink());
-      return await items?.finish(reply) ?? reply;
-    } catch (error) {
-      return this.#deliveryLimit.onFailure(error, active.request, delivery) ?? "crashed";
-    }
-  }
-
-  /** For a caller that wants to hear of a request before its end. */
-  #items(active: ActiveRequest): ItemPublisher | undefined {
-    const { request } = active;
-    const { replyTo, credits, wantsProgress } = request;
-    if (replyTo === undefined || (credits === undefined && !wantsProgress)) return undefined;
-    return new ItemPublisher(request, replyTo, {
-      publisher: this.#replies,
-      creditTo: this.#consumer?.session?.controlQueue,
-      grant: () => active.onCredit(1),
-      isWanted: () => active.isWanted,
-      onGone: () => this.#active.markGone(replyTo),
-    });
-  }
-
-  #count({ procedure }: IncomingRequest, outcome: Outcome): void {
-    this.#counts.add(outcome);
-    this.#emit({ type: "served", procedure: procedure ?? this.#defaultProcedure, outcome });
   }
 }

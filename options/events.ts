@@ -48,7 +48,8 @@ export type RpcServerEvent =
       | "cancelled"
       | "expired"
       | "crashed"
-      | "refused";
+      | "unpublished"
+      | "reply-to-refused";
   }
   /** A request was parked: it is kept in the parking queue `<queue>.parked`. */
   | {
@@ -71,8 +72,8 @@ export type RpcServerEvent =
     readonly error: unknown;
   }
   /**
-   * A request was not settled, as the server was closed before or could not keep it for the time
-   * being: the broker delivers it again.
+   * A request was not settled, as the server was closed or lost its connection before, or could not
+   * park it for the time being: the broker delivers it again.
    */
   | { readonly type: "unserved"; readonly error: unknown }
   /**

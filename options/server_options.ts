@@ -156,7 +156,7 @@ export interface RpcServerStats {
   readonly succeeded: number;
   /** Requests answered with an error. */
   readonly failed: number;
-  /** Requests whose caller's reply queue was gone: answered in vain, or not run any more. */
+  /** Requests whose caller's reply queue did not exist: answered in vain, or not run any more. */
   readonly orphaned: number;
   /** Requests that were not run because their deadline had passed. */
   readonly expired: number;
@@ -164,8 +164,10 @@ export interface RpcServerStats {
   readonly cancelled: number;
   /** Requests given back to the queue because their worker died of them. */
   readonly crashed: number;
+  /** Requests that were run, and whose reply the broker would not take, or that could not be sent. */
+  readonly unpublished: number;
   /** Requests that were not run as their reply queue is not allowed. */
-  readonly refused: number;
+  readonly replyToRefused: number;
   /** Requests that were parked: they are kept in the parking queue. */
   readonly parked: number;
   /** Requests answered with the output of an earlier or concurrent request of the same key. */

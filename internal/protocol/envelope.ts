@@ -101,13 +101,14 @@ export interface OutgoingReply {
   readonly type: "output" | "error" | "item" | "progress" | "end";
   readonly body: Body;
   readonly contentType: string;
-  readonly correlationId: string | undefined;
-  readonly replyTo: string;
-  readonly callback?: string | undefined;
+  /** The number of an item, or of a progress; of an `end`, how many items there were. */
   readonly seq?: number;
   /** Where credits for more items go. */
   readonly creditTo?: string | undefined;
 }
+
+/** Where the replies to a request go. */
+export type ReplyAddress = Pick<IncomingRequest, "replyTo" | "correlationId" | "callback">;
 
 /** What a reply before the last one is. */
 export interface IncomingItem {
@@ -195,27 +196,32 @@ export function readRequest(properties: AmqpProperties): IncomingRequest {
  * not to a direct reply-to address, where some versions of RabbitMQ deliver and return it both.
  * It is persistent where the queue may be, too.
  */
-export function replyMessage(reply: OutgoingReply): AmqpPublish {
-  const { replyTo } = reply;
+export function replyMessage(request: ReplyAddress, reply: OutgoingReply): AmqpPublish {
+  const { replyTo = "", correlationId } = request;
   return {
     routingKey: replyTo,
     body: reply.body,
     mandatory: !replyTo.startsWith(DIRECT_REPLY_TO),
     properties: {
       contentType: reply.contentType,
-      correlationId: reply.correlationId,
+      correlationId,
       deliveryMode: replyTo.startsWith("amq.") ? 1 : 2,
-      headers: replyHeaders(reply),
+      headers: replyHeaders(request, reply),
       type: reply.type,
     },
   };
 }
 
+/** The named callback is for the last reply only. */
 function replyHeaders(
-  { callback, seq, creditTo }: OutgoingReply,
+  { callback }: ReplyAddress,
+  { type, seq, creditTo }: OutgoingReply,
 ): Record<string, unknown> | undefined {
   if (callback === undefined && seq === undefined) return undefined;
-  return { [CALLBACK_HEADER]: callback, [SEQ_HEADER]: seq, [CREDIT_TO_HEADER]: creditTo };
+  if (type === "item" || type === "progress") {
+    return { [SEQ_HEADER]: seq, [CREDIT_TO_HEADER]: creditTo };
+  }
+  return { [CALLBACK_HEADER]: callback, [SEQ_HEADER]: seq };
 }
 
 /** Tells whether a reply is an error. Tutorial servers set no type: theirs are outputs. */

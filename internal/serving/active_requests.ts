@@ -1,55 +1,85 @@
-/** The requests that a server has in hand, and whether anybody still wants them. @module */
+/** The requests that a server has in hand, and whether their callers still wait. @module */
 
 import { RpcError } from "../../errors.ts";
 import { atMost } from "../at_most.ts";
+import type { AmqpDelivery } from "../broker/amqp.ts";
 import {
   type ControlMessage,
   type IncomingRequest,
+  readRequest,
   SERVER_NAMED_PREFIX,
 } from "../protocol/envelope.ts";
 import { RecentMap } from "../recent_map.ts";
+import type { EncodedReply } from "../running/encoded_handler.ts";
 import { isExpired } from "./request_context.ts";
+
+/** The wait of one request for the reply to what runs. */
+export type Seat = PromiseWithResolvers<EncodedReply>;
+
+/** What runs for a request, perhaps for others, too. */
+export interface RunningWork {
+  /** A request was dropped, and does not wait for the reply any more. */
+  leave(seat: Seat, reason: RpcError): void;
+  /** Allows so many items of a stream more. */
+  grant(count: number): void;
+}
+
+type State =
+  | { readonly name: "idle" }
+  | { readonly name: "running"; readonly work: RunningWork; readonly seat: Seat }
+  | { readonly name: "dropped"; readonly reason: RpcError };
+
+const IDLE: State = { name: "idle" };
 
 /** One request in hand. */
 export class ActiveRequest {
+  readonly delivery: AmqpDelivery;
   readonly request: IncomingRequest;
   /** Unix milliseconds. */
   readonly startedAt: number = Date.now();
-  /** Called once, when nobody wants the output any more. */
-  onUnwanted: (reason: RpcError) => void = () => {};
-  /** Called when the caller allows so many items more. */
-  onCredit: (count: number) => void = () => {};
-  #unwanted: RpcError | undefined;
+  #state: State = IDLE;
 
-  constructor(request: IncomingRequest) {
-    this.request = request;
+  constructor(delivery: AmqpDelivery) {
+    this.delivery = delivery;
+    this.request = readRequest(delivery.properties);
   }
 
-  /** How a request ends that nobody wants any more. */
-  get unwantedAs(): "orphaned" | "cancelled" | undefined {
-    if (this.#unwanted === undefined) return undefined;
-    return this.#unwanted.code === "orphaned" ? "orphaned" : "cancelled";
+  /** Why this server must not answer the request any more, if so. */
+  get dropReason(): RpcError | undefined {
+    return this.#state.name === "dropped" ? this.#state.reason : undefined;
   }
 
-  /** Whether somebody waits for the output. */
+  /** Whether the caller waits for the output. */
   get isWanted(): boolean {
-    return this.#unwanted === undefined && !isExpired(this.request);
+    return this.#state.name !== "dropped" && !isExpired(this.request);
   }
 
-  /** Notes that nobody wants the output any more. */
+  /** Notes what runs for the request, and how it waits for the reply. */
+  run(work: RunningWork, seat: Seat): void {
+    this.#state = { name: "running", work, seat };
+  }
+
+  /** Allows so many items of a stream more. */
+  grant(count: number): void {
+    if (this.#state.name === "running") this.#state.work.grant(count);
+  }
+
+  /** Ends the work on the request, as its output goes nowhere; only the first reason counts. */
   drop(reason: RpcError): void {
-    if (this.#unwanted !== undefined) return;
-    this.#unwanted = reason;
-    this.onUnwanted(reason);
+    const state = this.#state;
+    if (state.name === "dropped") return;
+    this.#state = { name: "dropped", reason };
+    if (state.name === "running") state.work.leave(state.seat, reason);
   }
 }
 
 /** All requests in hand. */
 export class ActiveRequests {
   readonly #requests = new Set<ActiveRequest>();
-  /** Cancellations and dead reply queues, also for requests yet to come. */
+  /** Cancelled calls and missing reply queues, also of requests yet to come. */
   readonly #cancelled = new RecentMap<true>();
-  readonly #gone = new RecentMap<true>();
+  readonly #orphaned = new RecentMap<true>();
+  #closed: RpcError | undefined;
   #onIdle: () => void = () => {};
 
   /** How many there are. */
@@ -57,13 +87,12 @@ export class ActiveRequests {
     return this.#requests.size;
   }
 
-  /** Takes a request in; it may be unwanted already. */
-  add(request: IncomingRequest): ActiveRequest {
-    const active = new ActiveRequest(request);
+  /** Takes a request in; it may be dropped already. */
+  add(delivery: AmqpDelivery): ActiveRequest {
+    const active = new ActiveRequest(delivery);
     this.#requests.add(active);
-    const { correlationId, replyTo } = request;
-    if (correlationId !== undefined && this.#cancelled.has(correlationId)) active.drop(cancelled());
-    if (replyTo !== undefined && this.#gone.has(replyTo)) active.drop(orphaned());
+    const reason = this.#closed ?? this.#reasonToDrop(active.request);
+    if (reason !== undefined) active.drop(reason);
     return active;
   }
 
@@ -83,22 +112,15 @@ export class ActiveRequests {
     }
   }
 
-  /** Hands credits to the streams of a request. */
-  #grant(correlationId: string, count: number): void {
-    for (const active of this.#requests) {
-      if (active.request.correlationId === correlationId) active.onCredit(count);
-    }
-  }
-
   /** Notes a cancellation, which may come before its request. */
   cancel(correlationId: string): void {
     this.#cancelled.set(correlationId, true);
     this.#drop((request) => request.correlationId === correlationId, cancelled());
   }
 
-  /** Notes that a reply queue is gone. Only one that the broker named never comes back. */
-  markGone(replyTo: string): void {
-    if (replyTo.startsWith(SERVER_NAMED_PREFIX)) this.#gone.set(replyTo, true);
+  /** Notes that a reply queue does not exist. Only one that the broker named never comes back. */
+  markOrphaned(replyTo: string): void {
+    if (replyTo.startsWith(SERVER_NAMED_PREFIX)) this.#orphaned.set(replyTo, true);
     this.#drop((request) => request.replyTo === replyTo, orphaned());
   }
 
@@ -114,8 +136,9 @@ export class ActiveRequests {
     this.#drop((request) => request.credits !== undefined, reason);
   }
 
-  /** Drops all of them. */
-  dropAll(reason: RpcError): void {
+  /** Drops all of them, and whatever still comes. */
+  close(reason: RpcError): void {
+    this.#closed = reason;
     this.#drop(() => true, reason);
   }
 
@@ -125,6 +148,17 @@ export class ActiveRequests {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#onIdle = resolve;
     await atMost(graceMs, promise);
+  }
+
+  #reasonToDrop({ correlationId, replyTo }: IncomingRequest): RpcError | undefined {
+    if (correlationId !== undefined && this.#cancelled.has(correlationId)) return cancelled();
+    return replyTo !== undefined && this.#orphaned.has(replyTo) ? orphaned() : undefined;
+  }
+
+  #grant(correlationId: string, count: number): void {
+    for (const active of this.#requests) {
+      if (active.request.correlationId === correlationId) active.grant(count);
+    }
   }
 
   #drop(isMeant: (request: IncomingRequest) => boolean, reason: RpcError): void {
@@ -139,5 +173,8 @@ function cancelled(): RpcError {
 }
 
 function orphaned(): RpcError {
-  return new RpcError("orphaned", "Cannot go on with the request as its reply queue is gone");
+  return new RpcError(
+    "orphaned",
+    "Cannot go on with the request as its reply queue does not exist any more",
+  );
 }

@@ -1,56 +1,97 @@
-/** Which requests a server does not even start. @module */
+/** Which requests a server does not run, or does not run again. @module */
 
 import { RpcError } from "../../errors.ts";
 import { isDirectAddress } from "../protocol/direct_address.ts";
-import type { AmqpDelivery } from "../broker/amqp.ts";
-import type { DeliveryLimit } from "./delivery_limit.ts";
-import {
-  DURABLE_REPLY_PREFIX,
-  type IncomingRequest,
-  SERVER_NAMED_PREFIX,
-} from "../protocol/envelope.ts";
-import { GivenUp } from "./given_up.ts";
+import { DURABLE_REPLY_PREFIX, SERVER_NAMED_PREFIX } from "../protocol/envelope.ts";
 import { parkingQueueOf } from "../protocol/parked_message.ts";
+import { RecentMap } from "../recent_map.ts";
 import { isShortText } from "../short_text.ts";
+import type { ActiveRequest } from "./active_requests.ts";
 
 /** How the reply queues of clients begin, but for direct reply-to, which has no queues. */
 const REPLY_PREFIXES = [SERVER_NAMED_PREFIX, DURABLE_REPLY_PREFIX];
+
+/**
+ * From so many redeliveries on, a request is not even started: it may be what its servers die of.
+ * Just before RabbitMQ 4 takes it out of a quorum queue, unless configured.
+ */
+const MAX_REDELIVERIES = 20;
 
 /** Options of {@linkcode Admission}. */
 export interface AdmissionOptions {
   readonly queue: string;
   /** Reply queues beside those of our clients. */
   readonly replyQueues: RegExp | undefined;
-  readonly deliveryLimit: DeliveryLimit;
+  /** How often a request is tried whose worker dies of it. */
+  readonly maxDeliveries: number;
+}
+
+/** How a refused request counts whose caller is not told. */
+export type UntoldOutcome = "reply-to-refused" | "unpublished";
+
+/** Why no server will try a request again: it is parked. */
+export class Refusal {
+  readonly error: RpcError;
+  /** How often the request was delivered. */
+  readonly deliveries: number;
+  /** Present if the caller must not be told, or cannot. */
+  readonly untold: UntoldOutcome | undefined;
+
+  constructor(error: unknown, deliveries: number, untold?: UntoldOutcome) {
+    this.error = error instanceof RpcError ? error : new RpcError("handler-error", String(error));
+    this.deliveries = deliveries;
+    this.untold = untold;
+  }
 }
 
 /**
- * Refuses what cannot be read, what was given back too often, and what would have its reply sent
+ * Refuses what cannot be read, what was delivered too often, and what would have its reply sent
  * to a queue that is not for replies: who may write to a request queue must not reach others
  * through its server.
  */
 export class Admission {
   readonly #ownQueues: readonly string[];
   readonly #replyQueues: RegExp | undefined;
-  readonly #deliveryLimit: DeliveryLimit;
+  readonly #maxDeliveries: number;
+  /**
+   * Failures by correlation id. A quorum queue counts deliveries for all servers; of other queues the
+   * broker only tells that a delivery was not the first, so the count of this server is added.
+   */
+  readonly #failures = new RecentMap<number>();
 
-  constructor({ queue, replyQueues, deliveryLimit }: AdmissionOptions) {
+  constructor({ queue, replyQueues, maxDeliveries }: AdmissionOptions) {
     this.#ownQueues = [queue, parkingQueueOf(queue)];
     // Without the flags that make a pattern remember where it stopped.
     this.#replyQueues = replyQueues &&
       new RegExp(replyQueues.source, replyQueues.flags.replace(/[gy]/g, ""));
-    this.#deliveryLimit = deliveryLimit;
+    this.#maxDeliveries = maxDeliveries;
   }
 
   /** Tells why a request is not to be run, if that is so. */
-  check({ replyTo }: IncomingRequest, delivery: AmqpDelivery): GivenUp | undefined {
-    const deliveries = delivery.redeliveries + 1;
+  check({ request: { replyTo }, delivery }: ActiveRequest): Refusal | undefined {
+    const { redeliveries, properties: { malformed } } = delivery;
+    const deliveries = redeliveries + 1;
     if (replyTo !== undefined && !this.#isReplyQueue(replyTo)) {
-      return new GivenUp(refusedReplyTo(replyTo), { deliveries, mayReply: false });
+      return new Refusal(refusedReplyTo(replyTo), deliveries, "reply-to-refused");
     }
-    const { malformed } = delivery.properties;
-    if (malformed !== undefined) return new GivenUp(undecodable(malformed), { deliveries });
-    return this.#deliveryLimit.check(delivery);
+    if (malformed !== undefined) return new Refusal(undecodable(malformed), deliveries);
+    if (redeliveries < MAX_REDELIVERIES) return undefined;
+    return new Refusal(deliveredTooOften(redeliveries), deliveries);
+  }
+
+  /** Tells why a request is not to be run again after its worker died of it, if that is so. */
+  onCrash(error: unknown, { request, delivery }: ActiveRequest): Refusal | undefined {
+    const { correlationId, idempotent } = request;
+    const { redeliveries } = delivery;
+    const known = correlationId === undefined ? 0 : this.#failures.get(correlationId) ?? 0;
+    const deliveries = Math.max(redeliveries, known) + 1;
+    if (correlationId !== undefined) this.#failures.delete(correlationId);
+    // Without an id there is nothing to count by: one more try, if this was the first.
+    const isLast = deliveries >= this.#maxDeliveries ||
+      (correlationId === undefined && redeliveries > 0);
+    if (isLast || !idempotent) return new Refusal(error, deliveries);
+    if (correlationId !== undefined) this.#failures.set(correlationId, deliveries);
+    return undefined;
   }
 
   #isReplyQueue(replyTo: string): boolean {
@@ -72,4 +113,11 @@ function refusedReplyTo(replyTo: string): RpcError {
 
 function undecodable(reason: string): RpcError {
   return new RpcError("undecodable", `Cannot run the request as its headers are broken: ${reason}`);
+}
+
+function deliveredTooOften(redeliveries: number): RpcError {
+  return new RpcError(
+    "delivery-limit",
+    `Cannot run the request as it was given back too often: ${redeliveries} times`,
+  );
 }

@@ -2,17 +2,31 @@
 
 import type { AmqpChannel, AmqpConnection, AmqpDelivery } from "../broker/amqp.ts";
 import { declareRequestQueue, type RequestQueue } from "../protocol/topology.ts";
+import { IntakeWatch } from "./intake_watch.ts";
+
+/** Takes requests over, and settles them. */
+export interface RequestTaker {
+  /** Whether no request is in hand. */
+  readonly isIdle: boolean;
+  /** Takes a request over. Never rejects. */
+  accept(delivery: AmqpDelivery): Promise<void>;
+}
 
 /** Options of {@linkcode Intake.start}. */
 export interface IntakeOptions extends RequestQueue {
+  readonly requests: RequestTaker;
   /** Tells how many requests the server should have in hand at the moment. */
   readonly prefetch: () => number;
-  readonly onDelivery: (delivery: AmqpDelivery) => void;
   /** Told when the broker has ended the consumer, before it is started anew. */
   readonly onCancelled: () => void;
   /** Told that dropped requests do not come back to their callers, and why. */
   readonly onNoReturns: (reason: unknown) => void;
 }
+
+type State =
+  | { readonly name: "idle" }
+  | { readonly name: "consuming"; readonly consumerTag: string }
+  | { readonly name: "stopped" };
 
 /** Changes are gathered for so long: a worker that dies is replaced sooner. */
 const ADJUST_MS = 100;
@@ -29,18 +43,23 @@ export class Intake {
   readonly #connection: AmqpConnection;
   readonly #channel: AmqpChannel;
   readonly #options: IntakeOptions;
-  #consumerTag: string | undefined;
+  readonly #watch: IntakeWatch;
+  #state: State = { name: "idle" };
   #prefetch = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** Changes happen one after the other. */
   #change: Promise<void> = Promise.resolve();
-  #isStopped = false;
 
   private constructor(connection: AmqpConnection, channel: AmqpChannel, options: IntakeOptions) {
     this.#connection = connection;
     this.#channel = channel;
     this.#options = options;
-    channel.closed.then(() => this.#stopTimer());
+    this.#watch = new IntakeWatch({
+      isIdle: () => this.#state.name === "consuming" && options.requests.isIdle,
+      countWaiting: () => countWaiting(connection, options.queue),
+      onStall: () => connection.destroy(stalled(options.queue)),
+    });
+    channel.closed.then(() => this.#stopTimers());
   }
 
   /**
@@ -56,17 +75,14 @@ export class Intake {
     const intake = new Intake(connection, channel, options);
     await intake.#declare();
     await intake.#consume(options.prefetch());
+    // Others may have declared that only one consumer gets requests, and the rest wait for its end.
+    if (options.durability !== "existing") void intake.#watch.start();
     return intake;
-  }
-
-  /** Whether the broker is asked for requests at the moment. */
-  get isConsuming(): boolean {
-    return this.#consumerTag !== undefined;
   }
 
   /** Says that there may be another prefetch now. */
   adjust(): void {
-    if (this.#isStopped || !this.#channel.isOpen) return;
+    if (this.#state.name === "stopped" || !this.#channel.isOpen) return;
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
       this.#enqueue(() => this.#follow());
@@ -75,10 +91,11 @@ export class Intake {
 
   /** Takes nothing more; what is in hand can still be settled. */
   async stop(): Promise<void> {
-    this.#isStopped = true;
-    this.#stopTimer();
+    const state = this.#state;
+    this.#state = { name: "stopped" };
+    this.#stopTimers();
     await this.#change;
-    await this.#cancel();
+    if (state.name === "consuming") await this.#channel.cancel(state.consumerTag);
   }
 
   /** Whatever fails starts the whole session anew, after a pause. */
@@ -88,10 +105,10 @@ export class Intake {
 
   async #follow(): Promise<void> {
     const wanted = this.#options.prefetch();
-    if (this.#isStopped) return;
+    if (this.#isStopped()) return;
     if (wanted > this.#prefetch * LOWER_AT && wanted < this.#prefetch * RAISE_AT) return;
     if (wanted === this.#prefetch) return;
-    await this.#cancel();
+    await this.#pause();
     await this.#consume(wanted);
   }
 
@@ -109,32 +126,57 @@ export class Intake {
 
   async #consume(prefetch: number): Promise<void> {
     this.#prefetch = prefetch;
-    if (prefetch === 0 || this.#isStopped) return;
-    const { queue, onDelivery } = this.#options;
+    if (prefetch === 0 || this.#isStopped()) return;
+    const { queue, requests } = this.#options;
     await this.#channel.prefetch(prefetch);
-    this.#consumerTag = await this.#channel.consume(queue, { noAck: false }, (delivery) => {
-      if (delivery === undefined) this.#enqueue(() => this.#onCancelled());
-      else onDelivery(delivery);
+    const consumerTag = await this.#channel.consume(queue, { noAck: false }, (delivery) => {
+      if (delivery === undefined) return this.#enqueue(() => this.#onCancelled());
+      this.#watch.onDelivery();
+      void requests.accept(delivery);
     });
+    if (this.#isStopped()) await this.#channel.cancel(consumerTag);
+    else this.#state = { name: "consuming", consumerTag };
   }
 
-  async #cancel(): Promise<void> {
-    const tag = this.#consumerTag;
-    this.#consumerTag = undefined;
-    if (tag !== undefined) await this.#channel.cancel(tag);
+  async #pause(): Promise<void> {
+    const state = this.#state;
+    if (state.name !== "consuming") return;
+    this.#state = { name: "idle" };
+    await this.#channel.cancel(state.consumerTag);
   }
 
   /** The queue is gone, or its leader is. */
   async #onCancelled(): Promise<void> {
-    this.#consumerTag = undefined;
-    if (this.#isStopped) return;
+    if (this.#isStopped()) return;
+    this.#state = { name: "idle" };
     this.#options.onCancelled();
     await this.#declare();
     await this.#consume(this.#options.prefetch());
   }
 
-  #stopTimer(): void {
+  #isStopped(): boolean {
+    return this.#state.name === "stopped";
+  }
+
+  #stopTimers(): void {
+    this.#watch.stop();
     clearTimeout(this.#timer);
     this.#timer = undefined;
   }
+}
+
+/** On a channel of its own, which a queue that is gone closes. */
+async function countWaiting(connection: AmqpConnection, queue: string): Promise<number> {
+  const channel = await connection.openChannel();
+  try {
+    return await channel.checkQueue(queue);
+  } finally {
+    await channel.close();
+  }
+}
+
+function stalled(queue: string): Error {
+  return new Error(
+    `Cannot go on with the broker as it delivers none of the requests that wait: queue "${queue}"`,
+  );
 }

@@ -1,5 +1,7 @@
 /** Notices that the broker delivers nothing though requests wait. @module */
 
+import { sleep } from "../sleep.ts";
+
 /** What an {@linkcode IntakeWatch} asks and tells. */
 export interface IntakeWatchOptions {
   /** Whether the server has nothing in hand, and asks for requests. */
@@ -29,18 +31,21 @@ export interface IntakeWatchOptions {
  */
 export class IntakeWatch {
   readonly #options: Required<IntakeWatchOptions>;
+  readonly #stopping = new AbortController();
   #deliveries = 0;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #isOn = false;
 
   constructor(options: IntakeWatchOptions) {
     this.#options = { quietMs: 2_000, againMs: 500, ...options };
   }
 
-  /** Begins to look. */
-  start(): void {
-    this.#isOn = true;
-    this.#watch();
+  /** Looks, until it is stopped or has found a stall. Never rejects. */
+  async start(): Promise<void> {
+    const { signal } = this.#stopping;
+    const { quietMs, againMs, onStall } = this.#options;
+    while (!signal.aborted) {
+      // It looks twice before it says anything.
+      if (await this.#isStalledFor(quietMs) && await this.#isStalledFor(againMs)) return onStall();
+    }
   }
 
   /** Says that a request has come. */
@@ -50,32 +55,16 @@ export class IntakeWatch {
 
   /** Ends the watch. */
   stop(): void {
-    this.#isOn = false;
-    clearTimeout(this.#timer);
+    this.#stopping.abort();
   }
 
-  /** Looks twice before it says anything. */
-  #watch(): void {
-    const { quietMs, againMs, onStall } = this.#options;
-    this.#wait(quietMs, () => this.#wait(againMs, onStall));
-  }
-
-  /** Looks after a while whether anything has come. */
-  #wait(ms: number, onStalled: () => void): void {
-    const since = this.#deliveries;
-    this.#timer = setTimeout(() => this.#look(since, onStalled), ms);
-  }
-
-  async #look(since: number, onStalled: () => void): Promise<void> {
-    const isStalled = await this.#hasStalled(since);
-    if (!this.#isOn) return;
-    if (isStalled) onStalled();
-    else this.#watch();
-  }
-
-  async #hasStalled(since: number): Promise<boolean> {
+  /** Waits, then looks whether anything has come. */
+  async #isStalledFor(ms: number): Promise<boolean> {
+    const { signal } = this.#stopping;
     const { isIdle, countWaiting } = this.#options;
-    const isQuiet = () => this.#deliveries === since && isIdle();
+    const since = this.#deliveries;
+    const isQuiet = () => !signal.aborted && this.#deliveries === since && isIdle();
+    await sleep(ms, signal);
     try {
       return isQuiet() && await countWaiting() > 0 && isQuiet();
     } catch {

@@ -5,8 +5,13 @@ import { generate as newId } from "../../deps/std_uuid.ts";
 import type { Durability } from "../../options/server_options.ts";
 import type { AmqpDelivery, AmqpQueueOptions } from "../broker/amqp.ts";
 import { checkName } from "../check.ts";
-import { parkedMessage, parkingQueueOf, type ParkingReason } from "../protocol/parked_message.ts";
-import type { ReplyPublisher } from "./reply_publisher.ts";
+import {
+  type OutgoingParked,
+  parkedMessage,
+  parkingQueueOf,
+  type ParkingReason,
+} from "../protocol/parked_message.ts";
+import type { Recipient, Replies } from "./replies.ts";
 import { sleep } from "../sleep.ts";
 
 /** Options of {@linkcode Parking}. */
@@ -14,7 +19,7 @@ export interface ParkingOptions {
   /** The request queue. */
   readonly queue: string;
   readonly durability: Durability;
-  readonly publisher: ReplyPublisher;
+  readonly replies: Replies;
   /** Declares a queue on whatever session there is. */
   readonly declare: (queue: string, options: AmqpQueueOptions) => Promise<void>;
 }
@@ -53,35 +58,35 @@ export class Parking {
    * @throws {RpcError} With `retryable`, if the queue cannot be reached or declared at the moment.
    * @throws Why the request can never be parked.
    */
-  async park(delivery: AmqpDelivery, reason: ParkingReason): Promise<string> {
-    checkName("park the request", "parking queue", parkingQueueOf(this.#options.queue));
-    const id = newId();
+  async park({ properties, body }: AmqpDelivery, reason: ParkingReason): Promise<string> {
+    const { queue } = this.#options;
+    checkName("park the request", "parking queue", parkingQueueOf(queue));
+    const parked = { id: newId(), queue, properties, body, reason };
     try {
-      await this.#publish(id, delivery, reason, true);
+      await this.#publish({ ...parked, withHeaders: true });
     } catch (error) {
       if (error instanceof RpcError) throw error;
       // Headers that came may be too large to be sent with the reason added.
-      await this.#publish(id, delivery, reason, false);
+      await this.#publish({ ...parked, withHeaders: false });
     }
-    return id;
+    return parked.id;
   }
 
-  async #publish(
-    id: string,
-    { properties, body }: AmqpDelivery,
-    reason: ParkingReason,
-    withHeaders: boolean,
-  ): Promise<void> {
-    const { queue, publisher } = this.#options;
-    const message = parkedMessage({ id, queue, properties, body, reason, withHeaders });
+  async #publish(parked: OutgoingParked): Promise<void> {
+    const message = parkedMessage(parked);
     const until = Date.now() + REFUSAL_LIMIT_MS;
+    const recipient: Recipient = {
+      get isWanted() {
+        return Date.now() < until;
+      },
+    };
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
-      switch (await publisher.publish(message, () => Date.now() < until)) {
-        case "published":
+      switch (await this.#options.replies.publish(message, recipient)) {
+        case "confirmed":
           return;
-        case "refused":
-          throw this.#passing("queue-full", "the broker refuses it");
-        case "gone":
+        case "unpublished":
+          throw this.#passing("queue-full", "the broker does not take it");
+        case "orphaned":
           await this.#declare();
       }
     }

@@ -4,8 +4,7 @@ import type { AmqpChannel, AmqpConnection, AmqpQueueOptions } from "../broker/am
 import type { Session } from "../broker/connection.ts";
 import { type ControlMessage, readControl } from "../protocol/envelope.ts";
 import { CONTROL_EXCHANGE, declareExchanges } from "../protocol/exchanges.ts";
-import { Intake, type IntakeOptions } from "./intake.ts";
-import { IntakeWatch } from "./intake_watch.ts";
+import { Intake, type IntakeOptions, type RequestTaker } from "./intake.ts";
 import { Publisher } from "../broker/publisher.ts";
 
 /** Takes deliveries from the request queue. */
@@ -13,8 +12,8 @@ export interface ConsumerSession extends Session {
   readonly intake: Intake;
   /** Where this server takes control messages; absent if it may not. */
   readonly controlQueue: string | undefined;
-  /** Tells whether a reply queue is gone for certain. */
-  isGone(replyQueue: string): Promise<boolean>;
+  /** Tells whether a queue does not exist for certain. */
+  lacksQueue(queue: string): Promise<boolean>;
 }
 
 /** Publishes replies. A broker that is short of memory blocks this connection only. */
@@ -26,10 +25,10 @@ export interface PublisherSession extends Session {
 
 /** Options of {@linkcode openConsumerSession}. */
 export interface ConsumerOptions extends IntakeOptions {
-  /** Told what clients say of their requests. */
-  readonly onControl: (message: ControlMessage) => void;
-  /** Tells whether no request is in hand. */
-  readonly isIdle: () => boolean;
+  readonly requests: RequestTaker & {
+    /** Does what a client says of a request. */
+    obey(message: ControlMessage): void;
+  };
 }
 
 /** Declares the request queue and consumes it. */
@@ -39,43 +38,13 @@ export async function openConsumerSession(
 ): Promise<ConsumerSession> {
   const channel = await connection.openChannel();
   const controlQueue = await tryControl(connection, channel, options);
-  const intake = await startIntake(connection, channel, options);
+  const intake = await Intake.start(connection, channel, options);
   return {
     channels: [channel],
     intake,
     controlQueue,
-    isGone: (queue) => isGone(connection, queue),
+    lacksQueue: (queue) => lacksQueue(connection, queue),
   };
-}
-
-async function startIntake(
-  connection: AmqpConnection,
-  channel: AmqpChannel,
-  options: ConsumerOptions,
-): Promise<Intake> {
-  const { queue, durability, onDelivery, isIdle } = options;
-  const watch = new IntakeWatch({
-    isIdle: () => intake.isConsuming && isIdle(),
-    countWaiting: () => countWaiting(connection, queue),
-    onStall: () => connection.destroy(stalled(queue)),
-  });
-  const intake = await Intake.start(connection, channel, {
-    ...options,
-    onDelivery(delivery) {
-      watch.onDelivery();
-      onDelivery(delivery);
-    },
-  });
-  // Others may have declared that only one consumer gets requests, and the rest wait for its end.
-  if (durability !== "existing") watch.start();
-  channel.closed.then(() => watch.stop());
-  return intake;
-}
-
-function stalled(queue: string): Error {
-  return new Error(
-    `Cannot go on with the broker as it delivers none of the requests that wait: queue "${queue}"`,
-  );
 }
 
 /**
@@ -85,7 +54,7 @@ function stalled(queue: string): Error {
 async function tryControl(
   connection: AmqpConnection,
   session: AmqpChannel,
-  { queue, onControl, onNoReturns }: ConsumerOptions,
+  { queue, requests, onNoReturns }: ConsumerOptions,
 ): Promise<string | undefined> {
   try {
     await declareExchanges(connection);
@@ -96,7 +65,7 @@ async function tryControl(
       // Somebody deleted the queue: a new session gets a new one. close() never rejects.
       if (delivery === undefined) return void session.close();
       const message = readControl(delivery.properties);
-      if (message !== undefined) onControl(message);
+      if (message !== undefined) requests.obey(message);
     });
     return controlQueue;
   } catch (error) {
@@ -104,18 +73,8 @@ async function tryControl(
   }
 }
 
-/** On a channel of its own, which a queue that is gone closes. */
-async function countWaiting(connection: AmqpConnection, queue: string): Promise<number> {
-  const channel = await connection.openChannel();
-  try {
-    return await channel.checkQueue(queue);
-  } finally {
-    await channel.close();
-  }
-}
-
 /** On a channel of its own, as every answer but one closes it. */
-async function isGone(connection: AmqpConnection, queue: string): Promise<boolean> {
+async function lacksQueue(connection: AmqpConnection, queue: string): Promise<boolean> {
   const channel = await connection.openChannel();
   try {
     await channel.checkQueue(queue);

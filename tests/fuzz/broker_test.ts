@@ -62,8 +62,11 @@ Deno.test(`A server outlives ${MESSAGES} odd requests from the broker`, async ()
   await within(LIMIT_MS, "the requests", sendAll(peer, pair.queue, withReplies));
   assertEquals(await within(LIMIT_MS, "a good call", pair.client.call("echo", 1)), 1);
   await eventually(() => assertEquals(pair.server.stats().active, 0), LIMIT_MS);
-  const { succeeded, failed, orphaned, expired, cancelled, refused } = pair.server.stats();
-  const settled = succeeded + failed + orphaned + expired + cancelled + refused;
+  const { succeeded, failed, orphaned, expired, cancelled, unpublished, replyToRefused } = pair
+    .server
+    .stats();
+  const settled = succeeded + failed + orphaned + expired + cancelled + unpublished +
+    replyToRefused;
   // The others have expired in the queue.
   assert(settled <= MESSAGES + 1 && settled > 0.9 * MESSAGES, `${settled} were settled`);
   const types = new Set(pair.serverEvents.map(({ type }) => type));

@@ -5,12 +5,7 @@ import { describeError, RpcError } from "../../errors.ts";
 import { ActiveRequests } from "../../internal/serving/active_requests.ts";
 import type { AmqpDelivery } from "../../internal/broker/amqp.ts";
 import { resolveCallSettings, resolveTerms, toRequest } from "../../internal/calling/call_terms.ts";
-import {
-  readCallback,
-  readControl,
-  readRequest,
-  replyMessage,
-} from "../../internal/protocol/envelope.ts";
+import { readCallback, readControl, replyMessage } from "../../internal/protocol/envelope.ts";
 import { readTicket, ticketSubject } from "../../internal/calling/named_callbacks.ts";
 import { OutputReader } from "../../internal/calling/output_reader.ts";
 import type { CallRequest } from "../../internal/calling/pending_call.ts";
@@ -70,17 +65,17 @@ Deno.test(`A server has an answer to each of ${RUNS} odd requests`, async () => 
   const requests = new ActiveRequests();
   let outputs = 0;
   const answersAll = fc.asyncProperty(envelopes, async (envelope) => {
-    const request = readRequest(envelope.properties);
-    const active = requests.add(request);
+    const active = requests.add(deliveryOf(envelope));
+    const { request } = active;
     assertEquals(typeof isExpired(request), "boolean");
     const control = readControl(envelope.properties);
     if (control !== undefined) requests.obey(control);
-    const reply = await runner.run(active, deliveryOf(envelope));
+    const reply = await runner.run(active);
     requests.delete(active);
+    assert(!(reply instanceof RpcError));
     assert(reply.type === "output" || reply.type === "error");
     if (reply.type === "output") outputs++;
-    const { correlationId, replyTo = "q", callback } = request;
-    const message = replyMessage({ ...reply, correlationId, replyTo, callback });
+    const message = replyMessage(request, reply);
     assert(message.body.length <= 5_000);
   });
   await within(LIMIT_MS, "the requests", fc.assert(answersAll, PARAMETERS));

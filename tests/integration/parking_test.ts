@@ -163,7 +163,7 @@ Deno.test("RpcServer neither runs nor answers a request with a refused replyTo",
   for (const replyTo of refused) {
     await peer.send(pair.queue, "1", { type: "count", replyTo });
   }
-  await eventually(() => assertEquals(pair.server.stats().refused, refused.length));
+  await eventually(() => assertEquals(pair.server.stats().replyToRefused, refused.length));
   assertEquals(await countIn(`${pair.queue}.parked`), refused.length);
   const parked = await peer.messages(`${pair.queue}.parked`);
   const replyTos = new Set<unknown>();
@@ -189,7 +189,7 @@ Deno.test("RpcServer answers to queues that replyQueues allows", async () => {
     assertEquals((await nextOf(replies)).content.toString(), body);
   }
   await peer.send(pair.queue, "1", { replyTo: pair.queue });
-  await eventually(() => assertEquals(pair.server.stats().refused, 1));
+  await eventually(() => assertEquals(pair.server.stats().replyToRefused, 1));
 });
 
 Deno.test("RpcServer does not copy a parked request where its headers say", async () => {

@@ -12,7 +12,7 @@ interface Limit {
 /** Whoever has to raise one writes the reason beside it. */
 const LIMITS: readonly Limit[] = [
   { what: "hops from call() to amqplib's publish()", most: 12, of: ({ out }) => out.count },
-  { what: "hops from a delivery to the handler", most: 15, of: (figures) => figures.in.count },
+  { what: "hops from a delivery to the handler", most: 9, of: (figures) => figures.in.count },
   { what: "named shapes of one call", most: 28, of: ({ shapes }) => shapes.names.length },
   { what: "files of a call, inline handler", most: 42, of: filesOf("call, inline handler") },
   { what: "files of a call, pool", most: 63, of: filesOf("call, pool") },

@@ -29,7 +29,6 @@ const SHAPES: ReadonlySet<string> = new Set([
   "ActiveRequest",
   "RequestContext",
   "EncodedRequest",
-  "Flight",
   // The pool's.
   "TaskRequest",
   "Task",
@@ -48,7 +47,7 @@ const SHAPES: ReadonlySet<string> = new Set([
 
 /** Types that live longer than a call, or that are about errors, counts and events. */
 const OTHERS: ReadonlySet<string> = new Set([
-  // Parts of a shape, and unions of shapes.
+  // Parts of a shape, its other names, and unions of shapes.
   "AmqpProperties",
   "Body",
   "CallArguments",
@@ -57,14 +56,19 @@ const OTHERS: ReadonlySet<string> = new Set([
   "InputOf",
   "OutputOf",
   "PoolMessage",
+  "Recipient",
+  "ReplyAddress",
+  "Run",
+  "RunningWork",
+  "Settler",
   "WorkerMessage",
   // What has become of it.
   "AmqpConfirm",
   "CallReport",
   "DeadLetterReason",
-  "GivenUp",
   "Outcome",
   "PublishOutcome",
+  "Refusal",
   "ReplyOutcome",
   "RpcError",
   "RpcErrorOptions",
@@ -84,8 +88,9 @@ const OTHERS: ReadonlySet<string> = new Set([
   "Message",
   "PoolEvent",
   "ProgressSink",
-  "ReplyPublisher",
+  "Replies",
   "ReplyReader",
+  "Seat",
   "Slot",
   "SlotState",
   "Socket",

@@ -5,7 +5,9 @@ import {
   type Attempt,
   isErrorReply,
   MAX_CREDITS,
+  type OutgoingReply,
   type OutgoingRequest,
+  readCallback,
   readControl,
   readRequest,
   replyMessage,
@@ -88,12 +90,21 @@ Deno.test("readRequest() takes whatever a stranger wrote", () => {
 Deno.test("replyMessage() is mandatory, except to a direct reply-to address", () => {
   const reply = { type: "output", body: "1", contentType: "application/json" } as const;
   const messageTo = (replyTo: string) =>
-    replyMessage({ ...reply, correlationId: "id", replyTo, callback: undefined });
+    replyMessage({ correlationId: "id", replyTo, callback: undefined }, reply);
   assert(messageTo("replies").mandatory);
   assert(messageTo("amq.gen-x").mandatory);
   assertFalse(messageTo("amq.rabbitmq.reply-to.g1h2AA5yZXBseUAx").mandatory);
   assertEquals(messageTo("replies").routingKey, "replies");
   assertEquals(messageTo("replies").properties.correlationId, "id");
+});
+
+Deno.test("replyMessage() names the callback in the last reply alone", () => {
+  const address = { correlationId: "id", replyTo: "replies", callback: "mine" };
+  const reply = { body: "1", contentType: "application/json", seq: 1 };
+  const callbackIn = (type: OutgoingReply["type"]) =>
+    readCallback(replyMessage(address, { ...reply, type }).properties);
+  assertEquals((["output", "error", "end"] as const).map(callbackIn), ["mine", "mine", "mine"]);
+  assertEquals((["item", "progress"] as const).map(callbackIn), [undefined, undefined]);
 });
 
 Deno.test("isErrorReply() takes a reply without type for an output", () => {

@@ -2,7 +2,6 @@ import { assert, assertEquals } from "../../../deps/std_assert.ts";
 import { RpcError } from "../../../errors.ts";
 import type { AmqpProperties } from "../../../internal/broker/amqp.ts";
 import { readRequest } from "../../../internal/protocol/envelope.ts";
-import { GivenUp } from "../../../internal/serving/given_up.ts";
 import {
   parkedMessage,
   readParked,
@@ -45,7 +44,7 @@ const properties: AmqpProperties = {
 
 function park(parts: Partial<AmqpProperties> = {}, withHeaders = true) {
   const error = new RpcError("worker-crashed", "Cannot go on as the worker died");
-  const reason = new GivenUp(error, { deliveries: 3 });
+  const reason = { error, deliveries: 3 };
   const message = { id: "parked", queue: "math", body, reason, withHeaders };
   return parkedMessage({ ...message, properties: { ...properties, ...parts } });
 }

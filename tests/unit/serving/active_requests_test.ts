@@ -1,52 +1,53 @@
 import { assertEquals } from "../../../deps/std_assert.ts";
 import { RpcError } from "../../../errors.ts";
-import { ActiveRequests } from "../../../internal/serving/active_requests.ts";
-import { readRequest } from "../../../internal/protocol/envelope.ts";
+import { ActiveRequests, type Seat } from "../../../internal/serving/active_requests.ts";
+import { fakeDelivery } from "../../helpers/fake_delivery.ts";
 
 /** So many cancellations are remembered at least, and twice as many at most. */
 const REMEMBERED = 4_096;
 
 function request(correlationId: string, replyTo = "replies") {
-  return readRequest({ correlationId, replyTo });
+  return fakeDelivery({ properties: { correlationId, replyTo } });
 }
 
 Deno.test("ActiveRequests.cancel() drops the request of that id alone", () => {
   const requests = new ActiveRequests();
   const [first, second] = [requests.add(request("a")), requests.add(request("b"))];
   const reasons: string[] = [];
-  first.onUnwanted = ({ code }) => reasons.push(code);
+  const work = { leave: (_: Seat, { code }: RpcError) => reasons.push(code), grant() {} };
+  first.run(work, Promise.withResolvers());
   requests.cancel("a");
   requests.cancel("a");
-  assertEquals([reasons, first.unwantedAs], [["cancelled"], "cancelled"]);
-  assertEquals(second.unwantedAs, undefined);
+  assertEquals([reasons, first.dropReason?.code], [["cancelled"], "cancelled"]);
+  assertEquals(second.dropReason, undefined);
 });
 
 Deno.test("ActiveRequests remembers a cancellation before its request", () => {
   const requests = new ActiveRequests();
   requests.cancel("a");
-  assertEquals(requests.add(request("a")).unwantedAs, "cancelled");
-  assertEquals(requests.add(request("b")).unwantedAs, undefined);
+  assertEquals(requests.add(request("a")).dropReason?.code, "cancelled");
+  assertEquals(requests.add(request("b")).dropReason?.code, undefined);
 });
 
 Deno.test("ActiveRequests forgets the oldest cancellations", () => {
   const requests = new ActiveRequests();
   for (let id = 0; id <= 2 * REMEMBERED; id++) requests.cancel(`${id}`);
-  assertEquals(requests.add(request("0")).unwantedAs, undefined);
-  assertEquals(requests.add(request(`${REMEMBERED + 1}`)).unwantedAs, "cancelled");
+  assertEquals(requests.add(request("0")).dropReason?.code, undefined);
+  assertEquals(requests.add(request(`${REMEMBERED + 1}`)).dropReason?.code, "cancelled");
 });
 
-Deno.test("ActiveRequests.markGone() drops all of that reply queue", () => {
+Deno.test("ActiveRequests.markOrphaned() drops all of that reply queue", () => {
   const requests = new ActiveRequests();
   const [mine, other] = [requests.add(request("a", "amq.gen-1")), requests.add(request("b", "q"))];
-  requests.markGone("amq.gen-1");
-  assertEquals([mine.unwantedAs, other.unwantedAs], ["orphaned", undefined]);
-  assertEquals(requests.add(request("c", "amq.gen-1")).unwantedAs, "orphaned");
+  requests.markOrphaned("amq.gen-1");
+  assertEquals([mine.dropReason?.code, other.dropReason?.code], ["orphaned", undefined]);
+  assertEquals(requests.add(request("c", "amq.gen-1")).dropReason?.code, "orphaned");
 });
 
-Deno.test("ActiveRequests.markGone() trusts that a named queue comes back", () => {
+Deno.test("ActiveRequests.markOrphaned() trusts that a named queue comes back", () => {
   const requests = new ActiveRequests();
-  requests.markGone("durable");
-  assertEquals(requests.add(request("a", "durable")).unwantedAs, undefined);
+  requests.markOrphaned("durable");
+  assertEquals(requests.add(request("a", "durable")).dropReason?.code, undefined);
 });
 
 Deno.test("ActiveRequests.drain() waits until none is left", async () => {
@@ -63,8 +64,7 @@ Deno.test("ActiveRequests.drain() waits no longer than its grace", async () => {
   const requests = new ActiveRequests();
   const active = requests.add(request("a"));
   await requests.drain(5);
-  requests.dropAll(new RpcError("closed", "Enough"));
-  assertEquals([requests.size, active.unwantedAs], [1, "cancelled"]);
+  assertEquals([requests.size, active.dropReason], [1, undefined]);
 });
 
 Deno.test("ActiveRequests.replyQueuesSince() names each queue once", () => {
@@ -72,7 +72,26 @@ Deno.test("ActiveRequests.replyQueuesSince() names each queue once", () => {
   for (const [id, queue] of [["a", "q1"], ["b", "q1"], ["c", "q2"]]) {
     requests.add(request(id ?? "", queue));
   }
-  requests.add(readRequest({}));
+  requests.add(fakeDelivery());
   assertEquals([...requests.replyQueuesSince(0)], ["q1", "q2"]);
   assertEquals([...requests.replyQueuesSince(60_000)], []);
+});
+
+Deno.test("ActiveRequests.close() drops all, and what still comes", () => {
+  const requests = new ActiveRequests();
+  const active = requests.add(request("a"));
+  requests.close(new RpcError("closed", "Enough"));
+  const late = requests.add(request("b"));
+  assertEquals([active, late].map(({ dropReason }) => dropReason?.code), ["closed", "closed"]);
+});
+
+Deno.test("ActiveRequests.dropStreams() drops what needs credits", () => {
+  const requests = new ActiveRequests();
+  const call = requests.add(request("a"));
+  const stream = requests.add(fakeDelivery({ properties: { headers: { "rpc-credits": 1 } } }));
+  requests.dropStreams(new RpcError("disconnected", "Lost"));
+  assertEquals([call, stream].map(({ dropReason }) => dropReason?.code), [
+    undefined,
+    "disconnected",
+  ]);
 });

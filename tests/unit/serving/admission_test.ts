@@ -1,16 +1,18 @@
 import { assertEquals } from "../../../deps/std_assert.ts";
+import { RpcError } from "../../../errors.ts";
+import { ActiveRequest } from "../../../internal/serving/active_requests.ts";
 import { Admission } from "../../../internal/serving/admission.ts";
 import type { AmqpProperties } from "../../../internal/broker/amqp.ts";
-import { DeliveryLimit } from "../../../internal/serving/delivery_limit.ts";
-import { readRequest } from "../../../internal/protocol/envelope.ts";
 import { fakeDelivery } from "../../helpers/fake_delivery.ts";
 
 const DIRECT = "amq.rabbitmq.reply-to.g1h3DnJlcGx5QDI5ODM0NTk2AAAC4AAAAABrAZB2.a2V5";
 
+function admission(replyQueues?: RegExp): Admission {
+  return new Admission({ queue: "math", replyQueues, maxDeliveries: 3 });
+}
+
 function check(properties: AmqpProperties, replyQueues?: RegExp) {
-  const deliveryLimit = new DeliveryLimit(3);
-  const admission = new Admission({ queue: "math", replyQueues, deliveryLimit });
-  return admission.check(readRequest(properties), fakeDelivery({ properties }));
+  return admission(replyQueues).check(new ActiveRequest(fakeDelivery({ properties })));
 }
 
 Deno.test("Admission.check() admits the reply queues of clients", () => {
@@ -36,8 +38,8 @@ Deno.test("Admission.check() refuses a replyTo that is no reply queue", () => {
     `amq.gen-${"\ufffd".repeat(255)}`,
   ];
   for (const replyTo of refused) {
-    const givenUp = check({ replyTo });
-    assertEquals([givenUp?.error.code, givenUp?.mayReply], ["reply-to-refused", false], replyTo);
+    const { error, untold } = check({ replyTo }) ?? {};
+    assertEquals([error?.code, untold], ["reply-to-refused", "reply-to-refused"], replyTo);
   }
 });
 
@@ -48,12 +50,28 @@ Deno.test("Admission.check() never lets a reply become a request", () => {
   assertEquals(check({ replyTo: "billing" }, /^billing$/y), undefined);
 });
 
-Deno.test("Admission.check() gives up what is malformed or given back too often", () => {
+Deno.test("Admission.check() refuses what is malformed or delivered too often", () => {
   const malformed = check({ malformed: "Unexpected type tag", replyTo: "amq.gen-x" });
-  assertEquals([malformed?.error.code, malformed?.mayReply], ["undecodable", true]);
-  assertEquals(check({ malformed: "x", replyTo: "other" })?.mayReply, false);
+  assertEquals([malformed?.error.code, malformed?.untold], ["undecodable", undefined]);
+  assertEquals(check({ malformed: "x", replyTo: "other" })?.untold, "reply-to-refused");
   const returned = (count: number) => check({ headers: { "x-delivery-count": count } });
   assertEquals(returned(19), undefined);
   const { error, deliveries } = returned(20) ?? {};
   assertEquals([error?.code, deliveries], ["delivery-limit", 21]);
+});
+
+Deno.test("Admission.onCrash() refuses after maxDeliveries, by whoever counts higher", () => {
+  const crash = new RpcError("worker-crashed", "died");
+  const deliveriesOf = (limit: Admission, properties: AmqpProperties, redelivered = false) => {
+    const active = new ActiveRequest(fakeDelivery({ properties, redelivered }));
+    return limit.onCrash(crash, active)?.deliveries;
+  };
+  const counted = admission();
+  const times = [1, 2, 3].map(() => deliveriesOf(counted, { correlationId: "a" }));
+  assertEquals(times, [undefined, undefined, 3]);
+  const headers = { "x-delivery-count": 4 };
+  assertEquals(deliveriesOf(admission(), { correlationId: "a", headers }), 5);
+  assertEquals(deliveriesOf(admission(), {}), undefined);
+  assertEquals(deliveriesOf(admission(), {}, true), 2);
+  assertEquals(deliveriesOf(admission(), { headers: { "rpc-idempotent": false } }), 1);
 });

@@ -1,14 +1,14 @@
 import { assertEquals, assertRejects } from "../../../deps/std_assert.ts";
 import { RpcError } from "../../../errors.ts";
 import type { AmqpDelivery, AmqpPublish, AmqpQueueOptions } from "../../../internal/broker/amqp.ts";
-import { GivenUp } from "../../../internal/serving/given_up.ts";
+import { Refusal } from "../../../internal/serving/admission.ts";
 import { Parking, type ParkingOptions } from "../../../internal/serving/parking.ts";
 import type { PublishOutcome } from "../../../internal/broker/publisher.ts";
-import { ReplyPublisher } from "../../../internal/serving/reply_publisher.ts";
+import { Replies } from "../../../internal/serving/replies.ts";
 import { fakeDelivery } from "../../helpers/fake_delivery.ts";
 import { FakeTime } from "../../helpers/fake_time.ts";
 
-const reason = new GivenUp(new RpcError("worker-crashed", "died"), { deliveries: 1 });
+const reason = new Refusal(new RpcError("worker-crashed", "died"), 1);
 
 function delivery(headers: Readonly<Record<string, unknown>> = {}): AmqpDelivery {
   return fakeDelivery({ properties: { headers } });
@@ -35,7 +35,7 @@ function parkingWith(
   const parking = new Parking({
     queue: "math",
     durability: "replicated",
-    publisher: new ReplyPublisher(() => ({ session, whenOpen: () => Promise.resolve(session) })),
+    replies: new Replies({ publisher: { session, whenOpen: () => Promise.resolve(session) } }),
     declare(_name, options) {
       declared.push(options);
       return new Promise((resolve) => resolve(declare()));

@@ -3,6 +3,7 @@ import {
   assert,
   assertEquals,
   assertFalse,
+  assertRejects,
   assertStringIncludes,
 } from "../../../deps/std_assert.ts";
 import { RpcError } from "../../../errors.ts";
@@ -12,7 +13,6 @@ import {
   type EncodedRequest,
   sealHandler,
 } from "../../../internal/running/encoded_handler.ts";
-import { readRequest } from "../../../internal/protocol/envelope.ts";
 import { Procedures } from "../../../internal/serving/procedures.ts";
 import { ReplyCache } from "../../../internal/serving/reply_cache.ts";
 import { RequestRunner } from "../../../internal/serving/request_runner.ts";
@@ -46,9 +46,8 @@ class Stage {
   /** Hands a request in. */
   run(correlationId: string, messageId = "same", body = new Uint8Array()) {
     const properties = { correlationId, messageId, replyTo: `replies-of-${correlationId}` };
-    const delivery = fakeDelivery({ properties, body });
-    const active = this.requests.add(readRequest(properties));
-    return { active, reply: this.runner.run(active, delivery) };
+    const active = this.requests.add(fakeDelivery({ properties, body }));
+    return { active, reply: this.runner.run(active).then(replyOf) };
   }
 
   /** Ends the handler that was started as the given one. */
@@ -59,6 +58,12 @@ class Stage {
   fail(index: number, reason: unknown): void {
     this.#ends[index]?.reject(reason);
   }
+}
+
+/** No worker dies here. */
+function replyOf(reply: EncodedReply | RpcError): EncodedReply {
+  if (reply instanceof RpcError) throw reply;
+  return reply;
 }
 
 async function codeOf(reply: Promise<EncodedReply>): Promise<string> {
@@ -152,4 +157,13 @@ Deno.test("RequestRunner refuses inputs and outputs that are too large", async (
   const { type, body } = await reply;
   assertEquals(type, "error");
   assertStringIncludes(String(body), "its output has 101 bytes");
+});
+
+Deno.test("RequestRunner hands on that a worker died, to all that wait", async () => {
+  const stage = new Stage();
+  const runs = [stage.run("a"), stage.run("b")];
+  stage.fail(0, new RpcError("worker-crashed", "died"));
+  for (const { reply } of runs) {
+    assertEquals((await assertRejects(() => reply, RpcError)).code, "worker-crashed");
+  }
 });

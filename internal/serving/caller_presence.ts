@@ -1,24 +1,26 @@
-/** Looks after the callers of long requests: work for one that is gone is stopped. @module */
+/** Notices that the caller of a long request is gone, so that nothing works for it any more. @module */
 
 import type { ActiveRequests } from "./active_requests.ts";
-import type { ConsumerSession } from "./server_sessions.ts";
 
-/** How long a request is in hand before its caller is looked for, and how often, in milliseconds. */
+/** How long a request is in hand before its reply queue is looked for, and how often, in milliseconds. */
 const WATCH_MS = 2_000;
 
-/** Checks the reply queues of long requests as long as there are any. */
-export class CallerWatch {
+/** Tells whether a queue does not exist for certain; `undefined` without a connection. */
+export type QueueLookup = (queue: string) => Promise<boolean> | undefined;
+
+/** Looks for the reply queues of long requests as long as there are any. */
+export class CallerPresence {
   readonly #requests: ActiveRequests;
-  readonly #session: () => ConsumerSession | undefined;
+  readonly #lacksQueue: QueueLookup;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(requests: ActiveRequests, session: () => ConsumerSession | undefined) {
+  constructor(requests: ActiveRequests, lacksQueue: QueueLookup) {
     this.#requests = requests;
-    this.#session = session;
+    this.#lacksQueue = lacksQueue;
   }
 
   /** Takes care that the watch is on. */
-  start(): void {
+  watch(): void {
     this.#timer ??= setTimeout(() => this.#look(), WATCH_MS);
   }
 
@@ -35,12 +37,12 @@ export class CallerWatch {
     if (this.#timer === undefined) return;
     this.#timer = undefined;
     // Left off while there is nothing to watch; the next request turns it on.
-    if (this.#requests.size > 0) this.start();
+    if (this.#requests.size > 0) this.watch();
   }
 
   async #lookFor(replyQueue: string): Promise<void> {
     try {
-      if (await this.#session()?.isGone(replyQueue)) this.#requests.markGone(replyQueue);
+      if (await this.#lacksQueue(replyQueue)) this.#requests.markOrphaned(replyQueue);
     } catch {
       // The connection is being replaced; the next look will tell.
     }

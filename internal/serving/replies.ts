@@ -1,0 +1,118 @@
+/** Publishes the replies of a server, for as long as it takes. @module */
+
+import { RpcError } from "../../errors.ts";
+import type { AmqpPublish } from "../broker/amqp.ts";
+import type { PublishOutcome } from "../broker/publisher.ts";
+import { DIRECT_REPLY_TO, type OutgoingReply, replyMessage } from "../protocol/envelope.ts";
+import { encodeError } from "../running/encode_reply.ts";
+import { sleep } from "../sleep.ts";
+import type { ActiveRequest } from "./active_requests.ts";
+
+/** Pause before a message that the broker did not take is published again, in milliseconds. */
+const NACKED_PAUSE_MS = 200;
+
+/**
+ * Most channels that may close before they confirm a reply to a direct reply-to address. RabbitMQ up
+ * to 3.11 ends the connection over an address that it cannot read, which anybody may have made up.
+ */
+const MAX_DIRECT_LOSSES = 2;
+
+/**
+ * What became of a message.
+ *
+ * - `confirmed`: the broker has it.
+ * - `orphaned`: there is no such queue.
+ * - `unpublished`: the broker did not take it for as long as it was wanted, or it may be what costs
+ *   the connections.
+ */
+export type ReplyOutcome = "confirmed" | "orphaned" | "unpublished";
+
+/** The part of a connection that publishing takes. */
+export interface PublishingConnection {
+  readonly session: PublishingSession | undefined;
+  whenOpen(): Promise<PublishingSession>;
+}
+
+interface PublishingSession {
+  readonly publisher: { publish(prepare: () => AmqpPublish): Promise<PublishOutcome> };
+}
+
+/** Whom a message is for. */
+export interface Recipient {
+  /** Whether to publish again what the broker did not take. */
+  readonly isWanted: boolean;
+}
+
+/** Publishes on whatever session there is. */
+export class Replies {
+  readonly #connections: { readonly publisher?: PublishingConnection };
+
+  constructor(connections: { readonly publisher?: PublishingConnection }) {
+    this.#connections = connections;
+  }
+
+  /**
+   * Publishes the last reply to a request, or why that reply cannot be published.
+   *
+   * @returns What the caller got, or why nothing.
+   * @throws {RpcError} `closed`, if the connection was closed for good.
+   */
+  async send(
+    active: ActiveRequest,
+    reply: OutgoingReply,
+  ): Promise<"output" | "error" | "orphaned" | "unpublished"> {
+    const { request } = active;
+    try {
+      const outcome = await this.publish(replyMessage(request, reply), active);
+      if (outcome !== "confirmed") return outcome;
+      return reply.type === "error" ? "error" : "output";
+    } catch (error) {
+      if (error instanceof RpcError) throw error;
+      const reason = encodeError(unsendable(error));
+      const outcome = await this.publish(replyMessage(request, reason), active);
+      return outcome === "confirmed" ? "error" : outcome;
+    }
+  }
+
+  /**
+   * Publishes a message until the broker has it, over lost connections, too; but not for ever where
+   * it may be what costs the connections.
+   *
+   * @param message The message.
+   * @param recipient Whether it is worth another attempt.
+   * @returns What became of it.
+   * @throws {RpcError} `closed`, if the connection was closed for good.
+   * @throws {TypeError} If a property or header does not fit into AMQP.
+   */
+  async publish(message: AmqpPublish, recipient: Recipient): Promise<ReplyOutcome> {
+    const isDirect = message.routingKey.startsWith(DIRECT_REPLY_TO);
+    for (let losses = 0; !isDirect || losses < MAX_DIRECT_LOSSES;) {
+      const connection = this.#connections.publisher;
+      const session = connection?.session ?? await connection?.whenOpen();
+      switch (await session?.publisher.publish(() => message)) {
+        case "confirmed":
+          return "confirmed";
+        case "returned":
+          return "orphaned";
+        case "refused":
+        case "stranded":
+          if (!recipient.isWanted) return "unpublished";
+          await sleep(NACKED_PAUSE_MS);
+          break;
+        case "unknown":
+          losses++;
+      }
+    }
+    return "unpublished";
+  }
+}
+
+/** Makes the error of a reply that cannot be published, which amqplib tells by throwing. */
+export function unsendable(cause: unknown): RpcError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new RpcError(
+    "unencodable",
+    `Cannot reply to the request as the reply does not fit into a message: ${reason}`,
+    { cause },
+  );
+}

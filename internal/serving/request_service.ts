@@ -1,0 +1,243 @@
+/**
+ * The life of a request, from its delivery to its acknowledgement.
+ *
+ * @module
+ */
+
+import { RpcError } from "../../errors.ts";
+import type { RpcServerEvent } from "../../options/events.ts";
+import type { RpcServerStats } from "../../options/server_options.ts";
+import type { AmqpDelivery } from "../broker/amqp.ts";
+import type { Connection } from "../broker/connection.ts";
+import type { ControlMessage, OutgoingReply } from "../protocol/envelope.ts";
+import { encodeError } from "../running/encode_reply.ts";
+import { type ActiveRequest, ActiveRequests } from "./active_requests.ts";
+import { Admission, type AdmissionOptions, Refusal } from "./admission.ts";
+import { CallerPresence } from "./caller_presence.ts";
+import { ItemPublisher } from "./item_publisher.ts";
+import { Parking, type ParkingOptions } from "./parking.ts";
+import { Replies } from "./replies.ts";
+import { isExpired } from "./request_context.ts";
+import type { RequestRunner } from "./request_runner.ts";
+import type { ConsumerSession, PublisherSession } from "./server_sessions.ts";
+
+/** What a {@linkcode RequestService} needs of its server. */
+export interface RequestServiceOptions
+  extends AdmissionOptions, Pick<ParkingOptions, "durability"> {
+  readonly runner: RequestRunner;
+  /** What a request without a name means, if anything. */
+  readonly defaultProcedure: string | undefined;
+  readonly emit: (event: RpcServerEvent) => void;
+  readonly connections: ServerConnections;
+}
+
+/** The two connections of a server; absent until they are first open. */
+export interface ServerConnections {
+  /** Where requests come from. */
+  consumer?: Connection<ConsumerSession>;
+  /** Where replies go. */
+  publisher?: Connection<PublisherSession>;
+}
+
+/** How a request ended. */
+type Outcome = Extract<RpcServerEvent, { type: "served" }>["outcome"];
+
+/** Serves requests: each one is admitted, run, replied to, and acknowledged or parked. */
+export class RequestService {
+  readonly #options: RequestServiceOptions;
+  readonly #active = new ActiveRequests();
+  readonly #outcomes: Record<Outcome, number> = {
+    "output": 0,
+    "error": 0,
+    "notified": 0,
+    "orphaned": 0,
+    "cancelled": 0,
+    "expired": 0,
+    "crashed": 0,
+    "unpublished": 0,
+    "reply-to-refused": 0,
+  };
+  #parked = 0;
+  readonly #admission: Admission;
+  readonly #replies: Replies;
+  readonly #parking: Parking;
+  readonly #callers: CallerPresence;
+
+  constructor(options: RequestServiceOptions) {
+    const { connections } = options;
+    this.#options = options;
+    this.#admission = new Admission(options);
+    this.#replies = new Replies(connections);
+    this.#callers = new CallerPresence(
+      this.#active,
+      (queue) => connections.consumer?.session?.lacksQueue(queue),
+    );
+    this.#parking = new Parking({
+      ...options,
+      replies: this.#replies,
+      declare: async (name, options) => {
+        await (await connections.publisher?.whenOpen())?.declareQueue(name, options);
+      },
+    });
+  }
+
+  /** Whether no request is in hand. */
+  get isIdle(): boolean {
+    return this.#active.size === 0;
+  }
+
+  /** Counts requests. */
+  stats(): RpcServerStats {
+    const { output, notified, ...outcomes } = this.#outcomes;
+    return {
+      active: this.#active.size,
+      succeeded: output + notified,
+      failed: outcomes.error,
+      orphaned: outcomes.orphaned,
+      expired: outcomes.expired,
+      cancelled: outcomes.cancelled,
+      crashed: outcomes.crashed,
+      unpublished: outcomes.unpublished,
+      replyToRefused: outcomes["reply-to-refused"],
+      parked: this.#parked,
+      reused: this.#options.runner.reused,
+    };
+  }
+
+  /** Does what a client says of a request. */
+  obey(message: ControlMessage): void {
+    this.#active.obey(message);
+  }
+
+  /** Drops what needs a connection that was lost: no credits can come, and the requests come again. */
+  onDisconnected({ message }: Error): void {
+    this.#active.dropStreams(new RpcError("disconnected", message));
+  }
+
+  /** Waits for the requests in hand, at most so long, and leaves the rest to other servers. */
+  async close(graceMs: number): Promise<void> {
+    await this.#active.drain(graceMs);
+    this.#callers.stop();
+    this.#active.close(
+      new RpcError("closed", "Cannot complete the request as the server is closed"),
+    );
+  }
+
+  /** Serves a request from its delivery to its acknowledgement. Never rejects. */
+  async accept(delivery: AmqpDelivery): Promise<void> {
+    const active = this.#active.add(delivery);
+    this.#callers.watch();
+    // No handler runs inside amqplib's callback.
+    await undefined;
+    try {
+      const outcome = await this.#answer(active);
+      if (outcome === "crashed") delivery.requeue();
+      else delivery.ack();
+      this.#outcomes[outcome]++;
+      this.#options.emit({ type: "served", procedure: this.#procedureOf(active), outcome });
+    } catch (error) {
+      // What is not acknowledged goes back to the queue with its channel.
+      this.#options.emit({ type: "unserved", error });
+    } finally {
+      this.#active.delete(active);
+    }
+  }
+
+  async #answer(active: ActiveRequest): Promise<Outcome> {
+    try {
+      const early = isExpired(active.request) ? "expired" : outcomeOfDropped(active);
+      if (early !== undefined) return early;
+      const refusal = this.#admission.check(active);
+      if (refusal !== undefined) return await this.#refuse(active, refusal);
+      const items = this.#itemsOf(active);
+      const result = await this.#options.runner.run(active, items?.sink());
+      const reply = items === undefined ? result : await items.finish(result);
+      // An error of a handler that was aborted is no answer.
+      const late = outcomeOfDropped(active);
+      if (late !== undefined) return late;
+      if (reply instanceof RpcError) return await this.#onCrash(active, reply);
+      return await this.#reply(active, reply);
+    } catch (error) {
+      if (error instanceof RpcError) throw error;
+      // Unforeseen. A request that is never settled takes one place of the prefetch for ever.
+      const deliveries = active.delivery.redeliveries + 1;
+      return await this.#refuse(active, new Refusal(error, deliveries, "unpublished"));
+    }
+  }
+
+  /** Publishes the last reply, and waits until the broker has it. */
+  async #reply(active: ActiveRequest, reply: OutgoingReply): Promise<Outcome> {
+    const { replyTo } = active.request;
+    if (replyTo === undefined) return reply.type === "error" ? "error" : "notified";
+    const outcome = await this.#replies.send(active, reply);
+    if (outcome === "orphaned") this.#active.markOrphaned(replyTo);
+    return outcome;
+  }
+
+  /** A request whose worker dies of it is tried again, but not for ever. */
+  async #onCrash(active: ActiveRequest, error: RpcError): Promise<Outcome> {
+    const refusal = this.#admission.onCrash(error, active);
+    return refusal === undefined ? "crashed" : await this.#refuse(active, refusal);
+  }
+
+  /** No server tries the request again: its caller is told, it is parked, and then acknowledged. */
+  async #refuse(active: ActiveRequest, refusal: Refusal): Promise<Outcome> {
+    const [outcome] = await Promise.all([
+      refusal.untold ?? this.#reply(active, encodeError(refusal.error)),
+      this.#park(active, refusal),
+    ]);
+    return outcome;
+  }
+
+  async #park(active: ActiveRequest, refusal: Refusal): Promise<void> {
+    const { emit } = this.#options;
+    const procedure = this.#procedureOf(active);
+    const { code } = refusal.error;
+    try {
+      const id = await this.#parking.park(active.delivery, refusal);
+      this.#parked++;
+      emit({ type: "parked", procedure, code, id });
+    } catch (error) {
+      // The request is still in its queue if the server was closed meanwhile.
+      if (error instanceof RpcError && error.code === "closed") throw error;
+      if (error instanceof RpcError && error.retryable) {
+        active.delivery.requeue();
+        throw error;
+      }
+      emit({ type: "not-parked", procedure, code, error });
+    }
+  }
+
+  /** For a caller that wants to be told of a request before its end. */
+  #itemsOf(active: ActiveRequest): ItemPublisher | undefined {
+    const { replyTo, credits, wantsProgress } = active.request;
+    if (replyTo === undefined || (credits === undefined && !wantsProgress)) return undefined;
+    return new ItemPublisher(active, {
+      replies: this.#replies,
+      creditTo: this.#options.connections.consumer?.session?.controlQueue,
+      onOrphaned: () => this.#active.markOrphaned(replyTo),
+    });
+  }
+
+  #procedureOf({ request }: ActiveRequest): string | undefined {
+    return request.procedure ?? this.#options.defaultProcedure;
+  }
+}
+
+/**
+ * How a request ends whose output nobody wants any more.
+ *
+ * @throws {RpcError} Why it does not end here: another server runs it anew.
+ */
+function outcomeOfDropped({ dropReason }: ActiveRequest): "cancelled" | "orphaned" | undefined {
+  switch (dropReason?.code) {
+    case undefined:
+      return undefined;
+    case "cancelled":
+      return "cancelled";
+    case "orphaned":
+      return "orphaned";
+    default:
+      throw dropReason;
+  }
+}

@@ -1,0 +1,82 @@
+import type { AmqpPublish } from "../../../internal/broker/amqp.ts";
+import type { PublishOutcome } from "../../../internal/broker/publisher.ts";
+import { ActiveRequest } from "../../../internal/serving/active_requests.ts";
+import { type Recipient, Replies } from "../../../internal/serving/replies.ts";
+import { fakeDelivery } from "../../helpers/fake_delivery.ts";
+import { assertEquals } from "../../../deps/std_assert.ts";
+
+const REPLY: AmqpPublish = { routingKey: "q", body: "1", mandatory: true, properties: {} };
+
+const WANTED = { isWanted: true };
+const UNWANTED = { isWanted: false };
+
+/** Replies to a broker that answers with these, in turn. */
+function repliesTo(...answers: (PublishOutcome | Error)[]) {
+  const published: AmqpPublish[] = [];
+  const publish = (prepare: () => AmqpPublish): Promise<PublishOutcome> => {
+    published.push(prepare());
+    const answer = answers.shift() ?? "confirmed";
+    return answer instanceof Error ? Promise.reject(answer) : Promise.resolve(answer);
+  };
+  const session = { channels: [], publisher: { publish } };
+  const whenOpen = () => Promise.resolve(session);
+  return { replies: new Replies({ publisher: { session, whenOpen } }), published };
+}
+
+function publish(message: AmqpPublish, recipient: Recipient, ...answers: PublishOutcome[]) {
+  return repliesTo(...answers).replies.publish(message, recipient);
+}
+
+Deno.test("Replies.publish() tries again what was not sent", async () => {
+  assertEquals(await publish(REPLY, WANTED, "unknown", "unsent", "confirmed"), "confirmed");
+});
+
+Deno.test("Replies.publish() tells that a queue does not exist", async () => {
+  assertEquals(await publish(REPLY, WANTED, "returned"), "orphaned");
+});
+
+Deno.test("Replies.publish() insists while the caller waits", async () => {
+  assertEquals(await publish(REPLY, WANTED, "refused", "confirmed"), "confirmed");
+});
+
+Deno.test("Replies.publish() stops when nobody waits any more", async () => {
+  assertEquals(await publish(REPLY, UNWANTED, "refused", "confirmed"), "unpublished");
+});
+
+Deno.test("Replies.publish() insists when the connection is lost", async () => {
+  const losses = Array.from({ length: 20 }, () => "unknown" as const);
+  assertEquals(await publish(REPLY, WANTED, ...losses), "confirmed");
+});
+
+Deno.test("Replies.publish() repeats a direct reply only once", async () => {
+  const direct = { ...REPLY, routingKey: "amq.rabbitmq.reply-to.g1h2.k" };
+  assertEquals(
+    await publish(direct, WANTED, "unknown", "unsent", "unsent", "confirmed"),
+    "confirmed",
+  );
+  assertEquals(
+    await publish(direct, WANTED, "unknown", "unsent", "unknown", "confirmed"),
+    "unpublished",
+  );
+});
+
+Deno.test("Replies.send() tells what the caller got", async () => {
+  const output = { type: "output", body: "1", contentType: "application/json" } as const;
+  const active = new ActiveRequest(fakeDelivery({ properties: { replyTo: "q" } }));
+  assertEquals(await repliesTo().replies.send(active, output), "output");
+  assertEquals(await repliesTo().replies.send(active, { ...output, type: "end" }), "output");
+  assertEquals(await repliesTo().replies.send(active, { ...output, type: "error" }), "error");
+  assertEquals(await repliesTo("returned").replies.send(active, output), "orphaned");
+});
+
+Deno.test("Replies.send() names the callback also of a reply that does not fit", async () => {
+  const properties = { replyTo: "q", correlationId: "id", headers: { "rpc-callback": "mine" } };
+  const active = new ActiveRequest(fakeDelivery({ properties }));
+  const { replies, published } = repliesTo(new TypeError("no body"));
+  const odd = { type: "output", body: "1", contentType: "application/json" } as const;
+  assertEquals(await replies.send(active, odd), "error");
+  assertEquals(published.map(({ properties }) => [properties.type, properties.headers]), [
+    ["output", { "rpc-callback": "mine", "rpc-seq": undefined }],
+    ["error", { "rpc-callback": "mine", "rpc-seq": undefined }],
+  ]);
+});
