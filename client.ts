@@ -44,14 +44,14 @@ import {
   toRequest,
 } from "./internal/calling/call_terms.ts";
 import { resolveConnectOptions } from "./internal/broker/connect_settings.ts";
-import { MAX_TIMEOUT_MS } from "./internal/deadline_timer.ts";
+import { MAX_TIMEOUT_MS } from "./internal/time.ts";
 import {
   acknowledgeAfter,
   type Arrival,
   type NamedReplyTakers,
   takeEarlierReply,
 } from "./internal/calling/earlier_replies.ts";
-import { safeObserver } from "./internal/emit.ts";
+import { safeObserver } from "./internal/observer.ts";
 import { MAX_CREDITS } from "./internal/protocol/envelope.ts";
 import { inOrder } from "./internal/calling/in_order.ts";
 import {
@@ -112,7 +112,7 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
     options: RpcClientOptions,
   ): Promise<RpcClient<C>> {
     const { maxPending = 10_000, replyQueue = "exclusive", onEvent } = options;
-    checkInteger("connect", "maxPending", maxPending, { min: 1 });
+    checkInteger("connect", { maxPending }, { min: 1 });
     const emit: (event: RpcClientEvent) => void = safeObserver(onEvent);
     const settings = resolveCallSettings(options);
     const takers: NamedReplyTakers = {
@@ -275,8 +275,8 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
   ): AsyncGenerator<ItemOf<OutputOf<C, Name>>, void, undefined> {
     const [input, options = {}]: [unknown?, StreamOptions?] = rest;
     const { credits = 64, idleTimeoutMs = this.#settings.timeoutMs } = options;
-    checkInteger("stream", "credits", credits, { min: 1, max: MAX_CREDITS });
-    checkInteger("stream", "idleTimeoutMs", idleTimeoutMs, { min: 1, max: MAX_TIMEOUT_MS });
+    checkInteger("stream", { credits }, { min: 1, max: MAX_CREDITS });
+    checkInteger("stream", { idleTimeoutMs }, { min: 1, max: MAX_TIMEOUT_MS });
     const correlationId = newCorrelationId();
     const sink = new CallStream({
       procedure,
@@ -311,7 +311,7 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
     options: BatchOptions = {},
   ): AsyncGenerator<OutputOf<C, Name>, void, undefined> {
     const { concurrency = 64 } = options;
-    checkInteger("call", "concurrency", concurrency, { min: 1 });
+    checkInteger("call", { concurrency }, { min: 1 });
     using batch = new Batch(resolveTerms(options, this.#settings));
     yield* inOrder(inputs, concurrency, async (input) => {
       // As in call(): the contract is the caller's word.
@@ -334,7 +334,7 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
     options: BatchOptions = {},
   ): Promise<BatchOutputs<C, Calls>> {
     const { concurrency = 64 } = options;
-    checkInteger("call", "concurrency", concurrency, { min: 1 });
+    checkInteger("call", { concurrency }, { min: 1 });
     using batch = new Batch(resolveTerms(options, this.#settings));
     const outputs = inOrder(calls, concurrency, ([procedure, input]) => {
       return this.#call(procedure, input, batch.next());

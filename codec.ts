@@ -49,6 +49,13 @@ const exactJson = JSON as JSON & ExactJson;
  */
 const LONG_NUMBER_REGEXP = /\d{16}|[eE]\+?\d{3}/;
 const INTEGER_REGEXP = /^-?\d+$/;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+/** `[` and `{` differ in one bit, which is set in the latter; so do `]` and `}`. */
+const BRACE_BIT = 0x20;
+const OPENING_BRACE = 0x7b;
+const CLOSING_BRACE = 0x7d;
+
 /** What errors call the format. */
 const JSON_FORMAT = "JSON";
 
@@ -276,13 +283,6 @@ export function describeObject(value: object): string {
   const kind = typeof name === "string" && name !== "" ? `an instance of ${name}` : "of a class";
   return `is not plain data but ${kind}`;
 }
-
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-/** `[` and `{` differ in one bit, which is set in the latter; so do `]` and `}`. */
-const BRACE_BIT = 0x20;
-const OPENING_BRACE = 0x7b;
-const CLOSING_BRACE = 0x7d;
 
 /**
  * Tells whether a JSON text has more levels of arrays and objects than allowed. Whoever walks a value

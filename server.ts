@@ -12,11 +12,10 @@ import type {
   RpcServerOptions,
   RpcServerStats,
 } from "./options/server_options.ts";
-import { DEFAULT_MAX_BODY_BYTES } from "./internal/body_size.ts";
+import { checkInteger, checkName, DEFAULT_MAX_BODY_BYTES } from "./internal/check.ts";
 import { resolveConnectOptions } from "./internal/broker/connect_settings.ts";
 import { Connection } from "./internal/broker/connection.ts";
-import { checkInteger, checkName } from "./internal/check.ts";
-import { safeObserver } from "./internal/emit.ts";
+import { safeObserver } from "./internal/observer.ts";
 import { checkDurability, type RequestQueue } from "./internal/protocol/topology.ts";
 import { Prefetch } from "./internal/serving/prefetch.ts";
 import { Procedures } from "./internal/serving/procedures.ts";
@@ -60,10 +59,9 @@ export class RpcServer implements AsyncDisposable {
     const { queue, durability = "replicated", returns = true } = options;
     const { maxBodyBytes = DEFAULT_MAX_BODY_BYTES, maxDeliveries = 3 } = options;
     const { handlers, defaultProcedure, codecs, replyCache = {}, sendStacks = false } = options;
-    checkName("listen", "queue", queue);
+    checkName("listen", { queue });
     checkDurability(durability);
-    checkInteger("listen", "maxBodyBytes", maxBodyBytes, { min: 1 });
-    checkInteger("listen", "maxDeliveries", maxDeliveries, { min: 1 });
+    checkInteger("listen", { maxBodyBytes, maxDeliveries }, { min: 1 });
     const procedures = new Procedures(handlers, defaultProcedure, codecs);
     this.#prefetch = new Prefetch(procedures.handlers(), options.prefetch);
     this.#queue = { queue, durability, returns };

@@ -1,7 +1,20 @@
 /** Checks of arguments, in the words of the caller. @module */
 
-import { isPrintable, toPrintable } from "./printable.ts";
-import { isShortText, MAX_SHORT_TEXT_BYTES } from "./short_text.ts";
+import type { Body } from "../codec.ts";
+import { RpcError, type RpcErrorOptions } from "../errors.ts";
+import { isPrintable, isShortText, MAX_SHORT_TEXT_BYTES, toPrintable } from "./text.ts";
+
+/** Largest body unless told otherwise, in bytes: the default of RabbitMQ 4. */
+export const DEFAULT_MAX_BODY_BYTES: number = 16 * 2 ** 20;
+
+/** Most characters of a value that an error shows. */
+const SHOWN_CHARS = 80;
+
+/**
+ * Options by their names as the caller writes them, such as `{ timeoutMs }`. One whose value is
+ * `undefined` is absent, which is always right.
+ */
+export type CheckedOptions = Readonly<Record<string, unknown>>;
 
 /** Bounds of an integer. */
 export interface IntegerBounds {
@@ -9,57 +22,164 @@ export interface IntegerBounds {
   readonly max?: number;
 }
 
-/**
- * Checks an option that is an integer.
- *
- * @param action What cannot be done otherwise, such as `connect`.
- * @param name The option.
- * @param value Its value.
- * @param bounds Smallest and largest value.
- * @throws {RangeError} If it is not an integer within the bounds.
- */
-export function checkInteger(
-  action: string,
-  name: string,
-  value: number,
-  { min, max = Number.MAX_SAFE_INTEGER }: IntegerBounds,
-): void {
-  if (Number.isInteger(value) && value >= min && value <= max) return;
-  const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`;
-  throw new RangeError(
-    `Cannot ${action} as "${name}" must be an integer ${range}: current value is ${value}`,
-  );
+/** Bounds of a number. */
+export interface NumberBounds {
+  readonly min?: number;
+  readonly max?: number;
+  /** What it must be more than. */
+  readonly above?: number;
+  /** What it must be less than. */
+  readonly below?: number;
 }
 
 /**
- * Checks a name that AMQP must carry: of a queue or of a procedure.
+ * Checks options that are integers.
+ *
+ * @param action What cannot be done otherwise, such as `connect`.
+ * @param options The options.
+ * @param bounds Smallest and largest value.
+ * @throws {RangeError} If one is not an integer within the bounds.
+ */
+export function checkInteger(action: string, options: CheckedOptions, bounds: IntegerBounds): void {
+  const { min, max = Number.MAX_SAFE_INTEGER } = bounds;
+  for (const name of Object.keys(options)) {
+    const value = options[name];
+    if (value === undefined) continue;
+    if (typeof value === "number" && Number.isInteger(value) && value >= min && value <= max) {
+      continue;
+    }
+    const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`;
+    throw new RangeError(wrongValue(action, [name, value], `an integer ${range}`));
+  }
+}
+
+/**
+ * Checks options that are numbers; `Infinity` is one, if there is no upper bound.
  *
  * @param action What cannot be done otherwise.
- * @param what What is named.
- * @param name The name.
- * @throws {TypeError} If it is empty, not a string, or longer than 255 bytes.
+ * @param options The options.
+ * @param bounds What the numbers must lie between.
+ * @throws {RangeError} If one is not a number within the bounds.
  */
-export function checkName(action: string, what: string, name: unknown): void {
-  if (typeof name === "string" && name !== "" && isShortText(name)) return;
-  const shown = typeof name === "string" ? `"${name.slice(0, 40)}"` : String(name);
-  throw new TypeError(
-    `Cannot ${action} as the name of the ${what} must have 1 to ${MAX_SHORT_TEXT_BYTES} bytes: ` +
-      `current value is ${shown}`,
-  );
+export function checkNumber(action: string, options: CheckedOptions, bounds: NumberBounds): void {
+  const { min = -Infinity, max = Infinity, above = -Infinity, below = Infinity } = bounds;
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined) continue;
+    if (
+      typeof value === "number" && value >= min && value <= max &&
+      (value > above || above === -Infinity) && (value < below || below === Infinity)
+    ) continue;
+    throw new RangeError(wrongValue(action, [name, value], `a number ${describeBounds(bounds)}`));
+  }
+}
+
+/**
+ * Checks names that AMQP must carry: of queues and procedures, and keys.
+ *
+ * @param action What cannot be done otherwise.
+ * @param options The options; here one that is absent is wrong.
+ * @throws {TypeError} If one is empty, not a string, or longer than 255 bytes.
+ */
+export function checkName(action: string, options: CheckedOptions): void {
+  for (const [name, value] of Object.entries(options)) {
+    if (typeof value === "string" && value !== "" && isShortText(value)) continue;
+    const kind = `a text of 1 to ${MAX_SHORT_TEXT_BYTES} bytes`;
+    throw new TypeError(wrongValue(action, [name, value], kind));
+  }
 }
 
 /**
  * Checks the name of a procedure, where it is declared and where it is called.
  *
  * @param action What cannot be done otherwise.
- * @param name The name.
+ * @param procedure The name.
  * @throws {TypeError} If AMQP cannot carry it, or it has characters that cannot be seen.
  */
-export function checkProcedureName(action: string, name: unknown): void {
-  checkName(action, "procedure", name);
-  if (typeof name === "string" && isPrintable(name)) return;
-  throw new TypeError(
-    `Cannot ${action} as the name of the procedure must have no control characters: ` +
-      `current value is "${toPrintable(String(name)).slice(0, 80)}"`,
+export function checkProcedureName(action: string, procedure: unknown): void {
+  if (typeof procedure === "string" && procedure !== "" && isShortText(procedure)) {
+    if (isPrintable(procedure)) return;
+    const kind = "a text without control characters";
+    throw new TypeError(wrongValue(action, ["procedure", procedure], kind));
+  }
+  checkName(action, { procedure });
+}
+
+/**
+ * Checks an option that is one of some words.
+ *
+ * @param action What cannot be done otherwise.
+ * @param options The option.
+ * @param words The words.
+ * @throws {TypeError} If it is none of them.
+ */
+export function checkOneOf(
+  action: string,
+  options: CheckedOptions,
+  words: readonly string[],
+): void {
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined || words.some((word) => word === value)) continue;
+    const kind = `one of "${words.join('", "')}"`;
+    throw new TypeError(wrongValue(action, [name, value], kind));
+  }
+}
+
+/** Whose body has a limit, and which call the error belongs to. */
+export interface BodySubject extends RpcErrorOptions {
+  /** What cannot be done otherwise, and what is too large, such as `Cannot call "add" as its input`. */
+  readonly subject: string;
+}
+
+/**
+ * Checks a body against the limit, which the broker enforces by closing the channel.
+ *
+ * @param body The encoded body.
+ * @param maxBodyBytes The limit.
+ * @param subject What the body is.
+ * @throws {RpcError} `too-large`.
+ */
+export function checkBodySize(body: Body, maxBodyBytes: number, subject: BodySubject): void {
+  // A UTF-16 code unit takes at most three bytes of UTF-8: most texts need no counting.
+  if (body.length * 3 <= maxBodyBytes) return;
+  const bytes = typeof body === "string" ? new TextEncoder().encode(body).length : body.length;
+  if (bytes <= maxBodyBytes) return;
+  throw new RpcError(
+    "too-large",
+    `${subject.subject} has ${bytes} bytes: the limit "maxBodyBytes" is ${maxBodyBytes}`,
+    subject,
   );
+}
+
+/** Says what an option must be, and what it is. */
+function wrongValue(
+  action: string,
+  [name, value]: readonly [name: string, value: unknown],
+  kind: string,
+): string {
+  return `Cannot ${action} as "${name}" must be ${kind}: current value is ${describeValue(value)}`;
+}
+
+function describeBounds({ min, max, above, below }: NumberBounds): string {
+  const bounds = [
+    min === undefined ? [] : [`of at least ${min}`],
+    max === undefined ? [] : [`of at most ${max}`],
+    above === undefined ? [] : [`above ${above}`],
+    below === undefined ? [] : [`below ${below}`],
+  ];
+  return bounds.flat().join(" and ");
+}
+
+function describeValue(value: unknown): string {
+  switch (typeof value) {
+    case "string":
+      return `"${toPrintable(value.slice(0, SHOWN_CHARS))}"`;
+    case "bigint":
+      return `${value}n`;
+    case "object":
+      return value === null ? "null" : Array.isArray(value) ? "an array" : "an object";
+    case "function":
+      return "a function";
+    default:
+      return String(value);
+  }
 }

@@ -5,8 +5,7 @@ import { AmqpConnection } from "../../internal/broker/amqp.ts";
 import type { BrokerAddress } from "../../internal/broker/broker_address.ts";
 import { explainConnectError } from "../../internal/broker/connect_error.ts";
 import type { ConnectSettings } from "../../internal/broker/connect_settings.ts";
-import { inTime } from "../../internal/in_time.ts";
-import { untilAborted } from "../../internal/until_aborted.ts";
+import { abortable, withTimeout } from "../../internal/time.ts";
 
 /** The queue whose owner may look after a parking queue; it dies with its connection. */
 export function lockQueueOf(parkingQueue: string): string {
@@ -27,7 +26,7 @@ export async function openLocked(
   signal?.throwIfAborted();
   const opening = openFirst(settings, parkingQueue);
   try {
-    return await untilAborted(opening, signal);
+    return await abortable(opening, signal);
   } catch (error) {
     // An attempt that nobody waits for any more may succeed all the same.
     opening.then((connection) => connection.close(), () => {});
@@ -59,7 +58,7 @@ async function openAt(
   let connection: AmqpConnection | undefined;
   try {
     const opened = connection = await AmqpConnection.open(address, settings);
-    await inTime(settings.connectTimeoutMs, () => lock(opened, parkingQueue));
+    await withTimeout(settings.connectTimeoutMs, () => lock(opened, parkingQueue));
     return opened;
   } catch (error) {
     await connection?.close();

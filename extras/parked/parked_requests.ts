@@ -118,9 +118,9 @@ export class ParkedRequests implements AsyncDisposable {
    */
   static async open(url: BrokerUrl, options: ParkedRequestsOptions): Promise<ParkedRequests> {
     const { queue } = options;
-    checkName("open the parked requests", "queue", queue);
+    checkName("open the parked requests", { queue });
     const parkingQueue = parkingQueueOf(queue);
-    checkName("open the parked requests", "lock queue", lockQueueOf(parkingQueue));
+    checkName("open the parked requests", { "lock queue": lockQueueOf(parkingQueue) });
     const settings = resolveConnectOptions(url, options);
     const connection = await openLocked(settings, parkingQueue);
     try {
@@ -143,7 +143,7 @@ export class ParkedRequests implements AsyncDisposable {
    */
   async list(options: ListParkedOptions = {}): Promise<ParkedRequest[]> {
     const { limit = 1_000 } = options;
-    checkInteger("list", "limit", limit, { min: 1 });
+    checkInteger("list", { limit }, { min: 1 });
     return await this.#walk(async (walk) => {
       const listed: ParkedRequest[] = [];
       for await (const { request } of walk.requests()) {

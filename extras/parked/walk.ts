@@ -2,9 +2,8 @@
 
 import { RpcError } from "../../errors.ts";
 import type { AmqpChannel, AmqpConnection, AmqpDelivery } from "../../internal/broker/amqp.ts";
-import { inTime } from "../../internal/in_time.ts";
+import { sleep, withTimeout } from "../../internal/time.ts";
 import { type ParkedRequest, readParked } from "../../internal/protocol/parked_message.ts";
-import { sleep } from "../../internal/sleep.ts";
 
 /** A parked request that is held, so that nobody else has it. */
 export interface HeldRequest {
@@ -166,7 +165,7 @@ async function answerOf<T>(
   { connection, limitMs }: WalkOptions,
   answer: Promise<T>,
 ): Promise<T> {
-  return await inTime(limitMs, () => answer).catch((error) => {
+  return await withTimeout(limitMs, () => answer).catch((error) => {
     if (codeOf(error) === undefined) connection.destroy(error);
     throw error;
   });

@@ -8,7 +8,7 @@ import {
   handleWhenResult,
 } from "../../deps/cockatiel.ts";
 import { RpcError } from "../../errors.ts";
-import { checkInteger } from "../../internal/check.ts";
+import { checkInteger, checkNumber } from "../../internal/check.ts";
 import { evidenceOf } from "./verdict.ts";
 
 /** When to stop calling, and for how long. */
@@ -202,15 +202,8 @@ export class Breaker {
 export function resolveBreakerOptions(options: BreakerOptions): Required<BreakerOptions> {
   const { failureRatio = 0.5, windowCalls = 20, coolDownMs = 10_000, probes = 1 } = options;
   const { minCalls = Math.min(5, windowCalls) } = options;
-  if (!(failureRatio > 0 && failureRatio < 1)) {
-    throw new RangeError(
-      'Cannot break circuits as "failureRatio" must be more than 0 and less than 1: ' +
-        `current value is ${failureRatio}`,
-    );
-  }
-  checkInteger("break circuits", "windowCalls", windowCalls, { min: 1 });
-  checkInteger("break circuits", "minCalls", minCalls, { min: 1, max: windowCalls });
-  checkInteger("break circuits", "coolDownMs", coolDownMs, { min: 1 });
-  checkInteger("break circuits", "probes", probes, { min: 1 });
+  checkNumber("break circuits", { failureRatio }, { above: 0, below: 1 });
+  checkInteger("break circuits", { windowCalls, coolDownMs, probes }, { min: 1 });
+  checkInteger("break circuits", { minCalls }, { min: 1, max: windowCalls });
   return { failureRatio, windowCalls, minCalls, coolDownMs, probes };
 }

@@ -115,7 +115,7 @@ export class Bulkhead {
  */
 export function resolveBulkheadOptions(options: BulkheadOptions): Required<BulkheadOptions> {
   const { maxConcurrent, maxQueued = 0 } = options;
-  checkInteger("limit calls", "maxConcurrent", maxConcurrent, { min: 1 });
-  checkInteger("limit calls", "maxQueued", maxQueued, { min: 0 });
+  checkInteger("limit calls", { maxConcurrent }, { min: 1 });
+  checkInteger("limit calls", { maxQueued }, { min: 0 });
   return { maxConcurrent, maxQueued };
 }

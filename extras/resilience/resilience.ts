@@ -12,7 +12,8 @@ import type { CallArguments, CallOptions } from "../../options/client_options.ts
 import type { AnyContract, Contract, InputOf, OutputOf, ProcedureName } from "../../contract.ts";
 import { generate as newIdempotencyKey } from "../../deps/std_uuid.ts";
 import { checkInteger } from "../../internal/check.ts";
-import { safeObserver } from "../../internal/emit.ts";
+import { safeObserver } from "../../internal/observer.ts";
+import { MAX_TIMEOUT_MS } from "../../internal/time.ts";
 import {
   Breaker,
   type BreakerEvent,
@@ -53,9 +54,6 @@ export type { NamedCallback, NamedReply } from "../../internal/calling/named_cal
 export type { BreakerEvent, BreakerOptions, CircuitOpenDetails } from "./breaker.ts";
 export type { BulkheadEvent, BulkheadOptions } from "./bulkhead.ts";
 export type { RetryEvent, RetryOptions } from "./retry.ts";
-
-/** Longest timer: beyond it `setTimeout` fires at once. */
-const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
 /**
  * What calls procedures: a client, or what {@linkcode withResilience} makes of it.
@@ -262,7 +260,7 @@ class PerProcedure<State> {
 }
 
 function checkTimeout(timeoutMs: number): void {
-  checkInteger("call", "timeoutMs", timeoutMs, { min: 1, max: MAX_TIMEOUT_MS });
+  checkInteger("call", { timeoutMs }, { min: 1, max: MAX_TIMEOUT_MS });
 }
 
 function signalOf({ signal, context }: CallOptions): AbortSignal | undefined {

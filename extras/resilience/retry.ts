@@ -1,10 +1,9 @@
 /** Attempts at one call, until one succeeds or no more is allowed. @module */
 
-import { backoffMs } from "../../internal/backoff.ts";
-import { checkInteger } from "../../internal/check.ts";
+import { backoffMs, sleep } from "../../internal/time.ts";
+import { checkInteger, checkNumber } from "../../internal/check.ts";
 import { RetryBudget } from "./budget.ts";
 import { isRetryable } from "./verdict.ts";
-import { sleep } from "../../internal/sleep.ts";
 
 /** When to try again. */
 export interface RetryOptions {
@@ -96,18 +95,9 @@ export class Retrier {
   constructor(options: RetryOptions, emit: (event: RetryEvent) => void) {
     const { maxAttempts = 3, firstDelayMs = 100, maxDelayMs = 5_000 } = options;
     const { attemptTimeoutMs, maxTokens = 10, tokenRatio = 0.1 } = options;
-    checkInteger("retry", "maxAttempts", maxAttempts, { min: 1 });
-    checkInteger("retry", "firstDelayMs", firstDelayMs, { min: 0 });
-    checkInteger("retry", "maxDelayMs", maxDelayMs, { min: 0 });
-    checkInteger("retry", "maxTokens", maxTokens, { min: 1 });
-    if (attemptTimeoutMs !== undefined) {
-      checkInteger("retry", "attemptTimeoutMs", attemptTimeoutMs, { min: 1 });
-    }
-    if (!(tokenRatio > 0)) {
-      throw new RangeError(
-        `Cannot retry as "tokenRatio" must be more than 0: current value is ${tokenRatio}`,
-      );
-    }
+    checkInteger("retry", { maxAttempts, maxTokens, attemptTimeoutMs }, { min: 1 });
+    checkInteger("retry", { firstDelayMs, maxDelayMs }, { min: 0 });
+    checkNumber("retry", { tokenRatio }, { above: 0 });
     this.#options = { maxAttempts, firstDelayMs, maxDelayMs, maxTokens, tokenRatio };
     this.#attemptTimeoutMs = attemptTimeoutMs ?? Infinity;
     this.#budget = new RetryBudget(maxTokens, tokenRatio);

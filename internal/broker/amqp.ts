@@ -14,9 +14,8 @@ import {
   type Options,
 } from "../../deps/amqplib.ts";
 import type { Body } from "../../codec.ts";
-import { atMost } from "../at_most.ts";
+import { waitAtMost, withTimeout } from "../time.ts";
 import type { BrokerAddress } from "./broker_address.ts";
-import { inTime } from "../in_time.ts";
 import { destroySocket, gatherWrites } from "./amqp_socket.ts";
 import { containMalformedHeaders } from "./frame_guard.ts";
 
@@ -167,7 +166,7 @@ export class AmqpConnection {
     options: AmqpConnectionOptions,
   ): Promise<AmqpConnection> {
     const { connectTimeoutMs } = options;
-    const model = await inTime(connectTimeoutMs, async (signal) => {
+    const model = await withTimeout(connectTimeoutMs, async (signal) => {
       const model = await openModel(address, options, signal);
       // It was given up, and nobody else knows of it.
       if (signal.aborted) destroySocket(model.connection, signal.reason);
@@ -369,7 +368,7 @@ async function settleClose(
   closed: Promise<unknown>,
 ): Promise<void> {
   try {
-    await atMost(CLOSE_TIMEOUT_MS, Promise.race([close(), closed]));
+    await waitAtMost(CLOSE_TIMEOUT_MS, Promise.race([close(), closed]));
   } catch {
     // Already closed, which is what was wanted.
   }

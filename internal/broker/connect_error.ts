@@ -2,6 +2,7 @@
 
 import { RpcError } from "../../errors.ts";
 import { type BrokerAddress, describeAddress } from "./broker_address.ts";
+import { TimeLimitError } from "../time.ts";
 import { explainTlsError } from "./tls_error.ts";
 
 /**
@@ -64,13 +65,14 @@ function diagnose(cause: Error, address: BrokerAddress): Diagnosis {
   if (/maxFrameSize|Invalid frame|Unknown frame type/.test(message)) {
     return ["misconfigured", "what answers there does not speak AMQP 0-9-1: check the port"];
   }
-  return ["unreachable", describeNetworkError(code, message, address)];
+  return ["unreachable", describeNetworkError(cause, code, address)];
 }
 
-function describeNetworkError(code: string, message: string, address: BrokerAddress): string {
+function describeNetworkError(cause: Error, code: string, address: BrokerAddress): string {
+  const { message } = cause;
   if (code === "ECONNREFUSED") return "nothing listens there: start RabbitMQ or correct the URL";
   if (code === "ENOTFOUND" || code === "EAI_AGAIN") return "there is no host of that name";
-  if (message.includes("ETIMEDOUT")) return "it did not answer in time";
+  if (cause instanceof TimeLimitError || code === "ETIMEDOUT") return "it did not answer in time";
   if (code === "ECONNRESET" || message.includes("closed abruptly")) {
     return `it hung up before it answered (${message}): if it goes on, ${closedHint(address)}`;
   }

@@ -30,9 +30,8 @@ export function resolveConnectOptions(url: BrokerUrl, options: ConnectOptions): 
     tls,
     signal,
   } = options;
-  checkInteger("connect", "connectTimeoutMs", connectTimeoutMs, { min: 1, max: 600_000 });
-  checkInteger("connect", "confirmTimeoutMs", confirmTimeoutMs, { min: 1, max: 600_000 });
-  checkInteger("connect", "heartbeatMs", heartbeatMs, { min: 1_000, max: 65_535_000 });
+  checkInteger("connect", { connectTimeoutMs, confirmTimeoutMs }, { min: 1, max: 600_000 });
+  checkInteger("connect", { heartbeatMs }, { min: 1_000, max: 65_535_000 });
   if (heartbeatMs % 1_000 !== 0) {
     throw new RangeError(
       `Cannot connect as "heartbeatMs" must be a multiple of 1000: current value is ${heartbeatMs}`,

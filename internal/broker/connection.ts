@@ -8,12 +8,9 @@
 import { RpcError } from "../../errors.ts";
 import type { ConnectionEvent } from "../../options/events.ts";
 import { type AmqpChannel, AmqpConnection } from "./amqp.ts";
-import { backoffMs, type BackoffOptions } from "../backoff.ts";
+import { abortable, backoffMs, type BackoffOptions, sleep, withTimeout } from "../time.ts";
 import type { BrokerAddress } from "./broker_address.ts";
 import { explainConnectError } from "./connect_error.ts";
-import { inTime } from "../in_time.ts";
-import { sleep } from "../sleep.ts";
-import { untilAborted } from "../until_aborted.ts";
 
 /** What lives on one connection and dies with it. */
 export interface Session {
@@ -80,7 +77,7 @@ export class Connection<S extends Session> {
     signal?.throwIfAborted();
     const connection = new Connection(options);
     try {
-      await untilAborted(connection.#connect(), signal);
+      await abortable(connection.#connect(), signal);
     } catch (error) {
       // An attempt that was given up finds the connection closed when it succeeds all the same.
       await connection.close();
@@ -205,7 +202,7 @@ export class Connection<S extends Session> {
     amqp.onBlocked = (reason) => onEvent({ type: "blocked", reason });
     amqp.onUnblocked = () => onEvent({ type: "unblocked" });
     // A cluster that has lost too many nodes takes requests and never answers them.
-    const session = await inTime(connectTimeoutMs, () => setUp(amqp));
+    const session = await withTimeout(connectTimeoutMs, () => setUp(amqp));
     if (this.#isOver()) return await amqp.close();
     this.#state = { name: "open", amqp, session };
     this.#opening?.resolve(session);

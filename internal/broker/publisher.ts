@@ -7,7 +7,7 @@
 
 import type { AmqpChannel, AmqpConfirm, AmqpPublish, AmqpReturn } from "./amqp.ts";
 import { ConfirmWatch } from "./confirm_watch.ts";
-import { sleep } from "../sleep.ts";
+import { sleep } from "../time.ts";
 
 /**
  * What became of a message.

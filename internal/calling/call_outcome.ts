@@ -3,10 +3,10 @@
 import type { Codec } from "../../codec.ts";
 import { codecFor } from "../../codec.ts";
 import { type CallReport, readErrorDescription, RpcError, RpcRemoteError } from "../../errors.ts";
-import { checkBodySize } from "../body_size.ts";
+import { checkBodySize } from "../check.ts";
 import { type DeadLetterReason, isErrorReply, readDeadLetterReason } from "../protocol/envelope.ts";
 import type { IncomingReply, PendingCall } from "./pending_call.ts";
-import { toPrintable } from "../printable.ts";
+import { toPrintable } from "../text.ts";
 
 /** How a client reads replies. */
 export interface ReplyReader {
@@ -32,7 +32,10 @@ export function readReply(call: CallSubject, reply: IncomingReply, reader: Reply
   if (reason !== undefined) throw cameBack(call, reason);
   const { procedure } = call.request;
   const report = { call: call.report() };
-  checkBodySize(body, reader.maxBodyBytes, `Cannot take the reply of "${procedure}" as it`, report);
+  checkBodySize(body, reader.maxBodyBytes, {
+    subject: `Cannot take the reply of "${procedure}" as it`,
+    ...report,
+  });
   const value = decode(call, reply, reader);
   if (!isErrorReply(properties)) return value;
   throw new RpcRemoteError(procedure, readErrorDescription(value), report);

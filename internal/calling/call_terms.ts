@@ -3,10 +3,17 @@
 import type { CallOptions, RpcClientOptions } from "../../options/client_options.ts";
 import { type Codec, codecOf, jsonCodec } from "../../codec.ts";
 import { RpcError } from "../../errors.ts";
-import { checkBodySize, DEFAULT_MAX_BODY_BYTES } from "../body_size.ts";
-import { checkInteger, checkName, checkProcedureName } from "../check.ts";
-import { MAX_TIMEOUT_MS } from "../deadline_timer.ts";
+import {
+  checkBodySize,
+  checkInteger,
+  checkName,
+  checkProcedureName,
+  DEFAULT_MAX_BODY_BYTES,
+} from "../check.ts";
+import { MAX_TIMEOUT_MS } from "../time.ts";
 import type { CallRequest, CallSink } from "./pending_call.ts";
+
+const TIMEOUT_BOUNDS = { min: 1, max: MAX_TIMEOUT_MS };
 
 /** What all calls of a client have in common. */
 export interface CallSettings {
@@ -51,9 +58,9 @@ export function resolveCallSettings(options: RpcClientOptions): CallSettings {
     maxBodyBytes = DEFAULT_MAX_BODY_BYTES,
     codec = jsonCodec,
   } = options;
-  checkName("connect", "queue", queue);
-  checkInteger("connect", "timeoutMs", timeoutMs, { min: 1, max: MAX_TIMEOUT_MS });
-  checkInteger("connect", "maxBodyBytes", maxBodyBytes, { min: 1 });
+  checkName("connect", { queue });
+  checkInteger("connect", { timeoutMs }, TIMEOUT_BOUNDS);
+  checkInteger("connect", { maxBodyBytes }, { min: 1 });
   return { queue, timeoutMs, maxBodyBytes, codec };
 }
 
@@ -66,9 +73,9 @@ export function resolveCallSettings(options: RpcClientOptions): CallSettings {
 export function resolveTerms(options: CallOptions, settings: CallSettings): CallTerms {
   const { timeoutMs = settings.timeoutMs, signal, context, idempotencyKey } = options;
   const { idempotent = true, immediate = false, priority, onProgress } = options;
-  checkInteger("call", "timeoutMs", timeoutMs, { min: 1, max: MAX_TIMEOUT_MS });
-  if (priority !== undefined) checkInteger("call", "priority", priority, { min: 0, max: 9 });
-  if (idempotencyKey !== undefined) checkName("call", "idempotency key", idempotencyKey);
+  checkInteger("call", { timeoutMs }, TIMEOUT_BOUNDS);
+  if (priority !== undefined) checkInteger("call", { priority }, { min: 0, max: 9 });
+  if (idempotencyKey !== undefined) checkName("call", { idempotencyKey });
   const leftMs = context?.deadline === undefined ? Infinity : context.deadline - Date.now();
   const signals = [signal, context?.signal].filter((signal) => signal !== undefined);
   return {
@@ -100,7 +107,7 @@ export function toRequest(
   const codec = codecOf(draft.input, settings.codec);
   const call = { procedure, queue, elapsedMs: 0, phase: "not-published" } as const;
   const body = encode(draft.input, codec, call);
-  checkBodySize(body, maxBodyBytes, `Cannot call "${procedure}" as its input`, { call });
+  checkBodySize(body, maxBodyBytes, { subject: `Cannot call "${procedure}" as its input`, call });
   const { contentType } = codec;
   return {
     ...terms,

@@ -4,7 +4,7 @@ import type { ReplyQueue, RpcClientStats } from "../../options/client_options.ts
 import { RpcError } from "../../errors.ts";
 import type { ConnectionEvent } from "../../options/events.ts";
 import type { AmqpDelivery, AmqpPublish } from "../broker/amqp.ts";
-import { backoffMs, type BackoffOptions } from "../backoff.ts";
+import { backoffMs, type BackoffOptions, sleep } from "../time.ts";
 import { disconnected, ended, refused, unroutable } from "./call_outcome.ts";
 import { checkReplyQueue, type ClientSession, openClientSession } from "./client_session.ts";
 import type { ConnectSettings } from "../broker/connect_settings.ts";
@@ -21,7 +21,6 @@ import {
 import type { CallRequest, IncomingReply, PendingCall } from "./pending_call.ts";
 import { PendingCalls } from "./pending_calls.ts";
 import type { PublishOutcome } from "../broker/publisher.ts";
-import { sleep } from "../sleep.ts";
 
 /** How long a request is published again that a cluster without a leader refuses, in milliseconds. */
 const MAX_STRANDED_MS = 3_000;

@@ -8,7 +8,7 @@ import type { Session } from "../broker/connection.ts";
 import { DIRECT_REPLY_TO, DURABLE_REPLY_PREFIX } from "../protocol/envelope.ts";
 import { declareExchanges } from "../protocol/exchanges.ts";
 import { type ChannelSource, Publisher } from "../broker/publisher.ts";
-import { isShortText, MAX_SHORT_TEXT_BYTES } from "../short_text.ts";
+import { isShortText, MAX_SHORT_TEXT_BYTES } from "../text.ts";
 
 /** A client's session. */
 export interface ClientSession extends Session {
@@ -45,10 +45,10 @@ const DEFAULT_EXPIRES_MS = 86_400_000;
 export function checkReplyQueue(replyQueue: ReplyQueue): void {
   if (typeof replyQueue !== "object") return;
   const { name } = replyQueue;
-  checkName("connect", "reply queue", name);
+  checkName("connect", { "replyQueue.name": name });
   if (isShortText(DURABLE_REPLY_PREFIX + name)) return;
   throw new TypeError(
-    `Cannot connect as the name of the reply queue must have at most ` +
+    `Cannot connect as "replyQueue.name" must be a text of at most ` +
       `${MAX_SHORT_TEXT_BYTES - DURABLE_REPLY_PREFIX.length} bytes: ` +
       `current value is "${name.slice(0, 80)}"`,
   );

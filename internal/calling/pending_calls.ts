@@ -1,8 +1,7 @@
 /** Calls that wait for a reply, or for a place among those that do. @module */
 
 import { RpcError, RpcTimeoutError } from "../../errors.ts";
-import { atMost } from "../at_most.ts";
-import { DeadlineTimer } from "../deadline_timer.ts";
+import { DeadlineTimer, waitAtMost } from "../time.ts";
 import { type CallOwner, type CallRequest, PendingCall } from "./pending_call.ts";
 import { RecentMap } from "../recent_map.ts";
 
@@ -110,7 +109,7 @@ export class PendingCalls {
     if (this.size === 0 || graceMs <= 0) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#onEmpty = resolve;
-    await atMost(graceMs, promise);
+    await waitAtMost(graceMs, promise);
   }
 
   /** Ends all calls, and the timer with them. */

@@ -8,8 +8,7 @@
 import type { Body } from "../../codec.ts";
 import type { AmqpProperties, AmqpPublish } from "../broker/amqp.ts";
 import { CONTROL_EXCHANGE, REPLY_TO_HEADER } from "./exchanges.ts";
-import { toPrintable } from "../printable.ts";
-import { isShortText } from "../short_text.ts";
+import { isShortText, readNumber, readText, toPrintable } from "../text.ts";
 
 /** When the caller stops waiting, in Unix milliseconds. */
 const DEADLINE_HEADER = "rpc-deadline";
@@ -313,16 +312,8 @@ function readCount(value: unknown): number | undefined {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
 }
 
-function readNumber(value: unknown): number | undefined {
-  return typeof value === "number" && Number.isFinite(value) ? value : undefined;
-}
-
 /** What is too long could not be sent back. */
 function readTicketText(value: unknown): string | undefined {
   const text = readText(value);
   return text === undefined || text.length > MAX_CALLBACK_CHARS ? undefined : text;
-}
-
-function readText(value: unknown): string | undefined {
-  return typeof value === "string" ? value : undefined;
 }

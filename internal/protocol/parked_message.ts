@@ -13,7 +13,7 @@ import {
   readDeadLetterReason,
   readRequest,
 } from "./envelope.ts";
-import { isShortText } from "../short_text.ts";
+import { readNumber, readText, toShortText } from "../text.ts";
 
 const PREFIX = "rpc-parked-";
 /** Names the parked request for those who look after it. */
@@ -35,9 +35,6 @@ const COMPLETE_HEADER = `${PREFIX}complete`;
 
 /** Most characters of {@linkcode MESSAGE_HEADER}. */
 const MAX_MESSAGE_CHARS = 1_000;
-
-/** So many UTF-16 code units are a short text in any case. */
-const SHORT_CHARS = 85;
 
 /**
  * Headers that mean something to the broker, which would send copies elsewhere or count what it
@@ -102,10 +99,10 @@ export function parkedMessage(parked: OutgoingParked): AmqpPublish {
     mandatory: true,
     properties: {
       ...keptProperties(properties),
-      correlationId: shorten(properties.correlationId),
-      messageId: shorten(properties.messageId),
+      correlationId: toShortText(properties.correlationId),
+      messageId: toShortText(properties.messageId),
       // The broker closes the channel of whoever publishes the bare name without consuming it.
-      replyTo: replyTo === DIRECT_REPLY_TO ? undefined : shorten(replyTo),
+      replyTo: replyTo === DIRECT_REPLY_TO ? undefined : toShortText(replyTo),
       headers: {
         ...(withHeaders ? keptHeaders(properties) : { [COMPLETE_HEADER]: false }),
         ...reasonHeaders(parked),
@@ -178,30 +175,17 @@ export function redrivenMessage(
 function keptProperties(properties: AmqpProperties): AmqpProperties {
   const { appId, contentEncoding, contentType, priority, timestamp, type } = properties;
   return {
-    appId: shorten(appId),
-    contentEncoding: shorten(contentEncoding),
-    contentType: shorten(contentType),
+    appId: toShortText(appId),
+    contentEncoding: toShortText(contentEncoding),
+    contentType: toShortText(contentType),
     deliveryMode: 2,
     priority,
     timestamp,
-    type: shorten(type),
+    type: toShortText(type),
   };
 }
 
 function keptHeaders({ headers = {} }: AmqpProperties): Record<string, unknown> {
   const entries = Object.entries(headers);
   return Object.fromEntries(entries.filter(([name]) => !BROKER_HEADER_REGEXP.test(name)));
-}
-
-/** Bytes that are no UTF-8 have become longer when they were read. */
-function shorten(text: string | undefined): string | undefined {
-  return text === undefined || isShortText(text) ? text : text.slice(0, SHORT_CHARS);
-}
-
-function readText(value: unknown): string | undefined {
-  return typeof value === "string" ? value : undefined;
-}
-
-function readNumber(value: unknown): number | undefined {
-  return typeof value === "number" ? value : undefined;
 }

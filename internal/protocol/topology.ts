@@ -3,6 +3,7 @@
 import { RpcError } from "../../errors.ts";
 import type { Durability } from "../../options/server_options.ts";
 import type { AmqpConnection, AmqpQueueOptions } from "../broker/amqp.ts";
+import { checkOneOf } from "../check.ts";
 import { RETURNS_EXCHANGE } from "./exchanges.ts";
 
 /** The request queue as a server wants it. */
@@ -27,11 +28,7 @@ const DURABILITIES: readonly Durability[] = ["replicated", "durable", "transient
  * @throws {TypeError} If there is no such durability.
  */
 export function checkDurability(durability: string): void {
-  if (DURABILITIES.some((known) => known === durability)) return;
-  throw new TypeError(
-    `Cannot listen as "durability" must be one of "${DURABILITIES.join('", "')}": ` +
-      `current value is "${durability}"`,
-  );
+  checkOneOf("listen", { durability }, DURABILITIES);
 }
 
 const QUEUE_OPTIONS: Readonly<Record<Exclude<Durability, "existing">, AmqpQueueOptions>> = {

@@ -1,7 +1,7 @@
 /** The requests that a server has in hand, and whether their callers still wait. @module */
 
 import { RpcError } from "../../errors.ts";
-import { atMost } from "../at_most.ts";
+import { isExpired, waitAtMost } from "../time.ts";
 import type { AmqpDelivery } from "../broker/amqp.ts";
 import {
   type ControlMessage,
@@ -11,7 +11,6 @@ import {
 } from "../protocol/envelope.ts";
 import { RecentMap } from "../recent_map.ts";
 import type { EncodedReply } from "../running/encoded_handler.ts";
-import { isExpired } from "./request_context.ts";
 
 /** The wait of one request for the reply to what runs. */
 export type Seat = PromiseWithResolvers<EncodedReply>;
@@ -51,7 +50,7 @@ export class ActiveRequest {
 
   /** Whether the caller waits for the output. */
   get isWanted(): boolean {
-    return this.#state.name !== "dropped" && !isExpired(this.request);
+    return this.#state.name !== "dropped" && !isExpired(this.request.deadline);
   }
 
   /** Notes what runs for the request, and how it waits for the reply. */
@@ -147,7 +146,7 @@ export class ActiveRequests {
     if (this.#requests.size === 0) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#onIdle = resolve;
-    await atMost(graceMs, promise);
+    await waitAtMost(graceMs, promise);
   }
 
   #reasonToDrop({ correlationId, replyTo }: IncomingRequest): RpcError | undefined {

@@ -5,7 +5,7 @@ import { isDirectAddress } from "../protocol/direct_address.ts";
 import { DURABLE_REPLY_PREFIX, SERVER_NAMED_PREFIX } from "../protocol/envelope.ts";
 import { parkingQueueOf } from "../protocol/parked_message.ts";
 import { RecentMap } from "../recent_map.ts";
-import { isShortText } from "../short_text.ts";
+import { isShortText } from "../text.ts";
 import type { ActiveRequest } from "./active_requests.ts";
 
 /** How the reply queues of clients begin, but for direct reply-to, which has no queues. */

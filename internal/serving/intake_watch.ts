@@ -1,6 +1,6 @@
 /** Notices that the broker delivers nothing though requests wait. @module */
 
-import { sleep } from "../sleep.ts";
+import { sleep } from "../time.ts";
 
 /** What an {@linkcode IntakeWatch} asks and tells. */
 export interface IntakeWatchOptions {

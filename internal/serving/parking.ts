@@ -12,7 +12,7 @@ import {
   type ParkingReason,
 } from "../protocol/parked_message.ts";
 import type { Recipient, Replies } from "./replies.ts";
-import { sleep } from "../sleep.ts";
+import { sleep } from "../time.ts";
 
 /** Options of {@linkcode Parking}. */
 export interface ParkingOptions {
@@ -60,7 +60,7 @@ export class Parking {
    */
   async park({ properties, body }: AmqpDelivery, reason: ParkingReason): Promise<string> {
     const { queue } = this.#options;
-    checkName("park the request", "parking queue", parkingQueueOf(queue));
+    checkName("park the request", { "parking queue": parkingQueueOf(queue) });
     const parked = { id: newId(), queue, properties, body, reason };
     try {
       await this.#publish({ ...parked, withHeaders: true });

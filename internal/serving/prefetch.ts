@@ -25,7 +25,7 @@ export class Prefetch {
    */
   constructor(handlers: Iterable<EncodedHandler>, wanted: number | undefined) {
     if (wanted !== undefined) {
-      checkInteger("listen", "prefetch", wanted, { min: 1, max: MAX_PREFETCH });
+      checkInteger("listen", { prefetch: wanted }, { min: 1, max: MAX_PREFETCH });
     }
     const capacities = [...handlers].map(({ capacity }) => capacity);
     this.#wanted = wanted;

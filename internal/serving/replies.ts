@@ -5,7 +5,7 @@ import type { AmqpPublish } from "../broker/amqp.ts";
 import type { PublishOutcome } from "../broker/publisher.ts";
 import { DIRECT_REPLY_TO, type OutgoingReply, replyMessage } from "../protocol/envelope.ts";
 import { encodeError } from "../running/encode_reply.ts";
-import { sleep } from "../sleep.ts";
+import { sleep } from "../time.ts";
 import type { ActiveRequest } from "./active_requests.ts";
 
 /** Pause before a message that the broker did not take is published again, in milliseconds. */

@@ -27,9 +27,9 @@ export class ReplyCache {
    */
   constructor(options: ReplyCacheOptions) {
     const { maxEntries = 1_000, maxBytes = 16 * 2 ** 20, maxAgeMs = 60_000 } = options;
-    checkInteger("listen", "replyCache.maxEntries", maxEntries, { min: 1 });
-    checkInteger("listen", "replyCache.maxBytes", maxBytes, { min: 1 });
-    checkInteger("listen", "replyCache.maxAgeMs", maxAgeMs, { min: 1 });
+    checkInteger("listen", { "replyCache.maxEntries": maxEntries }, { min: 1 });
+    checkInteger("listen", { "replyCache.maxBytes": maxBytes }, { min: 1 });
+    checkInteger("listen", { "replyCache.maxAgeMs": maxAgeMs }, { min: 1 });
     this.isPerCaller = options.scope === "caller";
     this.#maxEntries = maxEntries;
     this.#maxBytes = maxBytes;

@@ -1,14 +1,8 @@
 /** The call context of a request that is being served. @module */
 
 import type { CallContext } from "../../contract.ts";
-import { MAX_TIMEOUT_MS } from "../deadline_timer.ts";
+import { CLOCK_TOLERANCE_MS, MAX_TIMEOUT_MS } from "../time.ts";
 import type { IncomingRequest } from "../protocol/envelope.ts";
-
-/**
- * How far the caller's clock may be ahead of or behind ours, in milliseconds, without harm to a
- * call. The broker's own `expiration` needs no clock and removes most requests in time.
- */
-const CLOCK_TOLERANCE_MS = 5_000;
 
 /** What a handler may know of its request, with a signal that costs nothing unless used. */
 export class RequestContext implements CallContext, Disposable {
@@ -83,11 +77,6 @@ export class RequestContext implements CallContext, Disposable {
 /** No deadline is later than any. */
 function latest(one: number | undefined, other: number | undefined): number | undefined {
   return one === undefined || other === undefined ? undefined : Math.max(one, other);
-}
-
-/** Tells whether the caller has stopped waiting, whatever its clock says. */
-export function isExpired({ deadline }: IncomingRequest): boolean {
-  return deadline !== undefined && Date.now() > deadline + CLOCK_TOLERANCE_MS;
 }
 
 /**

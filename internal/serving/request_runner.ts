@@ -1,7 +1,7 @@
 /** Runs requests: finds the handler, and runs requests with the same key once. @module */
 
 import { RpcError } from "../../errors.ts";
-import { checkBodySize } from "../body_size.ts";
+import { checkBodySize } from "../check.ts";
 import type { IncomingRequest } from "../protocol/envelope.ts";
 import { encodeError } from "../running/encode_reply.ts";
 import type {
@@ -11,7 +11,7 @@ import type {
   ItemSink,
   RunningRequest,
 } from "../running/encoded_handler.ts";
-import { isShortText, MAX_SHORT_TEXT_BYTES } from "../short_text.ts";
+import { isShortText, MAX_SHORT_TEXT_BYTES } from "../text.ts";
 import type { ActiveRequest, RunningWork, Seat } from "./active_requests.ts";
 import type { Procedures } from "./procedures.ts";
 import type { ReplyCache } from "./reply_cache.ts";
@@ -28,6 +28,8 @@ export interface RunnerOptions {
 
 /** How the error of a body that is too large begins. */
 const SUBJECT = "Cannot serve the request as";
+const INPUT = { subject: `${SUBJECT} its input` };
+const OUTPUT = { subject: `${SUBJECT} its output` };
 
 /** Runs the requests of one server. */
 export class RequestRunner {
@@ -58,7 +60,7 @@ export class RequestRunner {
     const { procedures, maxBodyBytes, cache, includeStack } = this.#options;
     const { request, delivery } = active;
     try {
-      checkBodySize(delivery.body, maxBodyBytes, `${SUBJECT} its input`);
+      checkBodySize(delivery.body, maxBodyBytes, INPUT);
       const { name, handler } = procedures.find(request.procedure);
       const key = sink === undefined ? this.#keyOf(name, request) : undefined;
       const kept = key === undefined ? undefined : cache?.get(key);
@@ -175,7 +177,7 @@ class Run implements EncodedRequest, RunningWork {
 
 /** Checks what a handler has encoded itself, while there is somebody to tell. */
 function checkReply({ body, contentType }: EncodedReply, maxBodyBytes: number): void {
-  checkBodySize(body, maxBodyBytes, `${SUBJECT} its output`);
+  checkBodySize(body, maxBodyBytes, OUTPUT);
   if (typeof contentType === "string" && isShortText(contentType)) return;
   throw new RpcError(
     "unencodable",

@@ -17,7 +17,7 @@ import { CallerPresence } from "./caller_presence.ts";
 import { ItemPublisher } from "./item_publisher.ts";
 import { Parking, type ParkingOptions } from "./parking.ts";
 import { Replies } from "./replies.ts";
-import { isExpired } from "./request_context.ts";
+import { isExpired } from "../time.ts";
 import type { RequestRunner } from "./request_runner.ts";
 import type { ConsumerSession, PublisherSession } from "./server_sessions.ts";
 
@@ -145,7 +145,7 @@ export class RequestService {
 
   async #answer(active: ActiveRequest): Promise<Outcome> {
     try {
-      const early = isExpired(active.request) ? "expired" : outcomeOfDropped(active);
+      const early = isExpired(active.request.deadline) ? "expired" : outcomeOfDropped(active);
       if (early !== undefined) return early;
       const refusal = this.#admission.check(active);
       if (refusal !== undefined) return await this.#refuse(active, refusal);

@@ -40,8 +40,5 @@ export function hostStarter(url: string, settings: PoolSettings): HostStarter {
 }
 
 function unknownIsolation(isolation: never): never {
-  throw new TypeError(
-    `Cannot open a pool as 'isolation' must be "thread" or "process": ` +
-      `current value is "${isolation}"`,
-  );
+  throw new TypeError(`Cannot start a worker as its isolation is unknown: it is "${isolation}"`);
 }

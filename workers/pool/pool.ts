@@ -23,6 +23,7 @@ import {
   type StreamOptions,
   type WorkerPoolOptions,
 } from "./pool_options.ts";
+import { safeObserver } from "../../internal/observer.ts";
 import {
   type EncodedItem,
   type EncodedReply,
@@ -33,7 +34,7 @@ import {
 } from "../../internal/running/encoded_handler.ts";
 import { takeBytes } from "../../internal/running/given_bytes.ts";
 import { ItemBuffer } from "../../internal/streaming/item_buffer.ts";
-import { untilAborted } from "../../internal/until_aborted.ts";
+import { abortable } from "../../internal/time.ts";
 import { PoolCapacity } from "./pool_capacity.ts";
 import type { PoolStats } from "./pool_stats.ts";
 import { Scheduler } from "./scheduler.ts";
@@ -95,7 +96,7 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
     signal?.throwIfAborted();
     const scheduler = new Scheduler(url, settings);
     try {
-      await untilAborted(scheduler.open(), signal);
+      await abortable(scheduler.open(), signal);
       return new WorkerPool<C>(scheduler, settings.codec);
     } catch (error) {
       await scheduler.close(0);
@@ -270,15 +271,8 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
   }
 
   #progressSink(onProgress: (value: unknown) => void): ItemSink {
-    return {
-      onProgress: (progress) => {
-        try {
-          onProgress(this.#decode(progress));
-        } catch {
-          // An observer is a guest: what it throws is its own affair.
-        }
-      },
-    };
+    const observe = safeObserver((progress: EncodedItem) => onProgress(this.#decode(progress)));
+    return { onProgress: observe };
   }
 }
 

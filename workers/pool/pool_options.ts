@@ -5,6 +5,7 @@
  */
 
 import { type Codec, jsonCodec } from "../../codec.ts";
+import { checkInteger, checkOneOf } from "../../internal/check.ts";
 import type { PoolEvent } from "./pool_events.ts";
 import type { ProcessOptions } from "../host/process_options.ts";
 
@@ -171,6 +172,8 @@ export type PoolSettings = Required<Omit<WorkerPoolOptions, Unset>> & {
 /** Options that are not settings, or have no value that means their absence. */
 type Unset = "signal" | "maxWorkerMemoryMb" | "maxTasksPerWorker" | "timeLimitMs";
 
+const OPEN = "open a pool";
+
 /**
  * Checks options and fills in what is missing.
  *
@@ -196,16 +199,11 @@ export function resolvePoolOptions(options: WorkerPoolOptions): PoolSettings {
     codec = jsonCodec,
     onEvent = () => {},
   } = options;
-  requireInteger("maxWorkers", maxWorkers, 1);
-  requireInteger("minWorkers", minWorkers, 1);
-  requireInteger("idleTimeoutMs", idleTimeoutMs, 0);
-  requireInteger("maxBacklog", maxBacklog, 0);
-  requireInteger("startTimeoutMs", startTimeoutMs, 1);
-  requireInteger("abortGraceMs", abortGraceMs, 0);
-  requireInteger("maxZombies", maxZombies, 0);
-  if (timeLimitMs !== undefined) requireInteger("timeLimitMs", timeLimitMs, 1);
-  if (maxWorkerMemoryMb !== undefined) requireInteger("maxWorkerMemoryMb", maxWorkerMemoryMb, 16);
-  if (maxTasksPerWorker !== undefined) requireInteger("maxTasksPerWorker", maxTasksPerWorker, 1);
+  checkInteger(OPEN, { maxWorkers, minWorkers, startTimeoutMs }, { min: 1 });
+  checkInteger(OPEN, { idleTimeoutMs, maxBacklog, abortGraceMs, maxZombies }, { min: 0 });
+  checkInteger(OPEN, { timeLimitMs, maxTasksPerWorker }, { min: 1 });
+  checkInteger(OPEN, { maxWorkerMemoryMb }, { min: 16 });
+  checkOneOf(OPEN, { isolation }, ["thread", "process"]);
   return {
     isolation,
     process,
@@ -224,12 +222,4 @@ export function resolvePoolOptions(options: WorkerPoolOptions): PoolSettings {
     codec,
     onEvent,
   };
-}
-
-function requireInteger(name: string, value: number, min: number): void {
-  if (Number.isInteger(value) && value >= min) return;
-  throw new RangeError(
-    `Cannot open a pool as '${name}' must be an integer of at least ${min}: ` +
-      `current value is ${value}`,
-  );
 }

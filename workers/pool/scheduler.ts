@@ -4,6 +4,8 @@
  * @module
  */
 
+import { safeObserver } from "../../internal/observer.ts";
+import { isExpired, waitAtMost } from "../../internal/time.ts";
 import { Backlog } from "./backlog.ts";
 import type { PoolEvent } from "./pool_events.ts";
 import type { PoolSettings } from "./pool_options.ts";
@@ -21,14 +23,11 @@ import {
   overrunError,
   zombiesError,
 } from "./task_errors.ts";
-import { within } from "./waiting.ts";
-
-/** A deadline comes from its caller's clock, which may be so much ahead or behind. */
-const CLOCK_TOLERANCE_MS = 5_000;
 
 /** The tasks of one pool. */
 export class Scheduler {
   readonly #settings: PoolSettings;
+  readonly #observe: (event: PoolEvent) => void;
   readonly #slots: Slots;
   readonly #backlog = new Backlog();
   readonly #runTimes = new RunTimes();
@@ -47,6 +46,7 @@ export class Scheduler {
   constructor(url: string, settings: PoolSettings) {
     const { limits, timeLimitMs } = settings;
     this.#settings = settings;
+    this.#observe = safeObserver(settings.onEvent);
     this.#slots = new Slots(settings, hostStarter(url, settings), {
       timeLimitOf: (procedure) => limits[procedure]?.timeLimitMs ?? timeLimitMs,
       onOverrun: (task, limitMs) => {
@@ -143,7 +143,7 @@ export class Scheduler {
     this.#isOpen = false;
     this.#onLoad();
     this.#checkDrained();
-    await within(this.#drained.promise, graceMs);
+    await waitAtMost(graceMs, this.#drained.promise);
     const tasks = [...this.#slots.wanted(), ...this.#backlog.clear()];
     const closed = this.#slots.close();
     for (const task of tasks) task.fail(closedError(task.request.procedure));
@@ -153,7 +153,7 @@ export class Scheduler {
   /** Gives waiting tasks to workers with room, in order. */
   #dispatch(): void {
     for (let task = this.#backlog.peek(); task !== undefined; task = this.#backlog.peek()) {
-      if (isExpired(task)) {
+      if (isExpired(task.request.deadline)) {
         this.#backlog.shift();
         task.fail(expiredError(task.request.procedure));
         continue;
@@ -235,14 +235,6 @@ export class Scheduler {
 
   #emit(event: PoolEvent): void {
     this.#onLoad();
-    try {
-      this.#settings.onEvent(event);
-    } catch {
-      // An observer is a guest: what it throws is its own affair.
-    }
+    this.#observe(event);
   }
-}
-
-function isExpired({ request: { deadline } }: Task): boolean {
-  return deadline !== undefined && deadline + CLOCK_TOLERANCE_MS < Date.now();
 }

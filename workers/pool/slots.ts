@@ -10,7 +10,7 @@ import type { PoolEvent } from "./pool_events.ts";
 import type { PoolSettings } from "./pool_options.ts";
 import { Slot, type SlotOwner } from "./slot.ts";
 import type { Task } from "./task.ts";
-import { within } from "./waiting.ts";
+import { waitAtMost } from "../../internal/time.ts";
 
 /** So much work a worker may hold, in milliseconds: it hides the way from thread to thread. */
 const MAX_LOAD_MS = 3;
@@ -146,7 +146,7 @@ export class Slots {
     this.#isClosed = true;
     for (const timer of this.#idleTimers.values()) clearTimeout(timer);
     for (const slot of this.#all()) slot.close();
-    await within(Promise.all(this.#ending), MAX_END_MS);
+    await waitAtMost(MAX_END_MS, Promise.all(this.#ending));
     await this.#starter.close();
   }
 

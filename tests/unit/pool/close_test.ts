@@ -40,6 +40,22 @@ Deno.test("WorkerPool.close() waits for running and waiting tasks", async () => 
   await closing;
 });
 
+for (const graceMs of [Infinity, 2 ** 31]) {
+  Deno.test(`WorkerPool.close() lets tasks go on for a grace of ${graceMs} ms`, async () => {
+    using gates = new Gates();
+    const pool = await openGated();
+    const name = gates.name();
+    const running = pool.run("wait", name);
+    await gates.heard("started", name);
+    const closing = pool.close({ graceMs });
+    // Longer than a timer that fires at once.
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    gates.open(name);
+    assertEquals(await running, name);
+    await closing;
+  });
+}
+
 Deno.test("WorkerPool.close() fails what is left after its grace", async () => {
   using gates = new Gates();
   const pool = await openGated();

@@ -50,7 +50,7 @@ Deno.test("WorkerPool.open() refuses numbers out of range", async () => {
     }]
   ) {
     const [name = ""] = Object.keys(options);
-    await assertRejects(() => openPool("plain_worker.ts", options), RangeError, `'${name}'`);
+    await assertRejects(() => openPool("plain_worker.ts", options), RangeError, `"${name}"`);
   }
 });
 

@@ -7,7 +7,7 @@ import {
   readParked,
   redrivenMessage,
 } from "../../../internal/protocol/parked_message.ts";
-import { isShortText } from "../../../internal/short_text.ts";
+import { isShortText } from "../../../internal/text.ts";
 
 const body = new Uint8Array([1, 2, 3]);
 

@@ -4,7 +4,6 @@ import { assertEquals, assertStrictEquals, assertThrows } from "../../../deps/st
 import { RpcError } from "../../../errors.ts";
 import { sealHandler } from "../../../internal/running/encoded_handler.ts";
 import { Procedures } from "../../../internal/serving/procedures.ts";
-import { safeObserver } from "../../../internal/emit.ts";
 
 const add = () => 1;
 
@@ -46,16 +45,4 @@ Deno.test("Procedures takes what is inside a pool's handlers", () => {
   const handler = { handle: () => Promise.reject(new Error("not called")) };
   const add = sealHandler<Handler>(handler);
   assertStrictEquals(new Procedures({ add }, undefined).find("add").handler, handler);
-});
-
-Deno.test("safeObserver() calls the observer and drops what it throws", () => {
-  const seen: number[] = [];
-  const observe = safeObserver((event: number) => {
-    seen.push(event);
-    throw new Error("a bug of the observer");
-  });
-  observe(1);
-  observe(2);
-  safeObserver(undefined)(3);
-  assertEquals(seen, [1, 2]);
 });

@@ -1,7 +1,7 @@
 import { fc } from "../../deps/fast_check.ts";
 import { assert, assertEquals, assertFalse, assertThrows } from "../../deps/std_assert.ts";
 import { checkProcedureName } from "../../internal/check.ts";
-import { isPrintable, toPrintable } from "../../internal/printable.ts";
+import { isPrintable, toPrintable } from "../../internal/text.ts";
 
 Deno.test("toPrintable() leaves one line that no terminal acts on", () => {
   assertEquals(

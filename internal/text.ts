@@ -1,0 +1,50 @@
+/** Texts that strangers may have written, made fit for AMQP, messages and logs. @module */
+
+/** What ends a line, moves a cursor, or hides or turns text: control and format characters. */
+const UNPRINTABLE_REGEXP = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+
+/** The most bytes of UTF-8 that a property or a name can have. Source: AMQP 0-9-1, short strings. */
+export const MAX_SHORT_TEXT_BYTES = 255;
+
+/** So many UTF-16 code units are a short text in any case. */
+const SHORT_CHARS = MAX_SHORT_TEXT_BYTES / 3;
+
+const encoder = new TextEncoder();
+
+/** Tells whether a text has nothing in it that a log or a terminal would act on. */
+export function isPrintable(text: string): boolean {
+  return text.search(UNPRINTABLE_REGEXP) === -1;
+}
+
+/**
+ * Writes what is not printable as its code, such as `\u{a}`.
+ *
+ * @param text A text that anybody may have written.
+ * @returns A text of one line.
+ */
+export function toPrintable(text: string): string {
+  return text.replaceAll(
+    UNPRINTABLE_REGEXP,
+    (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`,
+  );
+}
+
+/** Tells whether a text can be a property or a name. Exact only for what may be too long. */
+export function isShortText(text: string): boolean {
+  return text.length <= SHORT_CHARS || encoder.encode(text).length <= MAX_SHORT_TEXT_BYTES;
+}
+
+/** Cuts a text that cannot be a property. Bytes that are no UTF-8 become longer when they are read. */
+export function toShortText(text: string | undefined): string | undefined {
+  return text === undefined || isShortText(text) ? text : text.slice(0, SHORT_CHARS);
+}
+
+/** Reads a header that is a text; `undefined` if it is anything else. */
+export function readText(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}
+
+/** Reads a header that is a finite number; `undefined` if it is anything else. */
+export function readNumber(value: unknown): number | undefined {
+  return typeof value === "number" && Number.isFinite(value) ? value : undefined;
+}
