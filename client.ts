@@ -28,39 +28,24 @@ import type {
 } from "./contract.ts";
 import { generate as newCorrelationId } from "./deps/std_uuid.ts";
 import { RpcError } from "./errors.ts";
-import type { RpcClientEvent } from "./options/events.ts";
-import { Batch } from "./internal/calling/batch.ts";
-import { CallbackRegistry, type CallCallback } from "./internal/calling/callback_registry.ts";
-import { ended } from "./internal/calling/call_outcome.ts";
-import { CallStream, ProgressSink } from "./internal/calling/call_stream.ts";
-import { Caller } from "./internal/calling/caller.ts";
-import { checkInteger } from "./internal/check.ts";
+import { Batch, inOrder } from "./internal/calling/batch.ts";
 import {
-  type CallDraft,
-  type CallSettings,
-  type CallTerms,
-  resolveCallSettings,
-  resolveTerms,
-  toRequest,
-} from "./internal/calling/call_terms.ts";
-import { resolveConnectOptions } from "./internal/broker/connect_settings.ts";
-import { MAX_TIMEOUT_MS } from "./internal/time.ts";
-import {
-  acknowledgeAfter,
-  type Arrival,
-  type NamedReplyTakers,
-  takeEarlierReply,
-} from "./internal/calling/earlier_replies.ts";
-import { safeObserver } from "./internal/observer.ts";
-import { MAX_CREDITS } from "./internal/protocol/envelope.ts";
-import { inOrder } from "./internal/calling/in_order.ts";
-import {
+  Callbacks,
+  type CallCallback,
   type NamedCallback,
-  NamedCallbacks,
   writeTicket,
-} from "./internal/calling/named_callbacks.ts";
-import { OutputReader } from "./internal/calling/output_reader.ts";
-import type { PendingCall } from "./internal/calling/pending_call.ts";
+} from "./internal/calling/callbacks.ts";
+import { RequestMaker } from "./internal/calling/call_request.ts";
+import { ClientCalls } from "./internal/calling/client_calls.ts";
+import {
+  type ClientSettings,
+  resolveClientOptions,
+  resolveStreamOptions,
+} from "./internal/calling/client_settings.ts";
+import { ClientStream, ProgressSink } from "./internal/calling/client_stream.ts";
+import { ReplyReader } from "./internal/calling/reply_reader.ts";
+import { checkNumber, wrongValue } from "./internal/check.ts";
+import { MAX_TIMEOUT_MS } from "./internal/time.ts";
 
 /**
  * Calls procedures of the servers that listen on one queue. Many calls are in flight at a time, on
@@ -80,19 +65,21 @@ import type { PendingCall } from "./internal/calling/pending_call.ts";
  * ```
  */
 export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposable {
-  readonly #settings: CallSettings;
-  readonly #reader: OutputReader;
-  readonly #caller: Caller;
-  readonly #callbacks: CallbackRegistry;
-  readonly #named: NamedCallbacks;
+  readonly #settings: ClientSettings;
+  readonly #requests: RequestMaker;
+  readonly #reader: ReplyReader;
+  readonly #callbacks: Callbacks;
+  readonly #calls: ClientCalls;
   #closing: Promise<void> | undefined;
 
-  private constructor(settings: CallSettings, caller: Caller, takers: NamedReplyTakers) {
+  private constructor(settings: ClientSettings) {
     this.#settings = settings;
-    this.#caller = caller;
-    this.#reader = takers.reader;
-    this.#callbacks = takers.callbacks;
-    this.#named = takers.named;
+    this.#requests = new RequestMaker(settings);
+    this.#reader = new ReplyReader(settings);
+    this.#callbacks = new Callbacks(this.#reader, (correlationId, error) => {
+      settings.onEvent({ type: "callback-failed", correlationId, error });
+    });
+    this.#calls = new ClientCalls(settings, this.#callbacks);
   }
 
   /**
@@ -111,36 +98,19 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
     url: BrokerUrl,
     options: RpcClientOptions,
   ): Promise<RpcClient<C>> {
-    const { maxPending = 10_000, replyQueue = "exclusive", onEvent } = options;
-    checkInteger("connect", { maxPending }, { min: 1 });
-    const emit: (event: RpcClientEvent) => void = safeObserver(onEvent);
-    const settings = resolveCallSettings(options);
-    const takers: NamedReplyTakers = {
-      reader: new OutputReader(settings, options),
-      named: new NamedCallbacks(),
-      callbacks: new CallbackRegistry((correlationId, error) => {
-        emit({ type: "callback-failed", correlationId, error });
-      }),
-    };
-    const caller = await Caller.open({
-      ...resolveConnectOptions(url, options),
-      maxPending,
-      replyQueue,
-      onEvent: emit,
-      onNoExchanges: (error) => emit({ type: "returns-unavailable", error }),
-      onEarlierReply: (callback, reply) => takeEarlierReply(takers, callback, reply),
-    });
-    return new RpcClient<C>(settings, caller, takers);
+    const client = new RpcClient<C>(resolveClientOptions(url, options));
+    await client.#calls.open();
+    return client;
   }
 
   /** Calls that are not settled, those that wait for a place included. */
   get pending(): number {
-    return this.#caller.size;
+    return this.#calls.pending.size;
   }
 
   /** Counts calls and dropped replies. */
   stats(): RpcClientStats {
-    return this.#caller.stats();
+    return this.#calls.pending.stats();
   }
 
   /**
@@ -155,14 +125,13 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
    * @throws {RpcError} See {@linkcode RpcErrorCode}.
    * @throws The signal's reason, if it aborts.
    */
-  async call<Name extends ProcedureName<C>>(
+  call<Name extends ProcedureName<C>>(
     procedure: Name,
     ...rest: CallArguments<InputOf<C, Name>, CallOptions>
   ): Promise<OutputOf<C, Name>> {
-    const [input, options]: [unknown?, CallOptions?] = rest;
-    const output = await this.#call(procedure, input, resolveTerms(options ?? {}, this.#settings));
+    const [input, options = {}]: [unknown?, CallOptions?] = rest;
     // The contract is the caller's word for what the server returns.
-    return output as OutputOf<C, Name>;
+    return this.#call(procedure, input, options) as Promise<OutputOf<C, Name>>;
   }
 
   /**
@@ -187,20 +156,21 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
   ): string {
     const correlationId = newCorrelationId();
     const isNamed = typeof callback === "string";
-    const ticket = isNamed ? this.#ticket(callback, procedure, options) : undefined;
     const { callbackContext: context } = options;
     const run = isNamed
-      ? this.#named.bind(callback, { correlationId, procedure, context })
+      ? this.#callbacks.bind(callback, { correlationId, procedure, context })
       : callback;
     if (typeof run !== "function") {
-      throw new TypeError(`Cannot call "${procedure}" as the callback is not a function`);
+      const kind = "a function or the name of a registered callback";
+      throw new TypeError(wrongValue("call", ["callback", run], kind));
     }
-    const draft: CallDraft = { awaits: "reply", correlationId, procedure, input, callback: ticket };
-    const arrival = this.#arrival(draft, () => resolveTerms(options, this.#settings));
-    const outcome = arrival.then(({ call, reply }) => this.#reader.read(call, reply));
-    // As in call(): the contract is the caller's word.
-    const done = this.#callbacks.add(correlationId, outcome, run as CallCallback<unknown>);
-    if (isNamed) acknowledgeAfter(done, arrival);
+    const ticket = isNamed ? this.#ticket(callback, procedure, options) : undefined;
+    const sink = this.#progressSink(correlationId, options);
+    const parts = { kind: "call", procedure, correlationId, sink, callback: ticket } as const;
+    // It never rejects. As in call(): the contract is the caller's word.
+    void this.#callbacks.run(correlationId, run as CallCallback<unknown>, () => {
+      return this.#calls.start(this.#requests.make(parts, input, options));
+    });
     return correlationId;
   }
 
@@ -213,7 +183,7 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
    * @throws {TypeError} If there is one of that name.
    */
   registerCallback(name: string, callback: NamedCallback): void {
-    this.#named.register(name, callback);
+    this.#callbacks.register(name, callback);
   }
 
   /**
@@ -227,7 +197,7 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
     const wasWaiting = this.#callbacks.remove(correlationId);
     if (wasWaiting) {
       const message = "Cannot complete the call as it was cancelled";
-      this.#caller.abandon(correlationId, new RpcError("cancelled", message));
+      this.#calls.pending.get(correlationId)?.abandon(new RpcError("cancelled", message));
     }
     return wasWaiting;
   }
@@ -245,10 +215,9 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
     procedure: Name,
     ...rest: CallArguments<InputOf<C, Name>, NotifyOptions>
   ): Promise<void> {
-    const [input, options]: [unknown?, NotifyOptions?] = rest;
-    const correlationId = newCorrelationId();
-    const terms = resolveTerms(options ?? {}, this.#settings);
-    await this.#start({ awaits: "confirm", correlationId, procedure, input }, terms).reply;
+    const [input, options = {}]: [unknown?, NotifyOptions?] = rest;
+    const parts = { kind: "notify", procedure, correlationId: newCorrelationId() } as const;
+    await this.#calls.start(this.#requests.make(parts, input, options)).reply;
   }
 
   /**
@@ -274,24 +243,21 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
     ...rest: CallArguments<InputOf<C, Name>, StreamOptions>
   ): AsyncGenerator<ItemOf<OutputOf<C, Name>>, void, undefined> {
     const [input, options = {}]: [unknown?, StreamOptions?] = rest;
-    const { credits = 64, idleTimeoutMs = this.#settings.timeoutMs } = options;
-    checkInteger("stream", { credits }, { min: 1, max: MAX_CREDITS });
-    checkInteger("stream", { idleTimeoutMs }, { min: 1, max: MAX_TIMEOUT_MS });
+    const { credits, idleTimeoutMs } = resolveStreamOptions(options, this.#settings.timeoutMs);
     const correlationId = newCorrelationId();
-    const sink = new CallStream({
+    const sink = new ClientStream({
+      correlationId,
       procedure,
       credits,
       idleTimeoutMs,
-      onProgress: this.#progressSink(correlationId, options.onProgress),
-      grant: (creditTo, count) => this.#caller.grant(creditTo, correlationId, count),
-      decode: (item) => this.#reader.decodeItem(item),
-      readEnd: (reply) => this.#reader.read(call, reply),
+      progress: this.#progressSink(correlationId, options),
+      calls: this.#calls,
+      reader: this.#reader,
     });
-    const terms = resolveTerms({ timeoutMs: MAX_TIMEOUT_MS, ...options }, this.#settings);
-    const draft: CallDraft = { awaits: "reply", correlationId, procedure, input, sink };
-    const call = this.#start({ ...draft, idleTimeoutMs }, terms);
+    const parts = { kind: "stream", procedure, correlationId, sink, idleTimeoutMs } as const;
+    const request = this.#requests.make(parts, input, { timeoutMs: MAX_TIMEOUT_MS, ...options });
     // As in call(): the contract is the caller's word.
-    yield* sink.read(call) as AsyncGenerator<ItemOf<OutputOf<C, Name>>>;
+    yield* sink.read(this.#calls.start(request)) as AsyncGenerator<ItemOf<OutputOf<C, Name>>>;
   }
 
   /**
@@ -310,10 +276,8 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
     inputs: Iterable<InputOf<C, Name>> | AsyncIterable<InputOf<C, Name>>,
     options: BatchOptions = {},
   ): AsyncGenerator<OutputOf<C, Name>, void, undefined> {
-    const { concurrency = 64 } = options;
-    checkInteger("call", { concurrency }, { min: 1 });
-    using batch = new Batch(resolveTerms(options, this.#settings));
-    yield* inOrder(inputs, concurrency, async (input) => {
+    using batch = new Batch(options, this.#settings.timeoutMs);
+    yield* inOrder(inputs, batch.concurrency, async (input) => {
       // As in call(): the contract is the caller's word.
       return await this.#call(procedure, input, batch.next()) as OutputOf<C, Name>;
     });
@@ -333,10 +297,8 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
     calls: Calls,
     options: BatchOptions = {},
   ): Promise<BatchOutputs<C, Calls>> {
-    const { concurrency = 64 } = options;
-    checkInteger("call", { concurrency }, { min: 1 });
-    using batch = new Batch(resolveTerms(options, this.#settings));
-    const outputs = inOrder(calls, concurrency, ([procedure, input]) => {
+    using batch = new Batch(options, this.#settings.timeoutMs);
+    const outputs = inOrder(calls, batch.concurrency, ([procedure, input]) => {
       return this.#call(procedure, input, batch.next());
     });
     // As in call(): the contract is the caller's word.
@@ -349,8 +311,9 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
    * @param options How long to wait.
    * @returns When the connection is closed.
    */
-  close(options: RpcClientCloseOptions = {}): Promise<void> {
-    return this.#closing ??= this.#close(options);
+  close({ graceMs = 5_000 }: RpcClientCloseOptions = {}): Promise<void> {
+    checkNumber("close", { graceMs }, { min: 0 });
+    return this.#closing ??= this.#close(graceMs);
   }
 
   /** Closes the client with the default grace. */
@@ -358,42 +321,27 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
     return this.close();
   }
 
-  async #close({ graceMs = 5_000 }: RpcClientCloseOptions): Promise<void> {
+  async #close(graceMs: number): Promise<void> {
     // Their replies wait in the durable queue for the next start.
-    for (const correlationId of this.#caller.releaseNamed()) this.#callbacks.remove(correlationId);
-    await this.#caller.close(graceMs);
+    for (const correlationId of this.#calls.releaseNamed()) this.#callbacks.remove(correlationId);
+    await this.#calls.close(graceMs);
   }
 
-  async #call(procedure: string, input: unknown, terms: CallTerms): Promise<unknown> {
+  async #call(procedure: string, input: unknown, options: CallOptions): Promise<unknown> {
     const correlationId = newCorrelationId();
-    const sink = this.#progressSink(correlationId, terms.onProgress);
-    const draft: CallDraft = { awaits: "reply", correlationId, procedure, input, sink };
-    const { call, reply } = await this.#arrival(draft, () => terms);
-    return await this.#reader.read(call, reply);
+    const sink = this.#progressSink(correlationId, options);
+    const parts = { kind: "call", procedure, correlationId, sink } as const;
+    const call = this.#calls.start(this.#requests.make(parts, input, options));
+    return this.#reader.read(call, await call.reply);
   }
 
   #progressSink(
     correlationId: string,
-    onProgress: ((value: unknown) => void) | undefined,
+    { onProgress }: Pick<CallOptions, "onProgress">,
   ): ProgressSink | undefined {
     if (onProgress === undefined) return undefined;
-    return new ProgressSink((progress) => {
-      this.#callbacks.guard(correlationId, () => onProgress(this.#reader.decodeItem(progress)));
-    });
-  }
-
-  async #arrival(draft: CallDraft, terms: () => CallTerms): Promise<Arrival> {
-    const call = this.#start(draft, terms());
-    return { call, reply: await call.reply };
-  }
-
-  #start(draft: CallDraft, terms: CallTerms): PendingCall {
-    const request = toRequest(draft, terms, this.#settings);
-    const { ended: reason } = this.#caller;
-    if (reason === undefined) return this.#caller.start(request);
-    const { queue } = request;
-    const { procedure } = draft;
-    throw ended({ procedure, queue, elapsedMs: 0, phase: "not-published" }, reason);
+    const { onFailure } = this.#callbacks;
+    return new ProgressSink({ correlationId, reader: this.#reader, onProgress, onFailure });
   }
 
   #ticket(name: string, procedure: string, options: NamedCallbackOptions): string {

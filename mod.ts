@@ -35,8 +35,12 @@ export type {
   RpcClientStats,
   StreamOptions,
 } from "./options/client_options.ts";
-export type { CallCallback, CallResult } from "./internal/calling/callback_registry.ts";
-export type { NamedCallback, NamedReply } from "./internal/calling/named_callbacks.ts";
+export type {
+  CallCallback,
+  CallResult,
+  NamedCallback,
+  NamedReply,
+} from "./internal/calling/callbacks.ts";
 export { type Body, type Codec, codecFor, jsonCodec } from "./codec.ts";
 export type { BrokerUrl, ConnectOptions, TlsOptions } from "./options/connect_options.ts";
 export type {

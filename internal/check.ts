@@ -1,6 +1,6 @@
 /** Checks of arguments, in the words of the caller. @module */
 
-import type { Body } from "../codec.ts";
+import type { Body, Codec } from "../codec.ts";
 import { RpcError, type RpcErrorOptions } from "../errors.ts";
 import { isPrintable, isShortText, MAX_SHORT_TEXT_BYTES, toPrintable } from "./text.ts";
 
@@ -124,6 +124,66 @@ export function checkOneOf(
   }
 }
 
+/**
+ * Checks options of a type of the language.
+ *
+ * @param action What cannot be done otherwise.
+ * @param options The options.
+ * @param type Their type.
+ * @throws {TypeError} If one is of another type, or `null`.
+ */
+export function checkType(
+  action: string,
+  options: CheckedOptions,
+  type: "boolean" | "function" | "object",
+): void {
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined || (typeof value === type && value !== null)) continue;
+    const kind = type === "object" ? "an object" : `a ${type}`;
+    throw new TypeError(wrongValue(action, [name, value], kind));
+  }
+}
+
+/**
+ * Checks options that are signals.
+ *
+ * @param action What cannot be done otherwise.
+ * @param options The options.
+ * @throws {TypeError} If one is no `AbortSignal`.
+ */
+export function checkSignal(action: string, options: CheckedOptions): void {
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined || value instanceof AbortSignal) continue;
+    throw new TypeError(wrongValue(action, [name, value], "an AbortSignal"));
+  }
+}
+
+/**
+ * Checks a list of codecs.
+ *
+ * @param action What cannot be done otherwise.
+ * @param codecs The option, whose name is `codecs` everywhere.
+ * @throws {TypeError} If it is no list, or has something in it that is no codec.
+ */
+export function checkCodecs(action: string, codecs: unknown): void {
+  if (codecs === undefined) return;
+  if (!Array.isArray(codecs)) {
+    throw new TypeError(wrongValue(action, ["codecs", codecs], "a list of codecs"));
+  }
+  for (const [index, codec] of codecs.entries()) {
+    if (isCodec(codec)) continue;
+    const kind = "a codec, which has contentType, encode() and decode()";
+    throw new TypeError(wrongValue(action, [`codecs[${index}]`, codec], kind));
+  }
+}
+
+function isCodec(value: unknown): value is Codec {
+  return typeof value === "object" && value !== null &&
+    "contentType" in value && typeof value.contentType === "string" &&
+    "encode" in value && typeof value.encode === "function" &&
+    "decode" in value && typeof value.decode === "function";
+}
+
 /** Whose body has a limit, and which call the error belongs to. */
 export interface BodySubject extends RpcErrorOptions {
   /** What cannot be done otherwise, and what is too large, such as `Cannot call "add" as its input`. */
@@ -150,8 +210,8 @@ export function checkBodySize(body: Body, maxBodyBytes: number, subject: BodySub
   );
 }
 
-/** Says what an option must be, and what it is. */
-function wrongValue(
+/** The message of all checks: what an option must be, and what it is. */
+export function wrongValue(
   action: string,
   [name, value]: readonly [name: string, value: unknown],
   kind: string,

@@ -40,7 +40,7 @@ export interface DurableReplyQueue {
   /** Only a mark for readers; there is no other kind with a name. */
   readonly durable: true;
   /**
-   * How long the queue outlives its client, in milliseconds.
+   * How long the queue outlives its client, in milliseconds, from 1 to 4294967295.
    *
    * @default {86_400_000}
    */
@@ -78,11 +78,12 @@ export interface RpcClientOptions extends ConnectOptions {
    */
   readonly replyQueue?: ReplyQueue;
   /**
-   * Encodes inputs, and decodes outputs of its content type. The server must have it, too.
+   * Codecs beside JSON. The first one encodes inputs, so the servers must have it, too; each decodes
+   * outputs of its content types.
    *
-   * @default {jsonCodec}
+   * @default {[]}
    */
-  readonly codec?: Codec;
+  readonly codecs?: readonly Codec[];
   /**
    * Schemas that outputs must fulfil, by procedure. An output that does not rejects the call with
    * `invalid-output`; otherwise the call resolves with what the schema makes of it.

@@ -49,8 +49,8 @@ export type {
   ProcedureName,
 } from "../../contract.ts";
 export type { CallPhase, CallReport, RpcError, RpcErrorCode } from "../../errors.ts";
-export type { CallCallback, CallResult } from "../../internal/calling/callback_registry.ts";
-export type { NamedCallback, NamedReply } from "../../internal/calling/named_callbacks.ts";
+export type { CallCallback, CallResult } from "../../internal/calling/callbacks.ts";
+export type { NamedCallback, NamedReply } from "../../internal/calling/callbacks.ts";
 export type { BreakerEvent, BreakerOptions, CircuitOpenDetails } from "./breaker.ts";
 export type { BulkheadEvent, BulkheadOptions } from "./bulkhead.ts";
 export type { RetryEvent, RetryOptions } from "./retry.ts";

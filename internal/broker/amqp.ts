@@ -108,6 +108,9 @@ export class AmqpDelivery {
 /** The part of a channel that settles its deliveries. */
 type Settler = Pick<AmqpChannel, "ack" | "requeue">;
 
+/** What is consumed without acknowledgement is settled by its delivery. */
+const SETTLED: Settler = { ack() {}, requeue() {} };
+
 /** Arguments of `queue.declare`. */
 export interface AmqpQueueOptions {
   readonly durable?: boolean;
@@ -248,8 +251,9 @@ export class AmqpChannel {
     options: { readonly noAck: boolean; readonly exclusive?: boolean },
     onDelivery: (delivery: AmqpDelivery | undefined) => void,
   ): Promise<string> {
+    const settler = options.noAck ? SETTLED : this;
     const { consumerTag } = await this.#channel.consume(queue, (message) => {
-      onDelivery(message === null ? undefined : new AmqpDelivery(this, message));
+      onDelivery(message === null ? undefined : new AmqpDelivery(settler, message));
     }, options);
     return consumerTag;
   }

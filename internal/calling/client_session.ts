@@ -3,12 +3,10 @@
 import type { ReplyQueue } from "../../options/client_options.ts";
 import { RpcError } from "../../errors.ts";
 import type { AmqpChannel, AmqpConnection, AmqpDelivery } from "../broker/amqp.ts";
-import { checkName } from "../check.ts";
 import type { Session } from "../broker/connection.ts";
 import { DIRECT_REPLY_TO, DURABLE_REPLY_PREFIX } from "../protocol/envelope.ts";
 import { declareExchanges } from "../protocol/exchanges.ts";
 import { type ChannelSource, Publisher } from "../broker/publisher.ts";
-import { isShortText, MAX_SHORT_TEXT_BYTES } from "../text.ts";
 
 /** A client's session. */
 export interface ClientSession extends Session {
@@ -36,23 +34,6 @@ const DURABLE_PREFETCH = 256;
 
 /** How long a durable reply queue outlives its client, unless told otherwise: a day. */
 const DEFAULT_EXPIRES_MS = 86_400_000;
-
-/**
- * Checks the option, before anything is connected.
- *
- * @throws {TypeError} If the name of a durable reply queue cannot be used.
- */
-export function checkReplyQueue(replyQueue: ReplyQueue): void {
-  if (typeof replyQueue !== "object") return;
-  const { name } = replyQueue;
-  checkName("connect", { "replyQueue.name": name });
-  if (isShortText(DURABLE_REPLY_PREFIX + name)) return;
-  throw new TypeError(
-    `Cannot connect as "replyQueue.name" must be a text of at most ` +
-      `${MAX_SHORT_TEXT_BYTES - DURABLE_REPLY_PREFIX.length} bytes: ` +
-      `current value is "${name.slice(0, 80)}"`,
-  );
-}
 
 /** Declares the reply queue and starts to consume it. */
 export async function openClientSession(

@@ -1,31 +1,25 @@
 /** Calls that wait for a reply, or for a place among those that do. @module */
 
-import { RpcError, RpcTimeoutError } from "../../errors.ts";
-import { DeadlineTimer, waitAtMost } from "../time.ts";
-import { type CallOwner, type CallRequest, PendingCall } from "./pending_call.ts";
+import type { CallPhase, CallReport, RpcError } from "../../errors.ts";
+import type { RpcClientStats } from "../../options/client_options.ts";
 import { RecentMap } from "../recent_map.ts";
+import { DeadlineTimer, waitAtMost } from "../time.ts";
+import { overloaded, timedOut } from "./call_errors.ts";
+import type { CallRequest, IncomingReply } from "./call_request.ts";
 
-/** How many calls, and what became of the replies that belonged to none. */
-export interface PendingCallsStats {
-  readonly pending: number;
-  readonly waiting: number;
-  readonly lateReplies: number;
-  readonly duplicateReplies: number;
-  readonly unknownReplies: number;
+/** What a table of pending calls is told, and tells. */
+export interface PendingCallsOptions {
+  /** Most calls that wait for a reply; the others wait for a place. */
+  readonly maxPending: number;
+  /** A call that waited has its place now. */
+  readonly onPlace: (call: PendingCall) => void;
+  /** Nobody wants the call's output any more, though it has none yet. */
+  readonly onAbandoned: (call: PendingCall) => void;
 }
 
-/** What the table's owner does for it. */
-export interface CallTableOwner {
-  /** Publishes a call's request once the call has a place. */
-  start(call: PendingCall): void;
-  /** Tells the servers that nobody wants the call's output any more. */
-  onAbandoned(call: PendingCall): void;
-}
-
-/** All calls of a client that wait for a reply, or for a place among those that do. */
+/** All calls of a client that are not settled. */
 export class PendingCalls {
-  readonly #maxPending: number;
-  readonly #owner: CallTableOwner;
+  readonly #options: PendingCallsOptions;
   readonly #calls = new Map<string, PendingCall>();
   readonly #waiting = new Map<string, PendingCall>();
   /** Whether a settled call had its reply: tells late and duplicate replies from strangers'. */
@@ -34,22 +28,11 @@ export class PendingCalls {
   #duplicateReplies = 0;
   #unknownReplies = 0;
   #onEmpty: () => void = () => {};
-  readonly #callOwner: CallOwner = {
-    onSettled: (call) => this.#forget(call),
-    onAbandoned: (call) => this.#owner.onAbandoned(call),
-  };
   /** Left running between calls, for the next one. */
   readonly #timer = new DeadlineTimer(() => this.#expireDue());
 
-  /**
-   * Makes an empty table.
-   *
-   * @param maxPending Most calls that wait for a reply; the others wait for a place.
-   * @param owner Publishes requests, and cancels them.
-   */
-  constructor(maxPending: number, owner: CallTableOwner) {
-    this.#maxPending = maxPending;
-    this.#owner = owner;
+  constructor(options: PendingCallsOptions) {
+    this.#options = options;
   }
 
   /** Calls that are not settled. */
@@ -58,7 +41,7 @@ export class PendingCalls {
   }
 
   /** Counts for {@linkcode RpcClient.stats}. */
-  stats(): PendingCallsStats {
+  stats(): RpcClientStats {
     return {
       pending: this.#calls.size,
       waiting: this.#waiting.size,
@@ -68,13 +51,17 @@ export class PendingCalls {
     };
   }
 
-  /** Registers a call and starts its clock, and the call itself as soon as there is a place. */
-  add(request: CallRequest): PendingCall {
-    const call = new PendingCall(request, this.#callOwner);
+  /**
+   * Puts a call in and starts its clock.
+   *
+   * @returns Whether it has a place; otherwise `onPlace` tells when it has.
+   */
+  add(call: PendingCall): boolean {
     this.#timer.schedule(call.dueAt);
-    if (this.#calls.size < this.#maxPending) this.#admit(call);
-    else this.#waiting.set(request.correlationId, call);
-    return call;
+    const hasPlace = this.#calls.size < this.#options.maxPending;
+    const calls = hasPlace ? this.#calls : this.#waiting;
+    calls.set(call.request.correlationId, call);
+    return hasPlace;
   }
 
   /** Finds an unsettled call. */
@@ -94,7 +81,7 @@ export class PendingCalls {
     return "settled";
   }
 
-  /** Counts a reply that nobody can make anything of. */
+  /** Counts a reply that belongs to no call. */
   countUnknown(): void {
     this.#unknownReplies++;
   }
@@ -120,9 +107,30 @@ export class PendingCalls {
     }
   }
 
-  #admit(call: PendingCall): void {
-    this.#calls.set(call.request.correlationId, call);
-    this.#owner.start(call);
+  /** Takes out a call that has its outcome: its place is free for one that waits. */
+  onSettled(call: PendingCall): void {
+    const { correlationId, kind } = call.request;
+    if (!this.#waiting.delete(correlationId)) {
+      this.#calls.delete(correlationId);
+      // Nobody replies to a notification.
+      if (kind !== "notify") this.#settled.set(correlationId, call.phase === "replied");
+      if (this.#waiting.size > 0) this.#admitNext();
+    }
+    if (this.size === 0) this.#onEmpty();
+  }
+
+  /** Hands on that nobody wants the output of a call any more. */
+  onAbandoned(call: PendingCall): void {
+    this.#options.onAbandoned(call);
+  }
+
+  #admitNext(): void {
+    for (const [correlationId, call] of this.#waiting) {
+      if (this.#calls.size >= this.#options.maxPending) return;
+      this.#waiting.delete(correlationId);
+      this.#calls.set(correlationId, call);
+      this.#options.onPlace(call);
+    }
   }
 
   #expireDue(): number | undefined {
@@ -136,41 +144,91 @@ export class PendingCalls {
   }
 
   #expire(call: PendingCall): void {
-    const { procedure, timeoutMs, correlationId } = call.request;
-    const report = { call: call.report() };
-    if (!this.#waiting.has(correlationId)) {
-      const error = new RpcTimeoutError(procedure, timeoutMs, report);
-      // The server of a stream may wait for credits: it does not see the deadline by itself.
-      return call.request.sink?.credits === undefined ? call.reject(error) : call.abandon(error);
+    const { kind, timeoutMs, correlationId } = call.request;
+    if (this.#waiting.has(correlationId)) {
+      return call.reject(overloaded(call.report(), timeoutMs, this.#options.maxPending));
     }
-    call.reject(
-      new RpcError(
-        "overloaded",
-        `Cannot call "${procedure}" as no place became free within ${timeoutMs} ms: ` +
-          `${this.#maxPending} calls are pending ("maxPending")`,
-        { retryable: true, ...report },
-      ),
-    );
+    const error = timedOut(call.report(), timeoutMs);
+    // The server of a stream may wait for credits: it does not see the deadline by itself.
+    return kind === "stream" ? call.abandon(error) : call.reject(error);
+  }
+}
+
+/** A call that waits for its outcome, and gets exactly one. */
+export class PendingCall {
+  readonly request: CallRequest;
+  /** When the caller stops waiting, by `performance.now()`: nobody sets that clock back. */
+  readonly dueAt: number;
+  /** Settles with the reply, or rejects with the reason why there is none. */
+  readonly reply: Promise<IncomingReply>;
+  /** How often the request was published. */
+  attempts = 0;
+  /** When the broker first refused the request, by `performance.now()`. */
+  strandedAt: number | undefined;
+  /** How far the call has come. */
+  phase: CallPhase = "not-published";
+  readonly #startedAt = performance.now();
+  readonly #resolve: (reply: IncomingReply) => void;
+  readonly #reject: (reason: unknown) => void;
+  readonly #calls: PendingCalls;
+  /** Listens to the signals, if there are any. */
+  #abort: (() => void) | undefined;
+  #isSettled = false;
+
+  constructor(request: CallRequest, calls: PendingCalls) {
+    const { promise, resolve, reject } = Promise.withResolvers<IncomingReply>();
+    this.request = request;
+    this.reply = promise;
+    this.dueAt = this.#startedAt + request.timeoutMs;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    this.#calls = calls;
+    if (request.signals.length > 0) this.#abort = this.#listen();
   }
 
-  #forget(call: PendingCall): void {
-    const { correlationId } = call.request;
-    if (!this.#waiting.delete(correlationId)) {
-      this.#calls.delete(correlationId);
-      // Nobody replies to a notification.
-      if (call.request.awaits === "reply") {
-        this.#settled.set(correlationId, call.phase === "replied");
-      }
-      this.#admitNext();
-    }
-    if (this.size === 0) this.#onEmpty();
+  /** Whether the call has its outcome. */
+  get isSettled(): boolean {
+    return this.#isSettled;
   }
 
-  #admitNext(): void {
-    for (const [correlationId, call] of this.#waiting) {
-      if (this.#calls.size >= this.#maxPending) return;
-      this.#waiting.delete(correlationId);
-      this.#admit(call);
+  /** What an error says of the call. */
+  report(): CallReport {
+    const { procedure, queue } = this.request;
+    const elapsedMs = Math.round(performance.now() - this.#startedAt);
+    return { procedure, queue, elapsedMs, phase: this.phase };
+  }
+
+  /** Ends the call with a reply. Does nothing if it is settled. */
+  resolve(reply: IncomingReply): void {
+    if (this.#settle()) this.#resolve(reply);
+  }
+
+  /** Ends the call with a reason. Does nothing if it is settled. */
+  reject(reason: unknown): void {
+    if (this.#settle()) this.#reject(reason);
+  }
+
+  /** Ends the call because its caller does not want it any more. */
+  abandon(reason: unknown): void {
+    if (!this.#settle()) return;
+    this.#reject(reason);
+    this.#calls.onAbandoned(this);
+  }
+
+  #listen(): () => void {
+    const { signals } = this.request;
+    const abort = () => this.abandon(signals.find((signal) => signal.aborted)?.reason);
+    for (const signal of signals) signal.addEventListener("abort", abort);
+    return abort;
+  }
+
+  #settle(): boolean {
+    if (this.#isSettled) return false;
+    this.#isSettled = true;
+    if (this.#abort !== undefined) {
+      for (const signal of this.request.signals) signal.removeEventListener("abort", this.#abort);
     }
+    this.#calls.onSettled(this);
+    return true;
   }
 }

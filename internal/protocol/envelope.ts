@@ -42,13 +42,15 @@ export const SERVER_NAMED_PREFIX = "amq.gen-";
 /** How the names of our durable reply queues begin. */
 export const DURABLE_REPLY_PREFIX = "rpc.replies.";
 
-/** A request to be published: what is the same each time. */
+/** A request to be published: the same each time, but for its attempt and reply address. */
 export interface OutgoingRequest {
   readonly queue: string;
   readonly procedure: string;
   readonly body: Body;
   readonly contentType: string;
   readonly correlationId: string;
+  /** Unix milliseconds; absent for a notification, which is to be run however late. */
+  readonly deadline: number | undefined;
   /** Whether it is to be dropped unless a consumer has room at once. */
   readonly immediate: boolean;
   readonly idempotent: boolean;
@@ -57,16 +59,6 @@ export interface OutgoingRequest {
   readonly callback: string | undefined;
   /** For a stream, the longest wait for its first item. */
   readonly idleTimeoutMs: number | undefined;
-}
-
-/** One attempt to publish a request. */
-export interface Attempt {
-  /** From 0. */
-  readonly attempt: number;
-  /** Absent for a notification. */
-  readonly replyTo: string | undefined;
-  /** Unix milliseconds; absent for a notification, which is to be run however late. */
-  readonly deadline: number | undefined;
   /** Present for a stream: how many items the caller takes at first. */
   readonly credits: number | undefined;
   readonly wantsProgress: boolean;
@@ -119,11 +111,20 @@ export interface IncomingItem {
 /** Why a request queue dropped a request. Source: RabbitMQ's manual, dead letter exchanges. */
 export type DeadLetterReason = "expired" | "rejected" | "maxlen" | "delivery_limit";
 
-/** Writes a request. It expires in its queue when nobody waits for it any more. */
-export function requestMessage(request: OutgoingRequest, attempt: Attempt): AmqpPublish {
-  const { replyTo, deadline } = attempt;
-  const { idleTimeoutMs = Infinity } = request;
-  const expiresAt = Math.min(deadline ?? Infinity, Date.now() + idleTimeoutMs);
+/**
+ * Writes a request. It expires in its queue when nobody waits for it any more.
+ *
+ * @param request The request.
+ * @param attempt How often it was published before.
+ * @param replyTo Where its reply goes; absent for a notification.
+ */
+export function requestMessage(
+  request: OutgoingRequest,
+  attempt: number,
+  replyTo: string | undefined,
+): AmqpPublish {
+  const { deadline = Infinity, idleTimeoutMs = Infinity } = request;
+  const expiresAt = Math.min(deadline, Date.now() + idleTimeoutMs);
   return {
     routingKey: request.queue,
     body: request.body,
@@ -133,7 +134,7 @@ export function requestMessage(request: OutgoingRequest, attempt: Attempt): Amqp
       correlationId: request.correlationId,
       deliveryMode: 2,
       expiration: request.immediate ? "0" : expirationUntil(expiresAt),
-      headers: requestHeaders(request, attempt),
+      headers: requestHeaders(request, attempt, replyTo),
       messageId: request.idempotencyKey,
       priority: request.priority,
       replyTo,
@@ -144,8 +145,9 @@ export function requestMessage(request: OutgoingRequest, attempt: Attempt): Amqp
 
 /** Only what is there: amqplib goes through every header of every message, slowly. */
 function requestHeaders(
-  { idempotent, callback }: OutgoingRequest,
-  { deadline, replyTo, attempt, credits, wantsProgress }: Attempt,
+  { deadline, idempotent, callback, credits, wantsProgress }: OutgoingRequest,
+  attempt: number,
+  replyTo: string | undefined,
 ): Record<string, unknown> {
   const headers: Record<string, unknown> = {};
   if (deadline !== undefined) headers[DEADLINE_HEADER] = deadline;

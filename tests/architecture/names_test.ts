@@ -8,6 +8,7 @@ const OTHERWISE_NAMED: ReadonlyMap<RegExp, string> = new Map([
   [/(^|\/)mod\.ts$/, "only exports what others have"],
   [/^workers\/worker\/\w+_main\.ts$/, "is started, not imported"],
   [/^deps\//, "is named after its package"],
+  [/_errors\.ts$/, "makes the errors of one subject, each by a function of its own"],
 ]);
 
 /** `RpcClient` and `rpc_client` as the same words, each in the singular. */

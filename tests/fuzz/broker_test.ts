@@ -81,7 +81,7 @@ Deno.test(`A client outlives ${MESSAGES} odd replies from the broker`, async () 
   const events: string[] = [];
   await using client = await RpcClient.connect(brokerUrl(), {
     queue,
-    codec: msgpackCodec,
+    codecs: [msgpackCodec],
     onEvent: ({ type }) => events.push(type),
   });
   const calls = KNOWN_IDS.map((id) => client.call(id).catch((error) => error));

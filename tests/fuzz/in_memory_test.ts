@@ -4,12 +4,12 @@ import { z } from "../../deps/zod.ts";
 import { describeError, RpcError } from "../../errors.ts";
 import { ActiveRequests } from "../../internal/serving/active_requests.ts";
 import type { AmqpDelivery } from "../../internal/broker/amqp.ts";
-import { resolveCallSettings, resolveTerms, toRequest } from "../../internal/calling/call_terms.ts";
+import { RequestMaker } from "../../internal/calling/call_request.ts";
+import { readTicket, ticketSubject } from "../../internal/calling/callbacks.ts";
+import { resolveClientOptions } from "../../internal/calling/client_settings.ts";
 import { readCallback, readControl, replyMessage } from "../../internal/protocol/envelope.ts";
-import { readTicket, ticketSubject } from "../../internal/calling/named_callbacks.ts";
-import { OutputReader } from "../../internal/calling/output_reader.ts";
-import type { CallRequest } from "../../internal/calling/pending_call.ts";
-import { PendingCalls } from "../../internal/calling/pending_calls.ts";
+import { PendingCall, PendingCalls } from "../../internal/calling/pending_calls.ts";
+import { ReplyReader } from "../../internal/calling/reply_reader.ts";
 import { Procedures } from "../../internal/serving/procedures.ts";
 import { ReplyCache } from "../../internal/serving/reply_cache.ts";
 import { isExpired } from "../../internal/time.ts";
@@ -48,16 +48,21 @@ function deliveryOf({ properties, body }: Envelope): AmqpDelivery {
   return fakeDelivery({ properties, body, redelivered: true });
 }
 
-const settings = resolveCallSettings({ queue: "q", codec: msgpackCodec, maxBodyBytes: 4_000 });
+const settings = resolveClientOptions("amqp://127.0.0.1", {
+  queue: "q",
+  codecs: [msgpackCodec],
+  maxBodyBytes: 4_000,
+  outputs: { echo: z.unknown() },
+  errors: { TypeError: (remote) => new TypeError("own", { cause: remote }) },
+});
+const requests = new RequestMaker(settings);
 
-function callRequest(correlationId: string): CallRequest {
-  const draft = { awaits: "reply", correlationId, procedure: "echo", input: 1 } as const;
-  return toRequest(draft, resolveTerms({ timeoutMs: 3_600_000 }, settings), settings);
-}
-
-function waitFor(calls: PendingCalls, id: string): void {
-  // The last ones are given up when the test is over.
-  calls.add(callRequest(id)).reply.catch(() => {});
+function waitFor(calls: PendingCalls, correlationId: string): void {
+  const parts = { kind: "call", procedure: "echo", correlationId } as const;
+  const call = new PendingCall(requests.make(parts, 1, { timeoutMs: 3_600_000 }), calls);
+  calls.add(call);
+  // The last ones are rejected when the test is over.
+  call.reply.catch(() => {});
 }
 
 Deno.test(`A server has an answer to each of ${RUNS} odd requests`, async () => {
@@ -83,15 +88,22 @@ Deno.test(`A server has an answer to each of ${RUNS} odd requests`, async () => 
   assert(outputs > RUNS / 50, `only ${outputs} were run to their end`);
 });
 
+/** Whether an error was made by the client's own `errors`. */
+function isOwn(error: unknown): boolean {
+  return error instanceof TypeError && error.message === "own";
+}
+
+async function errorOf(read: () => unknown): Promise<unknown> {
+  try {
+    await read();
+  } catch (error) {
+    return error;
+  }
+}
+
 Deno.test(`A client makes sense of each of ${RUNS} odd replies`, async () => {
-  const calls = new PendingCalls(10, { start() {}, onAbandoned() {} });
-  const reader = new OutputReader(
-    settings,
-    {
-      outputs: { echo: z.unknown() },
-      errors: { TypeError: (remote) => new TypeError("own", { cause: remote }) },
-    },
-  );
+  const calls = new PendingCalls({ maxPending: 10, onPlace() {}, onAbandoned() {} });
+  const reader = new ReplyReader(settings);
   let answered = 0;
   const readsAll = fc.asyncProperty(envelopes, async ({ properties, body }) => {
     for (const id of KNOWN_IDS) if (calls.get(id) === undefined) waitFor(calls, id);
@@ -102,8 +114,8 @@ Deno.test(`A client makes sense of each of ${RUNS} odd replies`, async () => {
     if (typeof call === "object") call.resolve(reply);
     if (subject === undefined) return calls.countUnknown();
     answered++;
-    const error = await reader.read(subject, reply).then(() => undefined, (error) => error);
-    assert(error === undefined || error instanceof RpcError || error.message === "own");
+    const error = await errorOf(() => reader.read(subject, reply));
+    assert(error === undefined || error instanceof RpcError || isOwn(error));
     assertEquals(typeof describeError(error).message, "string");
   });
   await within(LIMIT_MS, "the replies", fc.assert(readsAll, PARAMETERS));

@@ -1,13 +1,13 @@
 /** Calls for tests of what waits for their replies. @module */
 
-import type { CallRequest, IncomingReply } from "../../internal/calling/pending_call.ts";
+import type { CallRequest, IncomingReply } from "../../internal/calling/call_request.ts";
 
 let lastId = 0;
 
 /** A request as the client makes it. */
 export function callRequest(parts: Partial<CallRequest> = {}): CallRequest {
   const request = {
-    awaits: "reply",
+    kind: "call",
     correlationId: `id-${lastId++}`,
     queue: "math",
     procedure: "add",

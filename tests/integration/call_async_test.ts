@@ -108,7 +108,11 @@ Deno.test("RpcClient.callAsync() refuses a callback that is no function", async 
   await using pair = await startPair({ echo: (value: unknown) => value });
   // JavaScript callers have no compiler to tell them.
   const callAsync = pair.client.callAsync.bind(pair.client) as (...args: unknown[]) => string;
-  assertThrows(() => callAsync("echo", 1), TypeError, "callback is not a function");
+  const rule = 'Cannot call as "callback" must be a function or the name of a registered callback';
+  for (const callback of [undefined, null, 5]) {
+    const message = `${rule}: current value is ${callback}`;
+    assertThrows(() => callAsync("echo", 1, callback), TypeError, message);
+  }
   assertEquals(pair.client.pending, 0);
 });
 

@@ -140,7 +140,7 @@ Deno.test("RpcClient.call() refuses what cannot be sent before it is sent", asyn
     client.call("echo", input).then(() => "none", (error) => error.code);
   assertEquals(await codeOf({ at: new Date(0) }), "unencodable");
   assertEquals(await codeOf("x".repeat(100)), "too-large");
-  await assertRejects(() => client.call("", 1), TypeError, "name of the procedure");
+  await assertRejects(() => client.call("", 1), TypeError, '"procedure" must be');
   await assertRejects(() => client.call("é".repeat(128), 1), TypeError, "255 bytes");
   await assertRejects(() => client.call("echo", 1, { timeoutMs: 0 }), RangeError, "timeoutMs");
   await assertRejects(

@@ -5,7 +5,7 @@ import { z } from "../../deps/zod.ts";
 import { WorkerPool } from "../../workers/mod.ts";
 import { startPair } from "../helpers/pair.ts";
 
-const BOTH_SIDES = { server: { codecs: [msgpackCodec] }, client: { codec: msgpackCodec } };
+const BOTH_SIDES = { server: { codecs: [msgpackCodec] }, client: { codecs: [msgpackCodec] } };
 
 const handlers = {
   echo: (value: unknown) => value,

@@ -115,7 +115,7 @@ Deno.test("RpcClient.connect() checks its options before it connects", async () 
   const queue = randomQueue();
   const connect = (options: object) =>
     RpcClient.connect("amqp://no.invalid", { queue, ...options });
-  await assertRejects(() => connect({ queue: "" }), TypeError, "name of the queue");
+  await assertRejects(() => connect({ queue: "" }), TypeError, '"queue" must be');
   await assertRejects(() => connect({ timeoutMs: 1.5 }), RangeError, '"timeoutMs"');
   await assertRejects(() => connect({ maxPending: 0 }), RangeError, '"maxPending"');
   await assertRejects(() => connect({ maxBodyBytes: -1 }), RangeError, '"maxBodyBytes"');
@@ -128,7 +128,7 @@ Deno.test("RpcServer.listen() checks its options before it connects", async () =
   const handlers = { echo: () => {} };
   const listen = (options: object) =>
     RpcServer.listen("amqp://no.invalid", { queue: "q", handlers, ...options });
-  await assertRejects(() => listen({ queue: "" }), TypeError, "name of the queue");
+  await assertRejects(() => listen({ queue: "" }), TypeError, '"queue" must be');
   await assertRejects(() => listen({ prefetch: 0 }), RangeError, '"prefetch"');
   await assertRejects(() => listen({ prefetch: 2_001 }), RangeError, "1 to 2000");
   await assertRejects(() => listen({ maxBodyBytes: NaN }), RangeError, '"maxBodyBytes"');

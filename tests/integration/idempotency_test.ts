@@ -119,7 +119,7 @@ Deno.test("RpcClient.call() refuses an idempotency key that AMQP cannot carry", 
   await using pair = await startCounting();
   for (const idempotencyKey of ["", "x".repeat(256)]) {
     const call = () => pair.client.call("count", 1, { idempotencyKey });
-    await assertRejects(call, TypeError, "idempotency key");
+    await assertRejects(call, TypeError, '"idempotencyKey" must be');
   }
   assertEquals(pair.client.pending, 0);
 });

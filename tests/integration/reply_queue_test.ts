@@ -1,7 +1,7 @@
 import { RpcClient, RpcError, RpcServer, type RpcServerEvent, RpcTimeoutError } from "../../mod.ts";
 import { assert, assertEquals, assertMatch, assertRejects } from "../../deps/std_assert.ts";
 import { AmqpPeer, nextOf } from "../helpers/amqp_peer.ts";
-import { brokerUrl } from "../helpers/broker.ts";
+import { brokerUrl, randomQueue } from "../helpers/broker.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { startPair } from "../helpers/pair.ts";
 import { FaultProxy } from "../../tools/network/fault_proxy.ts";
@@ -91,4 +91,14 @@ Deno.test("A call on a queue without returns has its deadline as reason", async 
   const call = () => client.call("echo", 1, { immediate: true, timeoutMs: 50 });
   const error = await assertRejects(call, RpcTimeoutError);
   assertEquals(error.call?.phase, "queued");
+});
+
+Deno.test("A durable reply queue may live as long as the option allows", async () => {
+  await using peer = await AmqpPeer.open();
+  const name = randomQueue();
+  const replyQueue = { name, durable: true, expiresMs: 2 ** 32 - 1 } as const;
+  const client = await RpcClient.connect(brokerUrl(), { queue: name, replyQueue });
+  await client.close();
+  assertEquals(await peer.countMessages(`rpc.replies.${name}`), 0);
+  await peer.deleteQueue(`rpc.replies.${name}`);
 });

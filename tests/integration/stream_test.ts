@@ -204,6 +204,18 @@ Deno.test("CallOptions.onProgress hears of every step, in order", async () => {
   assertEquals(told, numbers(5));
 });
 
+Deno.test("RpcClient.callAsync() tells onProgress of every step before the result", async () => {
+  await using pair = await startPair(new Counter().handlers);
+  const told: unknown[] = [];
+  const done = Promise.withResolvers<void>();
+  pair.client.callAsync("work", 3, (result) => {
+    told.push(result);
+    done.resolve();
+  }, { onProgress: (value) => told.push(value) });
+  await done.promise;
+  assertEquals(told, [...numbers(3), { ok: true, output: "done" }]);
+});
+
 Deno.test("CallOptions.onProgress that throws breaks nothing and is told", async () => {
   await using pair = await startPair(new Counter().handlers);
   const onProgress = () => {

@@ -131,7 +131,7 @@ const ROWS: readonly Row[] = [
     code: "undecodable",
     phase: "replied",
     retryable: false,
-    provoke: calling("count", 1, { client: { codec: brokenCodec("application/json", "{") } }),
+    provoke: calling("count", 1, { client: { codecs: [brokenCodec("application/json", "{")] } }),
     check: isNotRun,
   },
   {
@@ -139,7 +139,7 @@ const ROWS: readonly Row[] = [
     code: "undecodable",
     phase: "replied",
     retryable: false,
-    provoke: calling("count", 1, { client: { codec: brokenCodec("text/x-odd", "1") } }),
+    provoke: calling("count", 1, { client: { codecs: [brokenCodec("text/x-odd", "1")] } }),
     check: isNotRun,
   },
   {

@@ -1,12 +1,16 @@
 import { fc } from "../../deps/fast_check.ts";
 import { assertEquals, assertThrows } from "../../deps/std_assert.ts";
+import { bytesCodec, jsonCodec } from "../../codec.ts";
 import { RpcError } from "../../errors.ts";
 import {
   checkBodySize,
+  checkCodecs,
   checkInteger,
   checkName,
   checkNumber,
   checkOneOf,
+  checkSignal,
+  checkType,
 } from "../../internal/check.ts";
 
 const encoder = new TextEncoder();
@@ -129,4 +133,44 @@ Deno.test("checkBodySize() names both sizes", () => {
   );
   assertEquals(error.code, "too-large");
   assertEquals(error.message, 'Cannot send as it has 7 bytes: the limit "maxBodyBytes" is 6');
+});
+
+Deno.test("checkType() takes values of its type alone", () => {
+  const values = fc.oneof(fc.anything(), fc.constant(() => {}));
+  fc.assert(fc.property(values, fc.constantFrom("boolean", "function", "object"), (value, type) => {
+    const isRight = value === undefined || (typeof value === type && value !== null);
+    assertEquals(throws(() => checkType("call", { value }, type)), !isRight);
+  }));
+  assertThrows(
+    () => checkType("call", { immediate: true, outputs: null }, "object"),
+    TypeError,
+    'Cannot call as "immediate" must be an object: current value is true',
+  );
+});
+
+Deno.test("checkSignal() takes signals alone", () => {
+  const { signal } = new AbortController();
+  checkSignal("call", { signal, other: AbortSignal.any([signal]), absent: undefined });
+  assertThrows(
+    () => checkSignal("call", { signal: { aborted: false } }),
+    TypeError,
+    'Cannot call as "signal" must be an AbortSignal: current value is an object',
+  );
+});
+
+Deno.test("checkCodecs() takes lists of codecs alone", () => {
+  for (const codecs of [undefined, [], [jsonCodec], [bytesCodec, jsonCodec]]) {
+    checkCodecs("listen", codecs);
+  }
+  const part = "a codec, which has contentType, encode() and decode()";
+  for (
+    const [codecs, message] of [
+      [jsonCodec, '"codecs" must be a list of codecs: current value is an object'],
+      [null, '"codecs" must be a list of codecs: current value is null'],
+      [["json"], `"codecs[0]" must be ${part}: current value is "json"`],
+      [[jsonCodec, { ...jsonCodec, decode: 1 }], `"codecs[1]" must be ${part}: current value is`],
+    ] as const
+  ) {
+    assertThrows(() => checkCodecs("listen", codecs), TypeError, `Cannot listen as ${message}`);
+  }
 });

@@ -7,19 +7,25 @@ import {
   assertStrictEquals,
 } from "../../../deps/std_assert.ts";
 import { RpcError, RpcTimeoutError } from "../../../errors.ts";
-import type { PendingCall } from "../../../internal/calling/pending_call.ts";
-import { PendingCalls } from "../../../internal/calling/pending_calls.ts";
+import type { CallRequest } from "../../../internal/calling/call_request.ts";
+import { PendingCall, PendingCalls } from "../../../internal/calling/pending_calls.ts";
 import { callRequest, countedSignal, replyTo } from "../../helpers/call_requests.ts";
 
 /** A table that notes what it asks of its owner. */
 function newTable(maxPending = 10) {
   const started: PendingCall[] = [];
   const abandoned: PendingCall[] = [];
-  const table = new PendingCalls(maxPending, {
-    start: (call) => started.push(call),
+  const table = new PendingCalls({
+    maxPending,
+    onPlace: (call) => started.push(call),
     onAbandoned: (call) => abandoned.push(call),
   });
-  return { table, started, abandoned };
+  const add = (request: CallRequest) => {
+    const call = new PendingCall(request, table);
+    if (table.add(call)) started.push(call);
+    return call;
+  };
+  return { table, add, started, abandoned };
 }
 
 /** Delivers a reply as the client does. */
@@ -41,7 +47,7 @@ Deno.test("PendingCalls settles each call once, whatever happens when", async ()
   await fc.assert(fc.asyncProperty(fc.array(ACTIONS), fc.integer({ min: 1, max: 4 }), run));
 
   async function run(actions: { type: string; target: number }[], maxPending: number) {
-    const { table, started } = newTable(maxPending);
+    const { table, add, started } = newTable(maxPending);
     const calls: PendingCall[] = [];
     const signals: ReturnType<typeof countedSignal>[] = [];
     const expected: unknown[] = [];
@@ -49,7 +55,7 @@ Deno.test("PendingCalls settles each call once, whatever happens when", async ()
     for (const { type, target } of actions) {
       if (type === "add") {
         const counted = countedSignal();
-        const call = table.add(callRequest({ signals: [counted.signal] }));
+        const call = add(callRequest({ signals: [counted.signal] }));
         calls.push(call);
         signals.push(counted);
         expected.push(undefined);
@@ -84,8 +90,8 @@ Deno.test("PendingCalls settles each call once, whatever happens when", async ()
 
 Deno.test("PendingCalls starts waiting calls in the order they came", () => {
   fc.assert(fc.property(fc.integer({ min: 1, max: 5 }), fc.nat({ max: 20 }), (max, count) => {
-    const { table, started } = newTable(max);
-    const calls = Array.from({ length: count }, () => table.add(callRequest()));
+    const { table, add, started } = newTable(max);
+    const calls = Array.from({ length: count }, () => add(callRequest()));
     for (let index = 0; index < started.length; index++) {
       assertEquals(table.stats().pending, Math.min(max, count - index));
       started[index]?.resolve(replyTo(callRequest()));
@@ -96,17 +102,17 @@ Deno.test("PendingCalls starts waiting calls in the order they came", () => {
 });
 
 Deno.test("PendingCalls rejects a call that has no reply in time", async () => {
-  const { table } = newTable();
+  const { table, add } = newTable();
   const request = callRequest({ timeoutMs: 1, signals: [countedSignal().signal] });
-  const error = await assertRejects(() => table.add(request).reply, RpcTimeoutError);
+  const error = await assertRejects(() => add(request).reply, RpcTimeoutError);
   assertEquals([error.timeoutMs, error.procedure, table.size], [1, "add", 0]);
 });
 
 Deno.test("PendingCalls ends each call at its own time, the shortest first", async () => {
-  const { table } = newTable();
+  const { add } = newTable();
   const ended: number[] = [];
   const waits = [40, 1, 20].map((timeoutMs) => {
-    return table.add(callRequest({ timeoutMs })).reply.catch((error) => {
+    return add(callRequest({ timeoutMs })).reply.catch((error) => {
       ended.push(error.timeoutMs);
     });
   });
@@ -115,9 +121,9 @@ Deno.test("PendingCalls ends each call at its own time, the shortest first", asy
 });
 
 Deno.test("PendingCalls says overloaded to a call that finds no place", async () => {
-  const { table, started } = newTable(1);
-  const first = table.add(callRequest());
-  const second = table.add(callRequest({ timeoutMs: 1 }));
+  const { table, add, started } = newTable(1);
+  const first = add(callRequest());
+  const second = add(callRequest({ timeoutMs: 1 }));
   const error = await assertRejects(
     () => second.reply,
     RpcError,
@@ -130,10 +136,10 @@ Deno.test("PendingCalls says overloaded to a call that finds no place", async ()
 });
 
 Deno.test("PendingCalls starts nothing that was given up while waiting", () => {
-  const { table, started, abandoned } = newTable(1);
-  const first = table.add(callRequest());
+  const { table, add, started, abandoned } = newTable(1);
+  const first = add(callRequest());
   const { signal, abort } = countedSignal();
-  const second = table.add(callRequest({ signals: [signal] }));
+  const second = add(callRequest({ signals: [signal] }));
   second.reply.catch(() => {});
   abort("enough");
   first.resolve(replyTo(first.request));
@@ -142,8 +148,8 @@ Deno.test("PendingCalls starts nothing that was given up while waiting", () => {
 });
 
 Deno.test("PendingCalls tells late, duplicate and unknown replies apart", () => {
-  const { table } = newTable();
-  const [replied, failed] = [table.add(callRequest()), table.add(callRequest())];
+  const { table, add } = newTable();
+  const [replied, failed] = [add(callRequest()), add(callRequest())];
   failed.reply.catch(() => {});
   failed.reject(CLOSED);
   assertStrictEquals(deliver(table, replied), replied);
@@ -155,9 +161,9 @@ Deno.test("PendingCalls tells late, duplicate and unknown replies apart", () => 
 });
 
 Deno.test("PendingCalls remembers a bounded number of settled calls", () => {
-  const { table } = newTable(1);
+  const { table, add } = newTable(1);
   const calls = Array.from({ length: 20_000 }, () => {
-    const call = table.add(callRequest());
+    const call = add(callRequest());
     deliver(table, call);
     return call;
   });
@@ -168,17 +174,17 @@ Deno.test("PendingCalls remembers a bounded number of settled calls", () => {
 });
 
 Deno.test("PendingCalls.drain() waits for the last call, or for its grace", async () => {
-  const { table } = newTable(1);
+  const { table, add } = newTable(1);
   await table.drain(60_000);
-  const calls = [table.add(callRequest()), table.add(callRequest())];
+  const calls = [add(callRequest()), add(callRequest())];
   let isDrained = false;
   const draining = table.drain(60_000).then(() => isDrained = true);
-  deliver(table, calls[0] ?? table.add(callRequest()));
+  deliver(table, calls[0] ?? add(callRequest()));
   await Promise.resolve();
   assertFalse(isDrained);
-  deliver(table, calls[1] ?? table.add(callRequest()));
+  deliver(table, calls[1] ?? add(callRequest()));
   await draining;
-  const hanging = table.add(callRequest());
+  const hanging = add(callRequest());
   hanging.reply.catch(() => {});
   await table.drain(1);
   assertEquals(table.size, 1);

@@ -2,7 +2,6 @@ import { fc } from "../../../deps/fast_check.ts";
 import { assert, assertEquals, assertFalse } from "../../../deps/std_assert.ts";
 import type { AmqpProperties, AmqpPublish } from "../../../internal/broker/amqp.ts";
 import {
-  type Attempt,
   isErrorReply,
   MAX_CREDITS,
   type OutgoingReply,
@@ -14,22 +13,26 @@ import {
   requestMessage,
 } from "../../../internal/protocol/envelope.ts";
 
+interface MessageParts extends Partial<OutgoingRequest> {
+  readonly attempt?: number;
+  readonly replyTo?: string | undefined;
+}
+
 /** The message of a request of which only some parts matter. */
-function messageOf(parts: Partial<OutgoingRequest & Attempt>): AmqpPublish {
+function messageOf(parts: MessageParts): AmqpPublish {
+  const { attempt, replyTo } = { attempt: 0, replyTo: "replies", ...parts };
   const request = {
     queue: "math",
     procedure: "add",
     body: "1",
     contentType: "application/json",
     correlationId: "id",
-    replyTo: "replies",
     deadline: Date.now() + 60_000,
-    attempt: 0,
     immediate: false,
     ...parts,
   };
   // Whatever else a request may say is as good as absent here.
-  return requestMessage(request as OutgoingRequest, request as Attempt);
+  return requestMessage(request as OutgoingRequest, attempt, replyTo);
 }
 
 Deno.test("readRequest() reads what requestMessage() wrote", () => {

@@ -4,8 +4,11 @@ import { RpcError } from "../../errors.ts";
 import { type IncomingItem, readItemCount } from "../protocol/envelope.ts";
 import type { EncodedItem } from "../running/encoded_handler.ts";
 import { ItemBuffer } from "../streaming/item_buffer.ts";
-import type { CallSink, IncomingReply, PendingCall } from "./pending_call.ts";
 import { RecentMap } from "../recent_map.ts";
+import type { CallSink, IncomingReply } from "./call_request.ts";
+import type { ClientCalls } from "./client_calls.ts";
+import type { PendingCall } from "./pending_calls.ts";
+import type { ReplyReader } from "./reply_reader.ts";
 
 /**
  * Most items that wait, for each credit: every server that runs the request anew begins with all
@@ -13,33 +16,24 @@ import { RecentMap } from "../recent_map.ts";
  */
 const MAX_ITEMS_PER_CREDIT = 20;
 
-/** What a {@linkcode CallStream} needs of its client. */
-export interface CallStreamOptions {
-  readonly procedure: string;
-  readonly credits: number;
-  readonly idleTimeoutMs: number;
-  readonly onProgress: ProgressSink | undefined;
-  /** Allows the server so many items more. */
-  readonly grant: (creditTo: string, count: number) => void;
-  /** Decodes an item. */
-  readonly decode: (item: EncodedItem) => unknown;
-  /** Reads the last reply; throws if it is an error. */
-  readonly readEnd: (reply: IncomingReply) => Promise<unknown>;
+/** Whose progress a {@linkcode ProgressSink} takes, and who is told of it. */
+export interface ProgressSinkOptions {
+  readonly correlationId: string;
+  readonly reader: ReplyReader;
+  /** The user's. */
+  readonly onProgress: (value: unknown) => void;
+  /** Told what `onProgress` throws, or why a progress cannot be decoded. */
+  readonly onFailure: (correlationId: string, error: unknown) => void;
 }
 
 /** Progress of one call, each told once and in order. */
 export class ProgressSink implements CallSink {
   readonly wantsProgress = true;
-  readonly #tell: (progress: EncodedItem) => void;
+  readonly #options: ProgressSinkOptions;
   #nextSeq = 0;
 
-  /**
-   * Makes a sink.
-   *
-   * @param tell Decodes the value and hands it to the user; must not throw.
-   */
-  constructor(tell: (progress: EncodedItem) => void) {
-    this.#tell = tell;
+  constructor(options: ProgressSinkOptions) {
+    this.#options = options;
   }
 
   accept({ type, seq }: IncomingItem, reply: IncomingReply): void {
@@ -50,16 +44,36 @@ export class ProgressSink implements CallSink {
     // No user code inside amqplib's callback.
     queueMicrotask(() => this.#tell(progress));
   }
+
+  #tell(progress: EncodedItem): void {
+    const { correlationId, reader, onProgress, onFailure } = this.#options;
+    try {
+      onProgress(reader.decodeItem(progress));
+    } catch (error) {
+      onFailure(correlationId, error);
+    }
+  }
+}
+
+/** What a {@linkcode ClientStream} needs of its client. */
+export interface ClientStreamOptions {
+  readonly correlationId: string;
+  readonly procedure: string;
+  readonly credits: number;
+  readonly idleTimeoutMs: number;
+  readonly progress: ProgressSink | undefined;
+  readonly calls: ClientCalls;
+  readonly reader: ReplyReader;
 }
 
 /**
  * The items of one call, each once and in order, though the request may run again, on another
  * server even, and send them again.
  */
-export class CallStream implements CallSink {
+export class ClientStream implements CallSink {
   readonly credits: number;
   readonly wantsProgress: boolean;
-  readonly #options: CallStreamOptions;
+  readonly #options: ClientStreamOptions;
   readonly #items: ItemBuffer;
   /** Items that came before one that must be first. */
   readonly #early = new Map<number, EncodedItem>();
@@ -68,15 +82,15 @@ export class CallStream implements CallSink {
   #creditTo: string | undefined;
   readonly #retired = new RecentMap<true>();
 
-  constructor(options: CallStreamOptions) {
+  constructor(options: ClientStreamOptions) {
     this.credits = options.credits;
-    this.wantsProgress = options.onProgress !== undefined;
+    this.wantsProgress = options.progress !== undefined;
     this.#options = options;
     this.#items = new ItemBuffer(options.procedure, options.credits, options.idleTimeoutMs);
   }
 
   accept(item: IncomingItem, reply: IncomingReply): void {
-    if (item.type === "progress") return this.#options.onProgress?.accept(item, reply);
+    if (item.type === "progress") return this.#options.progress?.accept(item, reply);
     this.#follow(item.creditTo);
     if (item.seq < this.#nextSeq || this.#early.has(item.seq)) {
       // Its server has used a credit up for it.
@@ -90,10 +104,11 @@ export class CallStream implements CallSink {
 
   /** Reads the items; leaving the loop abandons the call. */
   read(call: PendingCall): AsyncGenerator<unknown> {
+    const { reader } = this.#options;
     return this.#items.read({
-      ended: call.reply.then((reply) => this.#end(reply)),
+      ended: call.reply.then((reply) => this.#end(call, reply)),
       grant: (count) => this.#grant(count),
-      decode: this.#options.decode,
+      decode: (item) => reader.decodeItem(item),
       cancel: (reason) => call.abandon(reason),
     });
   }
@@ -131,11 +146,12 @@ export class CallStream implements CallSink {
   }
 
   #grant(count: number): void {
-    if (this.#creditTo !== undefined) this.#options.grant(this.#creditTo, count);
+    const { calls, correlationId } = this.#options;
+    if (this.#creditTo !== undefined) calls.grant(this.#creditTo, correlationId, count);
   }
 
-  async #end(reply: IncomingReply): Promise<void> {
-    await this.#options.readEnd(reply);
+  async #end(call: PendingCall, reply: IncomingReply): Promise<void> {
+    await this.#options.reader.read(call, reply);
     const count = readItemCount(reply.properties);
     if (count === this.#nextSeq) return;
     const { procedure } = this.#options;

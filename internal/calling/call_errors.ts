@@ -1,0 +1,95 @@
+/** The errors that end a call on the client's side. @module */
+
+import { type CallReport, RpcError, RpcTimeoutError } from "../../errors.ts";
+import type { DeadLetterReason } from "../protocol/envelope.ts";
+
+/** Why a client that is closed refuses calls, and ends those that it has. */
+export const CLOSED: RpcError = new RpcError(
+  "closed",
+  "Cannot complete the call as the client is closed",
+);
+
+/** The error of a call whose request no queue took. */
+export function unroutable(call: CallReport): RpcError {
+  const { procedure, queue } = call;
+  return new RpcError(
+    "unroutable",
+    `Cannot call "${procedure}" as queue "${queue}" does not exist: start a server`,
+    { retryable: true, call },
+  );
+}
+
+/** The error of a call whose request the broker did not take. */
+export function queueFull(call: CallReport): RpcError {
+  const { procedure, queue } = call;
+  return new RpcError(
+    "queue-full",
+    `Cannot call "${procedure}" as the broker does not take messages for queue "${queue}": ` +
+      "it is full, or has lost its leader",
+    { retryable: true, call },
+  );
+}
+
+/** The error of a call that must not run twice and may have run. */
+export function disconnected(call: CallReport, cause: Error): RpcError {
+  return new RpcError(
+    "disconnected",
+    `Cannot tell what became of the call of "${call.procedure}" as the connection was lost`,
+    { cause, call },
+  );
+}
+
+/** The error of a call that found no place among the pending ones in its time. */
+export function overloaded(call: CallReport, timeoutMs: number, maxPending: number): RpcError {
+  return new RpcError(
+    "overloaded",
+    `Cannot call "${call.procedure}" as no place became free within ${timeoutMs} ms: ` +
+      `${maxPending} calls are pending ("maxPending")`,
+    { retryable: true, call },
+  );
+}
+
+/** The error of a call that had no reply in its time. */
+export function timedOut(call: CallReport, timeoutMs: number): RpcTimeoutError {
+  return new RpcTimeoutError(call.procedure, timeoutMs, { call });
+}
+
+/** The error of a call that ended for a reason that is not its own, in the words of that reason. */
+export function ended(call: CallReport, reason: RpcError): RpcError {
+  const { code, message, retryable, details } = reason;
+  return new RpcError(code, message, { cause: reason, retryable, details, call });
+}
+
+/** The error of a call whose reply cannot be decoded. */
+export function undecodable(call: CallReport, reason: string, cause?: unknown): RpcError {
+  const message = `Cannot decode the reply of "${call.procedure}" as it is broken: ${reason}`;
+  return new RpcError("undecodable", message, { cause, call });
+}
+
+/**
+ * The error of a call whose request its queue dropped.
+ *
+ * @param call The call.
+ * @param reason Why the queue dropped it.
+ * @param immediate Whether the request was for now or never.
+ */
+export function dropped(call: CallReport, reason: DeadLetterReason, immediate: boolean): RpcError {
+  const subject = `Cannot call "${call.procedure}" as`;
+  const retryable = { call, retryable: true };
+  switch (reason) {
+    case "expired":
+      return immediate
+        ? new RpcError("no-capacity", `${subject} no server has room for it now`, retryable)
+        : new RpcError("expired", `${subject} it waited in its queue for too long`, retryable);
+    case "rejected":
+      return new RpcError("rejected", `${subject} a server rejected the request`, { call });
+    case "maxlen":
+      return new RpcError("queue-full", `${subject} its queue is full`, retryable);
+    case "delivery_limit":
+      return new RpcError(
+        "delivery-limit",
+        `${subject} its request was given back too often: it may kill its servers`,
+        { call },
+      );
+  }
+}

@@ -1,0 +1,131 @@
+/** Requests of calls: what a client is asked for, checked, completed and encoded. @module */
+
+import { type Body, type Codec, codecOf } from "../../codec.ts";
+import { type CallReport, RpcError } from "../../errors.ts";
+import type { CallOptions } from "../../options/client_options.ts";
+import type { AmqpDelivery } from "../broker/amqp.ts";
+import { checkBodySize, checkProcedureName } from "../check.ts";
+import type { IncomingItem, OutgoingRequest } from "../protocol/envelope.ts";
+import { checkCallOptions, type ClientSettings } from "./client_settings.ts";
+
+/** A call, a stream or a notification: its request, and how its client waits for the outcome. */
+export interface CallRequest extends OutgoingRequest {
+  /** A notification is done when the broker has its request, the others when their reply arrives. */
+  readonly kind: "call" | "stream" | "notify";
+  readonly timeoutMs: number;
+  /** Each of them ends the call when it aborts. */
+  readonly signals: readonly AbortSignal[];
+  /** Takes what comes before the last reply, if the caller wants it. */
+  readonly sink: CallSink | undefined;
+}
+
+/** A message as it arrived at the reply queue. */
+export type IncomingReply = Pick<AmqpDelivery, "properties" | "body" | "ack">;
+
+/** Takes what comes before the last reply of a call. */
+export interface CallSink {
+  /** Present for a stream: how many items may come at first. */
+  readonly credits?: number;
+  readonly wantsProgress: boolean;
+  /** Takes an item or a progress; runs inside amqplib's callback. */
+  accept(item: IncomingItem, reply: IncomingReply): void;
+}
+
+/** What the methods of a client differ in. */
+type CallParts =
+  & Pick<CallRequest, "kind" | "procedure" | "correlationId">
+  & Partial<Pick<CallRequest, "sink" | "callback" | "idleTimeoutMs">>;
+
+const NO_SIGNALS: readonly AbortSignal[] = [];
+
+/** Makes requests, with the settings of one client. */
+export class RequestMaker {
+  readonly #settings: Pick<ClientSettings, "queue" | "timeoutMs" | "maxBodyBytes">;
+  /** Writes inputs. */
+  readonly #codec: Codec;
+
+  constructor(settings: ClientSettings) {
+    this.#settings = settings;
+    this.#codec = settings.codec;
+  }
+
+  /**
+   * Checks and completes the options of a call, and encodes its input.
+   *
+   * @throws {TypeError} If the procedure's name or an option cannot be used.
+   * @throws {RangeError} If a number is out of its bounds.
+   * @throws {RpcError} `unencodable` or `too-large`.
+   * @throws The reason of a signal that has aborted.
+   */
+  make(parts: CallParts, input: unknown, options: CallOptions): CallRequest {
+    const { kind, procedure, correlationId, sink, callback, idleTimeoutMs } = parts;
+    const { queue } = this.#settings;
+    checkProcedureName(kind, procedure);
+    checkCallOptions(kind, options);
+    const { idempotent = true, immediate = false, priority, idempotencyKey } = options;
+    const signals = signalsOf(options);
+    for (const signal of signals) signal.throwIfAborted();
+    const codec = codecOf(input, this.#codec);
+    const body = this.#encode(input, codec, parts);
+    const timeoutMs = timeLeftMs(options, this.#settings.timeoutMs);
+    return {
+      kind,
+      queue,
+      procedure,
+      body,
+      contentType: codec.contentType,
+      correlationId,
+      timeoutMs,
+      deadline: kind === "notify" ? undefined : Date.now() + timeoutMs,
+      signals,
+      immediate,
+      idempotent,
+      priority,
+      idempotencyKey,
+      callback,
+      sink,
+      idleTimeoutMs,
+      credits: sink?.credits,
+      wantsProgress: sink?.wantsProgress ?? false,
+    };
+  }
+
+  #encode(input: unknown, codec: Codec, { kind, procedure }: CallParts): Body {
+    const { queue, maxBodyBytes } = this.#settings;
+    const subject = `Cannot ${kind} "${procedure}" as its input`;
+    const call: CallReport = { procedure, queue, elapsedMs: 0, phase: "not-published" };
+    let body: Body;
+    try {
+      body = codec.encode(input);
+    } catch (error) {
+      if (!(error instanceof RpcError)) throw error;
+      const { code, message } = error;
+      throw new RpcError(code, `${subject} cannot be encoded: ${message}`, { cause: error, call });
+    }
+    checkBodySize(body, maxBodyBytes, { subject, call });
+    return body;
+  }
+}
+
+/**
+ * Tells how long a call has, which is no longer than the call that it is made for.
+ *
+ * @param options The options of the call.
+ * @param defaultMs The time of a call that does not say so itself, in milliseconds.
+ */
+export function timeLeftMs(
+  { timeoutMs, context }: Pick<CallOptions, "timeoutMs" | "context">,
+  defaultMs: number,
+): number {
+  const limitMs = timeoutMs ?? defaultMs;
+  if (context?.deadline === undefined) return limitMs;
+  return Math.max(1, Math.min(limitMs, Math.ceil(context.deadline - Date.now())));
+}
+
+/** The signals that end a call. */
+export function signalsOf(
+  { signal, context }: Pick<CallOptions, "signal" | "context">,
+): readonly AbortSignal[] {
+  if (signal === undefined && context === undefined) return NO_SIGNALS;
+  return [signal, context?.signal].filter((signal) => signal !== undefined);
+}

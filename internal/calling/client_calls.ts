@@ -1,0 +1,257 @@
+/** The calls of a client: publishes their requests and gives each reply to its call. @module */
+
+import type { RpcError } from "../../errors.ts";
+import type { AmqpDelivery, AmqpPublish } from "../broker/amqp.ts";
+import { Connection } from "../broker/connection.ts";
+import type { PublishOutcome } from "../broker/publisher.ts";
+import {
+  cancelMessage,
+  creditMessage,
+  type IncomingItem,
+  readCallback,
+  readDeadLetterReason,
+  readItem,
+  requestMessage,
+} from "../protocol/envelope.ts";
+import { backoffMs, type BackoffOptions, sleep } from "../time.ts";
+import { CLOSED, disconnected, ended, queueFull, unroutable } from "./call_errors.ts";
+import type { CallRequest, IncomingReply } from "./call_request.ts";
+import type { Callbacks } from "./callbacks.ts";
+import { type ClientSession, openClientSession } from "./client_session.ts";
+import type { ClientSettings } from "./client_settings.ts";
+import { PendingCall, PendingCalls } from "./pending_calls.ts";
+
+/** How long a request is published again that a cluster without a leader refuses, in milliseconds. */
+const MAX_STRANDED_MS = 3_000;
+const STRANDED_PAUSE: BackoffOptions = { firstMs: 200, maxMs: 200, minMs: 20 };
+
+/** What a notification resolves with. */
+const NO_REPLY: IncomingReply = { properties: {}, body: new Uint8Array(), ack: () => {} };
+
+/** The calls of a client, on a connection that heals. */
+export class ClientCalls {
+  /** Those that are not settled. */
+  readonly pending: PendingCalls;
+  readonly #settings: ClientSettings;
+  readonly #callbacks: Callbacks;
+  /** Whether replies wait for a client that is away, and for their acknowledgement. */
+  readonly #isDurable: boolean;
+  #connection: Connection<ClientSession> | undefined;
+  /** Why no call can be started any more. */
+  #ended: RpcError | undefined;
+  /** Calls whose replies are left in the durable queue, for the next start. */
+  readonly #released = new Set<string>();
+  readonly #closing = new AbortController();
+  #sessions = 0;
+
+  /**
+   * Makes what has no connection yet.
+   *
+   * @param settings The client's.
+   * @param callbacks Take the replies to calls of an earlier start.
+   */
+  constructor(settings: ClientSettings, callbacks: Callbacks) {
+    const { maxPending, replyQueue } = settings;
+    this.#settings = settings;
+    this.#callbacks = callbacks;
+    this.#isDurable = typeof replyQueue === "object";
+    this.pending = new PendingCalls({
+      maxPending,
+      onPlace: (call) => this.#publish(call),
+      onAbandoned: (call) => this.#cancel(call),
+    });
+  }
+
+  /** Connects; calls can be started from then on. */
+  async open(): Promise<void> {
+    const { replyQueue, confirmTimeoutMs, onEvent } = this.#settings;
+    this.#connection = await Connection.open<ClientSession>({
+      ...this.#settings,
+      setUp: (connection) =>
+        openClientSession(connection, {
+          replyQueue,
+          confirmTimeoutMs,
+          onNoExchanges: (error) => onEvent({ type: "returns-unavailable", error }),
+          onReply: (reply) => this.#accept(reply),
+        }),
+      onSession: (session) => this.#publishAll(session),
+      onGiveUp: (error) => this.#end(error),
+      onEvent: (event) => {
+        if (event.type === "disconnected") this.#rejectNonIdempotent(event.error);
+        onEvent(event);
+      },
+    });
+  }
+
+  /**
+   * Starts a call: its clock at once, its request as soon as there is a place and a connection.
+   *
+   * @throws {RpcError} If the client is closed, or its connection for good.
+   */
+  start(request: CallRequest): PendingCall {
+    const { procedure, queue } = request;
+    if (this.#ended !== undefined) {
+      throw ended({ procedure, queue, elapsedMs: 0, phase: "not-published" }, this.#ended);
+    }
+    const call = new PendingCall(request, this.pending);
+    if (this.pending.add(call)) this.#publish(call);
+    return call;
+  }
+
+  /** Allows the server of a stream to send so many items more. */
+  grant(creditTo: string, correlationId: string, count: number): void {
+    const control = this.#connection?.session?.control;
+    // If it is lost with its connection, so is the stream, and the next one begins with new credits.
+    control?.publish(() => creditMessage(creditTo, correlationId, count)).catch(() => {});
+  }
+
+  /**
+   * Lets go of the calls whose replies will wait in a durable queue for a callback by name.
+   *
+   * @returns Their correlation ids.
+   */
+  releaseNamed(): string[] {
+    if (!this.#isDurable) return [];
+    const calls = this.pending.started().filter(({ request }) => request.callback !== undefined);
+    for (const call of calls) {
+      this.#released.add(call.request.correlationId);
+      call.reject(CLOSED);
+    }
+    return [...this.#released];
+  }
+
+  /** Refuses calls, waits for those under way, and disconnects. */
+  async close(graceMs: number): Promise<void> {
+    this.#ended ??= CLOSED;
+    await this.pending.drain(graceMs);
+    this.#end(this.#ended);
+    await this.#connection?.close();
+  }
+
+  #end(reason: RpcError): void {
+    this.#ended ??= reason;
+    this.#closing.abort();
+    this.pending.rejectAll((call) => ended(call.report(), reason));
+  }
+
+  #publish(call: PendingCall, session = this.#connection?.session): void {
+    // Without a session the call waits for the next one: see #publishAll().
+    if (session === undefined) return;
+    session.publisher.publish(() => messageOf(call, session)).then(
+      (outcome) => this.#onPublished(call, outcome),
+      (error) => call.reject(error),
+    );
+  }
+
+  #onPublished(call: PendingCall, outcome: PublishOutcome): void {
+    switch (outcome) {
+      case "confirmed":
+        if (call.phase === "unconfirmed") call.phase = "queued";
+        if (call.request.kind === "notify") call.resolve(NO_REPLY);
+        return;
+      case "returned":
+        return call.reject(unroutable(call.report()));
+      case "refused":
+        return call.reject(queueFull(call.report()));
+      case "stranded":
+        return this.#onStranded(call);
+      case "unknown":
+        return this.#onUnknown(call);
+      case "unsent":
+        // The channel is gone; the next session publishes the call again, if it still waits.
+        return;
+    }
+  }
+
+  /** A queue that is full says so. After a lost connection, it may also be without a leader. */
+  #onStranded(call: PendingCall): void {
+    const session = this.#connection?.session;
+    // The next session publishes the call again, if it still waits.
+    if (session === undefined) return;
+    call.strandedAt ??= performance.now();
+    const isOver = performance.now() - call.strandedAt > MAX_STRANDED_MS;
+    if (this.#sessions === 1 || isOver) return call.reject(queueFull(call.report()));
+    this.#publishSoon(call, session);
+  }
+
+  /** A session that goes on has only replaced the channel that the request was published on. */
+  #onUnknown(call: PendingCall): void {
+    const session = this.#connection?.session;
+    // The next session publishes the call again, if it still waits.
+    if (session === undefined) return;
+    if (call.request.idempotent) return this.#publishSoon(call, session);
+    const cause = new Error("Cannot wait for its confirm as the channel was closed");
+    call.reject(disconnected(call.report(), cause));
+  }
+
+  #publishSoon(call: PendingCall, session: ClientSession): void {
+    // sleep() never rejects.
+    void sleep(backoffMs(1, STRANDED_PAUSE), this.#closing.signal).then(() => {
+      if (this.#connection?.session === session) this.#publish(call, session);
+    });
+  }
+
+  /** Where the reply queue died with the connection, no reply can arrive: all is published anew. */
+  #publishAll(session: ClientSession): void {
+    this.#sessions++;
+    for (const call of this.pending.started()) {
+      if (this.#isDurable && call.phase === "queued") continue;
+      this.#publish(call, session);
+    }
+  }
+
+  #rejectNonIdempotent(cause: Error): void {
+    for (const call of this.pending.started()) {
+      if (call.request.idempotent || call.attempts === 0) continue;
+      call.reject(disconnected(call.report(), cause));
+    }
+  }
+
+  /** Tells the servers, unless the request never left. */
+  #cancel(call: PendingCall): void {
+    if (call.attempts === 0) return;
+    const { queue, correlationId } = call.request;
+    const control = this.#connection?.session?.control;
+    // Best effort: if it is lost, the deadline ends the work.
+    control?.publish(() => cancelMessage(queue, correlationId)).catch(() => {});
+  }
+
+  #accept(reply: AmqpDelivery): void {
+    const { properties } = reply;
+    if (this.#released.has(properties.correlationId ?? "")) return;
+    const call = this.pending.claim(properties.correlationId);
+    if (call === "settled") return reply.ack();
+    if (call === "unknown") return this.#acceptUnknown(reply);
+    const item = readItem(properties);
+    if (item !== undefined) return acceptItem(call, item, reply);
+    // A request may come back before it is confirmed: all the same, its queue had it.
+    call.phase = readDeadLetterReason(properties) === undefined ? "replied" : "queued";
+    call.resolve(reply);
+    // A callback by name is to run before its reply is gone from a durable queue.
+    if (call.request.callback === undefined) reply.ack();
+  }
+
+  #acceptUnknown(reply: AmqpDelivery): void {
+    // Only a durable queue can hold a reply of an earlier start; elsewhere it is a stranger's.
+    const ticket = this.#isDurable ? readCallback(reply.properties) : undefined;
+    if (ticket !== undefined && this.#callbacks.acceptEarlier(ticket, reply)) return;
+    this.pending.countUnknown();
+    reply.ack();
+  }
+}
+
+/** What comes before the last reply does not settle the call. */
+function acceptItem(call: PendingCall, item: IncomingItem, reply: IncomingReply): void {
+  call.phase = "running";
+  call.request.sink?.accept(item, reply);
+  reply.ack();
+}
+
+/** Called at the last moment before the request is sent. */
+function messageOf(call: PendingCall, session: ClientSession): AmqpPublish | undefined {
+  if (call.isSettled) return undefined;
+  const { request } = call;
+  call.phase = "unconfirmed";
+  const replyTo = request.kind === "notify" ? undefined : session.replyTo;
+  return requestMessage(request, call.attempts++, replyTo);
+}

@@ -1,0 +1,175 @@
+/** The options of a client and of its calls: checked, with their defaults. @module */
+
+import { type Codec, jsonCodec } from "../../codec.ts";
+import type {
+  BatchOptions,
+  CallOptions,
+  ReplyQueue,
+  RpcClientOptions,
+  StreamOptions,
+} from "../../options/client_options.ts";
+import type { BrokerUrl } from "../../options/connect_options.ts";
+import type { RpcClientEvent } from "../../options/events.ts";
+import { type ConnectSettings, resolveConnectOptions } from "../broker/connect_settings.ts";
+import {
+  checkCodecs,
+  checkInteger,
+  checkName,
+  checkNumber,
+  checkSignal,
+  checkType,
+  DEFAULT_MAX_BODY_BYTES,
+  wrongValue,
+} from "../check.ts";
+import { safeObserver } from "../observer.ts";
+import { DURABLE_REPLY_PREFIX, MAX_CREDITS } from "../protocol/envelope.ts";
+import { isShortText, MAX_SHORT_TEXT_BYTES } from "../text.ts";
+import { MAX_TIMEOUT_MS } from "../time.ts";
+
+/** {@linkcode RpcClientOptions}, complete. */
+export interface ClientSettings extends ConnectSettings {
+  readonly queue: string;
+  readonly timeoutMs: number;
+  readonly maxPending: number;
+  readonly maxBodyBytes: number;
+  readonly replyQueue: ReplyQueue;
+  /** Writes inputs. */
+  readonly codec: Codec;
+  /** Read outputs, beside JSON and plain bytes. */
+  readonly codecs: readonly Codec[];
+  readonly outputs: NonNullable<RpcClientOptions["outputs"]>;
+  readonly errors: NonNullable<RpcClientOptions["errors"]>;
+  readonly onEvent: (event: RpcClientEvent) => void;
+}
+
+/** What RabbitMQ takes as `x-expires`. */
+const MAX_EXPIRES_MS = 2 ** 32 - 1;
+
+const TIMEOUT_BOUNDS = { min: 1, max: MAX_TIMEOUT_MS };
+
+/**
+ * Checks and completes the options of a client.
+ *
+ * @throws {TypeError} If a URL, a name or another option cannot be used.
+ * @throws {RangeError} If a number is out of its bounds.
+ */
+export function resolveClientOptions(url: BrokerUrl, options: RpcClientOptions): ClientSettings {
+  const {
+    queue,
+    timeoutMs = 30_000,
+    maxPending = 10_000,
+    maxBodyBytes = DEFAULT_MAX_BODY_BYTES,
+    replyQueue = "exclusive",
+    codecs = [],
+    outputs = {},
+    errors = {},
+    onEvent,
+  } = options;
+  checkName("connect", { queue });
+  checkInteger("connect", { timeoutMs }, TIMEOUT_BOUNDS);
+  checkInteger("connect", { maxPending, maxBodyBytes }, { min: 1 });
+  checkReplyQueue(replyQueue);
+  checkCodecs("connect", codecs);
+  checkOutputs(outputs);
+  checkErrors(errors);
+  checkType("connect", { onEvent }, "function");
+  return {
+    ...resolveConnectOptions(url, options),
+    queue,
+    timeoutMs,
+    maxPending,
+    maxBodyBytes,
+    replyQueue,
+    codec: codecs[0] ?? jsonCodec,
+    codecs,
+    outputs,
+    errors,
+    onEvent: safeObserver(onEvent),
+  };
+}
+
+/** Checks where replies are to go, before anything is connected. */
+function checkReplyQueue(replyQueue: ReplyQueue): void {
+  if (replyQueue === "exclusive" || replyQueue === "direct") return;
+  if (typeof replyQueue !== "object" || replyQueue === null) {
+    const kind = '"exclusive", "direct" or the name of a durable queue, as in { name: "billing" }';
+    throw new TypeError(wrongValue("connect", ["replyQueue", replyQueue], kind));
+  }
+  const { name, expiresMs } = replyQueue;
+  const maxBytes = MAX_SHORT_TEXT_BYTES - DURABLE_REPLY_PREFIX.length;
+  if (typeof name !== "string" || name === "" || !isShortText(DURABLE_REPLY_PREFIX + name)) {
+    const kind = `a text of 1 to ${maxBytes} bytes`;
+    throw new TypeError(wrongValue("connect", ["replyQueue.name", name], kind));
+  }
+  checkInteger("connect", { "replyQueue.expiresMs": expiresMs }, { min: 1, max: MAX_EXPIRES_MS });
+}
+
+function checkOutputs(outputs: ClientSettings["outputs"]): void {
+  checkType("connect", { outputs }, "object");
+  for (const [name, schema] of Object.entries<unknown>(outputs)) {
+    const isObject = typeof schema === "object" || typeof schema === "function";
+    if (isObject && schema !== null && "~standard" in schema) continue;
+    throw new TypeError(wrongValue("connect", [`outputs.${name}`, schema], "a Standard Schema"));
+  }
+}
+
+function checkErrors(errors: ClientSettings["errors"]): void {
+  checkType("connect", { errors }, "object");
+  for (const [name, make] of Object.entries(errors)) {
+    checkType("connect", { [`errors.${name}`]: make }, "function");
+  }
+}
+
+/**
+ * Checks the options of a call, a stream or a notification. Most calls have none or one, so that
+ * only those which are there are looked at.
+ *
+ * @param action What cannot be done otherwise.
+ * @throws {TypeError} If an option cannot be used.
+ * @throws {RangeError} If a number is out of its bounds.
+ */
+export function checkCallOptions(action: string, options: CallOptions): void {
+  const { timeoutMs, signal, context, idempotent, immediate } = options;
+  const { priority, onProgress, idempotencyKey } = options;
+  if (timeoutMs !== undefined) checkInteger(action, { timeoutMs }, TIMEOUT_BOUNDS);
+  if (signal !== undefined) checkSignal(action, { signal });
+  if (context !== undefined) checkContext(action, context);
+  if (idempotent !== undefined) checkType(action, { idempotent }, "boolean");
+  if (immediate !== undefined) checkType(action, { immediate }, "boolean");
+  if (priority !== undefined) checkInteger(action, { priority }, { min: 0, max: 9 });
+  if (onProgress !== undefined) checkType(action, { onProgress }, "function");
+  if (idempotencyKey !== undefined) checkName(action, { idempotencyKey });
+}
+
+/**
+ * Checks the options of a batch.
+ *
+ * @throws {TypeError} If an option cannot be used.
+ * @throws {RangeError} If a number is out of its bounds.
+ */
+export function checkBatchOptions(options: BatchOptions): void {
+  checkCallOptions("call", options);
+  checkInteger("call", { concurrency: options.concurrency }, { min: 1 });
+}
+
+function checkContext(action: string, context: NonNullable<CallOptions["context"]>): void {
+  checkType(action, { context }, "object");
+  checkNumber(action, { "context.deadline": context.deadline }, { min: 0 });
+  if (context.signal !== undefined) checkSignal(action, { "context.signal": context.signal });
+}
+
+/**
+ * Checks and completes what a stream has beside the options of a call.
+ *
+ * @param options The options of the stream.
+ * @param defaultMs Longest wait for an item unless told otherwise, in milliseconds.
+ * @throws {RangeError} If a number is out of its bounds.
+ */
+export function resolveStreamOptions(
+  { credits = 64, idleTimeoutMs }: StreamOptions,
+  defaultMs: number,
+): { readonly credits: number; readonly idleTimeoutMs: number } {
+  checkInteger("stream", { credits }, { min: 1, max: MAX_CREDITS });
+  checkInteger("stream", { idleTimeoutMs }, TIMEOUT_BOUNDS);
+  return { credits, idleTimeoutMs: idleTimeoutMs ?? defaultMs };
+}

@@ -1,0 +1,104 @@
+/** Makes outputs and errors of what arrives at a reply queue. @module */
+
+import { type Codec, codecFor } from "../../codec.ts";
+import type { StandardSchema } from "../../contract.ts";
+import { readErrorDescription, RpcError, RpcRemoteError } from "../../errors.ts";
+import { checkBodySize } from "../check.ts";
+import { isErrorReply, readDeadLetterReason } from "../protocol/envelope.ts";
+import type { EncodedItem } from "../running/encoded_handler.ts";
+import { toPrintable } from "../text.ts";
+import { validate } from "../validate.ts";
+import { dropped, ended, undecodable } from "./call_errors.ts";
+import type { CallRequest, IncomingReply } from "./call_request.ts";
+import type { ClientSettings } from "./client_settings.ts";
+import type { PendingCall } from "./pending_calls.ts";
+
+/** The part of a call that matters to its outcome; a reply after a restart has no more. */
+export type CallSubject = Pick<PendingCall, "report"> & {
+  readonly request: Pick<CallRequest, "procedure" | "immediate" | "callback">;
+};
+
+type MakeError = (remote: RpcRemoteError) => Error;
+
+/** Reads replies: decodes, replaces registered errors, checks outputs against schemas. */
+export class ReplyReader {
+  readonly #maxBodyBytes: number;
+  readonly #codecs: readonly Codec[];
+  readonly #schemas: ReadonlyMap<string, StandardSchema>;
+  readonly #errors: ReadonlyMap<string, MakeError>;
+
+  constructor(
+    settings: Pick<ClientSettings, "maxBodyBytes" | "codecs" | "outputs" | "errors">,
+  ) {
+    this.#maxBodyBytes = settings.maxBodyBytes;
+    this.#codecs = settings.codecs;
+    this.#schemas = new Map(Object.entries(settings.outputs));
+    this.#errors = new Map(Object.entries(settings.errors));
+  }
+
+  /**
+   * Reads the last reply of a call.
+   *
+   * @returns The output; a promise only if there is a schema for it.
+   * @throws {RpcRemoteError} If it is an error reply.
+   * @throws {RpcError} If it is the request itself, come back; or `too-large`, `undecodable`, or
+   * `invalid-output` if a schema does not hold.
+   * @throws What a registered maker of errors makes.
+   */
+  read(call: CallSubject, reply: IncomingReply): unknown {
+    const { properties, body } = reply;
+    const reason = readDeadLetterReason(properties);
+    const { procedure, immediate } = call.request;
+    if (reason !== undefined) throw dropped(call.report(), reason, immediate);
+    if (body.length > this.#maxBodyBytes) {
+      const subject = `Cannot take the reply of "${procedure}" as it`;
+      checkBodySize(body, this.#maxBodyBytes, { subject, call: call.report() });
+    }
+    const value = this.#decode(call, reply);
+    if (isErrorReply(properties)) throw this.#remoteError(call, value);
+    const schema = this.#schemas.get(procedure);
+    return schema === undefined ? value : check(schema, value, call);
+  }
+
+  /**
+   * Decodes an item of a stream, or a progress.
+   *
+   * @throws {RpcError} `undecodable`.
+   */
+  decodeItem({ body, contentType }: EncodedItem): unknown {
+    const codec = codecFor(contentType, this.#codecs);
+    if (codec !== undefined) return codec.decode(body);
+    throw new RpcError("undecodable", `Cannot decode an item as ${unknownType(contentType)}`);
+  }
+
+  #decode(call: CallSubject, { properties, body }: IncomingReply): unknown {
+    const { contentType } = properties;
+    const codec = codecFor(contentType, this.#codecs);
+    if (codec === undefined) throw undecodable(call.report(), unknownType(contentType));
+    try {
+      return codec.decode(body);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw undecodable(call.report(), reason, error);
+    }
+  }
+
+  #remoteError(call: CallSubject, value: unknown): Error {
+    const description = readErrorDescription(value);
+    const error = new RpcRemoteError(call.request.procedure, description, { call: call.report() });
+    const make = this.#errors.get(error.remoteName);
+    return make === undefined ? error : make(error);
+  }
+}
+
+async function check(schema: StandardSchema, value: unknown, call: CallSubject): Promise<unknown> {
+  try {
+    return await validate(schema, value, { procedure: call.request.procedure, part: "output" });
+  } catch (error) {
+    throw error instanceof RpcError ? ended(call.report(), error) : error;
+  }
+}
+
+function unknownType(contentType: string | undefined): string {
+  return `there is no codec for content type "${toPrintable(contentType ?? "")}"`;
+}

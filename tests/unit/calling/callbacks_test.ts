@@ -1,0 +1,150 @@
+import { assert, assertEquals, assertFalse, assertThrows } from "../../../deps/std_assert.ts";
+import { RpcError } from "../../../errors.ts";
+import type { IncomingReply } from "../../../internal/calling/call_request.ts";
+import {
+  Callbacks,
+  type CallResult,
+  type NamedReply,
+  writeTicket,
+} from "../../../internal/calling/callbacks.ts";
+import { resolveClientOptions } from "../../../internal/calling/client_settings.ts";
+import { ReplyReader } from "../../../internal/calling/reply_reader.ts";
+
+function newCallbacks() {
+  const failures: [string, unknown][] = [];
+  const results: CallResult<unknown>[] = [];
+  const reader = new ReplyReader(resolveClientOptions("amqp://127.0.0.1", { queue: "math" }));
+  const callbacks = new Callbacks(reader, (id, error) => failures.push([id, error]));
+  const callback = (result: CallResult<unknown>) => results.push(result);
+  return { callbacks, failures, results, callback };
+}
+
+/** A call that ends so; says how often its reply was acknowledged. */
+function callOf(reply: Promise<unknown>, { callback }: { callback?: string } = {}) {
+  const acknowledged: string[] = [];
+  const arriving = reply.then((output): IncomingReply => ({
+    properties: {},
+    body: new TextEncoder().encode(JSON.stringify(output)),
+    ack: () => acknowledged.push("ack"),
+  }));
+  const call = {
+    request: { procedure: "add", immediate: false, callback },
+    report: () => ({ procedure: "add", queue: "math", elapsedMs: 0, phase: "replied" } as const),
+    reply: arriving,
+  };
+  return { start: () => call, acknowledged };
+}
+
+const TICKET = {
+  name: "bill",
+  context: { order: 7 },
+  procedure: "add",
+  queue: "math",
+  immediate: false,
+  startedAt: 0,
+};
+
+Deno.test("Callbacks runs a callback once, and never at once", async () => {
+  const { callbacks, results, callback } = newCallbacks();
+  const done = callbacks.run("1", callback, callOf(Promise.resolve(5)).start);
+  assertEquals(results, []);
+  await done;
+  assertEquals(results, [{ ok: true, output: 5 }]);
+  assertFalse(callbacks.remove("1"));
+});
+
+Deno.test("Callbacks hands on whatever a call rejects with", async () => {
+  const { callbacks, results, callback } = newCallbacks();
+  for (const reason of [new Error("m"), undefined, "text"]) {
+    await callbacks.run("1", callback, callOf(Promise.reject(reason)).start);
+    assertEquals(results.at(-1), { ok: false, error: reason });
+  }
+});
+
+Deno.test("Callbacks hands on why a call could not be started, but not at once", async () => {
+  const { callbacks, results, callback } = newCallbacks();
+  const reason = new RpcError("closed", "Cannot complete the call as the client is closed");
+  const done = callbacks.run("1", callback, () => {
+    throw reason;
+  });
+  assertEquals(results, []);
+  await done;
+  assertEquals(results, [{ ok: false, error: reason }]);
+});
+
+Deno.test("Callbacks.remove() is in time until the outcome is there", async () => {
+  const { callbacks, results, callback } = newCallbacks();
+  const done = callbacks.run("1", callback, callOf(Promise.resolve(5)).start);
+  assert(callbacks.remove("1"));
+  assertFalse(callbacks.remove("1"));
+  await done;
+  assertEquals(results, []);
+});
+
+Deno.test("Callbacks reports callbacks that throw or reject", async () => {
+  const { callbacks, failures } = newCallbacks();
+  const { start } = callOf(Promise.resolve(5));
+  await callbacks.run("1", () => {
+    // deno-lint-ignore no-throw-literal -- users throw what they like
+    throw "thrown";
+  }, start);
+  await callbacks.run("2", () => Promise.reject("rejected"), start);
+  assertEquals(failures, [["1", "thrown"], ["2", "rejected"]]);
+});
+
+Deno.test("Callbacks acknowledges the reply of a named callback after it has run", async () => {
+  const { callbacks, failures } = newCallbacks();
+  const gate = Promise.withResolvers<void>();
+  const started = Promise.withResolvers<void>();
+  const { start, acknowledged } = callOf(Promise.resolve(5), { callback: "ticket" });
+  const done = callbacks.run("1", async () => {
+    started.resolve();
+    await gate.promise;
+    throw new Error("m");
+  }, start);
+  await started.promise;
+  assertEquals(acknowledged, []);
+  gate.resolve();
+  await done;
+  assertEquals([acknowledged.length, failures.length], [1, 1]);
+});
+
+Deno.test("Callbacks leaves the reply of a function's call alone", async () => {
+  const { callbacks, callback } = newCallbacks();
+  const { start, acknowledged } = callOf(Promise.resolve(5));
+  await callbacks.run("1", callback, start);
+  assertEquals(acknowledged, []);
+});
+
+Deno.test("Callbacks keeps an earlier reply until its callback is registered", async () => {
+  const { callbacks } = newCallbacks();
+  const acknowledged = Promise.withResolvers<void>();
+  const seen: [CallResult<unknown>, NamedReply][] = [];
+  const isTaken = callbacks.acceptEarlier(writeTicket(TICKET), {
+    properties: { correlationId: "7" },
+    body: new TextEncoder().encode("5"),
+    ack: () => acknowledged.resolve(),
+  });
+  assert(isTaken);
+  callbacks.register("bill", (...args) => seen.push(args));
+  await acknowledged.promise;
+  const reply = { correlationId: "7", procedure: "add", context: { order: 7 } };
+  assertEquals(seen, [[{ ok: true, output: 5 }, reply]]);
+});
+
+Deno.test("Callbacks takes no reply whose ticket is not its own", () => {
+  const { callbacks } = newCallbacks();
+  const reply = { properties: { correlationId: "7" }, body: new Uint8Array(), ack() {} };
+  for (const text of ["", "{", "[]", '{"name":"bill"}']) {
+    assertFalse(callbacks.acceptEarlier(text, reply));
+  }
+  assertFalse(callbacks.acceptEarlier(writeTicket(TICKET), { ...reply, properties: {} }));
+});
+
+Deno.test("Callbacks has one callback for a name, and binds no other", () => {
+  const { callbacks, callback } = newCallbacks();
+  callbacks.register("bill", callback);
+  assertThrows(() => callbacks.register("bill", callback), TypeError, '"bill"');
+  const reply = { correlationId: "7", procedure: "add", context: undefined };
+  assertThrows(() => callbacks.bind("other", reply), TypeError, '"other" is not registered');
+});
