@@ -141,3 +141,20 @@ Deno.test({
     assertFalse(new TextDecoder().decode(stdout).includes(`${network.folder}/warren`));
   },
 });
+
+Deno.test({
+  name: "PrivateNode leaves no port mapper when rabbitmqctl outlives its own",
+  ignore,
+  async fn() {
+    await using node = await PrivateNode.start();
+    const { ERL_EPMD_PORT } = node.network.env;
+    Deno.kill(node.network.epmdPid, "SIGKILL");
+    await gone(node.network.epmdPid);
+    await assertRejects(() => node.ctl("list_vhosts"), Error, "list_vhosts");
+    // Nobody would end one that Erlang has started.
+    await assertRejects(
+      () => Deno.connect({ hostname: "127.0.0.1", port: Number(ERL_EPMD_PORT) }),
+      Deno.errors.ConnectionRefused,
+    );
+  },
+});

@@ -1,7 +1,7 @@
 import { answersAmqp } from "./amqp_probe.ts";
 import { startBrokerContainer } from "./broker_container.ts";
 import { PrivateNode } from "./private_node.ts";
-import { findRabbitmq } from "./rabbitmq_install.ts";
+import { findRabbitmq, type RabbitmqInstall } from "./rabbitmq_install.ts";
 import { say } from "../tasks/say.ts";
 
 /** Where a broker comes from. */
@@ -18,6 +18,8 @@ export interface Broker extends AsyncDisposable {
   readonly url: string;
   /** Where it comes from. */
   readonly origin: BrokerOrigin;
+  /** The programs that it was started from, if they are on this machine. */
+  readonly install?: RabbitmqInstall;
 }
 
 /** One place to look for a broker. */
@@ -112,6 +114,8 @@ async function brokerFromEnv(): Promise<Broker | string> {
 }
 
 async function brokerOnDefaultPort(): Promise<Broker | string> {
+  // Whoever names a RabbitMQ must not be given another one.
+  if (Deno.env.get("WARREN_RABBITMQ")) return "not asked, as WARREN_RABBITMQ names another";
   const answers = await answersAmqp({ hostname: "127.0.0.1", port: 5672 });
   return answers ? borrowed(DEFAULT_URL, "127.0.0.1:5672") : "nothing answers there";
 }
@@ -121,10 +125,8 @@ async function privateBroker(
 ): Promise<Broker | string> {
   const install = findRabbitmq();
   if (typeof install === "string") return install;
-  say("No broker runs here: starting a private RabbitMQ node, which takes about 5 s");
   try {
-    const node = await PrivateNode.start(signal === undefined ? {} : { signal });
-    return owned(node, "private node");
+    return await startPrivateBroker({ install, ...signal && { signal } });
   } catch (error) {
     signal?.throwIfAborted();
     return messageOf(error);
@@ -141,6 +143,19 @@ async function brokerInContainer(
 async function embeddedBroker(): Promise<Broker> {
   say("No RabbitMQ is to be had here: using the embedded broker, which is for development only");
   return await startEmbeddedBroker();
+}
+
+/**
+ * Starts a private node.
+ *
+ * @throws {Error} If it does not start.
+ */
+export async function startPrivateBroker(
+  options: { readonly install: RabbitmqInstall; readonly signal?: AbortSignal },
+): Promise<Broker> {
+  const { install } = options;
+  say(`Starting a private node of RabbitMQ ${install.version}, which takes about 5 s`);
+  return { ...owned(await PrivateNode.start(options), "private node"), install };
 }
 
 /** Starts the broker of `@warren/rpc/testing` in this process. */

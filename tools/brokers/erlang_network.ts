@@ -28,10 +28,12 @@ export class ErlangNetwork implements AsyncDisposable {
   /**
    * Starts the port mapper in a new temporary folder.
    *
+   * @param install Whose programs to use; by default those that `findRabbitmq()` finds.
    * @throws {Error} If RabbitMQ is not installed.
    */
-  static async open(): Promise<ErlangNetwork> {
-    const install = findRabbitmq();
+  static async open(
+    install: RabbitmqInstall | string = findRabbitmq(),
+  ): Promise<ErlangNetwork> {
     if (typeof install === "string") {
       throw new Error(
         `Cannot start a private node as ${install}: install rabbitmq-server and try again`,
@@ -68,6 +70,8 @@ export class ErlangNetwork implements AsyncDisposable {
       HOME: this.folder,
       ERL_EPMD_ADDRESS: "127.0.0.1",
       ERL_EPMD_PORT: `${this.#port}`,
+      // Whatever starts when the port mapper has ended would start one that nobody ends.
+      ERL_ZFLAGS: "-start_epmd false",
     };
   }
 

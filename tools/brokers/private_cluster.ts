@@ -1,5 +1,6 @@
 import { ErlangNetwork } from "./erlang_network.ts";
 import { PrivateNode } from "./private_node.ts";
+import type { RabbitmqInstall } from "./rabbitmq_install.ts";
 
 /** Options of {@linkcode PrivateCluster.start}. */
 export interface PrivateClusterOptions {
@@ -9,6 +10,12 @@ export interface PrivateClusterOptions {
    * @default {3}
    */
   readonly nodes?: number;
+  /**
+   * Which RabbitMQ to run.
+   *
+   * @default {what findRabbitmq() finds}
+   */
+  readonly install?: RabbitmqInstall;
   /** Lines for rabbitmq.conf of every node. */
   readonly config?: string;
   /** More arguments for the Erlang machine of every node, such as `-kernel net_ticktime 10`. */
@@ -42,20 +49,21 @@ export class PrivateCluster implements AsyncDisposable {
   }
 
   /**
-   * Starts the nodes at the same time and waits until they are one cluster.
+   * Starts the first node, then the others at the same time, and waits until they are one cluster.
+   * Nodes of 4.x that start together may each found a cluster of their own.
    *
    * @throws {Error} If RabbitMQ is not installed, or a node ends or takes too long.
    */
   static async start(options: PrivateClusterOptions = {}): Promise<PrivateCluster> {
-    const { nodes: count = 3, config = "", startTimeoutMs = 120_000, ...rest } = options;
+    const { nodes: count = 3, config = "", startTimeoutMs = 120_000, install, ...rest } = options;
     await using stack = new AsyncDisposableStack();
-    const network = stack.use(await ErlangNetwork.open());
+    const network = stack.use(await ErlangNetwork.open(install));
     // If one fails to start, the others are not to be waited for.
     const failure = new AbortController();
     const signals = [failure.signal, ...rest.signal === undefined ? [] : [rest.signal]];
     const names = Array.from({ length: count }, (_, index) => `warren${index + 1}`);
-    const starting = names.map(async (name) => {
-      const nodeOptions = { name, network, config: `${formation(names)}\n${config}` };
+    const start = async (name: string, peers: readonly string[]) => {
+      const nodeOptions = { name, network, config: `${formation(peers)}\n${config}` };
       const signal = AbortSignal.any(signals);
       try {
         return stack.use(
@@ -65,9 +73,13 @@ export class PrivateCluster implements AsyncDisposable {
         failure.abort(error);
         throw error;
       }
-    });
-    await Promise.allSettled(starting);
-    const cluster = new PrivateCluster(network, await Promise.all(starting));
+    };
+    const [first = "", ...others] = names;
+    // It looks for nobody: a node of 4.x would do so for most of a minute.
+    const founder = await start(first, []);
+    const joining = others.map((name) => start(name, names));
+    await Promise.allSettled(joining);
+    const cluster = new PrivateCluster(network, [founder, ...await Promise.all(joining)]);
     await cluster.allOnline();
     stack.move();
     return cluster;

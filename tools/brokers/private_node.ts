@@ -3,6 +3,8 @@ import { ErlangNetwork } from "./erlang_network.ts";
 import { freePorts } from "./free_ports.ts";
 import { pause } from "../time/waiting.ts";
 import { GuardedProcess } from "./guarded_process.ts";
+import type { RabbitmqInstall } from "./rabbitmq_install.ts";
+import { compareVersions } from "./rabbitmq_versions.ts";
 
 /** Options of {@linkcode PrivateNode.start}. */
 export interface PrivateNodeOptions {
@@ -26,6 +28,12 @@ export interface PrivateNodeOptions {
   readonly distPort?: number;
   /** Network to join, which outlives the node; by default the node gets one of its own. */
   readonly network?: ErlangNetwork;
+  /**
+   * Which RabbitMQ to run, if the node is to have a network of its own.
+   *
+   * @default {what findRabbitmq() finds}
+   */
+  readonly install?: RabbitmqInstall;
   /** Lines for rabbitmq.conf. */
   readonly config?: string;
   /** More arguments for the Erlang machine, such as `-kernel net_ticktime 10`. */
@@ -104,10 +112,10 @@ export class PrivateNode implements AsyncDisposable {
   }
 
   static async #startOnce(options: PrivateNodeOptions): Promise<PrivateNode> {
-    const { network = await ErlangNetwork.open(), config, signal } = options;
+    const { install, network = await ErlangNetwork.open(install), config = "", signal } = options;
     const node = new PrivateNode(network, options);
     try {
-      await node.#prepareFolder(config ?? "");
+      await node.#prepareFolder(`${releaseConfig(network.install)}${config}`);
       await node.#boot(signal);
       return node;
     } catch (error) {
@@ -226,6 +234,12 @@ function bootErrors(output: string): string {
     .filter((line) => line !== "");
   const telling = errors.length > 0 ? errors : lines.slice(-MAX_ERROR_LINES);
   return telling.slice(0, MAX_ERROR_LINES).join("\n  ");
+}
+
+/** Debian's 4.3 still permits what RabbitMQ's own 4.3 denies. */
+function releaseConfig({ version }: RabbitmqInstall): string {
+  if (version === "" || compareVersions(version, "4.3") < 0) return "";
+  return "deprecated_features.permit.transient_nonexcl_queues = false\n";
 }
 
 function nodeEnv(folder: string, erlangArgs: string): Record<string, string> {

@@ -1,5 +1,9 @@
 /** The programs of an installed RabbitMQ. */
 export interface RabbitmqInstall {
+  /** Folder that `WARREN_RABBITMQ` takes to find this one again. */
+  readonly root: string;
+  /** Such as `4.0.5`; empty if its folders do not tell. */
+  readonly version: string;
   readonly server: string;
   readonly ctl: string;
   /** The Erlang port mapper, which nodes and rabbitmqctl find each other by. */
@@ -22,18 +26,55 @@ const SBIN_FOLDERS = [
   "/opt/rabbitmq/sbin",
 ];
 
-/** Finds an installed RabbitMQ, or says what is missing. */
-export function findRabbitmq(): RabbitmqInstall | string {
+/** Where `WARREN_RABBITMQ` has RabbitMQ and Erlang: packages unpacked there, or a release. */
+const PACKAGED_RABBITMQ = "usr/lib/rabbitmq/lib";
+const PACKAGED_ERLANG = "usr/lib/erlang/bin";
+
+/**
+ * Finds an installed RabbitMQ, or says what is missing.
+ *
+ * @param root Folder to look in, and nowhere else; by default `WARREN_RABBITMQ` if it is set, and
+ * the places where RabbitMQ is usually installed if it is not.
+ */
+export function findRabbitmq(
+  root: string | undefined = Deno.env.get("WARREN_RABBITMQ"),
+): RabbitmqInstall | string {
+  return root ? rabbitmqIn(root.replace(/\/+$/, "")) : rabbitmqOfSystem();
+}
+
+/** Whoever names a RabbitMQ must not be given another one. */
+function rabbitmqIn(root: string): RabbitmqInstall | string {
+  const sbin = [...sbinFoldersOf(`${root}/${PACKAGED_RABBITMQ}`), `${root}/sbin`].find(isSbin);
+  if (sbin === undefined) return `there is no rabbitmq-server in "${root || "/"}"`;
+  const erlang = [`${root}/${PACKAGED_ERLANG}`, ...pathFolders(), ...SBIN_FOLDERS].find(hasErlang);
+  return installOf(root || "/", sbin, erlang);
+}
+
+function rabbitmqOfSystem(): RabbitmqInstall | string {
   const onPath = pathFolders();
-  const sbin = [...VERSION_FOLDERS.flatMap(sbinFoldersOf), ...SBIN_FOLDERS, ...onPath]
-    .find((folder) => isFile(`${folder}/rabbitmq-server`) && isFile(`${folder}/rabbitmqctl`));
+  const sbin = [...VERSION_FOLDERS.flatMap(sbinFoldersOf), ...SBIN_FOLDERS, ...onPath].find(isSbin);
   if (sbin === undefined) return "no rabbitmq-server is installed";
-  const erlang = [sbin, ...onPath, ...SBIN_FOLDERS].find((folder) => isFile(`${folder}/erl`));
+  return installOf(folderOf(sbin), sbin, [sbin, ...onPath, ...SBIN_FOLDERS].find(hasErlang));
+}
+
+function installOf(
+  root: string,
+  sbin: string,
+  erlang: string | undefined,
+): RabbitmqInstall | string {
   if (erlang === undefined) return `rabbitmq-server is in ${sbin}, but Erlang is not on the PATH`;
   const epmd = [erlang, folderOf(Deno.realPathSync(`${erlang}/erl`))]
     .map((folder) => `${folder}/epmd`).find(isFile);
   if (epmd === undefined) return `Erlang is in ${erlang}, but its epmd is not`;
-  return { server: `${sbin}/rabbitmq-server`, ctl: `${sbin}/rabbitmqctl`, epmd, erlang };
+  const version = /\d+\.\d+\.\d+/.exec(Deno.realPathSync(sbin))?.[0] ?? "";
+  return {
+    root,
+    version,
+    server: `${sbin}/rabbitmq-server`,
+    ctl: `${sbin}/rabbitmqctl`,
+    epmd,
+    erlang,
+  };
 }
 
 function sbinFoldersOf(folder: string): string[] {
@@ -50,6 +91,14 @@ function pathFolders(): string[] {
   const folders = (Deno.env.get("PATH") ?? "").split(":").filter((folder) => folder !== "");
   // Debian keeps /usr/sbin off the PATH of ordinary users, macOS the folders of Homebrew.
   return [...folders, "/usr/sbin", "/usr/bin", "/usr/local/bin", "/opt/homebrew/bin"];
+}
+
+function isSbin(folder: string): boolean {
+  return isFile(`${folder}/rabbitmq-server`) && isFile(`${folder}/rabbitmqctl`);
+}
+
+function hasErlang(folder: string): boolean {
+  return isFile(`${folder}/erl`);
 }
 
 function isFile(path: string): boolean {
