@@ -1,6 +1,11 @@
 /** What the user of `deno task chaos` asks for. @module */
 
 import { parseArgs } from "../deps/std_cli.ts";
+import {
+  isRabbitmqVersion,
+  RABBITMQ_VERSIONS,
+  type RabbitmqVersion,
+} from "../tools/brokers/rabbitmq_versions.ts";
 
 /** Options of a run. */
 export interface ChaosOptions {
@@ -9,6 +14,8 @@ export interface ChaosOptions {
   readonly seed: number;
   /** Ids of the rows to run; `undefined` is all. */
   readonly only: readonly string[] | undefined;
+  /** Release of RabbitMQ to start; `undefined` is the one that is installed. */
+  readonly broker: RabbitmqVersion | undefined;
   /** File of the report. */
   readonly report: string;
   /** Whether to run as CI does, with few faults. */
@@ -23,13 +30,14 @@ Breaks brokers, networks and servers under load, and checks every call.
   --minutes N    time of all rows together, from 1 to 600 (default: 10)
   --seed N       whole number that all random choices follow from (default: another each time)
   --only R1,R6   only these rows (default: all)
+  --broker 4.3   release of RabbitMQ: 3.10, 4.0 or 4.3 (default: the installed one)
   --report FILE  where the report goes (default: chaos-report.json)
   --short        few faults and generous limits of time, as in CI
   --help         this text
 
 Exit code: 0 if all rows are as they must be, 1 if not, 2 for bad arguments, 130 after Ctrl-C.`;
 
-const NAMES = ["minutes", "seed", "only", "report"] as const;
+const NAMES = ["minutes", "seed", "only", "broker", "report"] as const;
 const MAX_SEED = 2 ** 32 - 1;
 
 /**
@@ -57,9 +65,10 @@ export function readCommandLine(
     ? Math.floor(Math.random() * MAX_SEED)
     : readNumber("seed", args.seed, { min: 0, max: MAX_SEED });
   if (!Number.isInteger(seed)) throw new TypeError(`Cannot run as --seed must be whole: ${seed}`);
+  const broker = args.broker === undefined ? undefined : readBroker(args.broker);
   const { report = "chaos-report.json", short: isShort } = args;
   if (report === "") throw new TypeError("Cannot run as --report names no file");
-  return { minutes, seed, only, report, isShort };
+  return { minutes, seed, only, broker, report, isShort };
 }
 
 function readNumber(
@@ -71,6 +80,15 @@ function readNumber(
   if (value >= min && value <= max) return value;
   throw new TypeError(
     `Cannot run as --${name} must be a number from ${min} to ${max}: current value is "${text}"`,
+  );
+}
+
+function readBroker(text: string): RabbitmqVersion {
+  if (isRabbitmqVersion(text)) return text;
+  throw new TypeError(
+    `Cannot run as --broker must be one of ${
+      RABBITMQ_VERSIONS.join(", ")
+    }: current value is "${text}"`,
   );
 }
 

@@ -15,10 +15,7 @@ export async function environment(): Promise<Pick<Report, "versions" | "machine"
       deno: Deno.version.deno,
       v8: Deno.version.v8,
       amqplib: await packageVersion("../deps/amqplib.ts"),
-      // The folder of an installation bears its version.
-      rabbitmq: typeof rabbitmq === "string"
-        ? ""
-        : /\d+\.\d+\.\d+/.exec(rabbitmq.server)?.[0] ?? "",
+      rabbitmq: typeof rabbitmq === "string" ? "" : rabbitmq.version,
     },
     machine: {
       os: `${Deno.build.os} ${Deno.osRelease()}`,

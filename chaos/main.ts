@@ -7,6 +7,7 @@
 
 import { Interruption } from "../tools/tasks/interruption.ts";
 import { findRabbitmq } from "../tools/brokers/rabbitmq_install.ts";
+import { provideRabbitmq } from "../tools/brokers/rabbitmq_versions.ts";
 import { type ChaosOptions, readCommandLine, USAGE } from "./command_line.ts";
 import { environment } from "./environment.ts";
 import type { Fault } from "./fault.ts";
@@ -25,6 +26,10 @@ if (import.meta.main) Deno.exit(await main());
 async function main(): Promise<number> {
   const options = tryOptions();
   if (typeof options === "number") return options;
+  if (options.broker !== undefined) {
+    // All nodes of this run are then of that release.
+    Deno.env.set("WARREN_RABBITMQ", (await provideRabbitmq(options.broker)).root);
+  }
   const missing = findRabbitmq();
   if (typeof missing === "string") {
     console.error(`Cannot run as ${missing}: install rabbitmq-server and try again`);

@@ -15,11 +15,11 @@ export interface Ctl {
  * @returns `undefined` if there is no such queue, or it has no leader.
  */
 export async function queueDepth(node: Ctl, queue: string): Promise<Remaining | undefined> {
-  const count = (name: string) => `rabbit_fifo:query_messages_${name}(S)`;
+  // By name, as Ra 3 of RabbitMQ 4.3 takes no function.
   const expression =
     `{ok, Q} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, <<"${queue}">>)),
-    Count = fun(S) -> {${count("ready")}, ${count("checked_out")}} end,
-    {ok, Counts, _} = ra:consistent_query(amqqueue:get_pid(Q), Count), Counts.`;
+    {ok, Counts, _} = ra:consistent_query(amqqueue:get_pid(Q), {rabbit_fifo, query_stat, []}),
+    Counts.`;
   try {
     const [, ready, unacknowledged] = /\{(\d+),(\d+)\}/.exec(await node.ctl("eval", expression)) ??
       [];

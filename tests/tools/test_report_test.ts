@@ -3,6 +3,7 @@ import {
   EMPTY_REPORT,
   readTestReport,
   reportLines,
+  reportOn,
   sumReports,
 } from "../../tools/tasks/test_report.ts";
 import { assertEquals } from "../../deps/std_assert.ts";
@@ -69,6 +70,15 @@ Deno.test("countLine() names skipped tests only if there are any", () => {
 Deno.test("reportLines() names what was skipped and what has failed", () => {
   const lines = reportLines({ passed: 1, failed: ["x"], skipped: ["y", "z"] });
   assertEquals(lines, ["skipped: y", "skipped: z", "FAILED: x"]);
+});
+
+Deno.test("reportOn() tells the place of each test that it names", () => {
+  const report = reportOn({ passed: 1, failed: ["x"], skipped: ["y"] }, "RabbitMQ 4.3.6");
+  assertEquals(report, {
+    passed: 1,
+    failed: ["x on RabbitMQ 4.3.6"],
+    skipped: ["y on RabbitMQ 4.3.6"],
+  });
 });
 
 Deno.test("sumReports() adds up counts and names", () => {

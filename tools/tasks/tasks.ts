@@ -1,4 +1,9 @@
-import { announcedBroker, brokerEnv, withBroker } from "../brokers/broker_env.ts";
+import { withBroker } from "../brokers/broker_env.ts";
+import {
+  isRabbitmqVersion,
+  provideRabbitmq,
+  RABBITMQ_VERSIONS,
+} from "../brokers/rabbitmq_versions.ts";
 import { runDeno } from "./deno_child.ts";
 import { runSteps, type Step } from "./ok.ts";
 import { entryModules, isPath, markdownFiles } from "./package_files.ts";
@@ -10,7 +15,7 @@ import { say } from "./say.ts";
 /** Everything that `deno task` can do here, by name. */
 export const TASKS: ReadonlyMap<string, Task> = new Map<string, Task>([
   ["demo", withBroker(program("tools/demo/demo.ts"))],
-  ["test", withBroker(async (context) => conclude(await runTests(context)))],
+  ["test", async (context) => conclude(await runTests(context))],
   ["test:unit", async (context) => conclude(await runUnitTests(context))],
   ["bench", withBroker(inTurn(program("bench/rpc.ts"), program("bench/broker_bench.ts")))],
   ["bench:pool", program("bench/pool_bench.ts")],
@@ -24,7 +29,8 @@ export const TASKS: ReadonlyMap<string, Task> = new Map<string, Task>([
   ["doc:lint", lintDocs],
   ["ok", ok],
   ["trip", program("tools/trip/main.ts")],
-  ["broker", keepBroker],
+  ["broker", withBroker(keepBroker)],
+  ["rabbitmq", installRabbitmqs],
   ["deno", denoTask()],
 ]);
 
@@ -35,7 +41,7 @@ const OK_STEPS: readonly Step[] = [
   { name: "check", run: check },
   { name: "doc lint", run: lintDocs },
   { name: "publish --dry-run", run: denoTask("publish", "--dry-run", "--allow-dirty") },
-  { name: "test", run: testWithBroker },
+  { name: "test", run: runTests },
 ];
 
 /** Makes a task that is a `deno` command with the user's arguments after it. */
@@ -86,11 +92,6 @@ async function ok(context: TaskContext): Promise<number> {
   return code;
 }
 
-async function testWithBroker(context: TaskContext): Promise<TestReport> {
-  await using broker = await announcedBroker(context);
-  return await runTests({ ...context, env: { ...context.env, ...brokerEnv(broker) } });
-}
-
 function conclude(report: TestReport): number {
   for (const line of [...reportLines(report), countLine(report)]) say(line);
   return report.failed.length === 0 ? 0 : 1;
@@ -98,14 +99,29 @@ function conclude(report: TestReport): number {
 
 /** Keeps a broker until Ctrl-C, for programs in other terminals. */
 async function keepBroker(context: TaskContext): Promise<number> {
-  await using broker = await announcedBroker(context);
   say("In another terminal: export the next line; Ctrl-C here ends the broker");
-  await print([`AMQP_URL=${broker.url}`]);
+  await print([`AMQP_URL=${context.env.AMQP_URL}`]);
   const { signal } = context.interruption;
   await new Promise<void>((resolve) => {
     if (signal.aborted) resolve();
     else signal.addEventListener("abort", () => resolve(), { once: true });
   });
+  return 0;
+}
+
+/** Puts releases of RabbitMQ into a cache, unless they are there, and tells where they are. */
+async function installRabbitmqs({ args }: TaskContext): Promise<number> {
+  const unknown = args.find((arg) => !isRabbitmqVersion(arg));
+  if (args.length === 0 || unknown !== undefined) {
+    throw new TypeError(
+      `Cannot install RabbitMQ "${unknown ?? ""}" as there are only: ${
+        RABBITMQ_VERSIONS.join(", ")
+      }`,
+    );
+  }
+  for (const version of args.filter(isRabbitmqVersion)) {
+    await print([`WARREN_RABBITMQ=${(await provideRabbitmq(version)).root}`]);
+  }
   return 0;
 }
 

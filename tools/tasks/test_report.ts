@@ -47,6 +47,12 @@ export function readTestReport(xml: string | undefined, exitCode: number): TestR
   return { passed, failed, skipped };
 }
 
+/** The same report with names that tell where the tests ran. */
+export function reportOn({ passed, failed, skipped }: TestReport, place: string): TestReport {
+  const named = (name: string) => `${name} on ${place}`;
+  return { passed, failed: failed.map(named), skipped: skipped.map(named) };
+}
+
 /** Adds up the reports of several runs. */
 export function sumReports(reports: readonly TestReport[]): TestReport {
   return {

@@ -1,10 +1,14 @@
-import { startEmbeddedBroker } from "../brokers/broker.ts";
-import { brokerEnv } from "../brokers/broker_env.ts";
+import { type Broker, startEmbeddedBroker } from "../brokers/broker.ts";
+import { announcedBroker, brokerEnv, brokerLabel } from "../brokers/broker_env.ts";
+import { startNamedBroker, takeBrokers } from "../brokers/named_broker.ts";
 import { runDeno } from "./deno_child.ts";
 import { isPath } from "./package_files.ts";
 import { say } from "./say.ts";
 import type { TaskContext } from "./task.ts";
-import { readTestReport, sumReports, type TestReport } from "./test_report.ts";
+import { countLine, readTestReport, reportOn, sumReports, type TestReport } from "./test_report.ts";
+
+/** Arguments of one `deno test`. */
+type RunArguments = readonly string[];
 
 /** Tests that measure or that start brokers of their own: nothing may run beside them. */
 const SERIAL_FOLDERS = ["tests/tools", "tests/serial"];
@@ -12,53 +16,76 @@ const SERIAL_FOLDERS = ["tests/tools", "tests/serial"];
 /** Tests that need no broker. */
 const UNIT_FOLDERS = ["tests/unit", "tests/architecture"];
 
-/** Tests of what clients and servers do with a broker: they hold for both brokers. */
+/** Tests of what clients and servers do with a broker: they hold for all brokers. */
 const BROKER_FOLDERS = ["tests/integration", "tests/examples"];
 
-/** One `deno test`, with the broker that was found or with the embedded one. */
-interface TestRun {
-  readonly args: readonly string[];
-  readonly broker: "found" | "embedded";
-}
+/** Tests that only RabbitMQ itself is to pass, or that compare with it. */
+const RABBITMQ_FOLDERS = ["tests/fuzz", "tests/poison", "tests/testing", "tests/threats"];
 
-const ALL_RUNS: readonly TestRun[] = [
-  { args: ["--parallel", `--ignore=${SERIAL_FOLDERS.join(",")}`], broker: "found" },
-  { args: ["--parallel", ...BROKER_FOLDERS], broker: "embedded" },
-  { args: SERIAL_FOLDERS, broker: "found" },
-];
+const ALL_BUT_SERIAL: RunArguments = ["--parallel", `--ignore=${SERIAL_FOLDERS.join(",")}`];
+const ON_EVERY_BROKER: RunArguments = ["--parallel", ...BROKER_FOLDERS];
+const ON_RABBITMQ: RunArguments = ["--parallel", ...BROKER_FOLDERS, ...RABBITMQ_FOLDERS];
 
 /**
  * Runs the tests: all of them, or those that the arguments name.
  *
- * Arguments that name files or folders make one run with just these; others, such as `--filter`,
- * go to every run.
+ * Arguments that name files or folders make one run with just these; `--broker 4.0,embedded` runs
+ * what needs a broker on each of those; others, such as `--filter`, go to every run.
  */
 export async function runTests(context: TaskContext): Promise<TestReport> {
-  if (context.args.some(isPath)) return await runEach([{ args: [], broker: "found" }], context);
-  const isEmbedded = context.env.WARREN_BROKER === "embedded broker";
-  const runs = isEmbedded ? ALL_RUNS.filter(({ broker }) => broker === "found") : ALL_RUNS;
-  return await runEach(runs, context);
-}
-
-/** Runs the tests that need no broker. */
-export async function runUnitTests(context: TaskContext): Promise<TestReport> {
-  const args = ["--parallel", ...UNIT_FOLDERS];
-  return await runEach([{ args, broker: "found" }], context);
-}
-
-async function runEach(runs: readonly TestRun[], context: TaskContext): Promise<TestReport> {
+  const { names, rest: args } = takeBrokers(context.args);
+  if (names.length === 0) return await runOnFound(context);
+  const { signal } = context.interruption;
   const reports: TestReport[] = [];
-  for (const { args, broker } of runs) {
-    const run = broker === "found" ? runOnce : runEmbedded;
-    reports.push(await run([...args, ...context.args], context));
+  for (const name of names) {
+    await using broker = await startNamedBroker(name, { signal });
+    reports.push(await runOn(broker, { ...context, args }, runsOnNamed(broker, args)));
   }
   return sumReports(reports);
 }
 
-async function runEmbedded(args: readonly string[], context: TaskContext): Promise<TestReport> {
-  await using broker = await startEmbeddedBroker();
-  say("The same tests on the embedded broker");
-  return await runOnce(args, { ...context, env: { ...context.env, ...brokerEnv(broker) } });
+/** Runs the tests that need no broker. */
+export async function runUnitTests(context: TaskContext): Promise<TestReport> {
+  return await runOnce(["--parallel", ...UNIT_FOLDERS, ...context.args], context);
+}
+
+async function runOnFound(context: TaskContext): Promise<TestReport> {
+  await using broker = await announcedBroker(context);
+  if (context.args.some(isPath)) return await runOn(broker, context, [[]]);
+  if (isEmbedded(broker)) return await runOn(broker, context, [ALL_BUT_SERIAL, SERIAL_FOLDERS]);
+  const reports = [await runOn(broker, context, [ALL_BUT_SERIAL])];
+  {
+    await using embedded = await startEmbeddedBroker();
+    reports.push(await runOn(embedded, context, [ON_EVERY_BROKER]));
+  }
+  return sumReports([...reports, await runOn(broker, context, [SERIAL_FOLDERS])]);
+}
+
+function runsOnNamed(broker: Broker, args: RunArguments): readonly RunArguments[] {
+  if (args.some(isPath)) return [[]];
+  return isEmbedded(broker) ? [ON_EVERY_BROKER] : [ON_RABBITMQ, SERIAL_FOLDERS];
+}
+
+/** Runs tests one after the other, with names that tell on which broker they ran. */
+async function runOn(
+  broker: Broker,
+  context: TaskContext,
+  runs: readonly RunArguments[],
+): Promise<TestReport> {
+  const label = brokerLabel(broker);
+  const env = { ...context.env, ...brokerEnv(broker) };
+  const reports: TestReport[] = [];
+  for (const run of runs) {
+    say(`\nTests on ${label}${run.length === 0 ? "" : `: ${run.join(" ")}`}`);
+    const report = await runOnce([...run, ...context.args], { ...context, env });
+    say(`On ${label}: ${countLine(report)}`);
+    reports.push(reportOn(report, label));
+  }
+  return sumReports(reports);
+}
+
+function isEmbedded({ origin }: Broker): boolean {
+  return origin === "embedded broker";
 }
 
 async function runOnce(args: readonly string[], context: TaskContext): Promise<TestReport> {

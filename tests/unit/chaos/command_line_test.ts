@@ -8,17 +8,28 @@ Deno.test("readCommandLine() has defaults for all but the seed", () => {
   assertEquals(options, {
     minutes: 10,
     only: undefined,
+    broker: undefined,
     report: "chaos-report.json",
     isShort: false,
   });
 });
 
 Deno.test("readCommandLine() reads every option", () => {
-  const args = ["--minutes", "2.5", "--seed=7", "--only", "r1,R2", "--report=a.json", "--short"];
+  const args = [
+    "--minutes",
+    "2.5",
+    "--seed=7",
+    "--only",
+    "r1,R2",
+    "--report=a.json",
+    "--short",
+    "--broker=4.3",
+  ];
   assertEquals(readCommandLine(args, KNOWN), {
     minutes: 2.5,
     seed: 7,
     only: ["R1", "R2"],
+    broker: "4.3",
     report: "a.json",
     isShort: true,
   });
@@ -34,6 +45,7 @@ const REFUSED: readonly [args: string, message: string][] = [
   ["--seed 1.5", "--seed must be whole"],
   ["--only R1,R9", 'there is no row "R9": rows are R1, R2'],
   ["--only=", 'there is no row ""'],
+  ["--broker embedded", "--broker must be one of 3.10, 4.0, 4.3"],
   ["--report=", "--report names no file"],
   ["--sed 1", '"--sed" is no option'],
   ["R1", '"R1" is no option'],
