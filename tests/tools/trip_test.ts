@@ -13,9 +13,9 @@ interface Limit {
 const LIMITS: readonly Limit[] = [
   { what: "hops from call() to amqplib's publish()", most: 12, of: ({ out }) => out.count },
   { what: "hops from a delivery to the handler", most: 9, of: (figures) => figures.in.count },
-  { what: "named shapes of one call", most: 28, of: ({ shapes }) => shapes.names.length },
-  { what: "files of a call, inline handler", most: 42, of: filesOf("call, inline handler") },
-  { what: "files of a call, pool", most: 63, of: filesOf("call, pool") },
+  { what: "named shapes of one call", most: 26, of: ({ shapes }) => shapes.names.length },
+  { what: "files of a call, inline handler", most: 36, of: filesOf("call, inline handler") },
+  { what: "files of a call, pool", most: 57, of: filesOf("call, pool") },
 ];
 
 function filesOf(trip: string): Limit["of"] {

@@ -7,7 +7,7 @@ export interface SourceFunction {
   readonly file: string;
   /** Such as `Caller.#publish`, `Caller.#publish λ` for a closure in it, or `new Caller`. */
   readonly name: string;
-  /** What the annotations of its parameters and of its result name. */
+  /** What the annotations of its parameters and of its result name, and what a constructor makes. */
   readonly types: readonly string[];
 }
 
@@ -29,6 +29,7 @@ export function describe(file: string, node: FunctionNode): SourceFunction {
   const types = new Set<string>();
   for (const parameter of node.parameters) addTypes(parameter.type, types);
   addTypes(node.type, types);
+  if (ts.isConstructorDeclaration(node)) types.add(ownerOf(node));
   return { file, name: nameOf(node), types: [...types] };
 }
 
