@@ -26,7 +26,7 @@ async function compare(rounds: number): Promise<void> {
   await using plain = await WorkerPool.open(BYTES_WORKER, { maxWorkers: 1 });
   await using msgpack = await WorkerPool.open(MSGPACK_WORKER, {
     maxWorkers: 1,
-    codec: msgpackCodec,
+    codecs: [msgpackCodec],
   });
   const inputs: Record<string, Way> = {
     "msgpack": (bytes) => msgpack.run("length", bytes),

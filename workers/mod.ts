@@ -19,13 +19,12 @@ export { type PoolHandlers, WorkerPool } from "./pool/pool.ts";
 export type { PoolEvent } from "./pool/pool_events.ts";
 export type {
   PoolCloseOptions,
+  PoolStreamOptions,
   ProcedureLimits,
   RunOptions,
-  StreamOptions,
   WorkerPoolOptions,
 } from "./pool/pool_options.ts";
-export type { HistogramSummary } from "./pool/histogram.ts";
-export type { PoolStats } from "./pool/pool_stats.ts";
+export type { HistogramSummary, PoolStats } from "./pool/pool_stats.ts";
 export type {
   PermissionScope,
   ProcessOptions,

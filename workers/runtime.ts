@@ -23,14 +23,15 @@ import { requireCodec, runHandler, type RunnableHandler } from "../internal/runn
 import { GeneratorPump } from "../internal/streaming/generator_pump.ts";
 import {
   type ItemMessage,
+  mustTransfer,
   type PoolMessage,
   PROTOCOL_VERSION,
   type RunMessage,
+  toTransferable,
   WORKER_PORT,
   type WorkerGlobal,
   type WorkerPort,
 } from "./wire/protocol.ts";
-import { mustTransfer, toTransferable } from "./wire/transferable.ts";
 import { MemoryGauge } from "./worker/memory_gauge.ts";
 import { type ContextLinks, TaskContext } from "./worker/task_context.ts";
 

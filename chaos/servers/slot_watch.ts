@@ -14,7 +14,7 @@ export class SlotWatch {
 
   readonly observe = (event: PoolEvent): void => {
     if (event.type === "crashed") this.#lose(event, event.restartInMs);
-    else if (event.type === "given-up") this.#lose(event, 0);
+    else if (event.type === "abandoned") this.#lose(event, 0);
     else if (event.type === "ready") this.#find(event.slot);
     else if (event.type === "zombie-ended") tell({ type: "zombie-ended" });
   };
@@ -22,7 +22,7 @@ export class SlotWatch {
   #lose({ slot, type }: { readonly slot: number; readonly type: string }, waitMs: number): void {
     this.#lost.set(slot, { at: performance.now(), waitMs });
     // A process is killed; a thread goes on, until it has come to an end by itself.
-    const isZombie = type === "given-up" && this.#isolation === "thread";
+    const isZombie = type === "abandoned" && this.#isolation === "thread";
     tell({ type: "worker-lost", isZombie });
   }
 

@@ -2,7 +2,7 @@
 
 import { RpcError } from "../../errors.ts";
 import { type IncomingItem, readItemCount } from "../protocol/envelope.ts";
-import type { EncodedItem } from "../running/encoded_handler.ts";
+import type { EncodedItem } from "../streaming/encoded_item.ts";
 import { ItemBuffer } from "../streaming/item_buffer.ts";
 import { RecentMap } from "../recent_map.ts";
 import type { CallSink, IncomingReply } from "./call_request.ts";

@@ -5,7 +5,7 @@ import type { StandardSchema } from "../../contract.ts";
 import { readErrorDescription, RpcError, RpcRemoteError } from "../../errors.ts";
 import { checkBodySize } from "../check.ts";
 import { isErrorReply, readDeadLetterReason } from "../protocol/envelope.ts";
-import type { EncodedItem } from "../running/encoded_handler.ts";
+import type { EncodedItem } from "../streaming/encoded_item.ts";
 import { toPrintable } from "../text.ts";
 import { validate } from "../validate.ts";
 import { dropped, ended, undecodable } from "./call_errors.ts";

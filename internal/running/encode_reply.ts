@@ -6,7 +6,8 @@
 
 import { type Body, bytesCodec, type Codec, codecOf, jsonCodec } from "../../codec.ts";
 import { describeError, RpcError } from "../../errors.ts";
-import type { EncodedItem, EncodedReply } from "./encoded_handler.ts";
+import type { EncodedReply } from "./encoded_handler.ts";
+import type { EncodedItem } from "../streaming/encoded_item.ts";
 import { takeBytes } from "./given_bytes.ts";
 
 /** Where a value comes from, and the codec of its caller. */

@@ -7,9 +7,9 @@ import type {
   EncodedHandler,
   EncodedReply,
   EncodedRequest,
-  ItemSink,
   RunningRequest,
 } from "../running/encoded_handler.ts";
+import type { ItemSink } from "../streaming/encoded_item.ts";
 import { requireCodec, runHandler, type RunnableHandler } from "../running/run_handler.ts";
 import { GeneratorPump } from "../streaming/generator_pump.ts";
 

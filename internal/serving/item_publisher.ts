@@ -3,7 +3,8 @@
 import { RpcError } from "../../errors.ts";
 import { type OutgoingReply, replyMessage } from "../protocol/envelope.ts";
 import { encodeError } from "../running/encode_reply.ts";
-import type { EncodedItem, EncodedReply, ItemSink } from "../running/encoded_handler.ts";
+import type { EncodedReply } from "../running/encoded_handler.ts";
+import type { EncodedItem, ItemSink } from "../streaming/encoded_item.ts";
 import type { ActiveRequest } from "./active_requests.ts";
 import { type Replies, unsendable } from "./replies.ts";
 

@@ -8,9 +8,9 @@ import type {
   EncodedHandler,
   EncodedReply,
   EncodedRequest,
-  ItemSink,
   RunningRequest,
 } from "../running/encoded_handler.ts";
+import type { ItemSink } from "../streaming/encoded_item.ts";
 import { isShortText, MAX_SHORT_TEXT_BYTES } from "../text.ts";
 import type { ActiveRequest, RunningWork, Seat } from "./active_requests.ts";
 import type { Procedures } from "./procedures.ts";

@@ -18,8 +18,6 @@ const NOT_YET: ReadonlySet<string> = new Set([
   "fibonacci_numbers.ts: named otherwise",
   "process_host.ts: named otherwise",
   "thread_host.ts: named otherwise",
-  "recycling.ts: named otherwise",
-  "restart_delay.ts: named otherwise",
   "message_text.ts: named otherwise",
   "end_report.ts: named otherwise",
   "runtime.ts: named otherwise",
@@ -44,14 +42,11 @@ const NOT_YET: ReadonlySet<string> = new Set([
   // Into a room that is not theirs.
   "resilience.ts: imports internal/calling",
   "mod.ts: imports internal/calling",
-  "item_buffer.ts: imports internal/running",
   "server.ts: imports internal/running",
-  "host_starter.ts: imports workers/pool",
   "thread_main.ts: imports workers/host",
   // Too full.
   ": too many files",
   "serving: too many files",
-  "pool: too many files",
   "amqplib.ts: npm:amqplib@^2.3.1",
 ]);
 

@@ -5,21 +5,30 @@
  */
 
 import type { HostStarter } from "./host.ts";
-import type { PoolSettings } from "../pool/pool_options.ts";
 import { startProcess } from "./process_host.ts";
-import { denoArguments } from "./process_options.ts";
+import { denoArguments, type ProcessOptions } from "./process_options.ts";
 import { Reaper } from "./reaper.ts";
 import { startThread } from "./thread_host.ts";
+
+/** What runs the workers of one pool. */
+export interface HostOptions {
+  /** What keeps tasks apart. */
+  readonly isolation: "thread" | "process";
+  /** Options of processes. */
+  readonly process: ProcessOptions;
+  /** The most heap that V8 may use in a process, in MiB; absent is no limit. */
+  readonly maxWorkerMemoryMb: number | undefined;
+}
 
 /**
  * Prepares to start workers.
  *
  * @param url The absolute URL of the worker file.
- * @param settings The kind of isolation and its options.
+ * @param options What runs them.
  * @returns What starts them.
  */
-export function hostStarter(url: string, settings: PoolSettings): HostStarter {
-  const { isolation, process, maxWorkerMemoryMb } = settings;
+export function hostStarter(url: string, options: HostOptions): HostStarter {
+  const { isolation, process, maxWorkerMemoryMb } = options;
   switch (isolation) {
     case "thread":
       return {

@@ -4,110 +4,198 @@
  * @module
  */
 
+import type { PoolProcedure } from "./procedures.ts";
 import type { Task } from "./task.ts";
-import { TaskQueue } from "./task_queue.ts";
 
-/** So many dropped tasks may keep their memory before the lists are swept. */
-const MAX_DROPPED = 1_024;
+/** So many settled tasks may keep their memory before the lists are swept. */
+const MAX_SETTLED = 1_024;
 
-/** Tasks in the order of their priority, and within one priority in that of their arrival. */
+/**
+ * Tasks in the order of their priority, and within one priority in that of their arrival. Those of a
+ * procedure of which workers hold as many as they may are passed over until one of these has ended.
+ */
 export class Backlog {
-  /** Tasks that came back from a worker that died; they go first. */
-  readonly #returned = new TaskQueue();
-  readonly #levels: { readonly priority: number; readonly tasks: TaskQueue }[] = [];
-  /** Tasks of procedures of which as many run as may run. */
-  readonly #aside = new Map<string, TaskQueue>();
+  readonly #general = new Lane();
+  /** Procedures with a limit of their own: what waits for it must not keep others waiting. */
+  readonly #limited = new Map<PoolProcedure, Lane>();
   #size = 0;
-  #dropped = 0;
+  #settled = 0;
 
   /** How many tasks wait. */
   get size(): number {
-    return this.#size - this.#dropped;
+    return this.#size;
   }
 
   /** Adds a task behind those of its priority. */
-  push(task: Task, priority = 0): void {
+  push(task: Task): void {
     this.#size++;
-    this.#level(priority).push(task);
+    this.#laneOf(task).queueOf(task).push(task);
   }
 
-  /** Puts tasks back at the front, in their order. */
-  unshift(tasks: readonly Task[]): void {
+  /** Puts tasks back that came before those of their priority that wait. */
+  restore(tasks: readonly Task[]): void {
     this.#size += tasks.length;
-    this.#returned.unshift(tasks);
-  }
-
-  /** Keeps a task that was next out of the way of others, until {@linkcode resume}. */
-  setAside(task: Task): void {
-    this.#size++;
-    const { procedure } = task.request;
-    const aside = this.#aside.get(procedure) ?? new TaskQueue();
-    this.#aside.set(procedure, aside);
-    aside.push(task);
-  }
-
-  /** Puts the first aside task of a procedure at the front. */
-  resume(procedure: string): void {
-    if (this.#aside.size === 0) return;
-    const aside = this.#aside.get(procedure);
-    const task = aside?.shift();
-    if (task !== undefined) this.#returned.push(task);
-    if (aside?.length === 0) this.#aside.delete(procedure);
+    // The last first: each of the others is then at once before all that wait.
+    for (const task of tasks.toReversed()) this.#laneOf(task).queueOf(task).insert(task);
   }
 
   /** Counts out a waiting task that has settled: it is passed over when its turn comes. */
   drop(): void {
-    this.#dropped++;
-    if (this.#dropped >= MAX_DROPPED && this.#dropped > this.size) this.#sweep();
+    this.#size--;
+    this.#settled++;
+    if (this.#settled >= MAX_SETTLED && this.#settled > this.#size) this.#sweep();
   }
 
-  /** The task that is next. */
+  /** The task that is next, if there is one that a worker may have. */
   peek(): Task | undefined {
-    for (let queue = this.#first(); queue !== undefined; queue = this.#first()) {
-      if (queue.first?.isSettled === false) return queue.first;
-      queue.shift();
-      this.#size--;
-      this.#dropped--;
-    }
-    return undefined;
+    return this.#next()?.first;
   }
 
   /** Takes out the task that is next. */
   shift(): Task | undefined {
-    if (this.peek() === undefined) return undefined;
-    this.#size--;
-    return this.#first()?.shift();
+    const queue = this.#next();
+    if (queue !== undefined) this.#size--;
+    return queue?.shift();
   }
 
   /** Takes out all tasks. */
   clear(): Task[] {
     this.#sweep();
-    const tasks = this.#queues().flatMap((queue) => queue.clear());
     this.#size = 0;
-    return tasks;
+    return this.#lanes().flatMap((lane) => lane.clear());
   }
 
-  #level(priority: number): TaskQueue {
-    const index = this.#levels.findIndex((level) => level.priority <= priority);
-    const found = this.#levels[index];
-    if (found?.priority === priority) return found.tasks;
-    const tasks = new TaskQueue();
-    this.#levels.splice(index === -1 ? this.#levels.length : index, 0, { priority, tasks });
-    return tasks;
+  #next(): TaskQueue | undefined {
+    let best = this.#firstOf(this.#general);
+    if (this.#limited.size === 0) return best;
+    for (const [procedure, lane] of this.#limited) {
+      if (procedure.isFull) continue;
+      const queue = this.#firstOf(lane);
+      if (queue !== undefined && (best === undefined || isBefore(queue, best))) best = queue;
+    }
+    return best;
   }
 
-  #first(): TaskQueue | undefined {
-    if (this.#returned.length > 0) return this.#returned;
-    for (const { tasks } of this.#levels) if (tasks.length > 0) return tasks;
+  /** The queue of a lane whose first task is next in it, and has not settled. */
+  #firstOf(lane: Lane): TaskQueue | undefined {
+    for (let queue = lane.first; queue !== undefined; queue = lane.first) {
+      if (queue.first?.isSettled === false) return queue;
+      queue.shift();
+      this.#settled--;
+    }
     return undefined;
   }
 
-  #queues(): TaskQueue[] {
-    return [this.#returned, ...this.#levels.map(({ tasks }) => tasks), ...this.#aside.values()];
+  #laneOf({ procedure }: Task): Lane {
+    if (procedure.maxConcurrent === undefined) return this.#general;
+    const found = this.#limited.get(procedure);
+    if (found !== undefined) return found;
+    const lane = new Lane();
+    this.#limited.set(procedure, lane);
+    return lane;
+  }
+
+  #lanes(): Lane[] {
+    return [this.#general, ...this.#limited.values()];
   }
 
   #sweep(): void {
-    for (const queue of this.#queues()) this.#size -= queue.sweep();
-    this.#dropped = 0;
+    for (const lane of this.#lanes()) lane.sweep();
+    this.#settled = 0;
   }
+}
+
+/** Tasks that may start in their own order, whatever others wait for: a queue for each priority. */
+class Lane {
+  readonly #queues: TaskQueue[] = [];
+
+  /** The queue of the highest priority in which tasks wait. */
+  get first(): TaskQueue | undefined {
+    for (let priority = this.#queues.length - 1; priority >= 0; priority--) {
+      const queue = this.#queues[priority];
+      if (queue !== undefined && queue.length > 0) return queue;
+    }
+    return undefined;
+  }
+
+  /** The queue of a task's priority. */
+  queueOf({ request: { priority = 0 } }: Task): TaskQueue {
+    while (this.#queues.length <= priority) this.#queues.push(new TaskQueue(this.#queues.length));
+    // The loop above has made it.
+    return this.#queues[priority] as TaskQueue;
+  }
+
+  /** Removes tasks that have settled. */
+  sweep(): void {
+    for (const queue of this.#queues) queue.sweep();
+  }
+
+  /** Takes out all tasks. */
+  clear(): Task[] {
+    return this.#queues.toReversed().flatMap((queue) => queue.clear());
+  }
+}
+
+/** Tasks of one priority, in the order of their arrival; takes constant time at both ends. */
+class TaskQueue {
+  readonly priority: number;
+  #tasks: Task[] = [];
+  #head = 0;
+
+  constructor(priority: number) {
+    this.priority = priority;
+  }
+
+  get length(): number {
+    return this.#tasks.length - this.#head;
+  }
+
+  /** The task that came first. */
+  get first(): Task | undefined {
+    return this.#tasks[this.#head];
+  }
+
+  push(task: Task): void {
+    this.#tasks.push(task);
+  }
+
+  /** Adds a task before all that came after it; few came before it. */
+  insert(task: Task): void {
+    if (this.#head > 0 && (this.first?.order ?? Infinity) > task.order) {
+      this.#tasks[--this.#head] = task;
+      return;
+    }
+    let index = this.#head;
+    while ((this.#tasks[index]?.order ?? Infinity) < task.order) index++;
+    this.#tasks.splice(index, 0, task);
+  }
+
+  shift(): Task | undefined {
+    const task = this.first;
+    if (task === undefined) return undefined;
+    this.#head++;
+    // Moving the rest only when half is gone makes the cost of a move constant per task.
+    if (this.#head * 2 < this.#tasks.length) return task;
+    this.#tasks = this.#tasks.slice(this.#head);
+    this.#head = 0;
+    return task;
+  }
+
+  sweep(): void {
+    this.#tasks = this.#tasks.slice(this.#head).filter((task) => !task.isSettled);
+    this.#head = 0;
+  }
+
+  clear(): Task[] {
+    const tasks = this.#tasks.slice(this.#head);
+    this.#tasks = [];
+    this.#head = 0;
+    return tasks;
+  }
+}
+
+/** Whether the first task of a queue is to start before that of another. */
+function isBefore(one: TaskQueue, other: TaskQueue): boolean {
+  if (one.priority !== other.priority) return one.priority > other.priority;
+  return (one.first?.order ?? 0) < (other.first?.order ?? 0);
 }

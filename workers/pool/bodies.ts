@@ -8,7 +8,7 @@ import { type Codec, codecFor, decodeUtf8, jsonCodec } from "../../codec.ts";
 import { readErrorDescription, RpcError, RpcRemoteError } from "../../errors.ts";
 import { encodeError } from "../../internal/running/encode_reply.ts";
 import type { EncodedReply } from "../../internal/running/encoded_handler.ts";
-import { TRANSFER_FROM_BYTES } from "../wire/transferable.ts";
+import { TRANSFER_FROM_BYTES } from "../wire/protocol.ts";
 
 /**
  * Makes a body the pool's own. A delivery's body is a view of a chunk of up to 64 KB that it

@@ -1,10 +1,17 @@
 /**
- * The tasks that one worker holds: the first one runs, the others wait inside the worker.
+ * The tasks that one worker holds, from their assignment to their end: the first one runs, the
+ * others wait inside the worker.
  *
  * @module
  */
 
-import { CellState, type ControlBlock, MAX_WINDOW } from "../wire/protocol.ts";
+import {
+  CellState,
+  type ControlBlock,
+  MAX_WINDOW,
+  mustTransfer,
+  type RunMessage,
+} from "../wire/protocol.ts";
 import type { Task } from "./task.ts";
 
 /** A task that a worker holds. */
@@ -13,17 +20,27 @@ export interface HeldTask {
   /** Its cell in the {@linkcode ControlBlock}. */
   readonly cell: number;
   /** How long it will run, in milliseconds. */
-  readonly expectedMs: number;
+  expectedMs: number;
   /** Whether the pool has taken it back, so that the worker will skip it. */
   isTakenBack: boolean;
+}
+
+/** What leaves for a worker together. */
+export interface Outgoing {
+  readonly messages: readonly RunMessage[];
+  /** The bodies among them that move. */
+  readonly transfer: readonly ArrayBuffer[];
 }
 
 /** The tasks of one worker, in the order in which it runs them. */
 export class HeldTasks {
   readonly #control: ControlBlock | undefined;
   readonly #freeCells = Array.from({ length: MAX_WINDOW }, (_, index) => MAX_WINDOW - 1 - index);
-  #tasks: HeldTask[] = [];
+  #held: HeldTask[] = [];
   #loadMs = 0;
+  #unsent: RunMessage[] = [];
+  #transfer: ArrayBuffer[] = [];
+  #lastFirst: HeldTask | undefined;
 
   /**
    * Makes an empty list.
@@ -34,9 +51,9 @@ export class HeldTasks {
     this.#control = control;
   }
 
-  /** Whether the worker holds no task at all. */
-  get isEmpty(): boolean {
-    return this.#tasks.length === 0;
+  /** How many tasks the worker has not ended, those included that it will skip. */
+  get size(): number {
+    return this.#held.length;
   }
 
   /** Whether there is a cell for one more. */
@@ -44,67 +61,133 @@ export class HeldTasks {
     return this.#freeCells.length > 0;
   }
 
-  /** How long the tasks will take, in milliseconds. */
+  /** How long the tasks will take, in milliseconds; `Infinity` if the first takes too long. */
   get loadMs(): number {
     return this.#loadMs;
   }
 
-  /** The task that the worker runs, or will run next. */
-  get first(): HeldTask | undefined {
-    return this.#tasks[0];
+  /** The task whose time runs: the first, unless the worker has only to skip it. */
+  get timed(): Task | undefined {
+    const first = this.#held[0];
+    return first?.isTakenBack === true && !first.task.isSettled ? undefined : first?.task;
   }
 
   /** The tasks that were not taken back. */
-  get wanted(): readonly HeldTask[] {
-    return this.#tasks.filter(({ isTakenBack }) => !isTakenBack);
+  get tasks(): Task[] {
+    return this.#held.flatMap(({ task, isTakenBack }) => isTakenBack ? [] : task);
   }
 
-  /** Adds a task at the end; returns its cell. */
-  add(task: Task, expectedMs: number): number {
+  /** Adds a task at the end. It leaves with {@linkcode takeUnsent}. */
+  add(task: Task): void {
     const cell = this.#freeCells.pop();
     if (cell === undefined) throw new TypeError("Cannot hold a task as no cell is free");
-    this.#tasks.push({ task, cell, expectedMs, isTakenBack: false });
+    const { expectedMs } = task.procedure;
+    this.#held.push({ task, cell, expectedMs, isTakenBack: false });
     this.#loadMs += expectedMs;
-    return cell;
+    const { body } = task.request;
+    if (mustTransfer(body)) this.#transfer.push(body.buffer);
+    this.#unsent.push(toMessage(task, cell));
+  }
+
+  /** Takes out what was added since the last time. */
+  takeUnsent(): Outgoing | undefined {
+    if (this.#unsent.length === 0) return undefined;
+    const outgoing = { messages: this.#unsent, transfer: this.#transfer };
+    this.#unsent = [];
+    this.#transfer = [];
+    return outgoing;
   }
 
   /** Removes the task of that id, once the worker is through with it. */
   remove(id: number): HeldTask | undefined {
-    const index = this.#tasks.findIndex(({ task }) => task.id === id);
-    const held = this.#tasks[index];
-    if (held === undefined) return undefined;
     // Replies come in order, so it is the first one nearly always.
-    if (index === 0) this.#tasks.shift();
-    else this.#tasks.splice(index, 1);
+    const index = this.#held[0]?.task.id === id ? 0 : this.#indexOf(id);
+    const held = this.#held[index];
+    if (held === undefined) return undefined;
+    if (index === 0) this.#held.shift();
+    else this.#held.splice(index, 1);
     this.#control?.release(held.cell);
     this.#freeCells.push(held.cell);
-    this.#loadMs = this.isEmpty ? 0 : this.#loadMs - held.expectedMs;
+    this.#unload(held);
     return held;
   }
 
   /** Finds a task that was not taken back. */
   find(task: Task): HeldTask | undefined {
-    return this.#tasks.find((held) => held.task === task && !held.isTakenBack);
+    return this.#held.find((held) => held.task === task && !held.isTakenBack);
   }
 
   /** Finds the task of that id. */
-  get(id: number): HeldTask | undefined {
-    return this.#tasks.find(({ task }) => task.id === id);
+  get(id: number): Task | undefined {
+    return this.#held[this.#indexOf(id)]?.task;
   }
 
   /** Takes a task back unless the worker has started it; tells whether it could. */
   takeBack(held: HeldTask): boolean {
     if (!this.#control?.takeBack(held.cell)) return false;
     held.isTakenBack = true;
+    this.#unload(held);
+    held.expectedMs = 0;
     return true;
   }
 
-  /** The task that a worker has started and not finished: the one to blame if it dies. */
-  findRunning(): HeldTask | undefined {
-    if (this.#control === undefined) return this.first;
-    return this.#tasks.find(({ cell }) => {
-      const state = this.#control?.stateOf(cell);
-      return state === CellState.started || state === CellState.cancelled;
+  /** Whether tasks wait, and the first has not been found to take too long. */
+  get mayBeStuck(): boolean {
+    return this.#held.length > 1 && this.#loadMs < Infinity;
+  }
+
+  /**
+   * Looks whether the first task is the same as at the last look, and so takes longer than expected.
+   * If it does, the tasks that wait behind it are taken back, and no further should be added.
+   *
+   * @returns The tasks that were taken back.
+   */
+  takeBackStuck(): Task[] {
+    const first = this.#held[0];
+    const isStuck = first !== undefined && first === this.#lastFirst;
+    this.#lastFirst = first;
+    if (!isStuck) return [];
+    this.#loadMs = first.expectedMs = Infinity;
+    return this.#held.slice(1).flatMap((held) => {
+      const mayLeave = held.task.isRepeatable && !held.isTakenBack;
+      return mayLeave && this.takeBack(held) ? held.task : [];
     });
   }
+
+  /** Finds the task that a worker has started and not ended: the one to blame if it dies. */
+  findRunning(): Task | undefined {
+    if (this.#control === undefined) return this.#held[0]?.task;
+    return this.#held.find(({ cell }) => {
+      const state = this.#control?.stateOf(cell);
+      return state === CellState.started || state === CellState.cancelled;
+    })?.task;
+  }
+
+  #indexOf(id: number): number {
+    return this.#held.findIndex(({ task }) => task.id === id);
+  }
+
+  #unload({ expectedMs }: HeldTask): void {
+    if (this.#held.length === 0) this.#loadMs = 0;
+    else if (this.#loadMs < Infinity) this.#loadMs -= expectedMs;
+    else this.#loadMs = this.#held.reduce((sum, { expectedMs }) => sum + expectedMs, 0);
+  }
+}
+
+function toMessage({ id, request }: Task, cell: number): RunMessage {
+  const { procedure, body, contentType, correlationId, deadline, redeliveries, sink } = request;
+  return {
+    type: "run",
+    id,
+    cell,
+    procedure,
+    body,
+    // Each member of a message costs time on the pool's thread.
+    ...(contentType === undefined ? {} : { contentType }),
+    ...(correlationId === undefined ? {} : { correlationId }),
+    ...(deadline === undefined ? {} : { deadline }),
+    ...(redeliveries ? { redeliveries } : {}),
+    ...(sink?.credits === undefined ? {} : { credits: sink.credits }),
+    ...(sink?.onProgress === undefined ? {} : { wantsProgress: true }),
+  };
 }

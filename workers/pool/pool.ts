@@ -15,27 +15,31 @@ import type {
   ProcedureName,
 } from "../../contract.ts";
 import { RpcTimeoutError } from "../../errors.ts";
-import { notUtf8Reply, ownBody, readReply } from "./bodies.ts";
-import {
-  type PoolCloseOptions,
-  resolvePoolOptions,
-  type RunOptions,
-  type StreamOptions,
-  type WorkerPoolOptions,
-} from "./pool_options.ts";
 import { safeObserver } from "../../internal/observer.ts";
 import {
-  type EncodedItem,
-  type EncodedReply,
   type EncodedRequest,
-  type ItemSink,
   type RunningRequest,
   sealHandler,
 } from "../../internal/running/encoded_handler.ts";
+import type { EncodedItem, ItemSink } from "../../internal/streaming/encoded_item.ts";
 import { takeBytes } from "../../internal/running/given_bytes.ts";
 import { ItemBuffer } from "../../internal/streaming/item_buffer.ts";
 import { abortable } from "../../internal/time.ts";
+import { hostStarter } from "../host/host_starter.ts";
+import { notUtf8Reply, ownBody, readReply } from "./bodies.ts";
 import { PoolCapacity } from "./pool_capacity.ts";
+import {
+  checkLimitedNames,
+  checkRunOptions,
+  checkStreamOptions,
+  MAX_PRIORITY,
+  type PoolCloseOptions,
+  type PoolStreamOptions,
+  resolveGraceMs,
+  resolvePoolOptions,
+  type RunOptions,
+  type WorkerPoolOptions,
+} from "./pool_options.ts";
 import type { PoolStats } from "./pool_stats.ts";
 import { Scheduler } from "./scheduler.ts";
 import type { Task, TaskRequest } from "./task.ts";
@@ -67,12 +71,12 @@ export type PoolHandlers<C extends Contract> = {
  */
 export class WorkerPool<C extends Contract = AnyContract> implements AsyncDisposable {
   readonly #scheduler: Scheduler;
-  readonly #codec: Codec;
+  readonly #codecs: readonly Codec[];
   #closing: Promise<void> | undefined;
 
-  private constructor(scheduler: Scheduler, codec: Codec) {
+  private constructor(scheduler: Scheduler, codecs: readonly Codec[]) {
     this.#scheduler = scheduler;
-    this.#codec = codec;
+    this.#codecs = codecs;
   }
 
   /**
@@ -82,7 +86,8 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
    * @param worker The absolute URL of the worker file.
    * @param options Size and limits.
    * @returns The pool, with all its workers ready.
-   * @throws {TypeError} If the URL is not absolute.
+   * @throws {TypeError} If the URL is not absolute, or `limits` names a procedure that the worker
+   * file does not expose.
    * @throws {RangeError} If an option is out of its range.
    * @throws {RpcError} `worker-not-started`, if the worker file cannot be used; it says why.
    */
@@ -94,10 +99,11 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
     const settings = resolvePoolOptions(options);
     const url = requireAbsolute(worker);
     signal?.throwIfAborted();
-    const scheduler = new Scheduler(url, settings);
+    const scheduler = new Scheduler(settings, hostStarter(url, settings));
     try {
       await abortable(scheduler.open(), signal);
-      return new WorkerPool<C>(scheduler, settings.codec);
+      checkLimitedNames(settings.limits, scheduler.procedures);
+      return new WorkerPool<C>(scheduler, settings.codecs);
     } catch (error) {
       await scheduler.close(0);
       throw error;
@@ -111,6 +117,7 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
    * @param input Its input.
    * @param options Time limit and signal.
    * @returns The output.
+   * @throws {RangeError} If an option is out of its range.
    * @throws {RpcRemoteError} What the procedure threw.
    * @throws {RpcTimeoutError} If there was no output in time.
    * @throws {RpcError} `worker-crashed`, `overloaded`, `closed`, or `unencodable` for the input.
@@ -121,6 +128,7 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
     options: RunOptions = {},
   ): Promise<OutputOf<C, Name>> {
     const { timeoutMs, signal, priority, onProgress } = options;
+    checkRunOptions(options);
     signal?.throwIfAborted();
     const deadline = timeoutMs === undefined ? undefined : Date.now() + timeoutMs;
     const sink = onProgress === undefined ? undefined : this.#progressSink(onProgress);
@@ -134,12 +142,12 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
       sink,
     });
     const timer = timeoutMs === undefined ? undefined : setTimeout(
-      () => this.#scheduler.giveUp(task, new RpcTimeoutError(procedure, timeoutMs)),
+      () => this.#scheduler.cancel(task, new RpcTimeoutError(procedure, timeoutMs)),
       timeoutMs,
     );
     try {
       // The contract is the worker file's promise; nothing here can check it.
-      return readReply(procedure, await task.reply, [this.#codec]) as OutputOf<C, Name>;
+      return readReply(procedure, await task.reply, this.#codecs) as OutputOf<C, Name>;
     } finally {
       clearTimeout(timer);
     }
@@ -153,15 +161,17 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
    * @param input Its input.
    * @param options Limits and signal.
    * @returns The items. The task starts with the first read.
+   * @throws {RangeError} If an option is out of its range.
    * @throws {RpcRemoteError} What the procedure threw, after the items that came before.
    * @throws {RpcError} `worker-crashed`, `overloaded`, `closed`, or `timeout` between items.
    */
   async *stream<Name extends ProcedureName<C>>(
     procedure: Name,
     input: InputOf<C, Name>,
-    options: StreamOptions = {},
+    options: PoolStreamOptions = {},
   ): AsyncGenerator<ItemOf<OutputOf<C, Name>>> {
     const { signal, priority, onProgress, idleTimeoutMs, credits = 64 } = options;
+    checkStreamOptions(options);
     signal?.throwIfAborted();
     const items = new ItemBuffer(procedure, credits, idleTimeoutMs);
     const sink: ItemSink = {
@@ -173,10 +183,10 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
     const task = this.#scheduler.submit({ procedure, ...encoded, signal, priority, sink });
     // The contract is the worker file's promise; nothing here can check it.
     yield* items.read({
-      ended: task.reply.then((reply) => readReply(procedure, reply, [this.#codec])),
+      ended: task.reply.then((reply) => readReply(procedure, reply, this.#codecs)),
       decode: (item) => this.#decode(item),
       grant: (count) => task.holder?.grant(task, count),
-      cancel: (reason) => this.#scheduler.giveUp(task, reason),
+      cancel: (reason) => this.#scheduler.cancel(task, reason),
     }) as AsyncGenerator<ItemOf<OutputOf<C, Name>>>;
   }
 
@@ -191,11 +201,8 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
     const capacity = new PoolCapacity(this.#scheduler);
     const handler = sealHandler({
       capacity,
-      handle: (request) => capacity.hold(this.#handle(request)),
-      start: (request, sink) => {
-        const { reply, grant } = this.#start(request, sink);
-        return { reply: capacity.hold(reply), grant };
-      },
+      handle: (request) => this.#submit(request, capacity)?.reply ?? notUtf8Reply(),
+      start: (request, sink) => this.#start(request, capacity, sink),
     });
     // The contract is the worker file's promise; nothing here can check it.
     return Object.fromEntries(names.map((name) => [name, handler])) as PoolHandlers<D>;
@@ -211,9 +218,10 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
    * gives the same promise.
    *
    * @param options How long tasks may go on.
+   * @throws {RangeError} If the grace is out of its range.
    */
   close(options: PoolCloseOptions = {}): Promise<void> {
-    const { graceMs = 10_000 } = options;
+    const graceMs = resolveGraceMs(options);
     return this.#closing ??= this.#scheduler.close(graceMs);
   }
 
@@ -222,26 +230,22 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
     return this.close();
   }
 
-  async #handle(request: EncodedRequest): Promise<EncodedReply> {
-    const task = this.#submit(request);
-    return task === undefined ? notUtf8Reply() : await task.reply;
-  }
-
-  #start(request: EncodedRequest, sink: ItemSink): RunningRequest {
-    const task = this.#submit(request, sink);
+  #start(request: EncodedRequest, capacity: PoolCapacity, sink: ItemSink): RunningRequest {
+    const task = this.#submit(request, capacity, sink);
     return {
-      reply: task === undefined ? Promise.resolve(notUtf8Reply()) : task.reply,
+      reply: task?.reply ?? Promise.resolve(notUtf8Reply()),
       grant: (count) => task?.holder?.grant(task, count),
     };
   }
 
-  #submit(request: EncodedRequest, sink?: ItemSink): Task | undefined {
-    const { procedure, contentType, priority, context } = request;
+  /** Takes a request for a task; `undefined` if its body is no text although it should be. */
+  #submit(request: EncodedRequest, capacity: PoolCapacity, sink?: ItemSink): Task | undefined {
+    const { procedure, contentType, priority = 0, context } = request;
     const { correlationId, deadline, redeliveries, signal } = context;
     signal.throwIfAborted();
     const body = ownBody(request.body, contentType);
     if (body === undefined) return undefined;
-    return this.#scheduler.submit({
+    return capacity.count(this.#scheduler.submit({
       procedure,
       body,
       contentType,
@@ -249,13 +253,15 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
       deadline,
       redeliveries,
       signal,
-      priority,
+      // That of a message may be higher.
+      priority: Math.min(priority, MAX_PRIORITY),
       sink,
-    });
+      capacity,
+    }));
   }
 
   #encode(input: unknown): Pick<TaskRequest, "body" | "contentType"> {
-    const codec = codecOf(input, this.#codec);
+    const codec = codecOf(input, this.#codecs[0] ?? jsonCodec);
     const { contentType } = codec;
     if (codec === bytesCodec && input instanceof Uint8Array) {
       return { body: takeBytes(input), contentType };
@@ -267,7 +273,7 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
   }
 
   #decode({ body, contentType }: EncodedItem): unknown {
-    return (codecFor(contentType, [this.#codec]) ?? jsonCodec).decode(body);
+    return (codecFor(contentType, this.#codecs) ?? jsonCodec).decode(body);
   }
 
   #progressSink(onProgress: (value: unknown) => void): ItemSink {

@@ -5,6 +5,7 @@
  */
 
 import type { HandlerCapacity } from "../../internal/running/encoded_handler.ts";
+import type { Task, TaskCounter } from "./task.ts";
 
 /** So many requests for each worker keep it busy while replies are confirmed. */
 const REQUESTS_PER_WORKER = 8;
@@ -21,7 +22,7 @@ export interface PoolLoad {
 }
 
 /** The part of a pool that one server's handlers may use: what others do not. */
-export class PoolCapacity implements HandlerCapacity {
+export class PoolCapacity implements HandlerCapacity, TaskCounter {
   readonly #load: PoolLoad;
   #own = 0;
 
@@ -51,13 +52,14 @@ export class PoolCapacity implements HandlerCapacity {
     return this.#load.watch(listener);
   }
 
-  /** Counts a task of the handlers in, and out when it has ended. */
-  async hold<Reply>(reply: Promise<Reply>): Promise<Reply> {
+  /** Counts a task of the handlers in, until it settles. */
+  count(task: Task): Task {
     this.#own++;
-    try {
-      return await reply;
-    } finally {
-      this.#own--;
-    }
+    return task;
+  }
+
+  /** Counts a task of the handlers out. */
+  onSettled(): void {
+    this.#own--;
   }
 }

@@ -29,8 +29,8 @@ export type PoolEvent =
     readonly restartInMs: number;
   }
   /** A worker ran on although its task was cancelled; the slot gets another. */
-  | { readonly type: "given-up"; readonly slot: number; readonly procedure: string }
-  /** A worker that was given up has ended at last. */
+  | { readonly type: "abandoned"; readonly slot: number; readonly procedure: string }
+  /** A worker that was abandoned has ended at last. */
   | { readonly type: "zombie-ended"; readonly slot: number }
   /** The slot has no worker and gets none any more. */
   | { readonly type: "closed"; readonly slot: number };

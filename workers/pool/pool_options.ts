@@ -4,10 +4,11 @@
  * @module
  */
 
-import { type Codec, jsonCodec } from "../../codec.ts";
-import { checkInteger, checkOneOf } from "../../internal/check.ts";
-import type { PoolEvent } from "./pool_events.ts";
+import type { Codec } from "../../codec.ts";
+import { checkInteger, checkNumber, checkOneOf } from "../../internal/check.ts";
+import { MAX_TIMEOUT_MS } from "../../internal/time.ts";
 import type { ProcessOptions } from "../host/process_options.ts";
+import type { PoolEvent } from "./pool_events.ts";
 
 /** Options of {@linkcode WorkerPool.open}. */
 export interface WorkerPoolOptions {
@@ -22,114 +23,120 @@ export interface WorkerPoolOptions {
   /** Permissions and more for `isolation: "process"`. */
   readonly process?: ProcessOptions;
   /**
-   * The most heap that a worker may hold, in MiB. One that holds more after a task is replaced. A
-   * process is also held to it by V8: a task that needs more ends its worker.
+   * The most heap that a worker may hold, in MiB, from 16 on. One that holds more after a task is
+   * replaced. A process is also held to it by V8: a task that needs more ends its worker.
    *
    * @default {undefined} What V8 allows.
    */
   readonly maxWorkerMemoryMb?: number;
   /**
-   * About how many tasks a worker runs before it is replaced, against leaks. A replacement costs
-   * some 15 ms, so let it be a thousand or more.
+   * About how many tasks a worker runs before it is replaced, against leaks, from 1 on. A
+   * replacement costs some 15 ms, so let it be a thousand or more.
    *
    * @default {undefined} No limit.
    */
   readonly maxTasksPerWorker?: number;
   /**
-   * How many workers to run. More than there are cores is slower for CPU-bound work.
+   * How many workers to run, from 1 to 1,000. More than there are cores is slower for CPU-bound work.
    *
    * @default {navigator.hardwareConcurrency}
    */
   readonly maxWorkers?: number;
   /**
-   * How many workers to keep when there is little to do; more are started when tasks wait.
+   * How many workers to keep when there is little to do, from 1 on; more are started when tasks
+   * wait. More than `maxWorkers` counts as `maxWorkers`.
    *
    * @default {maxWorkers}
    */
   readonly minWorkers?: number;
   /**
-   * How long a worker beyond `minWorkers` may have nothing to do before it is ended, in milliseconds.
+   * How long a worker beyond `minWorkers` may have nothing to do before it is ended, in
+   * milliseconds, from 0 to 2,147,483,647.
    *
    * @default {30_000}
    */
   readonly idleTimeoutMs?: number;
   /**
-   * The most tasks that wait for a worker; more are refused with `overloaded`.
+   * The most tasks that wait for a worker, from 0 on; more are refused with `overloaded`.
    *
    * @default {100_000}
    */
   readonly maxBacklog?: number;
   /**
-   * The most time a worker has from its start until it has called `expose()`, in milliseconds.
+   * The most time a worker has from its start until it has called `expose()`, in milliseconds, from
+   * 1 to 2,147,483,647.
    *
    * @default {10_000}
    */
   readonly startTimeoutMs?: number;
   /**
-   * The most time a task may run, in milliseconds, not counting its wait. One that runs longer
-   * fails with `timeout` and is cancelled.
+   * The most time a task may run, in milliseconds, from 1 to 2,147,483,647, not counting its wait.
+   * One that runs longer fails with `timeout` and is cancelled.
    *
    * @default {undefined} No limit.
    */
   readonly timeLimitMs?: number;
-  /** Limits of single procedures, by name. */
+  /** Limits of single procedures, by name. The worker file must expose each of them. */
   readonly limits?: Readonly<Record<string, ProcedureLimits>>;
   /**
-   * How long a cancelled task may go on before its worker is replaced, in milliseconds.
+   * How long a cancelled task may go on before its worker is replaced, in milliseconds, from 0 to
+   * 2,147,483,647.
    *
    * @default {500}
    */
   readonly abortGraceMs?: number;
   /**
-   * The most threads that go on after they were replaced; with so many the pool refuses tasks.
+   * The most threads that go on after they were replaced, from 0 on; with so many the pool refuses
+   * tasks.
    *
    * @default {2 * maxWorkers}
    */
   readonly maxZombies?: number;
   /**
-   * Encodes the inputs of `run()` and `stream()`. A binary one moves large inputs without a copy. If
-   * it is not JSON, the worker file must expose its procedures with it.
+   * Codecs beside JSON. The first encodes the inputs of `run()` and `stream()`, so the worker file
+   * must expose its procedures with it; a binary one moves large inputs without a copy.
    *
-   * @default {jsonCodec}
+   * @default {[]} JSON.
    */
-  readonly codec?: Codec;
-  /** Hears of every change of a slot's state. What it throws is dropped. */
+  readonly codecs?: readonly Codec[];
+  /** Told of every change of a slot's state. What it throws is dropped. */
   readonly onEvent?: (event: PoolEvent) => void;
-  /** Gives up opening, and closes what was opened. */
+  /** Ends the attempt to open, and closes what was opened. */
   readonly signal?: AbortSignal;
 }
 
 /** Options of {@linkcode WorkerPool.run}. */
 export interface RunOptions {
   /**
-   * How long to wait for the output, in milliseconds. The task stops counting then; its worker is
-   * told by `context.signal`.
+   * How long to wait for the output, in milliseconds, from 1 to 2,147,483,647. The task is cancelled
+   * then; its worker is told by `context.signal`.
    *
    * @default {undefined} As long as it takes.
    */
   readonly timeoutMs?: number;
   /**
-   * Tasks of a higher priority start before others that wait.
+   * Tasks of a higher priority start before others that wait, from 0 to 9.
    *
    * @default {0}
    */
   readonly priority?: number;
-  /** Hears what the procedure tells by `context.progress()`. What it throws is dropped. */
+  /** Told what the procedure tells by `context.progress()`. What it throws is dropped. */
   readonly onProgress?: (value: unknown) => void;
-  /** Gives up waiting. A task that has not started is not started. */
+  /** Cancels the task. One that has not started is not started. */
   readonly signal?: AbortSignal;
 }
 
 /** Options of {@linkcode WorkerPool.stream}. */
-export interface StreamOptions extends Pick<RunOptions, "signal" | "priority" | "onProgress"> {
+export interface PoolStreamOptions extends Pick<RunOptions, "signal" | "priority" | "onProgress"> {
   /**
-   * The longest wait for one item, in milliseconds. It rejects with `timeout`.
+   * The longest wait for one item, in milliseconds, from 1 to 2,147,483,647. It rejects with
+   * `timeout`.
    *
    * @default {undefined} As long as it takes.
    */
   readonly idleTimeoutMs?: number;
   /**
-   * How many items the task may be ahead of its reader.
+   * How many items the task may be ahead of its reader, from 1 to 1000.
    *
    * @default {64}
    */
@@ -139,7 +146,8 @@ export interface StreamOptions extends Pick<RunOptions, "signal" | "priority" | 
 /** Options of {@linkcode WorkerPool.close}. */
 export interface PoolCloseOptions {
   /**
-   * How long tasks may go on before their workers are terminated, in milliseconds.
+   * How long tasks may go on before their workers are terminated, in milliseconds, from 0 on;
+   * `Infinity` is as long as they take.
    *
    * @default {10_000}
    */
@@ -149,13 +157,13 @@ export interface PoolCloseOptions {
 /** Limits of one procedure. */
 export interface ProcedureLimits {
   /**
-   * The most time a task of the procedure may run, in milliseconds.
+   * The most time a task of the procedure may run, in milliseconds, from 1 to 2,147,483,647.
    *
    * @default {undefined} The pool's `timeLimitMs`.
    */
   readonly timeLimitMs?: number;
   /**
-   * The most tasks of the procedure that workers hold at a time.
+   * The most tasks of the procedure that workers hold at a time, from 1 on.
    *
    * @default {undefined} No limit.
    */
@@ -163,15 +171,21 @@ export interface ProcedureLimits {
 }
 
 /** Options with every member set. */
-export type PoolSettings = Required<Omit<WorkerPoolOptions, Unset>> & {
-  readonly maxWorkerMemoryMb: number | undefined;
-  readonly maxTasksPerWorker: number | undefined;
-  readonly timeLimitMs: number | undefined;
-};
+export type PoolSettings =
+  & Required<Omit<WorkerPoolOptions, Unset>>
+  & { readonly [Name in Exclude<Unset, "signal">]: WorkerPoolOptions[Name] | undefined };
 
 /** Options that are not settings, or have no value that means their absence. */
-type Unset = "signal" | "maxWorkerMemoryMb" | "maxTasksPerWorker" | "timeLimitMs";
+type Unset = "signal" | "maxWorkerMemoryMb" | "maxTasksPerWorker" | "timeLimitMs" | "onEvent";
 
+/** A timer that is longer fires at once. */
+const TIMER_BOUNDS = { min: 1, max: MAX_TIMEOUT_MS };
+const WAIT_BOUNDS = { min: 0, max: MAX_TIMEOUT_MS };
+/** The highest priority; the lowest is 0. */
+export const MAX_PRIORITY = 9;
+const MAX_WORKERS = 1_000;
+const MAX_CREDITS = 1_000;
+const PRIORITY_BOUNDS = { min: 0, max: MAX_PRIORITY };
 const OPEN = "open a pool";
 
 /**
@@ -180,6 +194,7 @@ const OPEN = "open a pool";
  * @param options What the user set.
  * @returns The settings.
  * @throws {RangeError} If a number is out of its range.
+ * @throws {TypeError} If the isolation is unknown.
  */
 export function resolvePoolOptions(options: WorkerPoolOptions): PoolSettings {
   const {
@@ -196,14 +211,16 @@ export function resolvePoolOptions(options: WorkerPoolOptions): PoolSettings {
     limits = {},
     abortGraceMs = 500,
     maxZombies = 2 * maxWorkers,
-    codec = jsonCodec,
-    onEvent = () => {},
+    codecs = [],
+    onEvent,
   } = options;
-  checkInteger(OPEN, { maxWorkers, minWorkers, startTimeoutMs }, { min: 1 });
-  checkInteger(OPEN, { idleTimeoutMs, maxBacklog, abortGraceMs, maxZombies }, { min: 0 });
-  checkInteger(OPEN, { timeLimitMs, maxTasksPerWorker }, { min: 1 });
-  checkInteger(OPEN, { maxWorkerMemoryMb }, { min: 16 });
   checkOneOf(OPEN, { isolation }, ["thread", "process"]);
+  checkInteger(OPEN, { maxWorkers }, { min: 1, max: MAX_WORKERS });
+  checkInteger(OPEN, { minWorkers, maxTasksPerWorker }, { min: 1 });
+  checkInteger(OPEN, { startTimeoutMs, timeLimitMs }, TIMER_BOUNDS);
+  checkInteger(OPEN, { idleTimeoutMs, abortGraceMs }, WAIT_BOUNDS);
+  checkInteger(OPEN, { maxBacklog, maxZombies }, { min: 0 });
+  checkInteger(OPEN, { maxWorkerMemoryMb }, { min: 16 });
   return {
     isolation,
     process,
@@ -215,11 +232,70 @@ export function resolvePoolOptions(options: WorkerPoolOptions): PoolSettings {
     maxBacklog,
     startTimeoutMs,
     timeLimitMs,
-    // A prototype would lend its own properties to procedures of the same names.
-    limits: Object.assign(Object.create(null), limits),
+    limits: checkLimits(limits),
     abortGraceMs,
     maxZombies,
-    codec,
+    codecs,
     onEvent,
   };
+}
+
+function checkLimits(limits: Readonly<Record<string, ProcedureLimits>>): PoolSettings["limits"] {
+  for (const [procedure, { timeLimitMs, maxConcurrent }] of Object.entries(limits)) {
+    const name = (limit: string) => `limits.${procedure}.${limit}`;
+    checkInteger(OPEN, { [name("timeLimitMs")]: timeLimitMs }, TIMER_BOUNDS);
+    checkInteger(OPEN, { [name("maxConcurrent")]: maxConcurrent }, { min: 1 });
+  }
+  // A prototype would lend its own properties to procedures of the same names.
+  return Object.assign(Object.create(null), limits);
+}
+
+/**
+ * Checks that limits are of procedures that there are.
+ *
+ * @throws {TypeError} If one is not.
+ */
+export function checkLimitedNames(
+  limits: PoolSettings["limits"],
+  procedures: readonly string[],
+): void {
+  const unknown = Object.keys(limits).find((name) => !procedures.includes(name));
+  if (unknown === undefined) return;
+  throw new TypeError(
+    `Cannot ${OPEN} as "limits" names a procedure that its worker file does not expose: ` +
+      `it is "${unknown}"`,
+  );
+}
+
+/**
+ * Checks the options of a task.
+ *
+ * @throws {RangeError} If a number is out of its range.
+ */
+export function checkRunOptions({ timeoutMs, priority }: RunOptions): void {
+  if (timeoutMs !== undefined) checkInteger("run a task", { timeoutMs }, TIMER_BOUNDS);
+  if (priority !== undefined) checkInteger("run a task", { priority }, PRIORITY_BOUNDS);
+}
+
+/**
+ * Checks the options of a task that streams.
+ *
+ * @throws {RangeError} If a number is out of its range.
+ */
+export function checkStreamOptions(options: PoolStreamOptions): void {
+  const { idleTimeoutMs, priority, credits } = options;
+  checkInteger("stream", { idleTimeoutMs }, TIMER_BOUNDS);
+  checkInteger("stream", { priority }, PRIORITY_BOUNDS);
+  checkInteger("stream", { credits }, { min: 1, max: MAX_CREDITS });
+}
+
+/**
+ * Checks the options of an end.
+ *
+ * @returns The grace, in milliseconds.
+ * @throws {RangeError} If it is out of its range.
+ */
+export function resolveGraceMs({ graceMs = 10_000 }: PoolCloseOptions): number {
+  checkNumber("close the pool", { graceMs }, { min: 0 });
+  return graceMs;
 }

@@ -10,8 +10,6 @@ import type { Task } from "./task.ts";
 export interface RunLimits {
   /** How long a task may go on once nobody waits for it any more, in milliseconds. */
   readonly abortGraceMs: number;
-  /** The most time a procedure may run, in milliseconds; absent is no limit. */
-  timeLimitOf(procedure: string): number | undefined;
   /** A task has run for longer than its procedure may. */
   onOverrun(task: Task, limitMs: number): void;
   /** A task goes on although it was cancelled, and its grace is over. */
@@ -49,7 +47,7 @@ export class RunClock {
       this.#timer = setTimeout(() => this.#limits.onIgnored(task), abortGraceMs);
       return;
     }
-    const limitMs = this.#limits.timeLimitOf(task.request.procedure);
+    const limitMs = task.procedure.timeLimitMs;
     if (limitMs === undefined) return;
     this.#timer = setTimeout(() => this.#limits.onOverrun(task, limitMs), limitMs);
   }

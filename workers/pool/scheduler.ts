@@ -1,66 +1,60 @@
 /**
- * Brings tasks to workers, and replies back.
+ * Gives tasks to workers, and their replies to whoever waits.
  *
  * @module
  */
 
 import { safeObserver } from "../../internal/observer.ts";
 import { isExpired, waitAtMost } from "../../internal/time.ts";
+import type { HostStarter } from "../host/host.ts";
+import type { ReplyMessage } from "../wire/protocol.ts";
 import { Backlog } from "./backlog.ts";
 import type { PoolEvent } from "./pool_events.ts";
 import type { PoolSettings } from "./pool_options.ts";
 import { type PoolStats, TaskCounts } from "./pool_stats.ts";
-import type { ReplyMessage } from "../wire/protocol.ts";
-import { RunTimes } from "./run_times.ts";
+import { PoolProcedures } from "./procedures.ts";
 import { Slots } from "./slots.ts";
-import { hostStarter } from "../host/host_starter.ts";
-import { Task, type TaskRequest } from "./task.ts";
 import {
   closedError,
   crashedError,
   expiredError,
   overloadedError,
   overrunError,
+  Task,
+  type TaskRequest,
   zombiesError,
-} from "./task_errors.ts";
+} from "./task.ts";
 
 /** The tasks of one pool. */
 export class Scheduler {
   readonly #settings: PoolSettings;
   readonly #observe: (event: PoolEvent) => void;
   readonly #slots: Slots;
+  readonly #procedures: PoolProcedures;
   readonly #backlog = new Backlog();
-  readonly #runTimes = new RunTimes();
   readonly #counts = new TaskCounts();
   readonly #drained = Promise.withResolvers<void>();
   readonly #loadListeners = new Set<() => void>();
+  readonly #taskOwner = { onAbort: (task: Task): void => this.#cancelled(task) };
   #isOpen = true;
-  #lastId = 0;
+  #lastOrder = 0;
 
   /**
    * Makes a scheduler whose workers are not started.
    *
-   * @param url The absolute URL of the worker file.
    * @param settings Size and limits.
+   * @param starter Starts the workers.
    */
-  constructor(url: string, settings: PoolSettings) {
-    const { limits, timeLimitMs } = settings;
+  constructor(settings: PoolSettings, starter: HostStarter) {
     this.#settings = settings;
     this.#observe = safeObserver(settings.onEvent);
-    this.#slots = new Slots(settings, hostStarter(url, settings), {
-      timeLimitOf: (procedure) => limits[procedure]?.timeLimitMs ?? timeLimitMs,
-      onOverrun: (task, limitMs) => {
-        this.giveUp(task, overrunError(task.request.procedure, limitMs));
-      },
+    this.#procedures = new PoolProcedures(settings);
+    this.#slots = new Slots(settings, starter, {
+      onOverrun: (task, limitMs) => this.cancel(task, overrunError(task.procedure.name, limitMs)),
       onRoom: () => this.#onRoom(),
       onReply: (task, reply) => this.#finish(task, reply),
       onLeft: (task) => this.#leave(task),
-      onCrash: (running, reason) => {
-        this.#counts.crashes++;
-        if (running === undefined) return;
-        this.#leave(running);
-        running.fail(crashedError(running.request.procedure, reason));
-      },
+      onCrash: (tasks, reason) => this.#lose(tasks, reason),
       onUnstarted: (tasks, reason) => this.#takeBack(tasks, reason),
       emit: (event) => this.#emit(event),
     });
@@ -101,9 +95,9 @@ export class Scheduler {
 
   /** Tells what goes on, and what has gone on. */
   stats(): PoolStats {
-    const { closed: _closed, ...states } = this.#slots.count();
+    const { idle, busy, starting, crashed } = this.#slots.count();
     const [zombies, backlog] = [this.#slots.zombies, this.#backlog.size];
-    return { ...states, zombies, backlog, ...this.#counts.read() };
+    return { idle, busy, starting, crashed, zombies, backlog, ...this.#counts.read() };
   }
 
   /**
@@ -114,7 +108,7 @@ export class Scheduler {
    * @throws {RpcError} `closed` or `overloaded`.
    */
   submit(request: TaskRequest): Task {
-    const { procedure, priority = 0 } = request;
+    const { procedure } = request;
     const { maxBacklog, maxZombies } = this.#settings;
     const { zombies } = this.#slots;
     if (!this.#isOpen) throw closedError(procedure);
@@ -122,20 +116,19 @@ export class Scheduler {
     if (this.#backlog.size >= maxBacklog && this.#slots.pick(true) === undefined) {
       throw overloadedError(procedure, maxBacklog);
     }
-    // Ids fit the 31 bits in which JavaScript engines keep small integers.
-    this.#lastId = (this.#lastId + 1) & 0x7fffffff;
-    const task = new Task(this.#lastId, request, (aborted) => this.#abandon(aborted));
-    this.#backlog.push(task, priority);
+    const task = new Task(++this.#lastOrder, request, this.#procedures.get(procedure));
+    task.watch(this.#taskOwner);
+    this.#backlog.push(task);
     this.#dispatch();
     this.#onLoad();
     return task;
   }
 
   /** Fails a task that nobody waits for any more. */
-  giveUp(task: Task, reason: unknown): void {
+  cancel(task: Task, reason: unknown): void {
     if (task.isSettled) return;
     task.fail(reason);
-    this.#abandon(task);
+    this.#cancelled(task);
   }
 
   /** Takes no more tasks, lets those that are there end, and ends the workers. */
@@ -144,9 +137,9 @@ export class Scheduler {
     this.#onLoad();
     this.#checkDrained();
     await waitAtMost(graceMs, this.#drained.promise);
-    const tasks = [...this.#slots.wanted(), ...this.#backlog.clear()];
+    const tasks = [...this.#slots.tasks(), ...this.#backlog.clear()];
     const closed = this.#slots.close();
-    for (const task of tasks) task.fail(closedError(task.request.procedure));
+    for (const task of tasks) task.fail(closedError(task.procedure.name));
     await closed;
   }
 
@@ -155,37 +148,27 @@ export class Scheduler {
     for (let task = this.#backlog.peek(); task !== undefined; task = this.#backlog.peek()) {
       if (isExpired(task.request.deadline)) {
         this.#backlog.shift();
-        task.fail(expiredError(task.request.procedure));
-        continue;
-      }
-      if (this.#mustStayBack(task)) {
-        this.#backlog.shift();
-        this.#backlog.setAside(task);
+        task.fail(expiredError(task.procedure.name));
         continue;
       }
       // A task whose body moves with it could not be given to another worker later.
       const slot = this.#slots.pick(task.isRepeatable);
       if (slot === undefined) return this.#slots.grow();
       this.#backlog.shift();
-      const { procedure } = task.request;
       this.#counts.start(task);
-      task.holder = slot;
-      slot.assign(task, this.#runTimes.expect(procedure));
-      this.#slots.flushSoon();
+      this.#slots.assign(slot, task);
     }
   }
 
-  /** Whether as many tasks of its procedure run as may run at a time. */
-  #mustStayBack({ request: { procedure } }: Task): boolean {
-    const max = this.#settings.limits[procedure]?.maxConcurrent;
-    return max !== undefined && this.#counts.runningOf(procedure) >= max;
-  }
-
-  /** Sees to it that a task that has settled is not started, or knows that it may stop. */
-  #abandon(task: Task): void {
+  /** Sees to it that a task that has settled is not started, or is told that it may stop. */
+  #cancelled(task: Task): void {
     this.#counts.cancelled++;
     if (task.holder === undefined) this.#backlog.drop();
-    else if (task.holder.abort(task)) this.#leave(task);
+    else if (task.holder.abort(task)) {
+      this.#leave(task);
+      // Its place may be what another task of its procedure waits for.
+      this.#dispatch();
+    }
     this.#checkDrained();
   }
 
@@ -195,32 +178,38 @@ export class Scheduler {
   }
 
   #finish(task: Task, { type, body, contentType, runMs }: ReplyMessage): void {
-    this.#runTimes.learn(task.request.procedure, runMs);
+    task.procedure.learn(runMs);
     this.#leave(task);
     if (task.isSettled) return;
     this.#counts.finish(type, runMs);
     task.fulfil({ type, body, contentType });
   }
 
-  /** The task holds no worker any more, so another of its procedure may run. */
+  /** No worker holds the task any more, so another of its procedure may run. */
   #leave(task: Task): void {
     task.holder = undefined;
-    const { procedure } = task.request;
-    this.#counts.leave(procedure);
-    this.#backlog.resume(procedure);
+    this.#counts.leave(task);
     this.#onLoad();
   }
 
-  /** Tasks that a lost worker had not started go to another, before all that came later. */
+  #lose(tasks: readonly Task[], reason: string): void {
+    this.#counts.crashes++;
+    for (const task of tasks) {
+      this.#leave(task);
+      task.fail(crashedError(task.procedure.name, reason));
+    }
+  }
+
+  /** Tasks that a worker had not started go to another, before all that came later. */
   #takeBack(tasks: readonly Task[], reason: string): void {
     for (const task of tasks) this.#leave(task);
     const waiting = tasks.filter((task) => {
       if (task.isSettled) return false;
       if (task.isRepeatable) return true;
-      task.fail(crashedError(task.request.procedure, reason));
+      task.fail(crashedError(task.procedure.name, reason));
       return false;
     });
-    this.#backlog.unshift(waiting);
+    this.#backlog.restore(waiting.toSorted((a, b) => a.order - b.order));
     this.#onRoom();
   }
 

@@ -5,13 +5,11 @@
  */
 
 import { RpcError } from "../../errors.ts";
-import { Backoff } from "./restart_delay.ts";
-import { HeldTasks } from "./held_tasks.ts";
 import type { StartHost, WorkerHost } from "../host/host.ts";
-import { Outbox } from "./outbox.ts";
-import type { PoolEvent } from "./pool_events.ts";
-import { Wear } from "./recycling.ts";
 import { PROTOCOL_VERSION, type ReplyMessage, type WorkerMessage } from "../wire/protocol.ts";
+import { HeldTasks } from "./held_tasks.ts";
+import type { PoolEvent } from "./pool_events.ts";
+import { Replacement } from "./replacement.ts";
 import { RunClock, type RunLimits } from "./run_clock.ts";
 import type { Task } from "./task.ts";
 
@@ -31,13 +29,13 @@ export interface SlotOwner extends Omit<RunLimits, "onIgnored"> {
   onReply(task: Task, reply: ReplyMessage): void;
   /** A worker is rid of a task that it has not run to its end. */
   onLeft(task: Task): void;
-  /** A worker died, perhaps in the middle of a task. */
-  onCrash(running: Task | undefined, reason: string): void;
+  /** A worker died, and took these tasks with it. */
+  onCrash(tasks: readonly Task[], reason: string): void;
   /** A worker is gone that had not started these tasks. */
   onUnstarted(tasks: readonly Task[], reason: string): void;
   /** A worker has run as many tasks, or holds as much memory, as it may. */
-  onWorn(slot: Slot): void;
-  /** A worker was given up, which may go on for as long as it likes. */
+  onReplacementDue(slot: Slot): void;
+  /** A worker was abandoned, which may go on for as long as it likes. */
   onZombie(host: WorkerHost, slot: number): void;
   /** Tells the observer. */
   emit(event: PoolEvent): void;
@@ -54,20 +52,22 @@ interface Live {
 type SlotState =
   | { readonly name: "starting"; readonly host: WorkerHost; readonly timer: Timer }
   | { readonly name: "idle" | "busy" } & Live
+  /** Takes no more tasks, and ends with the last one. */
+  | { readonly name: "retiring" } & Live
   | { readonly name: "crashed"; readonly timer: Timer }
   | { readonly name: "closed" };
+
+/** The states of which the observer is told by their names. */
+type ToldState = Extract<SlotState, { readonly name: "starting" | "idle" | "busy" | "closed" }>;
 
 /** One place in a pool, with the worker that is in it. */
 export class Slot {
   readonly index: number;
   readonly #owner: SlotOwner;
-  readonly #backoff = new Backoff();
-  readonly #outbox = new Outbox();
   readonly #clock: RunClock;
-  readonly #wear: Wear;
+  readonly #replacement: Replacement;
   #ready: PromiseWithResolvers<void> | undefined;
   #state: SlotState = { name: "closed" };
-  #isRetiring = false;
   #procedures: readonly string[] = [];
 
   /**
@@ -80,12 +80,11 @@ export class Slot {
     this.index = index;
     this.#owner = owner;
     const { abortGraceMs, maxTasksPerWorker, maxWorkerMemoryMb } = owner;
-    this.#wear = new Wear(maxTasksPerWorker, maxWorkerMemoryMb);
+    this.#replacement = new Replacement(maxTasksPerWorker, maxWorkerMemoryMb);
     this.#clock = new RunClock({
       abortGraceMs,
-      timeLimitOf: (procedure) => owner.timeLimitOf(procedure),
       onOverrun: (task, limitMs) => owner.onOverrun(task, limitMs),
-      onIgnored: (task) => this.#giveUp(task),
+      onIgnored: (task) => this.#abandon(task),
     });
   }
 
@@ -113,23 +112,30 @@ export class Slot {
   }
 
   /** Gives the worker a task, which leaves with the next {@linkcode flush}. */
-  assign(task: Task, expectedMs: number): void {
-    if (!("held" in this.#state)) {
+  assign(task: Task): void {
+    if (this.#state.name !== "idle" && this.#state.name !== "busy") {
       throw new TypeError(`Cannot assign a task as slot ${this.index} is ${this.#state.name}`);
     }
-    const { host, held } = this.#state;
-    if (this.#state.name === "idle") this.#become({ name: "busy", host, held });
-    this.#outbox.add(task, held.add(task, expectedMs));
-    this.#clock.watch(held.first?.task);
+    const { name, host, held } = this.#state;
+    if (name === "idle") this.#become({ name: "busy", host, held });
+    task.holder = this;
+    held.add(task);
+    this.#clock.watch(held.timed);
   }
 
   /** Sends the tasks that were assigned since the last time; returns how many. */
   flush(): number {
     if (!("held" in this.#state)) return 0;
+    const { host, held } = this.#state;
+    const outgoing = held.takeUnsent();
+    if (outgoing === undefined) return 0;
     try {
-      return this.#outbox.send(this.#state.host);
+      host.post(outgoing.messages, outgoing.transfer);
+      return outgoing.messages.length;
     } catch (error) {
-      this.#crash(`it cannot be reached: ${describe(error)}`);
+      const ids = new Set(outgoing.messages.map(({ id }) => id));
+      // Another worker could not be sent them either.
+      this.#crash(`it cannot be reached: ${describe(error)}`, ids);
       return 0;
     }
   }
@@ -142,11 +148,16 @@ export class Slot {
     if (aborted === undefined) return false;
     if (held.takeBack(aborted)) return true;
     host.control?.cancel(aborted.cell);
-    // The task may still wait here; the worker must not hear of its end before its start.
+    // The task may still wait here; the worker must not be told of its end before its start.
     this.flush();
     host.post([{ type: "abort", id: task.id }], []);
-    this.#clock.watch(held.first?.task);
+    this.#clock.watch(held.timed);
     return false;
+  }
+
+  /** Takes back what waits behind a task that takes longer than expected. */
+  takeBackStuck(): Task[] {
+    return this.held?.takeBackStuck() ?? [];
   }
 
   /** Allows a task that streams so many items more. */
@@ -158,9 +169,11 @@ export class Slot {
 
   /** Takes no more tasks, and ends once the worker has run those that it holds. */
   retire(): void {
-    this.#isRetiring = true;
     this.flush();
-    this.#closeRetired();
+    if (!("held" in this.#state)) return this.close();
+    const { host, held } = this.#state;
+    this.#state = { name: "retiring", host, held };
+    this.#closeIfRetired();
   }
 
   /** Ends the worker, and starts no other. */
@@ -203,7 +216,7 @@ export class Slot {
         return this.#finish(message);
       case "item":
       case "progress":
-        return this.held?.get(message.id)?.task.tell(message.type, message);
+        return this.held?.get(message.id)?.tell(message.type, message);
       case "skipped":
         return this.#skip(message.id);
       case "booted":
@@ -221,7 +234,7 @@ export class Slot {
       return this.#crash(`it speaks protocol version ${version}, and the pool ${PROTOCOL_VERSION}`);
     }
     this.#procedures = procedures;
-    this.#wear.reset();
+    this.#replacement.onReady();
     const { timer, host } = this.#state;
     clearTimeout(timer);
     this.#state = { name: "idle", host, held: new HeldTasks(host.control) };
@@ -233,10 +246,8 @@ export class Slot {
   #finish(reply: ReplyMessage): void {
     const held = this.held?.remove(reply.id);
     if (held === undefined || held.isTakenBack) return;
-    this.#backoff.reset();
     this.#owner.onReply(held.task, reply);
-    if (!this.#wear.add(reply.memoryMb)) return;
-    this.#owner.onWorn(this);
+    if (this.#replacement.onTask(reply.memoryMb)) this.#owner.onReplacementDue(this);
   }
 
   #skip(id: number): void {
@@ -247,65 +258,73 @@ export class Slot {
 
   /** One batch of replies has been dealt with: the next task begins its time, or there is none. */
   #afterMessages(): void {
-    if (this.#state.name !== "busy") return;
-    this.#clock.watch(this.#state.held.first?.task);
+    if (this.#state.name !== "busy" && this.#state.name !== "retiring") return;
+    this.#clock.watch(this.#state.held.timed);
     this.#owner.onRoom();
-    if (!("held" in this.#state)) return;
-    const { host, held } = this.#state;
-    if (held.isEmpty) this.#become({ name: "idle", host, held });
-    this.#closeRetired();
+    if (this.#state.name === "busy" && this.#state.held.size === 0) {
+      const { host, held } = this.#state;
+      this.#become({ name: "idle", host, held });
+    }
+    this.#closeIfRetired();
   }
 
-  #closeRetired(): void {
-    if (!this.#isRetiring || this.held?.isEmpty === false) return;
-    this.#release();
-    this.#become({ name: "closed" });
+  #closeIfRetired(): void {
+    if (this.#state.name === "retiring" && this.#state.held.size === 0) this.close();
   }
 
   /** The worker runs on although its task was cancelled: it makes way for another. */
-  #giveUp(task: Task): void {
+  #abandon(task: Task): void {
     if (!("held" in this.#state)) return;
-    const { host, held } = this.#state;
-    const unstarted = held.wanted.flatMap((one) => one.task === task ? [] : one.task);
-    const { procedure } = task.request;
-    this.#owner.emit({ type: "given-up", slot: this.index, procedure });
+    const { name, host, held } = this.#state;
+    const { tasks } = held;
+    const procedure = task.procedure.name;
+    this.#owner.emit({ type: "abandoned", slot: this.index, procedure });
     this.#release();
     if (host.control !== undefined) this.#owner.onZombie(host, this.index);
-    this.#startWorker();
-    this.#owner.onLeft(task);
+    if (name === "retiring") this.#become({ name: "closed" });
+    else this.#startWorker();
+    // One that was taken back has left already.
+    if (tasks.includes(task)) this.#owner.onLeft(task);
+    const unstarted = tasks.filter((one) => one !== task);
     this.#owner.onUnstarted(unstarted, `it went on with "${procedure}" after its end`);
   }
 
-  /** Ends the worker and everything it held, and plans the next. */
-  #crash(reason: string): void {
+  /**
+   * Ends the worker and everything it held, and plans the next.
+   *
+   * @param reason Why.
+   * @param lost The ids of tasks that did not reach it, and would reach no other.
+   */
+  #crash(reason: string, lost: ReadonlySet<number> = new Set()): void {
     if (!("host" in this.#state)) return;
-    const wanted = this.held?.wanted ?? [];
-    const running = this.held?.findRunning()?.task;
-    this.#planRestart(reason, running?.request.procedure);
-    const unstarted = wanted.flatMap(({ task }) => task === running ? [] : task);
-    this.#owner.onCrash(running, reason);
+    const tasks = this.held?.tasks ?? [];
+    const running = this.held?.findRunning();
+    this.#planRestart(reason, running?.procedure.name);
+    const failed = tasks.filter((task) => task === running || lost.has(task.id));
+    const unstarted = tasks.filter((task) => task !== running && !lost.has(task.id));
+    this.#owner.onCrash(failed, reason);
     this.#owner.onUnstarted(unstarted, reason);
   }
 
   #planRestart(reason: string, procedure: string | undefined): void {
-    const isNew = !("held" in this.#state);
+    const { name } = this.#state;
     this.#release();
-    const restartInMs = this.#backoff.next(isNew);
+    const restartInMs = this.#replacement.onDeath("held" in this.#state);
     const timer = setTimeout(() => this.#startWorker(), restartInMs);
     this.#state = { name: "crashed", timer };
     this.#owner.emit({ type: "crashed", slot: this.index, reason, procedure, restartInMs });
     this.#ready?.reject(notStarted(reason));
+    if (name === "retiring") this.close();
   }
 
-  /** Lets go of the worker and of whatever was meant for it. */
+  /** Lets go of the worker, and of whatever was planned. */
   #release(): void {
     this.#clock.stop();
     if ("timer" in this.#state) clearTimeout(this.#state.timer);
     if ("host" in this.#state) this.#state.host.terminate();
-    this.#outbox.clear();
   }
 
-  #become(state: Exclude<SlotState, { name: "crashed" }>): void {
+  #become(state: ToldState): void {
     this.#state = state;
     this.#owner.emit({ type: state.name, slot: this.index });
   }

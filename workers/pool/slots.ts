@@ -4,21 +4,24 @@
  * @module
  */
 
-import { FlushTiming } from "./flush_timing.ts";
+import { waitAtMost } from "../../internal/time.ts";
 import type { HostStarter, WorkerHost } from "../host/host.ts";
+import { FlushTiming } from "./flush_timing.ts";
 import type { PoolEvent } from "./pool_events.ts";
 import type { PoolSettings } from "./pool_options.ts";
 import { Slot, type SlotOwner } from "./slot.ts";
 import type { Task } from "./task.ts";
-import { waitAtMost } from "../../internal/time.ts";
 
 /** So much work a worker may hold, in milliseconds: it hides the way from thread to thread. */
 const MAX_LOAD_MS = 3;
 
+/** How often it is looked whether tasks wait inside a worker behind one that takes too long. */
+const STUCK_CHECK_MS = 5;
+
 /** How long a worker that was terminated is waited for: one that was busy may go on for ever. */
 const MAX_END_MS = 1_000;
 
-/** Who hears from the slots. */
+/** What the slots need of their pool. */
 export type SlotsOwner = Omit<
   SlotOwner,
   | "startHost"
@@ -27,8 +30,10 @@ export type SlotsOwner = Omit<
   | "maxTasksPerWorker"
   | "maxWorkerMemoryMb"
   | "onZombie"
-  | "onWorn"
+  | "onReplacementDue"
 >;
+
+type Timer = ReturnType<typeof setTimeout>;
 
 /** The slots of one pool. */
 export class Slots {
@@ -36,10 +41,11 @@ export class Slots {
   readonly #starter: HostStarter;
   readonly #owner: SlotOwner;
   readonly #slots: Slot[];
-  /** Worn slots that still run tasks, beside their successors. */
+  /** Slots that still run tasks, beside their successors. */
   readonly #retiring = new Set<Slot>();
-  readonly #idleTimers = new Map<number, ReturnType<typeof setTimeout>>();
-  /** The ends of all workers that still run, those that were given up included. */
+  readonly #idleTimers = new Map<number, Timer>();
+  #stuckTimer: Timer | undefined;
+  /** The ends of all workers that still run, those that were abandoned included. */
   readonly #ending = new Set<Promise<void>>();
   readonly #timing = new FlushTiming(() => this.#flush());
   #zombies = 0;
@@ -50,7 +56,7 @@ export class Slots {
    *
    * @param settings How many, and their limits.
    * @param starter Starts the workers.
-   * @param owner Who hears from them.
+   * @param owner The pool.
    */
   constructor(settings: PoolSettings, starter: HostStarter, owner: SlotsOwner) {
     const { maxWorkers, startTimeoutMs, abortGraceMs, maxTasksPerWorker } = settings;
@@ -69,7 +75,7 @@ export class Slots {
         owner.onRoom();
       },
       onZombie: (host, slot) => this.#countZombie(host, slot),
-      onWorn: (slot) => this.#replace(slot),
+      onReplacementDue: (slot) => this.#replace(slot),
       emit: (event) => {
         this.#watchIdle(event);
         owner.emit(event);
@@ -85,7 +91,7 @@ export class Slots {
 
   /** Whether no worker holds a task. */
   get areEmpty(): boolean {
-    return this.#all().every(({ held }) => held?.isEmpty ?? true);
+    return this.#all().every(({ held }) => held === undefined || held.size === 0);
   }
 
   /** The procedures that the workers expose. */
@@ -93,9 +99,9 @@ export class Slots {
     return this.#slots.find(({ procedures }) => procedures.length > 0)?.procedures ?? [];
   }
 
-  /** The tasks that workers hold and that somebody waits for. */
-  wanted(): Task[] {
-    return this.#all().flatMap(({ held }) => held?.wanted.map(({ task }) => task) ?? []);
+  /** The tasks that workers hold. */
+  tasks(): Task[] {
+    return this.#all().flatMap(({ held }) => held?.tasks ?? []);
   }
 
   /** Starts as many workers as there are to be always; settles when all are ready. */
@@ -105,27 +111,35 @@ export class Slots {
 
   /** How many slots are in each state. */
   count(): Record<Slot["state"], number> {
-    const counts = { idle: 0, busy: 0, starting: 0, crashed: 0, closed: 0 };
+    const counts = { idle: 0, busy: 0, starting: 0, crashed: 0, closed: 0, retiring: 0 };
     for (const { state } of this.#slots) counts[state]++;
     return counts;
   }
 
   /**
-   * The slot with the least to do, if it may take one more task.
+   * An idle slot, or else the one with the least to do.
    *
    * @param mayWait Whether the task may be handed to a worker that is busy.
    */
   pick(mayWait: boolean): Slot | undefined {
     let best: Slot | undefined;
-    let leastMs = Infinity;
+    let leastMs = MAX_LOAD_MS;
     for (const slot of this.#slots) {
       const { held } = slot;
-      if (held === undefined || !held.hasRoom || held.loadMs >= leastMs) continue;
+      if (held === undefined) continue;
+      if (held.size === 0) return slot;
+      if (!mayWait || !held.hasRoom || held.loadMs >= leastMs) continue;
       best = slot;
       leastMs = held.loadMs;
     }
-    if (best?.held === undefined || best.held.isEmpty) return best;
-    return mayWait && leastMs < MAX_LOAD_MS ? best : undefined;
+    return best;
+  }
+
+  /** Gives a task to a slot; it leaves soon, together with others. */
+  assign(slot: Slot, task: Task): void {
+    slot.assign(task);
+    if (slot.held !== undefined && slot.held.size > 1) this.#watchStuck();
+    this.#timing.due();
   }
 
   /** Starts one more worker, unless one is starting or there are as many as there may be. */
@@ -136,15 +150,11 @@ export class Slots {
     vacant?.start().catch(() => {});
   }
 
-  /** Sends what was assigned, soon. */
-  flushSoon(): void {
-    this.#timing.due();
-  }
-
   /** Ends all workers, and waits for them as long as it is of use. */
   async close(): Promise<void> {
     this.#isClosed = true;
     for (const timer of this.#idleTimers.values()) clearTimeout(timer);
+    clearTimeout(this.#stuckTimer);
     for (const slot of this.#all()) slot.close();
     await waitAtMost(MAX_END_MS, Promise.all(this.#ending));
     await this.#starter.close();
@@ -173,15 +183,28 @@ export class Slots {
     });
   }
 
-  /** Starts the successor of a worn worker first, so that there are never too few. */
-  #replace(worn: Slot): void {
+  #watchStuck(): void {
+    this.#stuckTimer ??= setTimeout(() => this.#takeBackStuck(), STUCK_CHECK_MS);
+  }
+
+  /** What was expected to be short and is not must not keep tasks from workers that are idle. */
+  #takeBackStuck(): void {
+    this.#stuckTimer = undefined;
+    const slots = this.#all();
+    const tasks = slots.flatMap((slot) => slot.takeBackStuck());
+    if (slots.some(({ held }) => held?.mayBeStuck)) this.#watchStuck();
+    if (tasks.length > 0) this.#owner.onUnstarted(tasks, "the task before it took too long");
+  }
+
+  /** Starts the successor of a worker first, so that there are never too few. */
+  #replace(old: Slot): void {
     if (this.#isClosed) return;
-    const fresh = new Slot(worn.index, this.#owner);
+    const fresh = new Slot(old.index, this.#owner);
     fresh.start().then(() => {
-      if (this.#isClosed || this.#slots[worn.index] !== worn) return fresh.close();
-      this.#slots[worn.index] = fresh;
-      this.#retiring.add(worn);
-      worn.retire();
+      if (this.#isClosed || this.#slots[old.index] !== old) return fresh.close();
+      this.#slots[old.index] = fresh;
+      this.#retiring.add(old);
+      old.retire();
       this.#owner.onRoom();
     }, () => fresh.close());
   }

@@ -4,12 +4,11 @@
  * @module
  */
 
-import type {
-  EncodedItem,
-  EncodedReply,
-  ItemSink,
-} from "../../internal/running/encoded_handler.ts";
-import { mustTransfer } from "../wire/transferable.ts";
+import { RpcError } from "../../errors.ts";
+import type { EncodedReply } from "../../internal/running/encoded_handler.ts";
+import type { EncodedItem, ItemSink } from "../../internal/streaming/encoded_item.ts";
+import { mustTransfer } from "../wire/protocol.ts";
+import type { PoolProcedure } from "./procedures.ts";
 
 /** What a task is to do. */
 export interface TaskRequest {
@@ -24,42 +23,69 @@ export interface TaskRequest {
   readonly signal?: AbortSignal | undefined;
   /** Takes what the task tells before its end. */
   readonly sink?: ItemSink | undefined;
-  /** Tasks of a higher priority start first; 0 is that of most. */
+  /** Tasks of a higher priority start first, from 0 to 9; 0 is that of most. */
   readonly priority?: number | undefined;
+  /** Told when the task settles. */
+  readonly capacity?: TaskCounter | undefined;
+}
+
+/** Whoever counts tasks. */
+export interface TaskCounter {
+  /** A task has settled. */
+  onSettled(): void;
+}
+
+/** Whoever gave tasks to the pool, or keeps them for it. */
+export interface TaskOwner {
+  /** The signal of a task aborted before the task had settled. */
+  onAbort(task: Task): void;
 }
 
 /** Whoever runs a task. */
 export interface TaskHolder {
-  /** Hears that nobody waits for the task any more; tells whether it let go of it at once. */
+  /** Told that nobody waits for the task any more; returns whether it let go of it at once. */
   abort(task: Task): boolean;
   /** Allows a task that streams so many items more. */
   grant(task: Task, count: number): void;
 }
 
+/** The largest id of a task: ids fit the 31 bits in which JavaScript engines keep small integers. */
+const MAX_ID = 0x7fffffff;
+
 /** A task and the promise of its reply, which settles exactly once. */
 export class Task {
-  readonly id: number;
+  /** Counts the tasks of one pool in the order in which they came. */
+  readonly order: number;
   readonly request: TaskRequest;
+  readonly procedure: PoolProcedure;
+  /** Whether the body stays here when a worker gets it, so that another one can get it too. */
+  readonly isRepeatable: boolean;
   /** When the task came, on the clock of `performance.now()`. */
   readonly submittedAt: number = performance.now();
   /** Who runs the task; absent while it waits. */
-  holder: TaskHolder | undefined;
+  holder: TaskHolder | undefined = undefined;
   readonly #reply = Promise.withResolvers<EncodedReply>();
-  readonly #onAbort: (task: Task) => void;
+  #owner: TaskOwner | undefined;
   #isSettled = false;
 
   /**
    * Makes a task that waits.
    *
-   * @param id Tells the tasks of one pool apart.
+   * @param order Counts the tasks of one pool.
    * @param request What to do.
-   * @param onAbort Called when the request's signal aborts before the task has settled.
+   * @param procedure What the pool knows of the procedure.
    */
-  constructor(id: number, request: TaskRequest, onAbort: (task: Task) => void) {
-    this.id = id;
+  constructor(order: number, request: TaskRequest, procedure: PoolProcedure) {
+    this.order = order;
     this.request = request;
-    this.#onAbort = onAbort;
-    request.signal?.addEventListener("abort", this);
+    this.procedure = procedure;
+    // Not to be asked later: a body that has moved has no length any more.
+    this.isRepeatable = !mustTransfer(request.body);
+  }
+
+  /** Tells the tasks apart that workers hold. */
+  get id(): number {
+    return this.order & MAX_ID;
   }
 
   /** The reply; rejects if the task was not run to its end. */
@@ -67,14 +93,15 @@ export class Task {
     return this.#reply.promise;
   }
 
-  /** Whether the body stays here when a worker gets it, so that another one can get it too. */
-  get isRepeatable(): boolean {
-    return !mustTransfer(this.request.body);
-  }
-
   /** Whether the reply is known, so that running the task is of no use. */
   get isSettled(): boolean {
     return this.#isSettled;
+  }
+
+  /** Fails the task as soon as its signal aborts, and then tells its owner. */
+  watch(owner: TaskOwner): void {
+    this.#owner = owner;
+    this.request.signal?.addEventListener("abort", this);
   }
 
   /** Takes what the task tells before its end; nothing once it has settled. */
@@ -99,13 +126,64 @@ export class Task {
   handleEvent(): void {
     if (this.#isSettled) return;
     this.fail(this.request.signal?.reason);
-    this.#onAbort(this);
+    this.#owner?.onAbort(this);
   }
 
   #settle(): boolean {
     if (this.#isSettled) return false;
     this.#isSettled = true;
-    this.request.signal?.removeEventListener("abort", this);
+    const { signal, capacity } = this.request;
+    signal?.removeEventListener("abort", this);
+    capacity?.onSettled();
     return true;
   }
+}
+
+/** The pool was closed before the task had run to its end. */
+export function closedError(procedure: string): RpcError {
+  return new RpcError("closed", `Cannot run "${procedure}" as the pool is closed`);
+}
+
+/** No place is left for the task. */
+export function overloadedError(procedure: string, maxBacklog: number): RpcError {
+  return new RpcError(
+    "overloaded",
+    `Cannot run "${procedure}" as the backlog is full: ${maxBacklog} tasks wait`,
+    { retryable: true },
+  );
+}
+
+/** The deadline passed while the task was waiting. */
+export function expiredError(procedure: string): RpcError {
+  return new RpcError(
+    "timeout",
+    `Cannot start "${procedure}" as its deadline passed while it waited for a worker`,
+    { retryable: true },
+  );
+}
+
+/** The worker died. */
+export function crashedError(procedure: string, reason: string): RpcError {
+  return new RpcError(
+    "worker-crashed",
+    `Cannot complete "${procedure}" as its worker died: ${reason}`,
+  );
+}
+
+/** The task ran for longer than it may. */
+export function overrunError(procedure: string, limitMs: number): RpcError {
+  return new RpcError(
+    "timeout",
+    `Cannot complete "${procedure}" as it ran for longer than its limit of ${limitMs} ms`,
+  );
+}
+
+/** Too many threads run that cannot be stopped. */
+export function zombiesError(procedure: string, zombies: number): RpcError {
+  return new RpcError(
+    "overloaded",
+    `Cannot run "${procedure}" as too many threads run on after their tasks were cancelled: ` +
+      `${zombies} of them`,
+    { retryable: true },
+  );
 }

@@ -1,15 +1,22 @@
 import { assertEquals, assertRejects } from "../../../deps/std_assert.ts";
 import { RpcError } from "../../../errors.ts";
 import { Backlog } from "../../../workers/pool/backlog.ts";
+import { PoolProcedures } from "../../../workers/pool/procedures.ts";
 import { Task } from "../../../workers/pool/task.ts";
 import type { GatedContract } from "../../fixtures/workers/gated_worker.ts";
 import { Gates, openPool } from "./pool_helpers.ts";
 
+const procedures = new PoolProcedures({
+  limits: { limited: { maxConcurrent: 1 } },
+  timeLimitMs: undefined,
+});
+
+function task(order: number, procedure = "p", priority = 0): Task {
+  return new Task(order, { procedure, body: "", priority }, procedures.get(procedure));
+}
+
 function tasks(count: number): Task[] {
-  return Array.from(
-    { length: count },
-    (_, id) => new Task(id, { procedure: "p", body: "" }, () => {}),
-  );
+  return Array.from({ length: count }, (_, order) => task(order));
 }
 
 function drop(backlog: Backlog, task: Task): void {
@@ -27,12 +34,29 @@ Deno.test("Backlog.shift() gives tasks in the order of push()", () => {
   assertEquals([backlog.size, backlog.shift()], [0, undefined]);
 });
 
-Deno.test("Backlog.unshift() puts tasks before all others", () => {
+Deno.test("Backlog.restore() puts tasks where they were", () => {
   const backlog = new Backlog();
-  const [first, second, third, fourth] = tasks(4);
-  for (const task of [third, fourth]) if (task) backlog.push(task);
-  backlog.unshift([first, second].flatMap((task) => task ?? []));
-  assertEquals(backlog.clear().map(({ id }) => id), [0, 1, 2, 3]);
+  const all = tasks(6);
+  for (const task of all) backlog.push(task);
+  const taken = all.slice(0, 4).map(() => backlog.shift());
+  assertEquals(taken.map((task) => task?.order), [0, 1, 2, 3]);
+  backlog.restore([1, 3].flatMap((order) => all[order] ?? []));
+  backlog.restore([0, 2].flatMap((order) => all[order] ?? []));
+  assertEquals(backlog.clear().map(({ order }) => order), [0, 1, 2, 3, 4, 5]);
+});
+
+Deno.test("Backlog.peek() passes over a procedure that is full", () => {
+  const backlog = new Backlog();
+  const limited = procedures.get("limited");
+  backlog.push(task(1, "limited", 9));
+  backlog.push(task(2, "p", 5));
+  backlog.push(task(3, "limited", 5));
+  assertEquals(backlog.peek()?.order, 1);
+  limited.held = 1;
+  assertEquals(backlog.shift()?.order, 2);
+  assertEquals([backlog.peek(), backlog.size], [undefined, 2]);
+  limited.held = 0;
+  assertEquals([backlog.shift()?.order, backlog.shift()?.order, backlog.size], [1, 3, 0]);
 });
 
 Deno.test("Backlog.drop() counts a settled task out", () => {

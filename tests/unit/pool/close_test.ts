@@ -1,4 +1,9 @@
-import { assertEquals, assertRejects, assertStrictEquals } from "../../../deps/std_assert.ts";
+import {
+  assertEquals,
+  assertRejects,
+  assertStrictEquals,
+  assertThrows,
+} from "../../../deps/std_assert.ts";
 import { RpcError } from "../../../errors.ts";
 import type { GatedContract } from "../../fixtures/workers/gated_worker.ts";
 import { Gates, openPool, PoolObserver } from "./pool_helpers.ts";
@@ -84,4 +89,12 @@ Deno.test("WorkerPool.close() starts no worker after a crash", async () => {
   await pool.close();
   await crash;
   assertEquals(observer.events.at(-1)?.type, "closed");
+});
+
+Deno.test("WorkerPool.close() refuses a grace that is none", async () => {
+  await using pool = await openGated();
+  for (const graceMs of [-1, NaN]) {
+    assertThrows(() => pool.close({ graceMs }), RangeError, '"graceMs"');
+  }
+  assertEquals(await pool.run("echo", 1), 1);
 });

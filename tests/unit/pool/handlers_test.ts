@@ -98,7 +98,7 @@ Deno.test("EncodedHandler.handle() takes the codecs that the worker file has", a
 });
 
 Deno.test("WorkerPool.run() moves bytes with a codec that carries them", async () => {
-  await using pool = await openPool("msgpack_worker.ts", { codec: msgpackCodec });
+  await using pool = await openPool("msgpack_worker.ts", { codecs: [msgpackCodec] });
   for (const size of [3, 100_000]) {
     const bytes = new Uint8Array(size).fill(7);
     assertEquals(await pool.run("echo", bytes), bytes);

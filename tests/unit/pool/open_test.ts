@@ -1,6 +1,6 @@
 import { assertEquals, assertLess, assertRejects } from "../../../deps/std_assert.ts";
 import { RpcError } from "../../../errors.ts";
-import { WorkerPool, type WorkerPoolOptions } from "../../../workers/mod.ts";
+import { type ProcedureLimits, WorkerPool, type WorkerPoolOptions } from "../../../workers/mod.ts";
 import type { PlainContract } from "../../fixtures/workers/plain_worker.ts";
 import { openPool, PoolObserver, workerUrl } from "./pool_helpers.ts";
 
@@ -44,14 +44,53 @@ Deno.test("WorkerPool.open() refuses a relative URL and names it", async () => {
 });
 
 Deno.test("WorkerPool.open() refuses numbers out of range", async () => {
-  for (
-    const options of [{ maxWorkers: 0 }, { maxWorkers: 1.5 }, { maxBacklog: -1 }, {
-      startTimeoutMs: 0,
-    }]
-  ) {
-    const [name = ""] = Object.keys(options);
-    await assertRejects(() => openPool("plain_worker.ts", options), RangeError, `"${name}"`);
+  const wrong: Record<string, readonly unknown[]> = {
+    maxWorkers: [0, 1.5, NaN, "2", 1_001],
+    minWorkers: [0, -1],
+    maxTasksPerWorker: [0, Infinity],
+    maxWorkerMemoryMb: [15],
+    idleTimeoutMs: [-1, 2 ** 31, Infinity],
+    startTimeoutMs: [0, 2 ** 31],
+    timeLimitMs: [0, 2 ** 31, NaN],
+    abortGraceMs: [-1, 2 ** 31],
+    maxBacklog: [-1, Infinity],
+    maxZombies: [-1, 0.5],
+  };
+  for (const [name, values] of Object.entries(wrong)) {
+    for (const value of values) {
+      const opening = () => openPool("plain_worker.ts", { [name]: value });
+      await assertRejects(
+        opening,
+        RangeError,
+        `Cannot open a pool as "${name}" must be an integer`,
+      );
+    }
   }
+  const unknown = { isolation: "fibre" as "thread" };
+  await assertRejects(() => openPool("plain_worker.ts", unknown), TypeError, '"isolation"');
+});
+
+Deno.test("WorkerPool.open() refuses limits that cannot be kept", async () => {
+  const wrong: ProcedureLimits[] = [
+    { maxConcurrent: 0 },
+    { maxConcurrent: NaN },
+    { maxConcurrent: "2" as unknown as number },
+    { timeLimitMs: 0 },
+    { timeLimitMs: 2 ** 31 },
+  ];
+  for (const limits of wrong) {
+    const [name] = Object.keys(limits);
+    await assertRejects(
+      () => openPool("plain_worker.ts", { limits: { echo: limits } }),
+      RangeError,
+      `"limits.echo.${name}"`,
+    );
+  }
+  await assertRejects(
+    () => openPool("plain_worker.ts", { limits: { ecko: { maxConcurrent: 1 } } }),
+    TypeError,
+    'does not expose: it is "ecko"',
+  );
 });
 
 Deno.test("WorkerPool.open() rejects when the file is missing", async () => {

@@ -2,10 +2,10 @@ import type { AnyContract, CallContext, Contract, PoolHandler } from "../../../c
 import {
   type EncodedReply,
   type EncodedRequest,
-  type ItemSink,
   openHandler,
   type RunningRequest,
 } from "../../../internal/running/encoded_handler.ts";
+import type { ItemSink } from "../../../internal/streaming/encoded_item.ts";
 import { type PoolEvent, WorkerPool, type WorkerPoolOptions } from "../../../workers/mod.ts";
 
 export function workerUrl(file: string): URL {

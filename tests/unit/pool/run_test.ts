@@ -115,3 +115,19 @@ Deno.test("WorkerPool.run() settles 10,000 tasks, each with its own output", asy
   assertEquals({ done, backlog, idle }, { done: 10_000, backlog: 0, idle: 2 });
   assertInstanceOf(pool.run("echo", 1), Promise);
 });
+
+Deno.test("WorkerPool.run() refuses options out of range", async () => {
+  await using pool = await openPool<PlainContract>("plain_worker.ts");
+  for (const timeoutMs of [0, -1, NaN, Infinity, 2 ** 31]) {
+    const run = () => pool.run("echo", 1, { timeoutMs });
+    await assertRejects(
+      run,
+      RangeError,
+      'Cannot run a task as "timeoutMs" must be an integer from 1',
+    );
+  }
+  for (const priority of [-1, 10, 0.5, NaN]) {
+    await assertRejects(() => pool.run("echo", 1, { priority }), RangeError, '"priority"');
+  }
+  assertEquals(pool.stats().runMs.count, 0);
+});

@@ -15,13 +15,13 @@ Deno.test("WorkerPool starts tasks in order within one priority", async () => {
   const name = gates.name();
   const order: number[] = [];
   const first = pool.run("wait", name);
-  const rest = [[1, 0], [2, 5], [3, 0], [4, 5], [5, -1]].map(async ([id = 0, priority = 0]) => {
+  const rest = [[1, 0], [2, 5], [3, 0], [4, 5], [5, 1]].map(async ([id = 0, priority = 0]) => {
     await pool.run("echo", id, { priority });
     order.push(id);
   });
   gates.open(name);
   await Promise.all([first, ...rest]);
-  assertEquals(order, [2, 4, 1, 3, 5]);
+  assertEquals(order, [2, 4, 5, 1, 3]);
 });
 
 Deno.test("WorkerPool never queues behind a long task while one is idle", async () => {
@@ -52,6 +52,55 @@ Deno.test("WorkerPool runs no more of a procedure at a time than allowed", async
   await gates.heard("started", second);
   gates.open(second);
   assertEquals(await Promise.all(waits), [first, second]);
+});
+
+Deno.test("WorkerPool strands no task behind one that is aborted", async () => {
+  using gates = new Gates();
+  await using pool = await openGated({ maxWorkers: 2, limits: { wait: { maxConcurrent: 1 } } });
+  const names = Array.from({ length: 20 }, () => gates.name());
+  const waits = names.map((name, index) => {
+    const controller = new AbortController();
+    const wait = pool.run("wait", name, { signal: controller.signal }).catch(() => "aborted");
+    if (index % 3 === 1) queueMicrotask(() => controller.abort());
+    return wait;
+  });
+  for (const name of names) gates.open(name);
+  const expected = names.map((name, index) => index % 3 === 1 ? "aborted" : name);
+  assertEquals(await Promise.all(waits), expected);
+});
+
+Deno.test("WorkerPool keeps to priorities where a procedure is limited", async () => {
+  using gates = new Gates();
+  await using pool = await openGated({ maxWorkers: 2, limits: { wait: { maxConcurrent: 1 } } });
+  const first = gates.name();
+  const order: number[] = [];
+  const waits = [pool.run("wait", first)];
+  for (const priority of [0, 0, 9, 5]) {
+    const name = gates.name();
+    gates.open(name);
+    waits.push(pool.run("wait", name, { priority }).then(() => `${order.push(priority)}`));
+  }
+  gates.open(first);
+  await Promise.all(waits);
+  assertEquals(order, [9, 5, 0, 0]);
+});
+
+Deno.test("WorkerPool takes tasks back from behind one that takes too long", async () => {
+  using gates = new Gates();
+  await using pool = await openGated({ maxWorkers: 2 });
+  const wait = async (name: string) => {
+    gates.open(name);
+    await pool.run("wait", name);
+  };
+  // Short runs have taught the pool that `wait` may be queued inside a worker.
+  for (let round = 0; round < 40; round++) await wait(gates.name());
+  const names = [gates.name(), gates.name(), gates.name(), gates.name()];
+  const waits = names.map((name) => pool.run("wait", name));
+  // The first keeps its worker; whatever was put behind it runs all the same.
+  for (const name of names.slice(1)) gates.open(name);
+  assertEquals(await Promise.all(waits.slice(1)), names.slice(1));
+  for (const name of names.slice(0, 1)) gates.open(name);
+  await Promise.all(waits);
 });
 
 Deno.test("WorkerPool frees the place of a procedure whose worker died", async () => {
@@ -119,7 +168,7 @@ Deno.test("WorkerPool refuses tasks when too many threads cannot be stopped", as
   });
   const error = await assertRejects(() => pool.run("loop", undefined), RpcError, "limit of 50 ms");
   assertEquals(error.code, "timeout");
-  await observer.count("given-up", 1);
+  await observer.count("abandoned", 1);
   assertEquals(pool.stats().zombies, 1);
   const refused = await assertRejects(() => pool.run("echo", 1), RpcError, "1 of them");
   assertEquals(refused.code, "overloaded");
@@ -132,7 +181,7 @@ Deno.test("CallContext.throwIfCancelled() ends a loop that never awaits", async 
   await using pool = await openPool("matrix_worker.ts", { onEvent: observer.observe });
   await assertRejects(() => pool.run("politeLoop", undefined, { timeoutMs: 50 }), RpcError);
   assertEquals(await pool.run("echo", 1), 1);
-  assertEquals(observer.events.some(({ type }) => type === "given-up"), false);
+  assertEquals(observer.events.some(({ type }) => type === "abandoned"), false);
 });
 
 Deno.test("WorkerPool.stats() tells how long tasks waited and ran", async () => {

@@ -148,3 +148,19 @@ Deno.test("WorkerPool.run() drops what a progress observer throws", async () => 
   };
   assertEquals(await pool.run("work", 2, { onProgress }), "done");
 });
+
+Deno.test("WorkerPool.stream() refuses options out of range", async () => {
+  await using pool = await openStreams();
+  const wrong = [
+    { credits: 0 },
+    { credits: 1_001 },
+    { idleTimeoutMs: 0 },
+    { idleTimeoutMs: 2 ** 31 },
+    { priority: 10 },
+  ];
+  for (const options of wrong) {
+    const [name] = Object.keys(options);
+    const read = () => pool.stream("count", 3, options).next();
+    await assertRejects(read, RangeError, `Cannot stream as "${name}" must be an integer`);
+  }
+});

@@ -2,6 +2,8 @@ import type { EncodedHandler, HandlerCapacity } from "../../../internal/running/
 import { assertEquals } from "../../../deps/std_assert.ts";
 import { Prefetch } from "../../../internal/serving/prefetch.ts";
 import { PoolCapacity, type PoolLoad } from "../../../workers/pool/pool_capacity.ts";
+import { PoolProcedures } from "../../../workers/pool/procedures.ts";
+import { Task } from "../../../workers/pool/task.ts";
 
 function handler(capacity?: HandlerCapacity): EncodedHandler {
   const handle = () => Promise.reject(new Error("Cannot run: this handler only has a capacity"));
@@ -32,15 +34,14 @@ Deno.test("Prefetch is what is wanted, and no more than the pools take", () => {
   }
 });
 
-Deno.test("PoolCapacity leaves out what others give the pool to do", async () => {
+Deno.test("PoolCapacity leaves out what others give the pool to do", () => {
   const tasks = { tasks: 6 };
   const capacity = new PoolCapacity(Object.assign(load({}), tasks));
   assertEquals([capacity.recommended, capacity.limit], [10, 96]);
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const own = capacity.hold(promise);
+  const procedure = new PoolProcedures({ limits: {}, timeLimitMs: undefined }).get("work");
+  const own = capacity.count(new Task(1, { procedure: "work", body: "", capacity }, procedure));
   assertEquals([capacity.recommended, capacity.limit], [11, 97]);
-  resolve();
-  await own;
+  own.fulfil({ type: "output", body: "", contentType: "application/json" });
   assertEquals([capacity.recommended, capacity.limit], [10, 96]);
 });
 

@@ -1,0 +1,27 @@
+/**
+ * What a handler tells before its end, on its way to the caller.
+ *
+ * @module
+ */
+
+import type { Body } from "../../codec.ts";
+
+/** A value that a handler tells before its end: an item of a stream, or its progress. */
+export interface EncodedItem {
+  /** Counts the items of one request, or its progress, from 0. */
+  readonly seq: number;
+  /** The encoded value. Bytes are nobody else's. */
+  readonly body: Body;
+  /** The content type of the body. */
+  readonly contentType: string;
+}
+
+/** Takes what a handler tells before its end. */
+export interface ItemSink {
+  /** How many items the handler may send at first; absent if no stream is wanted. */
+  readonly credits?: number;
+  /** Takes an item of the stream. */
+  onItem?(item: EncodedItem): void;
+  /** Takes what the handler tells of its progress. */
+  onProgress?(progress: EncodedItem): void;
+}
