@@ -1,14 +1,3 @@
-/** MessagePack, the binary format. @module */
+/** MessagePack by the authors of the format, to hold our codec to it. @module */
 
-export {
-  Decoder,
-  encodeDateToTimeSpec,
-  Encoder,
-  encodeTimeSpecToTimestamp,
-  ExtData,
-} from "npm:@msgpack/msgpack@^3.1.3";
-export type {
-  DecoderOptions,
-  EncoderOptions,
-  ExtensionCodecType,
-} from "npm:@msgpack/msgpack@^3.1.3";
+export { decode, encode } from "npm:@msgpack/msgpack@^3.1.3";

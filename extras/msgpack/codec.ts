@@ -7,7 +7,6 @@
 import { type Body, type Codec, MAX_DEPTH } from "../../codec.ts";
 import { RpcError } from "../../errors.ts";
 import { readMsgpack } from "./read.ts";
-import { scanMsgpack } from "./scan.ts";
 import { writeMsgpack } from "./write.ts";
 
 export type { Body, Codec } from "../../codec.ts";
@@ -27,7 +26,7 @@ export type { Body, Codec } from "../../codec.ts";
  *
  * Other languages read plain data at once, and meet these extension types: -1 a timestamp of the
  * specification, 0 `undefined`, 0x42 a bigint (two's complement, high byte first), 0x4d a map and
- * 0x53 a set (a MessagePack array inside), 0x2d `-0`, 0x54 text that starts with U+FEFF.
+ * 0x53 a set (a MessagePack array inside).
  *
  * Source: the {@link https://github.com/msgpack/msgpack/blob/master/spec.md | specification}.
  *
@@ -51,8 +50,7 @@ export const msgpackCodec: Codec = {
     if (body.length === 0) return undefined;
     try {
       if (typeof body === "string") throw new RangeError("it is text");
-      const { needsRevival } = scanMsgpack(body, MAX_DEPTH);
-      return readMsgpack(body, needsRevival);
+      return readMsgpack(body, MAX_DEPTH);
     } catch (error) {
       throw new RpcError(
         "undecodable",
