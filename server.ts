@@ -21,12 +21,13 @@ import { Prefetch } from "./internal/serving/prefetch.ts";
 import { Procedures } from "./internal/serving/procedures.ts";
 import { ReplyCache } from "./internal/serving/reply_cache.ts";
 import { RequestRunner } from "./internal/serving/request_runner.ts";
-import { RequestService, type ServerConnections } from "./internal/serving/request_service.ts";
+import { RequestService } from "./internal/serving/request_service.ts";
 import {
   type ConsumerSession,
   openConsumerSession,
   openPublisherSession,
   type PublisherSession,
+  type ServerSessions,
 } from "./internal/serving/server_sessions.ts";
 
 /**
@@ -52,7 +53,7 @@ export class RpcServer implements AsyncDisposable {
   readonly #prefetch: Prefetch;
   readonly #queue: RequestQueue;
   readonly #emit: (event: RpcServerEvent) => void;
-  readonly #connections: ServerConnections = {};
+  readonly #sessions: ServerSessions = {};
   #closing: Promise<void> | undefined;
 
   private constructor(options: RpcServerOptions) {
@@ -79,7 +80,7 @@ export class RpcServer implements AsyncDisposable {
         includeStack: sendStacks,
       }),
       emit: this.#emit,
-      connections: this.#connections,
+      sessions: this.#sessions,
     });
   }
 
@@ -102,15 +103,15 @@ export class RpcServer implements AsyncDisposable {
     // The handlers' types matter to the caller's compiler only.
     const server = new RpcServer(options as RpcServerOptions);
     const settings = resolveConnectOptions(url, options);
-    const connections = server.#connections;
+    const sessions = server.#sessions;
     await using stack = new AsyncDisposableStack();
-    connections.publisher = await Connection.open<PublisherSession>({
+    sessions.publisher = await Connection.open<PublisherSession>({
       ...settings,
       ...server.#observe("publisher"),
       setUp: (connection) => openPublisherSession(connection, settings.confirmTimeoutMs),
     });
-    stack.defer(() => connections.publisher?.close());
-    connections.consumer = await Connection.open<ConsumerSession>({
+    stack.defer(() => sessions.publisher?.close());
+    sessions.consumer = await Connection.open<ConsumerSession>({
       ...settings,
       ...server.#observe("consumer"),
       setUp: (connection) =>
@@ -122,7 +123,7 @@ export class RpcServer implements AsyncDisposable {
           onCancelled: () => server.#emit({ type: "consumer-cancelled" }),
         }),
     });
-    server.#prefetch.watch(() => connections.consumer?.session?.intake.adjust());
+    server.#prefetch.watch(() => sessions.consumer?.session?.intake.adjust());
     stack.move();
     return server;
   }
@@ -148,7 +149,7 @@ export class RpcServer implements AsyncDisposable {
   }
 
   async #close({ graceMs = 30_000 }: RpcServerCloseOptions): Promise<void> {
-    const { consumer, publisher } = this.#connections;
+    const { consumer, publisher } = this.#sessions;
     // Should the session end from now on, its requests are other servers' already.
     consumer?.retire();
     try {

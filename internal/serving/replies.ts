@@ -45,10 +45,10 @@ export interface Recipient {
 
 /** Publishes on whatever session there is. */
 export class Replies {
-  readonly #connections: { readonly publisher?: PublishingConnection };
+  readonly #sessions: { readonly publisher?: PublishingConnection };
 
-  constructor(connections: { readonly publisher?: PublishingConnection }) {
-    this.#connections = connections;
+  constructor(sessions: { readonly publisher?: PublishingConnection }) {
+    this.#sessions = sessions;
   }
 
   /**
@@ -87,7 +87,7 @@ export class Replies {
   async publish(message: AmqpPublish, recipient: Recipient): Promise<ReplyOutcome> {
     const isDirect = message.routingKey.startsWith(DIRECT_REPLY_TO);
     for (let losses = 0; !isDirect || losses < MAX_DIRECT_LOSSES;) {
-      const connection = this.#connections.publisher;
+      const connection = this.#sessions.publisher;
       const session = connection?.session ?? await connection?.whenOpen();
       switch (await session?.publisher.publish(() => message)) {
         case "confirmed":

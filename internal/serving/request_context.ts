@@ -4,22 +4,29 @@ import type { CallContext } from "../../contract.ts";
 import { CLOCK_TOLERANCE_MS, MAX_TIMEOUT_MS } from "../time.ts";
 import type { IncomingRequest } from "../protocol/envelope.ts";
 
+type State =
+  | { readonly name: "running" }
+  | { readonly name: "aborted"; readonly reason: unknown }
+  | { readonly name: "over" };
+
+const RUNNING: State = { name: "running" };
+const OVER: State = { name: "over" };
+
 /** What a handler may know of its request, with a signal that costs nothing unless used. */
 export class RequestContext implements CallContext, Disposable {
   readonly procedure: string;
   readonly correlationId: string | undefined;
   readonly redeliveries: number;
+  #state: State = RUNNING;
   #deadline: number | undefined;
   #controller: AbortController | undefined;
-  #abortReason: unknown;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #isOver = false;
 
   constructor(procedure: string, request: IncomingRequest, redeliveries: number) {
     this.procedure = procedure;
     this.correlationId = request.correlationId;
-    this.#deadline = localDeadline(request);
     this.redeliveries = redeliveries;
+    this.#deadline = localDeadline(request);
   }
 
   get deadline(): number | undefined {
@@ -32,41 +39,41 @@ export class RequestContext implements CallContext, Disposable {
   }
 
   throwIfCancelled(): void {
-    if (this.#abortReason !== undefined) this.signal.throwIfAborted();
+    if (this.#state.name === "aborted") throw this.#state.reason;
   }
 
-  /** Nobody wants to know: see `withProgress()` for callers that do. */
+  /** Goes nowhere: the handlers of callers that want it get another context. */
   progress(_value: unknown): void {}
 
   /** Tells the handler that nobody waits for its output any more. */
   abort(reason: unknown): void {
-    this.#abortReason ??= reason;
+    if (this.#state.name === "aborted") return;
+    this.#state = { name: "aborted", reason };
     this.#controller?.abort(reason);
   }
 
   /** Notes that another caller waits for the same output, and perhaps for longer. */
   prolong(request: IncomingRequest): void {
-    const deadline = localDeadline(request);
-    this.#deadline = latest(this.#deadline, deadline);
+    this.#deadline = latest(this.#deadline, localDeadline(request));
     if (this.#timer !== undefined) this.#watch();
   }
 
   /** Ends the watch over the deadline. */
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
-    this.#isOver = true;
+    if (this.#state === RUNNING) this.#state = OVER;
   }
 
   #open(): AbortController {
     const controller = new AbortController();
-    if (this.#abortReason !== undefined) controller.abort(this.#abortReason);
+    if (this.#state.name === "aborted") controller.abort(this.#state.reason);
     else this.#watch();
     return controller;
   }
 
   #watch(): void {
     clearTimeout(this.#timer);
-    if (this.#deadline === undefined || this.#isOver) return;
+    if (this.#deadline === undefined || this.#state !== RUNNING) return;
     const leftMs = Math.max(0, this.#deadline - Date.now());
     this.#timer = setTimeout(() => {
       this.abort(new DOMException("The deadline of the call has passed", "TimeoutError"));

@@ -8,7 +8,6 @@ import { RpcError } from "../../errors.ts";
 import type { RpcServerEvent } from "../../options/events.ts";
 import type { RpcServerStats } from "../../options/server_options.ts";
 import type { AmqpDelivery } from "../broker/amqp.ts";
-import type { Connection } from "../broker/connection.ts";
 import type { ControlMessage, OutgoingReply } from "../protocol/envelope.ts";
 import { encodeError } from "../running/encode_reply.ts";
 import { type ActiveRequest, ActiveRequests } from "./active_requests.ts";
@@ -19,7 +18,7 @@ import { Parking, type ParkingOptions } from "./parking.ts";
 import { Replies } from "./replies.ts";
 import { isExpired } from "../time.ts";
 import type { RequestRunner } from "./request_runner.ts";
-import type { ConsumerSession, PublisherSession } from "./server_sessions.ts";
+import type { ServerSessions } from "./server_sessions.ts";
 
 /** What a {@linkcode RequestService} needs of its server. */
 export interface RequestServiceOptions
@@ -28,15 +27,7 @@ export interface RequestServiceOptions
   /** What a request without a name means, if anything. */
   readonly defaultProcedure: string | undefined;
   readonly emit: (event: RpcServerEvent) => void;
-  readonly connections: ServerConnections;
-}
-
-/** The two connections of a server; absent until they are first open. */
-export interface ServerConnections {
-  /** Where requests come from. */
-  consumer?: Connection<ConsumerSession>;
-  /** Where replies go. */
-  publisher?: Connection<PublisherSession>;
+  readonly sessions: ServerSessions;
 }
 
 /** How a request ended. */
@@ -64,19 +55,19 @@ export class RequestService {
   readonly #callers: CallerPresence;
 
   constructor(options: RequestServiceOptions) {
-    const { connections } = options;
+    const { sessions } = options;
     this.#options = options;
     this.#admission = new Admission(options);
-    this.#replies = new Replies(connections);
+    this.#replies = new Replies(sessions);
     this.#callers = new CallerPresence(
       this.#active,
-      (queue) => connections.consumer?.session?.lacksQueue(queue),
+      (queue) => sessions.consumer?.session?.lacksQueue(queue),
     );
     this.#parking = new Parking({
       ...options,
       replies: this.#replies,
       declare: async (name, options) => {
-        await (await connections.publisher?.whenOpen())?.declareQueue(name, options);
+        await (await sessions.publisher?.whenOpen())?.declareQueue(name, options);
       },
     });
   }
@@ -214,7 +205,7 @@ export class RequestService {
     if (replyTo === undefined || (credits === undefined && !wantsProgress)) return undefined;
     return new ItemPublisher(active, {
       replies: this.#replies,
-      creditTo: this.#options.connections.consumer?.session?.controlQueue,
+      creditTo: this.#options.sessions.consumer?.session?.controlQueue,
       onOrphaned: () => this.#active.markOrphaned(replyTo),
     });
   }

@@ -1,11 +1,19 @@
 /** What a server has on its two connections: a consumer on one, a publisher on the other. @module */
 
 import type { AmqpChannel, AmqpConnection, AmqpQueueOptions } from "../broker/amqp.ts";
-import type { Session } from "../broker/connection.ts";
+import type { Connection, Session } from "../broker/connection.ts";
 import { type ControlMessage, readControl } from "../protocol/envelope.ts";
 import { CONTROL_EXCHANGE, declareExchanges } from "../protocol/exchanges.ts";
 import { Intake, type IntakeOptions, type RequestTaker } from "./intake.ts";
 import { Publisher } from "../broker/publisher.ts";
+
+/** The sessions of one server, each kept alive on a connection; absent until that is first open. */
+export interface ServerSessions {
+  /** Where requests come from. */
+  consumer?: Connection<ConsumerSession>;
+  /** Where replies go. */
+  publisher?: Connection<PublisherSession>;
+}
 
 /** Takes deliveries from the request queue. */
 export interface ConsumerSession extends Session {

@@ -14,7 +14,6 @@ const NOT_YET: ReadonlySet<string> = new Set([
   "topology.ts: named otherwise",
   "encode_reply.ts: named otherwise",
   "given_bytes.ts: named otherwise",
-  "server_sessions.ts: named otherwise",
   "fibonacci_numbers.ts: named otherwise",
   "process_host.ts: named otherwise",
   "thread_host.ts: named otherwise",
@@ -26,12 +25,6 @@ const NOT_YET: ReadonlySet<string> = new Set([
   "parked_requests.ts: constructor has 4",
   "parked_message.ts: redrivenMessage has 4",
   "topology.ts: attempt has 4",
-  "final_reply.ts: publishFinalReply has 4",
-  "replies.ts: publishFinalReply has 4",
-  "parking.ts: publish has 4",
-  "request_runner.ts: runInto has 5",
-  "request_runner.ts: join has 5",
-  "request_runner.ts: start has 5",
   "runtime.ts: sendItem has 4",
   // Several booleans for one state.
   "publisher.ts: #isRenewing #isOver",
@@ -42,11 +35,9 @@ const NOT_YET: ReadonlySet<string> = new Set([
   // Into a room that is not theirs.
   "resilience.ts: imports internal/calling",
   "mod.ts: imports internal/calling",
-  "server.ts: imports internal/running",
   "thread_main.ts: imports workers/host",
   // Too full.
   ": too many files",
-  "serving: too many files",
   "amqplib.ts: npm:amqplib@^2.3.1",
 ]);
 

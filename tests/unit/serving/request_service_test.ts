@@ -42,7 +42,7 @@ function serviceWith(handler: Handler | object, answers: (PublishOutcome | Error
       includeStack: false,
     }),
     emit: (event) => events.push(event),
-    connections: { publisher: connection as Connection<PublisherSession> },
+    sessions: { publisher: connection as Connection<PublisherSession> },
   });
   const serve = async (properties: AmqpProperties = {}) => {
     const onSettled = (way: string) => done.push(way);
