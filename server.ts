@@ -12,7 +12,15 @@ import type {
   RpcServerOptions,
   RpcServerStats,
 } from "./options/server_options.ts";
-import { checkInteger, checkName, DEFAULT_MAX_BODY_BYTES } from "./internal/check.ts";
+import {
+  checkCodecs,
+  checkInteger,
+  checkName,
+  checkNumber,
+  checkPattern,
+  checkType,
+  DEFAULT_MAX_BODY_BYTES,
+} from "./internal/check.ts";
 import { resolveConnectOptions } from "./internal/broker/connect_settings.ts";
 import { Connection } from "./internal/broker/connection.ts";
 import { safeObserver } from "./internal/observer.ts";
@@ -60,18 +68,24 @@ export class RpcServer implements AsyncDisposable {
     const { queue, durability = "replicated", returns = true } = options;
     const { maxBodyBytes = DEFAULT_MAX_BODY_BYTES, maxDeliveries = 3 } = options;
     const { handlers, defaultProcedure, codecs, replyCache = {}, sendStacks = false } = options;
+    const { replyQueues, onEvent } = options;
     checkName("listen", { queue });
     checkDurability(durability);
     checkInteger("listen", { maxBodyBytes, maxDeliveries }, { min: 1 });
+    checkType("listen", { returns, sendStacks }, "boolean");
+    checkType("listen", { onEvent }, "function");
+    checkPattern("listen", { replyQueues });
+    checkCodecs("listen", codecs);
+    if (replyCache !== false) checkType("listen", { replyCache }, "object");
     const procedures = new Procedures(handlers, defaultProcedure, codecs);
     this.#prefetch = new Prefetch(procedures.handlers(), options.prefetch);
     this.#queue = { queue, durability, returns };
-    this.#emit = safeObserver(options.onEvent);
+    this.#emit = safeObserver(onEvent);
     this.#service = new RequestService({
       queue,
       durability,
       maxDeliveries,
-      replyQueues: options.replyQueues,
+      replyQueues,
       defaultProcedure: procedures.defaultName,
       runner: new RequestRunner({
         procedures,
@@ -91,7 +105,7 @@ export class RpcServer implements AsyncDisposable {
    * @param url The broker's URL, or the URLs of a cluster's nodes.
    * @param options The queue, the handlers and limits.
    * @returns A server that serves until it is closed.
-   * @throws {TypeError} If the URL, a name or a handler cannot be used.
+   * @throws {TypeError} If the URL, a name, a handler or another option is of the wrong kind.
    * @throws {RangeError} If a number is out of its bounds.
    * @throws {RpcError} `unreachable`, `access-refused` or `misconfigured`; the message names the
    * broker or the queue and the next step.
@@ -138,9 +152,15 @@ export class RpcServer implements AsyncDisposable {
    *
    * @param options How long to wait.
    * @returns When everything in hand is settled and the connections are closed.
+   * @throws {RangeError} If `graceMs` is not a number of at least 0; then nothing is closed.
    */
-  close(options: RpcServerCloseOptions = {}): Promise<void> {
-    return this.#closing ??= this.#close(options);
+  close({ graceMs = 30_000 }: RpcServerCloseOptions = {}): Promise<void> {
+    try {
+      checkNumber("close", { graceMs }, { min: 0 });
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return this.#closing ??= this.#close(graceMs);
   }
 
   /** Closes the server with the default grace. */
@@ -148,7 +168,7 @@ export class RpcServer implements AsyncDisposable {
     return this.close();
   }
 
-  async #close({ graceMs = 30_000 }: RpcServerCloseOptions): Promise<void> {
+  async #close(graceMs: number): Promise<void> {
     const { consumer, publisher } = this.#sessions;
     // Should the session end from now on, its requests are other servers' already.
     consumer?.retire();

@@ -159,6 +159,20 @@ export function checkSignal(action: string, options: CheckedOptions): void {
 }
 
 /**
+ * Checks options that are patterns.
+ *
+ * @param action What cannot be done otherwise.
+ * @param options The options.
+ * @throws {TypeError} If one is no `RegExp`.
+ */
+export function checkPattern(action: string, options: CheckedOptions): void {
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined || value instanceof RegExp) continue;
+    throw new TypeError(wrongValue(action, [name, value], "a RegExp"));
+  }
+}
+
+/**
  * Checks a list of codecs.
  *
  * @param action What cannot be done otherwise.
@@ -229,17 +243,25 @@ function describeBounds({ min, max, above, below }: NumberBounds): string {
   return bounds.flat().join(" and ");
 }
 
-function describeValue(value: unknown): string {
+/** Says what a value is, for the message of an error. */
+export function describeValue(value: unknown): string {
   switch (typeof value) {
     case "string":
       return `"${toPrintable(value.slice(0, SHOWN_CHARS))}"`;
     case "bigint":
       return `${value}n`;
     case "object":
-      return value === null ? "null" : Array.isArray(value) ? "an array" : "an object";
+      return value === null ? "null" : Array.isArray(value) ? "an array" : describeObject(value);
     case "function":
       return "a function";
     default:
       return String(value);
   }
+}
+
+function describeObject(value: object): string {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype === null || prototype === Object.prototype) return "an object";
+  const { name } = value.constructor;
+  return typeof name === "string" && name !== "" ? `an instance of ${name}` : "an object";
 }

@@ -140,8 +140,8 @@ export interface ReplyCacheOptions {
 /** Options of {@linkcode RpcServer.close}. */
 export interface RpcServerCloseOptions {
   /**
-   * Time that requests in hand have to be served, in milliseconds; `Infinity` is as long as they take.
-   * After it they go back to the queue, for another server.
+   * Time that requests in hand have to be served, in milliseconds, from 0; `Infinity` is as long as
+   * they take. After it they go back to the queue, for another server.
    *
    * @default {30_000}
    */

@@ -24,9 +24,7 @@ export class Prefetch {
    * @throws {RangeError} If that is out of bounds.
    */
   constructor(handlers: Iterable<EncodedHandler>, wanted: number | undefined) {
-    if (wanted !== undefined) {
-      checkInteger("listen", { prefetch: wanted }, { min: 1, max: MAX_PREFETCH });
-    }
+    checkInteger("listen", { prefetch: wanted }, { min: 1, max: MAX_PREFETCH });
     const capacities = [...handlers].map(({ capacity }) => capacity);
     this.#wanted = wanted;
     this.#capacities = new Set(capacities.filter((capacity) => capacity !== undefined));

@@ -3,7 +3,7 @@
 import type { Codec } from "../../codec.ts";
 import type { Handlers } from "../../contract.ts";
 import { RpcError } from "../../errors.ts";
-import { checkProcedureName } from "../check.ts";
+import { checkOneOf, checkProcedureName, describeValue } from "../check.ts";
 import { type EncodedHandler, openHandler } from "../running/encoded_handler.ts";
 import type { RunnableHandler } from "../running/run_handler.ts";
 import { inlineHandler } from "./inline_handler.ts";
@@ -28,18 +28,14 @@ export class Procedures {
     defaultName: string | undefined,
     codecs: readonly Codec[] = [],
   ) {
-    for (const [name, handler] of Object.entries(handlers)) {
+    for (const [name, handler] of Object.entries(handlers ?? {})) {
       checkProcedureName("listen", name);
       this.#handlers.set(name, toEncodedHandler(name, handler, codecs));
     }
-    const [onlyName, ...others] = this.#handlers.keys();
-    if (onlyName === undefined) throw new TypeError('Cannot listen as "handlers" is empty');
-    this.defaultName = defaultName ?? (others.length === 0 ? onlyName : undefined);
-    if (this.defaultName !== undefined && !this.#handlers.has(this.defaultName)) {
-      throw new TypeError(
-        `Cannot listen as "defaultProcedure" is not among the handlers: it is "${defaultName}"`,
-      );
-    }
+    const names = [...this.#handlers.keys()];
+    if (names.length === 0) throw noHandlers(handlers);
+    checkOneOf("listen", { defaultProcedure: defaultName }, names);
+    this.defaultName = defaultName ?? (names.length === 1 ? names[0] : undefined);
   }
 
   /** The handlers of all procedures. */
@@ -75,5 +71,16 @@ function toEncodedHandler(
   if (typeof handler === "function") return inlineHandler(handler as RunnableHandler, codecs);
   const inside = openHandler(handler);
   if (inside !== undefined) return inside;
-  throw new TypeError(`Cannot listen as the handler of "${name}" is not a function`);
+  throw new TypeError(
+    `Cannot listen as the handler of "${name}" must be a function: ` +
+      `current value is ${describeValue(handler)}`,
+  );
+}
+
+/** They may be absent, if no compiler looks; and the methods of a class are not its instances' own. */
+function noHandlers(handlers: Handlers): TypeError {
+  return new TypeError(
+    `Cannot listen as "handlers" must have functions of its own: ` +
+      `current value is ${describeValue(handlers)}`,
+  );
 }

@@ -2,7 +2,7 @@
 
 import type { EncodedReply } from "../running/encoded_handler.ts";
 import type { ReplyCacheOptions } from "../../options/server_options.ts";
-import { checkInteger } from "../check.ts";
+import { checkInteger, checkOneOf } from "../check.ts";
 
 interface KeptReply {
   readonly reply: EncodedReply;
@@ -24,12 +24,16 @@ export class ReplyCache {
    * Makes an empty cache.
    *
    * @throws {RangeError} If a bound is not a positive integer.
+   * @throws {TypeError} If there is no such scope.
    */
   constructor(options: ReplyCacheOptions) {
     const { maxEntries = 1_000, maxBytes = 16 * 2 ** 20, maxAgeMs = 60_000 } = options;
-    checkInteger("listen", { "replyCache.maxEntries": maxEntries }, { min: 1 });
-    checkInteger("listen", { "replyCache.maxBytes": maxBytes }, { min: 1 });
-    checkInteger("listen", { "replyCache.maxAgeMs": maxAgeMs }, { min: 1 });
+    checkInteger("listen", {
+      "replyCache.maxEntries": maxEntries,
+      "replyCache.maxBytes": maxBytes,
+      "replyCache.maxAgeMs": maxAgeMs,
+    }, { min: 1 });
+    checkOneOf("listen", { "replyCache.scope": options.scope }, ["queue", "caller"]);
     this.isPerCaller = options.scope === "caller";
     this.#maxEntries = maxEntries;
     this.#maxBytes = maxBytes;

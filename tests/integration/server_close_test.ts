@@ -128,3 +128,12 @@ Deno.test("RpcServer serves until its block is left by await using", async () =>
   const late = () => pair.client.call("echo", 1, { timeoutMs: 50 });
   assertEquals((await assertRejects(late, RpcError)).code, "timeout");
 });
+
+Deno.test("RpcServer.close() closes nothing for a graceMs that is none", async () => {
+  await using pair = await startPair({ echo: (value: unknown) => value });
+  for (const graceMs of [NaN, -1, "1"]) {
+    const options = { graceMs } as { graceMs: number };
+    await assertRejects(() => pair.server.close(options), RangeError, '"graceMs" must be a number');
+  }
+  assertEquals(await pair.client.call("echo", 1), 1);
+});

@@ -1,0 +1,64 @@
+import { assertEquals, assertRejects } from "../../../deps/std_assert.ts";
+import { RpcServer, type RpcServerOptions } from "../../../mod.ts";
+
+/** Nobody listens there: what connects is refused in another way. */
+const NOWHERE = "amqp://127.0.0.1:1";
+
+class Greetings {
+  greet(name: string): string {
+    return `Hello, ${name}`;
+  }
+}
+
+/** What a caller may write whom no compiler stops, and how the server says what is wrong. */
+const WRONG: readonly (readonly [options: object, message: string])[] = [
+  [{ queue: "" }, '"queue" must be a text of 1 to 255 bytes: current value is ""'],
+  [{ queue: undefined }, '"queue" must be a text of 1 to 255 bytes: current value is undefined'],
+  [{ prefetch: "8" }, '"prefetch" must be an integer from 1 to 2000: current value is "8"'],
+  [{ prefetch: 2_001 }, '"prefetch" must be an integer from 1 to 2000: current value is 2001'],
+  [{ maxBodyBytes: "1" }, '"maxBodyBytes" must be an integer of at least 1: current value is "1"'],
+  [{ maxDeliveries: 0 }, '"maxDeliveries" must be an integer of at least 1: current value is 0'],
+  [{ returns: "false" }, '"returns" must be a boolean: current value is "false"'],
+  [{ sendStacks: 1 }, '"sendStacks" must be a boolean: current value is 1'],
+  [{ replyQueues: "^x" }, '"replyQueues" must be a RegExp: current value is "^x"'],
+  [{ codecs: {} }, '"codecs" must be a list of codecs: current value is an object'],
+  [{ onEvent: "log" }, '"onEvent" must be a function: current value is "log"'],
+  [{ replyCache: true }, '"replyCache" must be an object: current value is true'],
+  [
+    { replyCache: { scope: "callers" } },
+    '"replyCache.scope" must be one of "queue", "caller": current value is "callers"',
+  ],
+  [
+    { replyCache: { maxBytes: 0.5 } },
+    '"replyCache.maxBytes" must be an integer of at least 1: current value is 0.5',
+  ],
+  [
+    { durability: "durabel" },
+    '"durability" must be one of "replicated", "durable", "transient", "existing": ' +
+    'current value is "durabel"',
+  ],
+  [
+    { handlers: undefined },
+    '"handlers" must have functions of its own: current value is undefined',
+  ],
+  [{ handlers: {} }, '"handlers" must have functions of its own: current value is an object'],
+  [
+    { handlers: new Greetings() },
+    '"handlers" must have functions of its own: current value is an instance of Greetings',
+  ],
+  [{ handlers: { add: 1 } }, 'the handler of "add" must be a function: current value is 1'],
+  [
+    { defaultProcedure: "sub" },
+    '"defaultProcedure" must be one of "add": current value is "sub"',
+  ],
+];
+
+Deno.test("RpcServer.listen() names the option that is wrong, and its value", async () => {
+  for (const [wrong, message] of WRONG) {
+    const options = { queue: "math", handlers: { add: () => 1 }, ...wrong } as RpcServerOptions;
+    const error = await assertRejects(() => RpcServer.listen(NOWHERE, options), Error);
+    assertEquals(error.message, `Cannot listen as ${message}`);
+    const isNumber = message.includes("integer");
+    assertEquals(error.name, isNumber ? "RangeError" : "TypeError", message);
+  }
+});
