@@ -33,12 +33,38 @@ export function describe(file: string, node: FunctionNode): SourceFunction {
   return { file, name: nameOf(node), types: [...types] };
 }
 
+/** A type of the sources. */
+export interface SourceType {
+  readonly name: string;
+  /** The types that it extends or implements: an object of this type is one of those, too. */
+  readonly bases: readonly string[];
+  /** Whether it only picks members of other types, and so is a view of their objects. */
+  readonly isView: boolean;
+}
+
 /** Lists the types that a source declares. */
-export function declaredTypes(source: ts.SourceFile): string[] {
-  return source.statements.flatMap((statement) => {
-    const isType = ts.isInterfaceDeclaration(statement) || ts.isTypeAliasDeclaration(statement) ||
-      ts.isClassDeclaration(statement);
-    return isType && statement.name !== undefined ? [statement.name.text] : [];
+export function declaredTypes(source: ts.SourceFile): SourceType[] {
+  return source.statements.flatMap((statement): SourceType[] => {
+    if (ts.isTypeAliasDeclaration(statement)) {
+      return [{ name: statement.name.text, bases: [], isView: isView(statement.type) }];
+    }
+    const isType = ts.isInterfaceDeclaration(statement) || ts.isClassDeclaration(statement);
+    if (!isType || statement.name === undefined) return [];
+    const clauses = statement.heritageClauses ?? [];
+    const bases = clauses.flatMap(({ types }) =>
+      types.map(({ expression }) => expression.getText())
+    );
+    return [{ name: statement.name.text, bases, isView: false }];
+  });
+}
+
+const PICKING_REGEXP = /^(Pick|Omit|Partial|Required|Readonly|Extract|Exclude)$/;
+
+function isView(node: ts.TypeNode): boolean {
+  if (ts.isIntersectionTypeNode(node)) return node.types.every(isView);
+  if (ts.isTypeReferenceNode(node)) return PICKING_REGEXP.test(node.typeName.getText());
+  return ts.isTypeLiteralNode(node) && node.members.every((member) => {
+    return ts.isPropertySignature(member) && member.type !== undefined && isView(member.type);
   });
 }
 

@@ -1,6 +1,6 @@
 /** A copy of the sources in a temporary folder, whose functions tell when they are entered. @module */
 
-import { declaredTypes, parse, type SourceFunction } from "./functions.ts";
+import { declaredTypes, parse, type SourceFunction, type SourceType } from "./functions.ts";
 import { instrument } from "./instrument.ts";
 
 /** What goes into the copy of this folder: the trips, and what records them. */
@@ -18,8 +18,8 @@ export class InstrumentedCopy implements AsyncDisposable {
   readonly folder: URL;
   /** Its functions, by their numbers. */
   readonly functions: SourceFunction[] = [];
-  /** The types that its sources declare. */
-  readonly types: Set<string> = new Set();
+  /** The types that its sources declare, by name. */
+  readonly types: Map<string, SourceType> = new Map();
 
   private constructor(folder: string) {
     this.folder = new URL(`file://${folder}/`);
@@ -52,7 +52,7 @@ export class InstrumentedCopy implements AsyncDisposable {
     const options = { recorder, firstId: this.functions.length };
     const { text, functions } = instrument(path, source, options);
     this.functions.push(...functions);
-    for (const type of declaredTypes(parse(path, source))) this.types.add(type);
+    for (const type of declaredTypes(parse(path, source))) this.types.set(type.name, type);
     await this.#write(path, text);
   }
 

@@ -1,6 +1,6 @@
 /** The forms that the data of one call takes on its way. @module */
 
-import type { SourceFunction } from "./functions.ts";
+import type { SourceFunction, SourceType } from "./functions.ts";
 
 /** Types in the signatures on a call's way. */
 export interface Shapes {
@@ -14,17 +14,13 @@ export interface Shapes {
 const SHAPES: ReadonlySet<string> = new Set([
   // The caller's, to the broker.
   "CallOptions",
-  "CallTerms",
-  "CallDraft",
   "CallRequest",
   "OutgoingRequest",
   "PendingCall",
-  "Attempt",
   "AmqpPublish",
   "WaitingPublish",
   // The server's, to the handler.
   "AmqpDelivery",
-  "Delivery",
   "IncomingRequest",
   "ActiveRequest",
   "RequestContext",
@@ -39,11 +35,7 @@ const SHAPES: ReadonlySet<string> = new Set([
   "ReplyMessage",
   // And back.
   "EncodedReply",
-  "FinalReply",
   "OutgoingReply",
-  "IncomingReply",
-  "Arrival",
-  "CallSubject",
 ]);
 
 /** Types that live longer than a call, or that are about errors, counts and events. */
@@ -57,6 +49,7 @@ const OTHERS: ReadonlySet<string> = new Set([
   "IncomingItem",
   "InputOf",
   "OutputOf",
+  "Outgoing",
   "PoolMessage",
   "Recipient",
   "ReplyAddress",
@@ -91,7 +84,10 @@ const OTHERS: ReadonlySet<string> = new Set([
   "ItemSource",
   "Lane",
   "Message",
+  "PendingCalls",
+  "PoolCapacity",
   "PoolEvent",
+  "PoolProcedure",
   "ProgressSink",
   "Replies",
   "ReplyReader",
@@ -101,21 +97,33 @@ const OTHERS: ReadonlySet<string> = new Set([
   "SlotState",
   "Socket",
   "TaskQueue",
+  "TaskOwner",
   "WorkerHost",
 ]);
 
 /**
- * Finds the shapes that functions take and give.
+ * Finds the shapes that functions take and give. A type that extends another one is no second
+ * shape, as one object is both; nor is one that only picks members of others.
  *
  * @param functions The functions on the way.
- * @param ours The types that our sources declare; others are nobody's shapes.
+ * @param ours The types that our sources declare, by name; others are nobody's shapes.
  */
 export function findShapes(
   functions: readonly SourceFunction[],
-  ours: ReadonlySet<string>,
+  ours: ReadonlyMap<string, SourceType>,
 ): Shapes {
-  const named = new Set(functions.flatMap(({ types }) => types).filter((type) => ours.has(type)));
-  const names = [...named].filter((type) => SHAPES.has(type)).sort();
-  const unknown = [...named].filter((type) => !SHAPES.has(type) && !OTHERS.has(type)).sort();
-  return { names, unknown };
+  const named = new Set(functions.flatMap(({ types }) => types));
+  const types = [...named].filter((name) => ours.get(name)?.isView === false);
+  const shapes = types.filter((name) => SHAPES.has(name));
+  const families = Map.groupBy(shapes, (name) => firstBase(name, ours));
+  return {
+    names: [...families.values()].map((names) => names.sort().join(" = ")).sort(),
+    unknown: types.filter((name) => !SHAPES.has(name) && !OTHERS.has(name)).sort(),
+  };
+}
+
+/** The shape that a shape extends, or that this one extends, and so on. */
+function firstBase(name: string, ours: ReadonlyMap<string, SourceType>): string {
+  const base = ours.get(name)?.bases.find((base) => SHAPES.has(base));
+  return base === undefined ? name : firstBase(base, ours);
 }

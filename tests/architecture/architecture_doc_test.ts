@@ -1,6 +1,6 @@
-import { assert } from "../../../deps/std_assert.ts";
-import { ROOT, sourcePaths, textOf } from "../../helpers/source_files.ts";
-import { ROOMS } from "../../helpers/source_rooms.ts";
+import { assert } from "../../deps/std_assert.ts";
+import { ROOT, sourcePaths, textOf } from "../helpers/source_files.ts";
+import { ROOMS } from "../helpers/source_rooms.ts";
 
 const doc = await Deno.readTextFile(new URL("docs/architecture.md", ROOT));
 
