@@ -19,16 +19,13 @@ export interface CallRequest extends OutgoingRequest {
   readonly sink: CallSink | undefined;
 }
 
-/** A message as it arrived at the reply queue. */
-export type IncomingReply = Pick<AmqpDelivery, "properties" | "body" | "ack">;
-
 /** Takes what comes before the last reply of a call. */
 export interface CallSink {
   /** Present for a stream: how many items may come at first. */
   readonly credits?: number;
   readonly wantsProgress: boolean;
   /** Takes an item or a progress; runs inside amqplib's callback. */
-  accept(item: IncomingItem, reply: IncomingReply): void;
+  accept(item: IncomingItem, reply: AmqpDelivery): void;
 }
 
 /** What the methods of a client differ in. */

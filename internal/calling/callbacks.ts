@@ -2,8 +2,8 @@
 
 import { jsonCodec } from "../../codec.ts";
 import { type CallPhase, type CallReport, RpcError } from "../../errors.ts";
+import type { AmqpDelivery } from "../broker/amqp.ts";
 import { MAX_CALLBACK_CHARS, readDeadLetterReason } from "../protocol/envelope.ts";
-import type { IncomingReply } from "./call_request.ts";
 import type { PendingCall } from "./pending_calls.ts";
 import type { CallSubject, ReplyReader } from "./reply_reader.ts";
 
@@ -128,7 +128,7 @@ export class Callbacks {
    * @param reply The reply, which is acknowledged after the callback has run.
    * @returns Whether it is for one.
    */
-  acceptEarlier(ticketText: string, reply: IncomingReply): boolean {
+  acceptEarlier(ticketText: string, reply: AmqpDelivery): boolean {
     const ticket = readTicket(ticketText);
     const { correlationId } = reply.properties;
     if (ticket === undefined || correlationId === undefined) return false;
@@ -145,8 +145,8 @@ export class Callbacks {
 
   async #complete(
     start: () => StartedCall,
-  ): Promise<{ readonly result: CallResult<unknown>; readonly reply: IncomingReply | undefined }> {
-    let reply: IncomingReply | undefined;
+  ): Promise<{ readonly result: CallResult<unknown>; readonly reply: AmqpDelivery | undefined }> {
+    let reply: AmqpDelivery | undefined;
     try {
       const call = start();
       const arrived = await call.reply;

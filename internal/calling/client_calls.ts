@@ -15,7 +15,7 @@ import {
 } from "../protocol/envelope.ts";
 import { backoffMs, type BackoffOptions, sleep } from "../time.ts";
 import { CLOSED, disconnected, ended, queueFull, unroutable } from "./call_errors.ts";
-import type { CallRequest, IncomingReply } from "./call_request.ts";
+import type { CallRequest } from "./call_request.ts";
 import type { Callbacks } from "./callbacks.ts";
 import { type ClientSession, openClientSession } from "./client_session.ts";
 import type { ClientSettings } from "./client_settings.ts";
@@ -24,9 +24,6 @@ import { PendingCall, PendingCalls } from "./pending_calls.ts";
 /** How long a request is published again that a cluster without a leader refuses, in milliseconds. */
 const MAX_STRANDED_MS = 3_000;
 const STRANDED_PAUSE: BackoffOptions = { firstMs: 200, maxMs: 200, minMs: 20 };
-
-/** What a notification resolves with. */
-const NO_REPLY: IncomingReply = { properties: {}, body: new Uint8Array(), ack: () => {} };
 
 /** The calls of a client, on a connection that heals. */
 export class ClientCalls {
@@ -147,7 +144,7 @@ export class ClientCalls {
     switch (outcome) {
       case "confirmed":
         if (call.phase === "unconfirmed") call.phase = "queued";
-        if (call.request.kind === "notify") call.resolve(NO_REPLY);
+        if (call.request.kind === "notify") call.resolve(undefined);
         return;
       case "returned":
         return call.reject(unroutable(call.report()));
@@ -241,7 +238,7 @@ export class ClientCalls {
 }
 
 /** What comes before the last reply does not settle the call. */
-function acceptItem(call: PendingCall, item: IncomingItem, reply: IncomingReply): void {
+function acceptItem(call: PendingCall, item: IncomingItem, reply: AmqpDelivery): void {
   call.phase = "running";
   call.request.sink?.accept(item, reply);
   reply.ack();

@@ -1,11 +1,12 @@
 /** Streams and progress, as a client takes them. @module */
 
 import { RpcError } from "../../errors.ts";
+import type { AmqpDelivery } from "../broker/amqp.ts";
 import { type IncomingItem, readItemCount } from "../protocol/envelope.ts";
 import type { EncodedItem } from "../streaming/encoded_item.ts";
 import { ItemBuffer } from "../streaming/item_buffer.ts";
 import { RecentMap } from "../recent_map.ts";
-import type { CallSink, IncomingReply } from "./call_request.ts";
+import type { CallSink } from "./call_request.ts";
 import type { ClientCalls } from "./client_calls.ts";
 import type { PendingCall } from "./pending_calls.ts";
 import type { ReplyReader } from "./reply_reader.ts";
@@ -36,7 +37,7 @@ export class ProgressSink implements CallSink {
     this.#options = options;
   }
 
-  accept({ type, seq }: IncomingItem, reply: IncomingReply): void {
+  accept({ type, seq }: IncomingItem, reply: AmqpDelivery): void {
     // A request that runs again tells again what is known.
     if (type !== "progress" || seq < this.#nextSeq) return;
     this.#nextSeq = seq + 1;
@@ -89,7 +90,7 @@ export class ClientStream implements CallSink {
     this.#items = new ItemBuffer(options.procedure, options.credits, options.idleTimeoutMs);
   }
 
-  accept(item: IncomingItem, reply: IncomingReply): void {
+  accept(item: IncomingItem, reply: AmqpDelivery): void {
     if (item.type === "progress") return this.#options.progress?.accept(item, reply);
     this.#follow(item.creditTo);
     if (item.seq < this.#nextSeq || this.#early.has(item.seq)) {
@@ -150,9 +151,9 @@ export class ClientStream implements CallSink {
     if (this.#creditTo !== undefined) calls.grant(this.#creditTo, correlationId, count);
   }
 
-  async #end(call: PendingCall, reply: IncomingReply): Promise<void> {
+  async #end(call: PendingCall, reply: AmqpDelivery | undefined): Promise<void> {
     await this.#options.reader.read(call, reply);
-    const count = readItemCount(reply.properties);
+    const count = reply && readItemCount(reply.properties);
     if (count === this.#nextSeq) return;
     const { procedure } = this.#options;
     throw new RpcError(
@@ -164,7 +165,7 @@ export class ClientStream implements CallSink {
   }
 }
 
-function toEncodedItem(seq: number, { body, properties }: IncomingReply): EncodedItem {
+function toEncodedItem(seq: number, { body, properties }: AmqpDelivery): EncodedItem {
   // Absent means JSON text, as everywhere.
   return { seq, body, contentType: properties.contentType ?? "application/json" };
 }

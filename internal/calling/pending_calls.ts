@@ -2,10 +2,11 @@
 
 import type { CallPhase, CallReport, RpcError } from "../../errors.ts";
 import type { RpcClientStats } from "../../options/client_options.ts";
+import type { AmqpDelivery } from "../broker/amqp.ts";
 import { RecentMap } from "../recent_map.ts";
 import { DeadlineTimer, waitAtMost } from "../time.ts";
 import { overloaded, timedOut } from "./call_errors.ts";
-import type { CallRequest, IncomingReply } from "./call_request.ts";
+import type { CallRequest } from "./call_request.ts";
 
 /** What a table of pending calls is told, and tells. */
 export interface PendingCallsOptions {
@@ -159,8 +160,11 @@ export class PendingCall {
   readonly request: CallRequest;
   /** When the caller stops waiting, by `performance.now()`: nobody sets that clock back. */
   readonly dueAt: number;
-  /** Settles with the reply, or rejects with the reason why there is none. */
-  readonly reply: Promise<IncomingReply>;
+  /**
+   * Settles with the reply, or with none for a notification that the broker has; rejects with the
+   * reason why there is no reply.
+   */
+  readonly reply: Promise<AmqpDelivery | undefined>;
   /** How often the request was published. */
   attempts = 0;
   /** When the broker first refused the request, by `performance.now()`. */
@@ -168,7 +172,7 @@ export class PendingCall {
   /** How far the call has come. */
   phase: CallPhase = "not-published";
   readonly #startedAt = performance.now();
-  readonly #resolve: (reply: IncomingReply) => void;
+  readonly #resolve: (reply: AmqpDelivery | undefined) => void;
   readonly #reject: (reason: unknown) => void;
   readonly #calls: PendingCalls;
   /** Listens to the signals, if there are any. */
@@ -176,7 +180,7 @@ export class PendingCall {
   #isSettled = false;
 
   constructor(request: CallRequest, calls: PendingCalls) {
-    const { promise, resolve, reject } = Promise.withResolvers<IncomingReply>();
+    const { promise, resolve, reject } = Promise.withResolvers<AmqpDelivery | undefined>();
     this.request = request;
     this.reply = promise;
     this.dueAt = this.#startedAt + request.timeoutMs;
@@ -198,8 +202,8 @@ export class PendingCall {
     return { procedure, queue, elapsedMs, phase: this.phase };
   }
 
-  /** Ends the call with a reply. Does nothing if it is settled. */
-  resolve(reply: IncomingReply): void {
+  /** Ends the call well, and a notification without a reply. Does nothing if it is settled. */
+  resolve(reply: AmqpDelivery | undefined): void {
     if (this.#settle()) this.#resolve(reply);
   }
 

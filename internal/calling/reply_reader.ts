@@ -3,13 +3,14 @@
 import { type Codec, codecFor } from "../../codec.ts";
 import type { StandardSchema } from "../../contract.ts";
 import { readErrorDescription, RpcError, RpcRemoteError } from "../../errors.ts";
+import type { AmqpDelivery } from "../broker/amqp.ts";
 import { checkBodySize } from "../check.ts";
 import { isErrorReply, readDeadLetterReason } from "../protocol/envelope.ts";
 import type { EncodedItem } from "../streaming/encoded_item.ts";
 import { toPrintable } from "../text.ts";
 import { validate } from "../validate.ts";
 import { dropped, ended, undecodable } from "./call_errors.ts";
-import type { CallRequest, IncomingReply } from "./call_request.ts";
+import type { CallRequest } from "./call_request.ts";
 import type { ClientSettings } from "./client_settings.ts";
 import type { PendingCall } from "./pending_calls.ts";
 
@@ -39,13 +40,14 @@ export class ReplyReader {
   /**
    * Reads the last reply of a call.
    *
-   * @returns The output; a promise only if there is a schema for it.
+   * @returns The output; a promise only if there is a schema for it. A notification has none.
    * @throws {RpcRemoteError} If it is an error reply.
    * @throws {RpcError} If it is the request itself, come back; or `too-large`, `undecodable`, or
    * `invalid-output` if a schema does not hold.
    * @throws What a registered maker of errors makes.
    */
-  read(call: CallSubject, reply: IncomingReply): unknown {
+  read(call: CallSubject, reply: AmqpDelivery | undefined): unknown {
+    if (reply === undefined) return undefined;
     const { properties, body } = reply;
     const reason = readDeadLetterReason(properties);
     const { procedure, immediate } = call.request;
@@ -71,7 +73,7 @@ export class ReplyReader {
     throw new RpcError("undecodable", `Cannot decode an item as ${unknownType(contentType)}`);
   }
 
-  #decode(call: CallSubject, { properties, body }: IncomingReply): unknown {
+  #decode(call: CallSubject, { properties, body }: AmqpDelivery): unknown {
     const { contentType } = properties;
     const codec = codecFor(contentType, this.#codecs);
     if (codec === undefined) throw undecodable(call.report(), unknownType(contentType));

@@ -107,7 +107,7 @@ Deno.test(`A client makes sense of each of ${RUNS} odd replies`, async () => {
   let answered = 0;
   const readsAll = fc.asyncProperty(envelopes, async ({ properties, body }) => {
     for (const id of KNOWN_IDS) if (calls.get(id) === undefined) waitFor(calls, id);
-    const reply = { properties, body, ack() {} };
+    const reply = fakeDelivery({ properties, body });
     const call = calls.claim(properties.correlationId);
     const ticket = readTicket(readCallback(properties) ?? "");
     const subject = typeof call === "object" ? call : ticket && ticketSubject(ticket);

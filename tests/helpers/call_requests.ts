@@ -1,6 +1,8 @@
 /** Calls for tests of what waits for their replies. @module */
 
-import type { CallRequest, IncomingReply } from "../../internal/calling/call_request.ts";
+import type { AmqpDelivery } from "../../internal/broker/amqp.ts";
+import type { CallRequest } from "../../internal/calling/call_request.ts";
+import { fakeDelivery } from "./fake_delivery.ts";
 
 let lastId = 0;
 
@@ -26,8 +28,8 @@ export function callRequest(parts: Partial<CallRequest> = {}): CallRequest {
 }
 
 /** A reply to a request. */
-export function replyTo({ correlationId }: CallRequest): IncomingReply {
-  return { properties: { correlationId }, body: new Uint8Array(), ack() {} };
+export function replyTo({ correlationId }: CallRequest): AmqpDelivery {
+  return fakeDelivery({ properties: { correlationId } });
 }
 
 /** A signal that knows its listeners. */

@@ -1,6 +1,5 @@
 import { assert, assertEquals, assertFalse, assertThrows } from "../../../deps/std_assert.ts";
 import { RpcError } from "../../../errors.ts";
-import type { IncomingReply } from "../../../internal/calling/call_request.ts";
 import {
   Callbacks,
   type CallResult,
@@ -9,6 +8,7 @@ import {
 } from "../../../internal/calling/callbacks.ts";
 import { resolveClientOptions } from "../../../internal/calling/client_settings.ts";
 import { ReplyReader } from "../../../internal/calling/reply_reader.ts";
+import { fakeDelivery } from "../../helpers/fake_delivery.ts";
 
 function newCallbacks() {
   const failures: [string, unknown][] = [];
@@ -22,11 +22,12 @@ function newCallbacks() {
 /** A call that ends so; says how often its reply was acknowledged. */
 function callOf(reply: Promise<unknown>, { callback }: { callback?: string } = {}) {
   const acknowledged: string[] = [];
-  const arriving = reply.then((output): IncomingReply => ({
-    properties: {},
-    body: new TextEncoder().encode(JSON.stringify(output)),
-    ack: () => acknowledged.push("ack"),
-  }));
+  const arriving = reply.then((output) =>
+    fakeDelivery({
+      body: new TextEncoder().encode(JSON.stringify(output)),
+      onSettled: (way) => acknowledged.push(way),
+    })
+  );
   const call = {
     request: { procedure: "add", immediate: false, callback },
     report: () => ({ procedure: "add", queue: "math", elapsedMs: 0, phase: "replied" } as const),
@@ -120,12 +121,12 @@ Deno.test("Callbacks keeps an earlier reply until its callback is registered", a
   const { callbacks } = newCallbacks();
   const acknowledged = Promise.withResolvers<void>();
   const seen: [CallResult<unknown>, NamedReply][] = [];
-  const isTaken = callbacks.acceptEarlier(writeTicket(TICKET), {
+  const earlier = fakeDelivery({
     properties: { correlationId: "7" },
     body: new TextEncoder().encode("5"),
-    ack: () => acknowledged.resolve(),
+    onSettled: () => acknowledged.resolve(),
   });
-  assert(isTaken);
+  assert(callbacks.acceptEarlier(writeTicket(TICKET), earlier));
   callbacks.register("bill", (...args) => seen.push(args));
   await acknowledged.promise;
   const reply = { correlationId: "7", procedure: "add", context: { order: 7 } };
@@ -134,11 +135,11 @@ Deno.test("Callbacks keeps an earlier reply until its callback is registered", a
 
 Deno.test("Callbacks takes no reply whose ticket is not its own", () => {
   const { callbacks } = newCallbacks();
-  const reply = { properties: { correlationId: "7" }, body: new Uint8Array(), ack() {} };
+  const reply = fakeDelivery({ properties: { correlationId: "7" } });
   for (const text of ["", "{", "[]", '{"name":"bill"}']) {
     assertFalse(callbacks.acceptEarlier(text, reply));
   }
-  assertFalse(callbacks.acceptEarlier(writeTicket(TICKET), { ...reply, properties: {} }));
+  assertFalse(callbacks.acceptEarlier(writeTicket(TICKET), fakeDelivery()));
 });
 
 Deno.test("Callbacks has one callback for a name, and binds no other", () => {
