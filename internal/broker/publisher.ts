@@ -46,12 +46,6 @@ const MAX_UNCONFIRMED = 500;
 /** Pause before a channel is replaced: one that is opened before the new leader is no better. */
 const RENEW_PAUSE_MS = 50;
 
-interface WaitingPublish {
-  readonly prepare: () => AmqpPublish | undefined;
-  readonly settle: (outcome: PublishOutcome) => void;
-  readonly fail: (error: unknown) => void;
-}
-
 /** A channel and what the broker makes of it. */
 interface Lane {
   readonly channel: AmqpChannel;
@@ -73,7 +67,8 @@ export class Publisher {
   readonly #closed = Promise.withResolvers<Error | undefined>();
   readonly #closing = new AbortController();
   readonly #watch: ConfirmWatch;
-  readonly #waiting: WaitingPublish[] = [];
+  /** Messages that wait for room: each submits itself again. */
+  readonly #waiting: (() => void)[] = [];
   /** How many messages were returned and are not confirmed yet, by {@linkcode returnKey}. */
   readonly #returned = new Map<string, number>();
   #lane: Lane;
@@ -116,11 +111,41 @@ export class Publisher {
    * @throws {TypeError} If a property or header does not fit into AMQP.
    */
   publish(prepare: () => AmqpPublish | undefined): Promise<PublishOutcome> {
-    const { promise, resolve: settle, reject: fail } = Promise.withResolvers<PublishOutcome>();
-    const entry = { prepare, settle, fail };
-    if (this.#hasRoom) this.#send(entry);
-    else this.#waiting.push(entry);
-    return promise;
+    return new Promise((resolve, reject) => this.submit(prepare, resolve, reject));
+  }
+
+  /**
+   * Publishes as {@linkcode Publisher.publish} does, without a promise: for requests, which are many
+   * and have one of their own.
+   *
+   * @param prepare Builds the message at the last moment, or declines by returning `undefined`.
+   * @param settle Told what became of it, inside amqplib's callback or before this returns.
+   * @param fail Told instead why the message does not fit into AMQP.
+   */
+  submit(
+    prepare: () => AmqpPublish | undefined,
+    settle: (outcome: PublishOutcome) => void,
+    fail: (error: unknown) => void,
+  ): void {
+    if (!this.isOpen) return settle("unsent");
+    if (!this.#hasRoom) {
+      this.#waiting.push(() => this.submit(prepare, settle, fail));
+      return;
+    }
+    const lane = this.#lane;
+    try {
+      const message = prepare();
+      if (message === undefined) return settle("unsent");
+      lane.channel.publish(message, (confirm) => {
+        settle(this.#conclude(lane, message, confirm));
+        this.#onConfirm(lane, confirm);
+      });
+      lane.unconfirmed++;
+      if (this.#unconfirmed++ === 0) this.#watch.restart();
+    } catch (error) {
+      if (lane.channel.isOpen) fail(error);
+      else settle("unsent");
+    }
   }
 
   /** Closes the channel after everything it has to send has been sent. */
@@ -141,24 +166,6 @@ export class Publisher {
       if (lane === this.#lane) this.#end(error);
     });
     return lane;
-  }
-
-  #send({ prepare, settle, fail }: WaitingPublish): void {
-    const lane = this.#lane;
-    if (!this.isOpen) return settle("unsent");
-    try {
-      const message = prepare();
-      if (message === undefined) return settle("unsent");
-      lane.channel.publish(message, (confirm) => {
-        settle(this.#conclude(lane, message, confirm));
-        this.#onConfirm(lane, confirm);
-      });
-      lane.unconfirmed++;
-      if (this.#unconfirmed++ === 0) this.#watch.restart();
-    } catch (error) {
-      if (lane.channel.isOpen) fail(error);
-      else settle("unsent");
-    }
   }
 
   #conclude(lane: Lane, message: AmqpPublish, confirm: AmqpConfirm): PublishOutcome {
@@ -221,16 +228,16 @@ export class Publisher {
 
   #sendWaiting(): void {
     while (this.#hasRoom) {
-      const next = this.#waiting.shift();
-      if (next === undefined) return;
-      this.#send(next);
+      const submit = this.#waiting.shift();
+      if (submit === undefined) return;
+      submit();
     }
   }
 
   #end(error: Error | undefined): void {
     this.#isOver = true;
     this.#watch.stop();
-    for (const { settle } of this.#waiting.splice(0)) settle("unsent");
+    for (const submit of this.#waiting.splice(0)) submit();
     this.#closed.resolve(error);
   }
 }

@@ -134,7 +134,8 @@ export class ClientCalls {
   #publish(call: PendingCall, session = this.#connection?.session): void {
     // Without a session the call waits for the next one: see #publishAll().
     if (session === undefined) return;
-    session.publisher.publish(() => messageOf(call, session)).then(
+    session.publisher.submit(
+      () => messageOf(call, session),
       (outcome) => this.#onPublished(call, outcome),
       (error) => call.reject(error),
     );
