@@ -1,6 +1,6 @@
 /** The AMQP 0-9-1 client library. @module */
 
-export { connect } from "npm:amqplib@^2.3.1";
+export { connect } from "npm:amqplib@2.3.1";
 export type {
   Channel,
   ChannelModel,
@@ -8,4 +8,4 @@ export type {
   ConsumeMessage,
   Message,
   Options,
-} from "npm:amqplib@^2.3.1";
+} from "npm:amqplib@2.3.1";

@@ -16,8 +16,7 @@ import {
 import type { Body } from "../../codec.ts";
 import { waitAtMost, withTimeout } from "../time.ts";
 import type { BrokerAddress } from "./broker_address.ts";
-import { destroySocket, gatherWrites } from "./amqp_socket.ts";
-import { containMalformedHeaders } from "./frame_guard.ts";
+import { patchAmqplibInside } from "./amqplib_inside.ts";
 
 /** The properties of a message that we use. Source: AMQP 0-9-1, class basic. */
 export interface AmqpProperties {
@@ -141,14 +140,14 @@ export class AmqpConnection {
   /** Called when the broker reads from publishers again. */
   onUnblocked: () => void = () => {};
   readonly #model: ChannelModel;
-
+  /** Aborting it destroys the socket, in whatever state, without a word to the peer. */
+  readonly #socket: AbortController;
   #isBlocked = false;
 
-  private constructor(model: ChannelModel) {
+  private constructor(model: ChannelModel, socket: AbortController) {
     this.#model = model;
+    this.#socket = socket;
     this.closed = whenClosed(model);
-    containMalformedHeaders(model.connection);
-    gatherWrites(model.connection);
     model.on("blocked", (reason) => {
       this.#isBlocked = true;
       this.onBlocked(reason);
@@ -164,18 +163,29 @@ export class AmqpConnection {
     return this.#isBlocked;
   }
 
+  /**
+   * Connects.
+   *
+   * @throws {AmqplibInsideError} If amqplib is not the version that this was written for.
+   * @throws What amqplib or Deno says of a failed attempt.
+   */
   static async open(
     address: BrokerAddress,
     options: AmqpConnectionOptions,
   ): Promise<AmqpConnection> {
-    const { connectTimeoutMs } = options;
-    const model = await withTimeout(connectTimeoutMs, async (signal) => {
-      const model = await openModel(address, options, signal);
-      // It was given up, and nobody else knows of it.
-      if (signal.aborted) destroySocket(model.connection, signal.reason);
-      return model;
+    const socket = new AbortController();
+    const model = await withTimeout(options.connectTimeoutMs, (timeout) => {
+      timeout.addEventListener("abort", () => socket.abort(timeout.reason));
+      return openModel(address, options, socket.signal);
     });
-    return new AmqpConnection(model);
+    const connection = new AmqpConnection(model, socket);
+    try {
+      patchAmqplibInside(model.connection);
+    } catch (error) {
+      socket.abort(error);
+      throw error;
+    }
+    return connection;
   }
 
   async openChannel(): Promise<AmqpChannel> {
@@ -191,7 +201,7 @@ export class AmqpConnection {
 
   /** Ends the connection at once, as its peer does not react any more. */
   destroy(reason: Error): void {
-    destroySocket(this.#model.connection, reason);
+    this.#socket.abort(reason);
   }
 }
 
@@ -332,8 +342,8 @@ function openModel(
     // Nagle's algorithm against delayed acknowledgements costs 40 ms per call.
     noDelay: true,
     ...tls,
-    timeout: options.connectTimeoutMs,
-    // The time-out alone is one of silence: a broker that sends byte by byte would never see it.
+    // Said here, as NODE_TLS_REJECT_UNAUTHORIZED would turn the check off otherwise.
+    rejectUnauthorized: true,
     signal,
     clientProperties: { connection_name: options.connectionName },
   };
@@ -361,10 +371,15 @@ function toBuffer(body: Body): Buffer {
 function whenClosed(emitter: ChannelModel | ConfirmChannel): Promise<Error | undefined> {
   const { promise, resolve } = Promise.withResolvers<Error | undefined>();
   let failure: Error | undefined;
-  emitter.on("error", (error: Error) => failure ??= error);
+  emitter.on("error", (error: Error) => failure ??= reasonOf(error));
   emitter.on("handler-error", (error: Error) => failure ??= error);
   emitter.on("close", (error?: Error) => resolve(failure ?? error));
   return promise;
+}
+
+/** Of a socket that was destroyed, the reason why. */
+function reasonOf(error: Error): Error {
+  return error.name === "AbortError" && error.cause instanceof Error ? error.cause : error;
 }
 
 async function settleClose(

@@ -1,9 +1,11 @@
 /** Checks the connection options of clients and servers and fills their defaults in. @module */
 
-import type { BrokerUrl, ConnectOptions } from "../../options/connect_options.ts";
+import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
+import type { BrokerUrl, ConnectOptions, TlsOptions } from "../../options/connect_options.ts";
 import { type BrokerAddress, parseBrokerUrl } from "./broker_address.ts";
 import { checkInteger } from "../check.ts";
-import { withTls } from "./tls_settings.ts";
+
+const CERTIFICATES_REGEXP = /-----BEGIN CERTIFICATE-----[^]*?-----END CERTIFICATE-----/g;
 
 /** {@linkcode ConnectOptions}, complete. */
 export interface ConnectSettings {
@@ -47,4 +49,82 @@ export function resolveConnectOptions(url: BrokerUrl, options: ConnectOptions): 
     connectionName,
     signal,
   };
+}
+
+/**
+ * Adds TLS options to the addresses that they are for. What they hold is checked here, as Deno
+ * ignores certificates and keys that it cannot read.
+ *
+ * @param addresses Where to connect.
+ * @param tls The options, if there are any.
+ * @returns The addresses, complete.
+ * @throws {TypeError} If the options are no use; the message does not repeat them.
+ */
+export function withTls(
+  addresses: readonly BrokerAddress[],
+  tls: TlsOptions | undefined,
+): readonly BrokerAddress[] {
+  if (tls === undefined) return addresses;
+  if (addresses.some(({ protocol }) => protocol !== "amqps")) {
+    throw new TypeError(
+      'Cannot connect as "tls" is for TLS and the URL starts with "amqp://": write "amqps://", ' +
+        "with the port of the broker's TLS listener",
+    );
+  }
+  checkTls(tls);
+  // Nothing else is let through: an option that turns the checks off would pass unnoticed.
+  const { ca, cert, key } = tls;
+  return addresses.map((address) => ({ ...address, tls: { ca, cert, key } }));
+}
+
+function checkTls({ ca, cert, key }: TlsOptions): void {
+  if (ca !== undefined) readCertificates("tls.ca", ca);
+  if ((cert === undefined) !== (key === undefined)) {
+    const [given, absent] = cert === undefined ? ["key", "cert"] : ["cert", "key"];
+    throw new TypeError(
+      `Cannot connect as "tls.${given}" comes without "tls.${absent}": give both or neither`,
+    );
+  }
+  if (cert === undefined || key === undefined) return;
+  // Those of intermediate authorities may follow the client's own.
+  const [own] = readCertificates("tls.cert", cert);
+  if (own?.checkPrivateKey(readKey(key))) return;
+  throw new TypeError(
+    'Cannot connect as "tls.key" is not the key of "tls.cert": give the pair, the client\'s own ' +
+      "certificate first",
+  );
+}
+
+function readCertificates(name: string, pem: unknown): X509Certificate[] {
+  const texts = typeof pem === "string" ? pem.match(CERTIFICATES_REGEXP) ?? [] : [];
+  try {
+    if (texts.length > 0) return texts.map((text) => new X509Certificate(text));
+  } catch {
+    // The parser's words are about ASN.1.
+  }
+  throw unreadable(name, "certificate", pem);
+}
+
+function readKey(pem: unknown): KeyObject {
+  if (typeof pem === "string" && /BEGIN ENCRYPTED|Proc-Type: 4,ENCRYPTED/.test(pem)) {
+    throw new TypeError(
+      'Cannot connect as "tls.key" is encrypted: decrypt it with "openssl pkey" when you deploy it',
+    );
+  }
+  try {
+    if (typeof pem === "string") return createPrivateKey(pem);
+  } catch {
+    // What a parser says of a key may repeat parts of it.
+  }
+  throw unreadable("tls.key", "private key", pem);
+}
+
+function unreadable(name: string, what: string, pem: unknown): TypeError {
+  const isPem = typeof pem === "string" && pem.includes("-----BEGIN ");
+  return new TypeError(
+    `Cannot connect as "${name}" is not a ${what} in PEM: ` +
+      (isPem
+        ? "the text between its BEGIN and END is something else, or damaged"
+        : "give the text of the file, such as Deno.readTextFile() reads it, and not its path"),
+  );
 }

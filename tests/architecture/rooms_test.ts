@@ -93,7 +93,7 @@ Deno.test("A worker loads no more than it needs to run procedures", () => {
 Deno.test("internal/broker/amqp.ts alone imports amqplib", () => {
   const importers = sourcePaths.filter((path) => {
     return path !== "deps/amqplib.ts" &&
-      graph.importsOf(path).some((imported) => /amqplib/.test(imported));
+      graph.importsOf(path).some((imported) => /^(npm:|deps\/)amqplib/.test(imported));
   });
   assertEquals(
     withoutKnown(

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertGreater, assertNotEquals } from "../../../deps/std_assert.ts";
-import { readPropertiesWithoutHeaders } from "../../../internal/broker/basic_properties.ts";
+import { readPropertiesWithoutHeaders } from "../../../internal/broker/amqplib_inside.ts";
 import { PoisonFuzzer } from "../../../tools/raw/poison_fuzz.ts";
 import { Random } from "../../../tools/raw/random.ts";
 

@@ -1,0 +1,216 @@
+/**
+ * The members of amqplib's connection that it does not offer and that this package changes: how it
+ * reads frames, and the socket that it writes to. amqplib is pinned to one version for their sake;
+ * whoever raises it runs `amqplib_inside_test.ts`, which says which of them have gone.
+ *
+ * @module
+ */
+
+/** The version that this was written for. */
+export const AMQPLIB_VERSION = "2.3.1";
+
+/** The private members of amqplib's connection that are used here. */
+interface Inside {
+  /** Bytes that have come and are not decoded yet. */
+  rest: Uint8Array;
+  /** Reads a frame out of them; amqplib calls it by this name, also from within. */
+  recvFrame(): unknown;
+  readonly stream: Socket;
+}
+
+/** The part of `node:stream`'s Writable that counts here. */
+interface Socket {
+  write(...args: unknown[]): boolean;
+  cork(): void;
+  uncork(): void;
+}
+
+/** A content header as amqplib decodes it. */
+interface HeaderFrame {
+  /** The class: 60 is basic. */
+  readonly id: number;
+  readonly channel: number;
+  /** Of the body. */
+  readonly size: number;
+  readonly fields: object;
+}
+
+/** Source: AMQP 0-9-1, section 4.2.3. */
+const HEADER_FRAME = 2;
+const FRAME_PREFIX_BYTES = 7;
+/** Class, weight and body size come before the properties. */
+const HEADER_PREFIX_BYTES = 12;
+
+/** amqplib is another than the one that is patched here. */
+export class AmqplibInsideError extends Error {
+  override readonly name = "AmqplibInsideError";
+  /** What is wrong, to be told after "as". */
+  readonly reason: string;
+
+  constructor(missing: readonly string[]) {
+    const reason = `this package patches amqplib ${AMQPLIB_VERSION} and has found another, whose ` +
+      `connection lacks "${missing.join('", "')}"`;
+    super(`Cannot use amqplib as ${reason}`);
+    this.reason = reason;
+  }
+}
+
+/**
+ * Changes how amqplib's connection reads and writes.
+ *
+ * @param connection amqplib's connection.
+ * @throws {AmqplibInsideError} If it has not the members that are changed.
+ */
+export function patchAmqplibInside(connection: unknown): void {
+  if (!isInside(connection)) throw new AmqplibInsideError(missingMembers(connection));
+  containMalformedHeaders(connection);
+  gatherWrites(connection.stream);
+}
+
+function isInside(connection: unknown): connection is Inside {
+  return missingMembers(connection).length === 0;
+}
+
+function missingMembers(connection: unknown): string[] {
+  const { recvFrame, rest, stream } = membersOf(connection);
+  const { write, cork, uncork } = membersOf(stream);
+  const functions = Object.entries({
+    recvFrame,
+    "stream.write": write,
+    "stream.cork": cork,
+    "stream.uncork": uncork,
+  });
+  const missing = functions.flatMap(([name, member]) => typeof member === "function" ? [] : [name]);
+  return rest instanceof Uint8Array ? missing : [...missing, "rest"];
+}
+
+/** Whatever a value has, to be looked at: an object may be asked for any name. */
+function membersOf(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null ? value as Record<string, unknown> : {};
+}
+
+/**
+ * Keeps messages whose headers amqplib cannot decode from ending the connection, again and again, as
+ * the broker would deliver them anew. They come without headers, and with `malformed`, the reason.
+ */
+function containMalformedHeaders(connection: Inside): void {
+  const receive = connection.recvFrame;
+  // amqplib calls itself through this after it has read more bytes, so `rest` begins with a frame.
+  connection.recvFrame = function (this: Inside): unknown {
+    const { rest } = this;
+    try {
+      return receive.call(this);
+    } catch (error) {
+      const frame = readHeaderFrame(rest, error);
+      // amqplib has passed over it already if it was complete; else the connection is beyond help.
+      if (frame === undefined || this.rest === rest) throw error;
+      return frame;
+    }
+  };
+}
+
+/**
+ * Gathers what is written in one turn of the event loop: amqplib makes a call of the operating system
+ * for each message, which takes longer than all else that a message needs.
+ */
+export function gatherWrites(socket: Socket): void {
+  const write = socket.write;
+  let isGathering = false;
+  socket.write = function (this: Socket, ...args): boolean {
+    if (!isGathering) {
+      isGathering = true;
+      this.cork();
+      queueMicrotask(() => {
+        isGathering = false;
+        this.uncork();
+      });
+    }
+    return write.apply(this, args);
+  };
+}
+
+function readHeaderFrame(bytes: Uint8Array, cause: unknown): HeaderFrame | undefined {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const start = FRAME_PREFIX_BYTES + HEADER_PREFIX_BYTES;
+  if (bytes.length < start || view.getUint8(0) !== HEADER_FRAME) return undefined;
+  const end = FRAME_PREFIX_BYTES + view.getUint32(3);
+  if (bytes.length <= end) return undefined;
+  const malformed = cause instanceof Error ? cause.message : String(cause);
+  return {
+    id: view.getUint16(FRAME_PREFIX_BYTES),
+    channel: view.getUint16(1),
+    size: Number(view.getBigUint64(FRAME_PREFIX_BYTES + 4)),
+    fields: { ...readPropertiesWithoutHeaders(bytes.subarray(start, end)), malformed },
+  };
+}
+
+/** Properties by the names that amqplib has for them. */
+type Properties = Record<string, string | number>;
+
+/**
+ * The properties in the order of their flags, from the highest bit on, each with the kind of its
+ * value. Source: AMQP 0-9-1, class basic, and section 4.2.6.1.
+ */
+const FIELDS: readonly (readonly [name: string, kind: "text" | "table" | "octet" | "long"])[] = [
+  ["contentType", "text"],
+  ["contentEncoding", "text"],
+  ["headers", "table"],
+  ["deliveryMode", "octet"],
+  ["priority", "octet"],
+  ["correlationId", "text"],
+  ["replyTo", "text"],
+  ["expiration", "text"],
+  ["messageId", "text"],
+  ["timestamp", "long"],
+  ["type", "text"],
+  ["userId", "text"],
+  ["appId", "text"],
+];
+
+/**
+ * Reads the properties but for the headers, which are skipped as a whole.
+ *
+ * @param bytes The flags and what follows them.
+ * @returns What could be read: none of it is certain if the bytes end too early.
+ */
+export function readPropertiesWithoutHeaders(bytes: Uint8Array): Properties {
+  const properties: Properties = {};
+  try {
+    readInto(properties, bytes);
+  } catch (error) {
+    // The message is cut off: what came before is all there is.
+    if (!(error instanceof RangeError)) throw error;
+  }
+  return properties;
+}
+
+function readInto(properties: Properties, bytes: Uint8Array): void {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const flags = view.getUint16(0);
+  let offset = 2;
+  for (const [index, [name, kind]] of FIELDS.entries()) {
+    if ((flags & (0x8000 >> index)) === 0) continue;
+    switch (kind) {
+      case "text":
+        properties[name] = readText(bytes, offset + 1, view.getUint8(offset));
+        offset += 1 + view.getUint8(offset);
+        break;
+      case "table":
+        offset += 4 + view.getUint32(offset);
+        break;
+      case "octet":
+        properties[name] = view.getUint8(offset);
+        offset += 1;
+        break;
+      case "long":
+        offset += 8;
+        break;
+    }
+  }
+}
+
+function readText(bytes: Uint8Array, start: number, length: number): string {
+  const end = start + length;
+  if (end > bytes.length) throw new RangeError("Cannot read a property as the message is cut off");
+  return new TextDecoder().decode(bytes.subarray(start, end));
+}
