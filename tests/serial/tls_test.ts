@@ -87,6 +87,14 @@ tlsTest("Clients and servers check the certificate of the broker", async (t) => 
     const open = { rejectUnauthorized: false, checkServerIdentity: () => undefined } as TlsOptions;
     await assertRefused({ url: broker.url(), tls: open, says: "has signed" });
   });
+  await t.step("and refuse it whatever the environment says", async () => {
+    Deno.env.set("NODE_TLS_REJECT_UNAUTHORIZED", "0");
+    try {
+      await assertRefused({ url: broker.url(), says: "nobody known here has signed" });
+    } finally {
+      Deno.env.delete("NODE_TLS_REJECT_UNAUTHORIZED");
+    }
+  });
   await t.step("and tell TLS from AMQP without it", async () => {
     const { port } = new URL(broker.node.url);
     const url = `amqps://guest:guest@127.0.0.1:${port}`;
