@@ -1,12 +1,5 @@
 /** Keeps calls from servers that are in trouble, for a while. @module */
 
-import {
-  circuitBreaker,
-  type CircuitBreakerPolicy,
-  CircuitState,
-  CountBreaker,
-  handleWhenResult,
-} from "../../deps/cockatiel.ts";
 import { RpcError } from "../../errors.ts";
 import { checkInteger, checkNumber } from "../../internal/check.ts";
 import { evidenceOf } from "./verdict.ts";
@@ -49,7 +42,7 @@ export interface BreakerOptions {
 
 /** What happens to the circuit of a procedure. */
 export type BreakerEvent =
-  /** Calls fail with `circuit-open` for `coolDownMs` milliseconds; `error` was the last straw. */
+  /** Calls fail with `circuit-open` for `coolDownMs` milliseconds, because of `error` at last. */
   | {
     readonly type: "circuit-opened";
     readonly procedure: string;
@@ -67,27 +60,17 @@ export interface CircuitOpenDetails {
   readonly remainingCoolDownMs: number;
 }
 
-/** An attempt that tells against the servers, as the policy gets to see it. */
-class Failure {
-  readonly error: unknown;
-
-  constructor(error: unknown) {
-    this.error = error;
-  }
-}
-
-/** The outcome of an attempt that does not: its output, or an error of the handler's own. */
-type Answer<Output> = { readonly output: Output } | { readonly error: unknown };
+type Circuit =
+  | { readonly state: "closed"; readonly window: Window }
+  | { readonly state: "open"; readonly until: number; readonly error: unknown }
+  | { readonly state: "half-open"; readonly error: unknown; probes: number; answers: number };
 
 /** The circuit of one procedure. */
 export class Breaker {
   readonly #procedure: string;
   readonly #options: Required<BreakerOptions>;
-  readonly #policy: CircuitBreakerPolicy;
   readonly #emit: (event: BreakerEvent) => void;
-  #openedAt = 0;
-  #lastError: unknown;
-  #probes = 0;
+  #circuit: Circuit;
 
   /** Makes a closed circuit. */
   constructor(
@@ -95,37 +78,29 @@ export class Breaker {
     options: Required<BreakerOptions>,
     emit: (event: BreakerEvent) => void,
   ) {
-    const { failureRatio, windowCalls, minCalls, coolDownMs, probes } = options;
     this.#procedure = procedure;
     this.#options = options;
     this.#emit = emit;
-    this.#policy = circuitBreaker(handleWhenResult((outcome) => outcome instanceof Failure), {
-      halfOpenAfter: coolDownMs,
-      halfOpenSampling: { calls: probes, threshold: 0 },
-      breaker: new CountBreaker({
-        threshold: failureRatio,
-        size: windowCalls,
-        minimumNumberOfCalls: minCalls,
-      }),
-    });
-    this.#policy.onStateChange((state) => this.#onStateChange(state));
+    this.#circuit = { state: "closed", window: new Window(options.windowCalls) };
   }
 
   /**
-   * Refuses if no attempt would be let through. The library would have calls wait for the end of
-   * the probes instead.
+   * Refuses if no attempt would be let through.
    *
    * @throws {RpcError} `circuit-open`.
    */
   check(): void {
-    switch (this.#policy.state) {
-      case CircuitState.Open: {
-        const remainingMs = this.#openedAt + this.#options.coolDownMs - Date.now();
-        if (remainingMs > 0) throw this.#circuitOpen(remainingMs);
+    const circuit = this.#circuit;
+    switch (circuit.state) {
+      case "closed":
+        return;
+      case "open": {
+        const remainingMs = circuit.until - Date.now();
+        if (remainingMs > 0) throw this.#circuitOpen(remainingMs, circuit.error);
         return;
       }
-      case CircuitState.HalfOpen:
-        if (this.#probes >= this.#options.probes) throw this.#circuitOpen(0);
+      case "half-open":
+        if (circuit.probes >= this.#options.probes) throw this.#circuitOpen(0, circuit.error);
     }
   }
 
@@ -140,48 +115,54 @@ export class Breaker {
     signal: AbortSignal | undefined,
   ): Promise<Output> {
     this.check();
-    const outcome = await this.#policy.execute(() => this.#judge(attempt, signal));
-    if ("output" in outcome) return outcome.output;
-    throw outcome.error;
-  }
-
-  async #judge<Output>(
-    attempt: () => Promise<Output>,
-    signal: AbortSignal | undefined,
-  ): Promise<Answer<Output> | Failure> {
-    const isProbe = this.#policy.state === CircuitState.HalfOpen;
-    if (isProbe) this.#probes++;
+    const circuit = this.#enter();
     try {
-      return { output: await attempt() };
+      const output = await attempt();
+      this.#succeed(circuit);
+      return output;
     } catch (error) {
       const evidence = evidenceOf(error, signal);
-      // What is thrown here is not counted, except for probes, where the library would take it for
-      // a success. An aborted probe proves nothing: the circuit had better stay open.
-      if (evidence === "nothing" && !isProbe) throw error;
-      if (evidence === "answered") return { error };
-      this.#lastError = error;
-      return new Failure(error);
+      if (evidence === "answered") this.#succeed(circuit);
+      // A probe that is aborted proves nothing: the circuit had better stay open.
+      else if (evidence === "trouble" || circuit.state === "half-open") this.#fail(circuit, error);
+      throw error;
     }
   }
 
-  #onStateChange(state: CircuitState): void {
-    const procedure = this.#procedure;
-    this.#probes = 0;
-    switch (state) {
-      case CircuitState.Open: {
-        const { coolDownMs } = this.#options;
-        this.#openedAt = Date.now();
-        const error = this.#lastError;
-        return this.#emit({ type: "circuit-opened", procedure, coolDownMs, error });
-      }
-      case CircuitState.HalfOpen:
-        return this.#emit({ type: "circuit-half-opened", procedure });
-      case CircuitState.Closed:
-        return this.#emit({ type: "circuit-closed", procedure });
+  /** The circuit that an attempt which is let through belongs to. */
+  #enter(): Circuit {
+    if (this.#circuit.state === "open") {
+      const { error } = this.#circuit;
+      this.#circuit = { state: "half-open", error, probes: 0, answers: 0 };
+      this.#emit({ type: "circuit-half-opened", procedure: this.#procedure });
+    }
+    if (this.#circuit.state === "half-open") this.#circuit.probes++;
+    return this.#circuit;
+  }
+
+  #succeed(circuit: Circuit): void {
+    // What began before the circuit changed says nothing of the servers as they are now.
+    if (circuit !== this.#circuit) return;
+    if (circuit.state === "closed") circuit.window.add(false);
+    else if (circuit.state === "half-open" && ++circuit.answers === this.#options.probes) {
+      this.#circuit = { state: "closed", window: new Window(this.#options.windowCalls) };
+      this.#emit({ type: "circuit-closed", procedure: this.#procedure });
     }
   }
 
-  #circuitOpen(remainingCoolDownMs: number): RpcError {
+  #fail(circuit: Circuit, error: unknown): void {
+    if (circuit !== this.#circuit) return;
+    const { coolDownMs, failureRatio, minCalls } = this.#options;
+    if (circuit.state === "closed") {
+      const { window } = circuit;
+      window.add(true);
+      if (window.calls < minCalls || window.failures <= failureRatio * window.calls) return;
+    }
+    this.#circuit = { state: "open", until: Date.now() + coolDownMs, error };
+    this.#emit({ type: "circuit-opened", procedure: this.#procedure, coolDownMs, error });
+  }
+
+  #circuitOpen(remainingCoolDownMs: number, cause: unknown): RpcError {
     const details: CircuitOpenDetails = { remainingCoolDownMs };
     const state = remainingCoolDownMs === 0
       ? "a probe is under way"
@@ -189,8 +170,35 @@ export class Breaker {
     return new RpcError(
       "circuit-open",
       `Cannot call "${this.#procedure}" as too many calls of it have failed: ${state}`,
-      { details, cause: this.#lastError },
+      { details, cause },
     );
+  }
+}
+
+/** Whether each of the last attempts failed. */
+class Window {
+  readonly #size: number;
+  readonly #failed: boolean[] = [];
+  #next = 0;
+  #failures = 0;
+
+  constructor(size: number) {
+    this.#size = size;
+  }
+
+  get calls(): number {
+    return this.#failed.length;
+  }
+
+  get failures(): number {
+    return this.#failures;
+  }
+
+  add(isFailure: boolean): void {
+    if (this.#failed[this.#next]) this.#failures--;
+    if (isFailure) this.#failures++;
+    this.#failed[this.#next] = isFailure;
+    this.#next = (this.#next + 1) % this.#size;
   }
 }
 

@@ -80,7 +80,7 @@ export class Bulkhead {
       stopWaiting();
       reject(signal?.reason);
     };
-    const giveUp = () => {
+    const expire = () => {
       stopWaiting();
       reject(this.#overloaded(`none became free within ${timeoutMs} ms`));
     };
@@ -89,7 +89,7 @@ export class Bulkhead {
       signal?.removeEventListener("abort", abort);
       this.#waiting.delete(enter);
     };
-    const timer = setTimeout(giveUp, timeoutMs);
+    const timer = setTimeout(expire, timeoutMs);
     signal?.addEventListener("abort", abort);
     this.#waiting.add(enter);
     return promise;

@@ -1,13 +1,12 @@
 /**
- * Retries, circuit breakers and bulkheads around anything that calls procedures: a client, a pool's
- * caller in a test, or a client that is already wrapped.
+ * Retries, circuit breakers and bulkheads around anything that calls procedures: a client, a double
+ * of one in a test, or a client that is already wrapped.
  *
  * Nothing of this happens unless it is asked for. `docs/resilience.md` says when to ask.
  *
  * @module
  */
 
-import type { RpcClient } from "../../client.ts";
 import type { CallArguments, CallOptions } from "../../options/client_options.ts";
 import type { AnyContract, Contract, InputOf, OutputOf, ProcedureName } from "../../contract.ts";
 import { generate as newIdempotencyKey } from "../../deps/std_uuid.ts";
@@ -28,18 +27,7 @@ import {
 } from "./bulkhead.ts";
 import { Retrier, type RetryEvent, type RetryOptions, timeLeftMs } from "./retry.ts";
 
-export type { RpcClient } from "../../client.ts";
-export type {
-  BatchCall,
-  BatchOptions,
-  BatchOutputs,
-  CallArguments,
-  CallOptions,
-  NamedCallbackOptions,
-  NotifyOptions,
-  RpcClientCloseOptions,
-  RpcClientStats,
-} from "../../options/client_options.ts";
+export type { CallArguments, CallOptions } from "../../options/client_options.ts";
 export type {
   AnyContract,
   CallContext,
@@ -49,8 +37,6 @@ export type {
   ProcedureName,
 } from "../../contract.ts";
 export type { CallPhase, CallReport, RpcError, RpcErrorCode } from "../../errors.ts";
-export type { CallCallback, CallResult } from "../../internal/calling/callbacks.ts";
-export type { NamedCallback, NamedReply } from "../../internal/calling/callbacks.ts";
 export type { BreakerEvent, BreakerOptions, CircuitOpenDetails } from "./breaker.ts";
 export type { BulkheadEvent, BulkheadOptions } from "./bulkhead.ts";
 export type { RetryEvent, RetryOptions } from "./retry.ts";
@@ -130,7 +116,7 @@ export interface ResilienceOptions {
  * An error reply that is not `retryable` is never tried again, whatever its code. Neither is an
  * abort, nor a `TypeError` or `RangeError` for misuse, nor what the policies themselves refuse.
  *
- * @typeParam C The contract of the caller.
+ * @typeParam Caller A client, or anything with its `call()`.
  * @param caller What makes the attempts, such as a client.
  * @param options The policies.
  * @returns A caller with the same procedures. Its calls also reject with `circuit-open`, which has
@@ -154,26 +140,29 @@ export interface ResilienceOptions {
  * assertEquals(await steady.call("work", 30), "done");
  * ```
  */
-export function withResilience<C extends Contract = AnyContract>(
-  caller: RpcClient<C> | ProcedureCaller<C>,
+export function withResilience<
+  Caller extends { call(procedure: never, ...rest: never): Promise<unknown> },
+>(caller: Caller, options: ResilienceOptions): Pick<Caller, "call">;
+export function withResilience(
+  caller: ProcedureCaller,
   options: ResilienceOptions,
-): ProcedureCaller<C> {
+): ProcedureCaller {
   return new ResilientCaller(caller, options);
 }
 
-class ResilientCaller<C extends Contract> implements ProcedureCaller<C> {
+/** Knows no contract: what it hands on has been checked by the types of the caller's `call()`. */
+class ResilientCaller implements ProcedureCaller {
   readonly #caller: ProcedureCaller;
   readonly #timeoutMs: number;
   readonly #retrier: Retrier | undefined;
   readonly #breakers: PerProcedure<Breaker> | undefined;
   readonly #bulkheads: PerProcedure<Bulkhead> | undefined;
 
-  constructor(caller: RpcClient<C> | ProcedureCaller<C>, options: ResilienceOptions) {
+  constructor(caller: ProcedureCaller, options: ResilienceOptions) {
     const { timeoutMs = 30_000, retry, breaker, bulkhead } = options;
     const emit = safeObserver(options.onEvent);
     checkTimeout(timeoutMs);
-    // What this class hands on has been checked against the contract by the types of call().
-    this.#caller = caller as ProcedureCaller<Contract> as ProcedureCaller;
+    this.#caller = caller;
     this.#timeoutMs = timeoutMs;
     if (retry !== undefined) this.#retrier = new Retrier(retry, emit);
     if (breaker !== undefined) {
@@ -186,11 +175,7 @@ class ResilientCaller<C extends Contract> implements ProcedureCaller<C> {
     }
   }
 
-  async call<Name extends ProcedureName<C>>(
-    procedure: Name,
-    ...rest: CallArguments<InputOf<C, Name>, CallOptions>
-  ): Promise<OutputOf<C, Name>> {
-    const [input, options = {}]: [unknown?, CallOptions?] = rest;
+  async call(procedure: string, input?: unknown, options: CallOptions = {}): Promise<unknown> {
     const { timeoutMs = this.#timeoutMs } = options;
     checkTimeout(timeoutMs);
     const signal = signalOf(options);
@@ -201,9 +186,7 @@ class ResilientCaller<C extends Contract> implements ProcedureCaller<C> {
     const bulkhead = this.#bulkheads?.of(procedure);
     await bulkhead?.enter({ timeoutMs: timeLeftMs({ deadline }), signal });
     try {
-      const output = await this.#run({ procedure, input, options, signal, deadline });
-      // The contract is the caller's word for what the server returns.
-      return output as OutputOf<C, Name>;
+      return await this.#run({ procedure, input, options, signal, deadline });
     } finally {
       bulkhead?.leave();
     }

@@ -132,6 +132,34 @@ Deno.test("withResilience() opens the circuit again after a probe that is aborte
   assertStrictEquals((await failedCall(steady)).code, "circuit-open");
 });
 
+Deno.test("withResilience() does not count attempts that began before the circuit opened", async () => {
+  using time = new FakeTime();
+  const caller = new FakeCaller("pending");
+  const { steady, events } = guarded(caller, { minCalls: 2, probes: 2 });
+  const old = [1, 2, 3, 4, 5].map((input) => steady.call("add", input).catch(() => {}));
+  await time.settle();
+  const [first, second, third, fourth, fifth] = caller.attempts;
+  assert(first && second && third && fourth && fifth);
+  for (const attempt of [first, second]) attempt.settle(failure("timeout"));
+  await time.settle();
+  assertEquals(typesOf(events), ["circuit-opened"]);
+  await time.advance(1_000);
+  const probe = steady.call("add", 6);
+  third.settle(failure("timeout"));
+  fourth.settle({ output: 1 });
+  await time.settle();
+  assertEquals(typesOf(events), ["circuit-opened", "circuit-half-opened"]);
+  caller.answers = [ok];
+  assertStrictEquals(await steady.call("add", 7), 7);
+  caller.attempts[5]?.settle(ok);
+  assertStrictEquals(await probe, 7);
+  fifth.settle(failure("timeout"));
+  caller.answers = [failure("timeout")];
+  await repeat(1, steady);
+  await Promise.all(old);
+  assertEquals(typesOf(events), ["circuit-opened", "circuit-half-opened", "circuit-closed"]);
+});
+
 Deno.test("withResilience() does not count what says nothing of the servers", async () => {
   using _time = new FakeTime();
   const caller = new FakeCaller(failure("unencodable"));
