@@ -3,7 +3,7 @@
  * Runs a test broker until it is told to stop.
  *
  * ```sh
- * deno run --allow-net testing/main.ts --port 5672
+ * deno run --allow-net jsr:@warren/rpc/testing/main --port 5672
  * ```
  *
  * @module
@@ -12,7 +12,7 @@
 import { parseArgs } from "../deps/std_cli.ts";
 import { TestBroker, type TestBrokerOptions } from "./mod.ts";
 
-const USAGE = `Usage: deno run --allow-net testing/main.ts [options]
+const USAGE = `Usage: deno run --allow-net jsr:@warren/rpc/testing/main [options]
 
   --port <number>      TCP port, 0 for a free one (default 5672)
   --hostname <name>    address to listen on (default 127.0.0.1)

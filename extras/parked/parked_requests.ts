@@ -84,24 +84,13 @@ export interface DropCounts {
  * ```
  */
 export class ParkedRequests implements AsyncDisposable {
-  readonly #queue: string;
-  readonly #connection: AmqpConnection;
-  readonly #publisher: Publisher;
-  readonly #limitMs: number;
+  readonly #parts: OpenParts;
   readonly #closing = new AbortController();
   #last: Promise<unknown> = Promise.resolve();
   #closed: Promise<void> | undefined;
 
-  private constructor(
-    queue: string,
-    connection: AmqpConnection,
-    publisher: Publisher,
-    limitMs: number,
-  ) {
-    this.#queue = queue;
-    this.#connection = connection;
-    this.#publisher = publisher;
-    this.#limitMs = limitMs;
+  private constructor(parts: OpenParts) {
+    this.#parts = parts;
   }
 
   /**
@@ -124,8 +113,9 @@ export class ParkedRequests implements AsyncDisposable {
     const settings = resolveConnectOptions(url, options);
     const connection = await openLocked(settings, parkingQueue);
     try {
-      const publisher = await Publisher.open(connection, settings.confirmTimeoutMs);
-      return new ParkedRequests(queue, connection, publisher, settings.confirmTimeoutMs);
+      const { confirmTimeoutMs: limitMs } = settings;
+      const publisher = await Publisher.open(connection, limitMs);
+      return new ParkedRequests({ queue, connection, publisher, limitMs });
     } catch (error) {
       await connection.close();
       throw explainWalkError(error, parkingQueue);
@@ -185,7 +175,8 @@ export class ParkedRequests implements AsyncDisposable {
   async redrive(selection: ParkedSelection): Promise<RedriveCounts> {
     const wanted = new Wanted(selection);
     return await this.#walk(async (walk) => {
-      const redrive = new Redrive({ queue: this.#queue, publisher: this.#publisher, walk });
+      const { queue, publisher } = this.#parts;
+      const redrive = new Redrive({ queue, publisher, walk });
       let streams = 0;
       for await (const held of walk.requests()) {
         if (!wanted.has(held)) continue;
@@ -234,8 +225,8 @@ export class ParkedRequests implements AsyncDisposable {
   async #close(): Promise<void> {
     this.#closing.abort(closedError());
     await this.#last;
-    await this.#publisher.close();
-    await this.#connection.close();
+    await this.#parts.publisher.close();
+    await this.#parts.connection.close();
   }
 
   /** Waits for the walks before, as a request that one holds is hidden from the others. */
@@ -248,14 +239,23 @@ export class ParkedRequests implements AsyncDisposable {
   async #walkNow<T>(work: (walk: ParkedWalk) => Promise<T>): Promise<T> {
     const { signal } = this.#closing;
     signal.throwIfAborted();
-    const queue = parkingQueueOf(this.#queue);
-    const options = { connection: this.#connection, queue, limitMs: this.#limitMs, signal };
+    const queue = parkingQueueOf(this.#parts.queue);
     try {
-      return await walkParked(options, work);
+      return await walkParked({ ...this.#parts, queue, signal }, work);
     } catch (error) {
       throw explainWalkError(error, queue);
     }
   }
+}
+
+/** What is open as long as the parked requests are. */
+interface OpenParts {
+  /** The request queue. */
+  readonly queue: string;
+  readonly connection: AmqpConnection;
+  readonly publisher: Publisher;
+  /** Longest silence of the broker, in milliseconds. */
+  readonly limitMs: number;
 }
 
 /** The requests that were asked for. */

@@ -67,8 +67,7 @@ export class Redrive {
 
   #publish({ delivery }: HeldRequest): Promise<PublishOutcome> {
     const { queue, publisher } = this.#options;
-    const { properties, body } = delivery;
-    return publisher.publish(() => redrivenMessage(queue, newId(), properties, body));
+    return publisher.publish(() => redrivenMessage(queue, newId(), delivery));
   }
 
   async #failure(outcome: Exclude<PublishOutcome, "confirmed">): Promise<RpcError> {

@@ -2,7 +2,7 @@
 
 import { RpcError } from "../../errors.ts";
 import { checkInteger, checkNumber } from "../../internal/check.ts";
-import { evidenceOf } from "./verdict.ts";
+import { evidenceOf } from "./evidence.ts";
 
 /** When to stop calling, and for how long. */
 export interface BreakerOptions {

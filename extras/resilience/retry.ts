@@ -2,7 +2,7 @@
 
 import { backoffMs, sleep } from "../../internal/time.ts";
 import { checkInteger, checkNumber } from "../../internal/check.ts";
-import { isRetryable } from "./verdict.ts";
+import { isRetryable } from "./evidence.ts";
 
 /** When to try again. */
 export interface RetryOptions {

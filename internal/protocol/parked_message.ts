@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { AmqpProperties, AmqpPublish } from "../broker/amqp.ts";
+import type { AmqpDelivery, AmqpProperties, AmqpPublish } from "../broker/amqp.ts";
 import type { RpcError } from "../../errors.ts";
 import {
   DIRECT_REPLY_TO,
@@ -153,8 +153,7 @@ export function readParked(
 export function redrivenMessage(
   queue: string,
   correlationId: string,
-  properties: AmqpProperties,
-  body: Uint8Array,
+  { properties, body }: Pick<AmqpDelivery, "properties" | "body">,
 ): AmqpPublish {
   const isKept = (name: string) => name === IDEMPOTENT_HEADER || !name.startsWith("rpc-");
   const headers = Object.entries(keptHeaders(properties)).filter(([name]) => isKept(name));

@@ -16,7 +16,7 @@ const BROKER_PARTS = ["internal/broker", "internal (leaves)", "options", "values
  */
 export const ROOMS: readonly Room[] = [
   { name: "extras/schema", files: /^extras\/schema\.ts$/, uses: ["internal (leaves)", "values"] },
-  { name: "extras/msgpack", files: /^extras\/msgpack\//, uses: ["values", "deps"] },
+  { name: "extras/msgpack", files: /^extras\/msgpack\//, uses: ["values"] },
   {
     name: "extras/parked",
     files: /^extras\/parked\//,
@@ -25,7 +25,7 @@ export const ROOMS: readonly Room[] = [
   {
     name: "extras/resilience",
     files: /^extras\/resilience\//,
-    uses: ["client", "internal (leaves)", "options", "values", "deps"],
+    uses: ["internal (leaves)", "options", "values", "deps"],
   },
   { name: "mod", files: /^mod\.ts$/, uses: ["client", "server", "options", "values"] },
   {

@@ -108,7 +108,7 @@ Deno.test("readParked() reads a request that others have dead-lettered", () => {
 });
 
 Deno.test("redrivenMessage() makes a notification with the same key", () => {
-  const again = redrivenMessage("math", "new", park().properties, body);
+  const again = redrivenMessage("math", "new", { ...park(), body });
   const { headers, replyTo, expiration, correlationId, messageId, type } = again.properties;
   assertEquals([again.routingKey, again.mandatory, again.body], ["math", true, body]);
   assertEquals([replyTo, expiration], [undefined, undefined]);
@@ -124,7 +124,13 @@ Deno.test("redrivenMessage() makes a notification with the same key", () => {
 
 Deno.test("redrivenMessage() keeps the key that a call of ours has without saying so", () => {
   const { properties: parked } = park({ messageId: undefined });
-  assertEquals(redrivenMessage("math", "new", parked, body).properties.messageId, "id");
+  assertEquals(
+    redrivenMessage("math", "new", { properties: parked, body }).properties.messageId,
+    "id",
+  );
   const { properties: tutorial } = park({ messageId: undefined, headers: {} });
-  assertEquals(redrivenMessage("math", "new", tutorial, body).properties.messageId, undefined);
+  assertEquals(
+    redrivenMessage("math", "new", { properties: tutorial, body }).properties.messageId,
+    undefined,
+  );
 });

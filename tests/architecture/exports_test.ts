@@ -1,0 +1,116 @@
+import { assertEquals, assertLessOrEqual } from "../../deps/std_assert.ts";
+import config from "../../deno.json" with { type: "json" };
+import { ImportGraph, textOf } from "../helpers/source_files.ts";
+import { applyRule, exportedNames } from "../helpers/source_rules.ts";
+
+/** An entry of the package. */
+interface Entry {
+  /** What it is for, and why not in another one. */
+  readonly reason: string;
+  /** All that it exports. A name more is one that users must learn: its commit says why. */
+  readonly names: string;
+}
+
+/** What `@warren/rpc` and the entries beside it export. */
+const ENTRIES: Readonly<Record<string, Entry>> = {
+  ".": {
+    reason: "what callers and servers need",
+    names:
+      `AnyContract BatchCall BatchOptions BatchOutputs Body BrokerUrl CallArguments CallCallback
+      CallContext CallOptions CallPhase CallReport CallResult Codec ConnectOptions ConnectionEvent
+      Contract Durability DurableReplyQueue ErrorDescription Handler Handlers InputOf ItemOf
+      NamedCallback NamedCallbackOptions NamedReply NotifyOptions OutputOf PoolHandler ProcedureName
+      ReplyCacheOptions ReplyQueue RpcClient RpcClientCloseOptions RpcClientEvent RpcClientOptions
+      RpcClientStats RpcError RpcErrorCode RpcErrorOptions RpcRemoteError RpcServer
+      RpcServerCloseOptions RpcServerEvent RpcServerOptions RpcServerStats RpcTimeoutError
+      ServerConnectionEvent StandardSchema StandardSchemaIssue StandardSchemaResult StreamOptions
+      TlsOptions codecFor jsonCodec`,
+  },
+  "./workers": {
+    reason: "the pool: who only calls does not load it",
+    names: `AnyContract Body CallContext Codec Contract HistogramSummary InputOf ItemOf OutputOf
+      PermissionScope PoolCloseOptions PoolEvent PoolHandler PoolHandlers PoolStats
+      PoolStreamOptions ProcedureLimits ProcedureName ProcessOptions ProcessPermissions RunOptions
+      WorkerPool WorkerPoolOptions`,
+  },
+  "./workers/runtime": {
+    reason: "all that a worker's file loads",
+    names: "Body CallContext Codec ExposeOptions WorkerHandler expose",
+  },
+  "./workers/transfer": {
+    reason: "for both sides of a pool, neither of which is to load the other's entry",
+    names: "transfer",
+  },
+  "./workers/fibonacci": {
+    reason: "the service of the tutorial, which runs without a file of the reader's own",
+    names: "FibonacciContract",
+  },
+  "./schema": {
+    reason: "checked procedures, in servers and in workers",
+    names: `CallContext Handler ProcedureSchemas SchemaInput SchemaOutput StandardSchema
+      StandardSchemaIssue StandardSchemaResult ValidationDetails ValidationIssue procedure`,
+  },
+  "./msgpack": {
+    reason: "a codec that most do without",
+    names: "Body Codec msgpackCodec",
+  },
+  "./parked": {
+    reason: "for administrators: neither callers nor servers load it",
+    names: `BrokerUrl ConnectOptions DropCounts ListParkedOptions ParkedDetails ParkedRequest
+      ParkedRequests ParkedRequestsOptions ParkedSelection RedriveCounts TlsOptions`,
+  },
+  "./resilience": {
+    reason: "policies that nobody has who does not ask for them",
+    names: `AnyContract BreakerEvent BreakerOptions BulkheadEvent BulkheadOptions CallArguments
+      CallContext CallOptions CallPhase CallReport CircuitOpenDetails Contract InputOf OutputOf
+      ProcedureCaller ProcedureName ResilienceEvent ResilienceOptions RetryEvent RetryOptions
+      RpcError RpcErrorCode withResilience`,
+  },
+  "./testing": {
+    reason: "a broker within a test",
+    names: `ArgumentTypes BrokerLimits Clock ClockTimer Compat ConfirmOutcome ConnectionLimits
+      DropKind DropPoint Faults FieldTable FieldValue IntegerType METHODS Method MethodArguments
+      MethodDirection MethodEvent MethodLog MethodName MethodOf QueueInfo SystemClock TestBroker
+      TestBrokerOptions UserOptions UserPermissions VirtualClock`,
+  },
+  "./testing/main": {
+    reason: "the same broker without a program: `deno run jsr:@warren/rpc/testing/main`",
+    names: "",
+  },
+};
+
+/** All names that a module exports, those of other modules included. */
+function namesOf(path: string): string[] {
+  const text = textOf(path);
+  const again = applyRule(path, text, (report) => ({
+    ExportSpecifier: ({ exported }) => report("name" in exported ? exported.name : exported.value),
+  }));
+  return [...new Set([...exportedNames(path, text), ...again.map(({ message }) => message)])];
+}
+
+function pathOf(entry: string): string {
+  return new Map(Object.entries(config.exports)).get(entry)?.slice(2) ?? "";
+}
+
+Deno.test("Every entry of the package is known", () => {
+  assertEquals(Object.keys(config.exports).sort(), Object.keys(ENTRIES).sort());
+});
+
+for (const [entry, { names, reason }] of Object.entries(ENTRIES)) {
+  Deno.test(`"${entry}" exports what it is for: ${reason}`, () => {
+    const expected = names.split(/\s+/).filter((name) => name !== "");
+    assertEquals(namesOf(pathOf(entry)).sort(), expected.sort());
+  });
+}
+
+Deno.test("The main entry exports no more than callers and servers need", () => {
+  assertLessOrEqual(namesOf("mod.ts").length, 56);
+});
+
+Deno.test("What an optional entry holds is loaded by nobody else", async () => {
+  const graph = await ImportGraph.load();
+  for (const path of ["mod.ts", "workers/mod.ts", "workers/runtime.ts"]) {
+    const loaded = [...graph.closureOf(path)].filter((path) => /^(extras|testing)\//.test(path));
+    assertEquals(loaded, [], path);
+  }
+});
