@@ -35,11 +35,23 @@ export type RpcClientEvent =
 /** What a server tells its `onEvent` observer. */
 export type RpcServerEvent =
   | ServerConnectionEvent
-  /** A request was settled; `outcome` says with what. */
+  /** A request was settled. */
   | {
     readonly type: "served";
     /** The procedure; `undefined` if the request names none and there is no default. */
     readonly procedure: string | undefined;
+    /**
+     * How it ended.
+     *
+     * - `output`, `error`: its caller has the reply.
+     * - `notified`: it was run, and wanted no reply.
+     * - `orphaned`: its caller's reply queue does not exist.
+     * - `cancelled`: its caller has cancelled it.
+     * - `expired`: its deadline had passed; it was not run.
+     * - `crashed`: its worker died of it; it is back in its queue.
+     * - `unpublished`: it was run, and its reply could not be published.
+     * - `reply-to-refused`: its reply queue is not allowed; it was not run.
+     */
     readonly outcome:
       | "output"
       | "error"

@@ -26,7 +26,7 @@ export interface AdmissionOptions {
   readonly maxDeliveries: number;
 }
 
-/** How a refused request counts whose caller is not told. */
+/** The outcome of a refused request whose caller is not told. */
 export type UntoldOutcome = "reply-to-refused" | "unpublished";
 
 /** Why no server will try a request again: it is parked. */

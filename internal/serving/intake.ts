@@ -33,7 +33,7 @@ const ADJUST_MS = 100;
 
 /**
  * The prefetch holds for a consumer as long as that lives, so a new one needs a new consumer; what is
- * in hand then does not count for that one. Hence small differences are let be.
+ * in hand then does not count for that one. Hence small differences are ignored.
  */
 const LOWER_AT = 0.5;
 const RAISE_AT = 1.25;
@@ -46,6 +46,7 @@ export class Intake {
   readonly #watch: IntakeWatch;
   #state: State = { name: "idle" };
   #prefetch = 0;
+  #deliveries = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** Changes happen one after the other. */
   #change: Promise<void> = Promise.resolve();
@@ -56,6 +57,7 @@ export class Intake {
     this.#options = options;
     this.#watch = new IntakeWatch({
       isIdle: () => this.#state.name === "consuming" && options.requests.isIdle,
+      countDeliveries: () => this.#deliveries,
       countWaiting: () => countWaiting(connection, options.queue),
       onStall: () => connection.destroy(stalled(options.queue)),
     });
@@ -131,7 +133,7 @@ export class Intake {
     await this.#channel.prefetch(prefetch);
     const consumerTag = await this.#channel.consume(queue, { noAck: false }, (delivery) => {
       if (delivery === undefined) return this.#enqueue(() => this.#onCancelled());
-      this.#watch.onDelivery();
+      this.#deliveries++;
       void requests.accept(delivery);
     });
     if (this.#isStopped()) await this.#channel.cancel(consumerTag);

@@ -6,6 +6,8 @@ import { sleep } from "../time.ts";
 export interface IntakeWatchOptions {
   /** Whether the server has nothing in hand, and asks for requests. */
   readonly isIdle: () => boolean;
+  /** Counts the requests that have come. */
+  readonly countDeliveries: () => number;
   /** Counts the requests that wait in the queue. */
   readonly countWaiting: () => Promise<number>;
   /** Called once, if requests wait all the same. */
@@ -32,7 +34,6 @@ export interface IntakeWatchOptions {
 export class IntakeWatch {
   readonly #options: Required<IntakeWatchOptions>;
   readonly #stopping = new AbortController();
-  #deliveries = 0;
 
   constructor(options: IntakeWatchOptions) {
     this.#options = { quietMs: 2_000, againMs: 500, ...options };
@@ -48,11 +49,6 @@ export class IntakeWatch {
     }
   }
 
-  /** Says that a request has come. */
-  onDelivery(): void {
-    this.#deliveries++;
-  }
-
   /** Ends the watch. */
   stop(): void {
     this.#stopping.abort();
@@ -61,9 +57,9 @@ export class IntakeWatch {
   /** Waits, then looks whether anything has come. */
   async #isStalledFor(ms: number): Promise<boolean> {
     const { signal } = this.#stopping;
-    const { isIdle, countWaiting } = this.#options;
-    const since = this.#deliveries;
-    const isQuiet = () => !signal.aborted && this.#deliveries === since && isIdle();
+    const { isIdle, countDeliveries, countWaiting } = this.#options;
+    const before = countDeliveries();
+    const isQuiet = () => !signal.aborted && countDeliveries() === before && isIdle();
     await sleep(ms, signal);
     try {
       return isQuiet() && await countWaiting() > 0 && isQuiet();

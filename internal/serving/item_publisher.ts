@@ -1,4 +1,4 @@
-/** Publishes what a handler tells before its end: items of a stream, and progress. @module */
+/** Publishes items of a stream, and progress, while their handler runs. @module */
 
 import { RpcError } from "../../errors.ts";
 import { type OutgoingReply, replyMessage } from "../protocol/envelope.ts";

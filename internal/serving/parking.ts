@@ -34,8 +34,8 @@ const RETRY_PAUSE_MS = 500;
 const MAX_ATTEMPTS = 20;
 
 /**
- * Whoever looks at a quorum queue gives back what is in it, and from RabbitMQ 4 on a message is
- * dropped that was given back 20 times. This is as good as never, and older versions know it, too.
+ * Whoever inspects a quorum queue gives back what is in it, and from RabbitMQ 4 on a message is
+ * dropped that was given back 20 times. This number is not reached; older versions take it, too.
  */
 const DELIVERY_LIMIT = 2 ** 31 - 1;
 

@@ -3,6 +3,7 @@ import { IntakeWatch } from "../../../internal/serving/intake_watch.ts";
 import { eventually } from "../../helpers/eventually.ts";
 
 interface Server {
+  deliveries: number;
   waiting: number;
   isIdle: boolean;
   /** What happens between two looks. */
@@ -13,8 +14,9 @@ interface Server {
 function startWatch(server: Partial<Server> = {}) {
   const told = { looks: 0, stalls: 0 };
   const { waiting = 1, isIdle = true, onLook = () => {} } = server;
-  const watch: IntakeWatch = new IntakeWatch({
+  const watch = new IntakeWatch({
     isIdle: () => isIdle,
+    countDeliveries: () => server.deliveries ?? 0,
     countWaiting: () => {
       told.looks++;
       onLook();
@@ -25,7 +27,7 @@ function startWatch(server: Partial<Server> = {}) {
     againMs: 1,
   });
   watch.start();
-  return { told, watch, [Symbol.dispose]: () => watch.stop() };
+  return { told, [Symbol.dispose]: () => watch.stop() };
 }
 
 Deno.test("IntakeWatch tells once when requests wait for nobody", async () => {
@@ -40,7 +42,8 @@ Deno.test("IntakeWatch goes on while no request waits", async () => {
 });
 
 Deno.test("IntakeWatch takes a request that comes as a sign of life", async () => {
-  using place = startWatch({ onLook: () => place.watch.onDelivery() });
+  const server = { deliveries: 0, onLook: () => server.deliveries++ };
+  using place = startWatch(server);
   await eventually(() => assertEquals(place.told.looks > 5, true));
   assertEquals(place.told.stalls, 0);
 });
