@@ -9,7 +9,9 @@ import type {
   BatchOptions,
   BatchOutputs,
   CallArguments,
+  CallCallback,
   CallOptions,
+  NamedCallback,
   NamedCallbackOptions,
   NotifyOptions,
   RpcClientCloseOptions,
@@ -29,12 +31,7 @@ import type {
 import { generate as newCorrelationId } from "./deps/std_uuid.ts";
 import { RpcError } from "./errors.ts";
 import { Batch, inOrder } from "./internal/calling/batch.ts";
-import {
-  Callbacks,
-  type CallCallback,
-  type NamedCallback,
-  writeTicket,
-} from "./internal/calling/callbacks.ts";
+import { Callbacks, writeTicket } from "./internal/calling/callbacks.ts";
 import { RequestMaker } from "./internal/calling/call_request.ts";
 import { ClientCalls } from "./internal/calling/client_calls.ts";
 import {

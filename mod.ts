@@ -25,9 +25,13 @@ export type {
   BatchOptions,
   BatchOutputs,
   CallArguments,
+  CallCallback,
   CallOptions,
+  CallResult,
   DurableReplyQueue,
+  NamedCallback,
   NamedCallbackOptions,
+  NamedReply,
   NotifyOptions,
   ReplyQueue,
   RpcClientCloseOptions,
@@ -35,12 +39,6 @@ export type {
   RpcClientStats,
   StreamOptions,
 } from "./options/client_options.ts";
-export type {
-  CallCallback,
-  CallResult,
-  NamedCallback,
-  NamedReply,
-} from "./internal/calling/callbacks.ts";
 export { type Body, type Codec, codecFor, jsonCodec } from "./codec.ts";
 export type { BrokerUrl, ConnectOptions, TlsOptions } from "./options/connect_options.ts";
 export type {

@@ -180,6 +180,27 @@ export interface StreamOptions extends CallOptions {
   readonly credits?: number;
 }
 
+/** How a fire-and-forget call ended. */
+export type CallResult<Output> =
+  | { readonly ok: true; readonly output: Output }
+  | { readonly ok: false; readonly error: unknown };
+
+/** What a fire-and-forget call hands its result to. It may return a promise. */
+export type CallCallback<Output> = (result: CallResult<Output>) => unknown;
+
+/** What a callback by name is told beside the result. */
+export interface NamedReply {
+  /** The id that `callAsync` returned. */
+  readonly correlationId: string;
+  /** The procedure that was called. */
+  readonly procedure: string;
+  /** What `callAsync` was given as `callbackContext`. */
+  readonly context: unknown;
+}
+
+/** A callback by name. It may return a promise. */
+export type NamedCallback = (result: CallResult<unknown>, reply: NamedReply) => unknown;
+
 /** Options of {@linkcode RpcClient.callAsync} with a callback by name. */
 export interface NamedCallbackOptions extends CallOptions {
   /**

@@ -2,31 +2,16 @@
 
 import { jsonCodec } from "../../codec.ts";
 import { type CallPhase, type CallReport, RpcError } from "../../errors.ts";
+import type {
+  CallCallback,
+  CallResult,
+  NamedCallback,
+  NamedReply,
+} from "../../options/client_options.ts";
 import type { AmqpDelivery } from "../broker/amqp.ts";
 import { MAX_CALLBACK_CHARS, readDeadLetterReason } from "../protocol/envelope.ts";
 import type { PendingCall } from "./pending_calls.ts";
 import type { CallSubject, ReplyReader } from "./reply_reader.ts";
-
-/** How a fire-and-forget call ended. */
-export type CallResult<Output> =
-  | { readonly ok: true; readonly output: Output }
-  | { readonly ok: false; readonly error: unknown };
-
-/** What a fire-and-forget call hands its result to. It may return a promise. */
-export type CallCallback<Output> = (result: CallResult<Output>) => unknown;
-
-/** What a callback by name is told beside the result. */
-export interface NamedReply {
-  /** The id that `callAsync` returned. */
-  readonly correlationId: string;
-  /** The procedure that was called. */
-  readonly procedure: string;
-  /** What `callAsync` was given as `callbackContext`. */
-  readonly context: unknown;
-}
-
-/** A callback by name. It may return a promise. */
-export type NamedCallback = (result: CallResult<unknown>, reply: NamedReply) => unknown;
 
 /** What travels with a request, so that its reply finds the callback again. */
 export interface CallbackTicket {

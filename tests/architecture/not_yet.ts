@@ -26,7 +26,6 @@ const NOT_YET: ReadonlySet<string> = new Set([
   "flush_timing.ts: #isDue #hasFlushed",
   "runtime.ts: #isDue #isFlushDue",
   // Into a room that is not theirs.
-  "mod.ts: imports internal/calling",
   "thread_main.ts: imports workers/host",
   // Too full.
   ": too many files",

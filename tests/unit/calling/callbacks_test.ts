@@ -1,13 +1,9 @@
 import { assert, assertEquals, assertFalse, assertThrows } from "../../../deps/std_assert.ts";
 import { RpcError } from "../../../errors.ts";
-import {
-  Callbacks,
-  type CallResult,
-  type NamedReply,
-  writeTicket,
-} from "../../../internal/calling/callbacks.ts";
+import { Callbacks, writeTicket } from "../../../internal/calling/callbacks.ts";
 import { resolveClientOptions } from "../../../internal/calling/client_settings.ts";
 import { ReplyReader } from "../../../internal/calling/reply_reader.ts";
+import type { CallResult, NamedReply } from "../../../options/client_options.ts";
 import { fakeDelivery } from "../../helpers/fake_delivery.ts";
 
 function newCallbacks() {
