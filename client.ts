@@ -86,7 +86,7 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
    * @param url The broker's URL, or the URLs of a cluster's nodes.
    * @param options The request queue, limits and an observer.
    * @returns A connected client.
-   * @throws {TypeError} If the URL or a name cannot be used.
+   * @throws {TypeError} If the URL or an option cannot be used.
    * @throws {RangeError} If a number is out of its bounds.
    * @throws {RpcError} `unreachable`, `access-refused` or `misconfigured`; the message names the
    * broker and the next step.
@@ -127,7 +127,7 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
     ...rest: CallArguments<InputOf<C, Name>, CallOptions>
   ): Promise<OutputOf<C, Name>> {
     const [input, options = {}]: [unknown?, CallOptions?] = rest;
-    // The contract is the caller's word for what the server returns.
+    // The contract says what the server returns; it is not checked at run time.
     return this.#call(procedure, input, options) as Promise<OutputOf<C, Name>>;
   }
 
@@ -164,7 +164,7 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
     const ticket = isNamed ? this.#ticket(callback, procedure, options) : undefined;
     const sink = this.#progressSink(correlationId, options);
     const parts = { kind: "call", procedure, correlationId, sink, callback: ticket } as const;
-    // It never rejects. As in call(): the contract is the caller's word.
+    // It never rejects. As in call(): the contract is not checked at run time.
     void this.#callbacks.run(correlationId, run as CallCallback<unknown>, () => {
       return this.#calls.start(this.#requests.make(parts, input, options));
     });
@@ -253,7 +253,7 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
     });
     const parts = { kind: "stream", procedure, correlationId, sink, idleTimeoutMs } as const;
     const request = this.#requests.make(parts, input, { timeoutMs: MAX_TIMEOUT_MS, ...options });
-    // As in call(): the contract is the caller's word.
+    // As in call(): the contract is not checked at run time.
     yield* sink.read(this.#calls.start(request)) as AsyncGenerator<ItemOf<OutputOf<C, Name>>>;
   }
 
@@ -275,7 +275,7 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
   ): AsyncGenerator<OutputOf<C, Name>, void, undefined> {
     using batch = new Batch(options, this.#settings.timeoutMs);
     yield* inOrder(inputs, batch.concurrency, async (input) => {
-      // As in call(): the contract is the caller's word.
+      // As in call(): the contract is not checked at run time.
       return await this.#call(procedure, input, batch.next()) as OutputOf<C, Name>;
     });
   }
@@ -298,7 +298,7 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
     const outputs = inOrder(calls, batch.concurrency, ([procedure, input]) => {
       return this.#call(procedure, input, batch.next());
     });
-    // As in call(): the contract is the caller's word.
+    // As in call(): the contract is not checked at run time.
     return await Array.fromAsync(outputs) as BatchOutputs<C, Calls>;
   }
 
@@ -307,6 +307,7 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
    *
    * @param options How long to wait.
    * @returns When the connection is closed.
+   * @throws {RangeError} If `graceMs` is negative or no number.
    */
   close({ graceMs = 5_000 }: RpcClientCloseOptions = {}): Promise<void> {
     checkNumber("close", { graceMs }, { min: 0 });

@@ -28,17 +28,16 @@ import type { RpcClientEvent } from "./events.ts";
 export type ReplyQueue = "exclusive" | "direct" | DurableReplyQueue;
 
 /**
- * A reply queue that outlives its client. It delivers at most 256 replies that are not acknowledged: those
- * whose callback by name runs, or is not registered yet. They hold up all that come after them.
+ * A durable reply queue, which outlives its client. It delivers at most 256 replies that are not
+ * acknowledged: those whose callback by name runs, or is not registered yet. Further replies wait
+ * for them.
  */
 export interface DurableReplyQueue {
   /**
-   * Its name, which the next start of the same client uses again: queue `rpc.replies.` and this. At
-   * most 243 bytes.
+   * Its name, which the next start of the same client uses again: queue `rpc.replies.` and this.
+   * From 1 to 243 bytes.
    */
   readonly name: string;
-  /** Only a mark for readers; there is no other kind with a name. */
-  readonly durable: true;
   /**
    * How long the queue outlives its client, in milliseconds, from 1 to 4294967295.
    *
@@ -58,15 +57,15 @@ export interface RpcClientOptions extends ConnectOptions {
    */
   readonly timeoutMs?: number;
   /**
-   * Most calls that wait for their reply at a time. Further calls wait for a place, within their
-   * own time.
+   * Most calls that wait for their reply at a time, at least 1. Further calls wait for a place,
+   * within their own time.
    *
    * @default {10_000}
    */
   readonly maxPending?: number;
   /**
-   * Largest body, in bytes, that is sent or accepted. RabbitMQ 4 takes 16 MiB unless told
-   * otherwise.
+   * Largest body, in bytes, that is sent or accepted, at least 1. RabbitMQ 4 takes 16 MiB unless
+   * told otherwise.
    *
    * @default {16_777_216}
    */
@@ -105,8 +104,8 @@ export interface RpcClientOptions extends ConnectOptions {
 /** Options of {@linkcode RpcClient.call} and {@linkcode RpcClient.callAsync}. */
 export interface CallOptions {
   /**
-   * Time until the call rejects with `timeout`, in milliseconds. The clock starts at once, also
-   * while there is no connection.
+   * Time until the call rejects with `timeout`, in milliseconds, from 1 to 2147483647. The clock
+   * starts at once, also while there is no connection.
    *
    * @default {RpcClientOptions.timeoutMs}
    */
@@ -143,14 +142,15 @@ export interface CallOptions {
    */
   readonly priority?: number;
   /**
-   * Hears what the handler tells by `context.progress()`, in order. What it throws goes to `onEvent`
-   * as `callback-failed`.
+   * Called with each value that the handler gives to `context.progress()`, in order. What it throws
+   * goes to `onEvent` as `callback-failed`.
    *
    * @default {undefined}
    */
   readonly onProgress?: (value: unknown) => void;
   /**
-   * Names the work: a server runs requests with the same key once, and answers all of them.
+   * Names the work, in 1 to 255 bytes: a server runs requests with the same key once, and answers
+   * all of them.
    *
    * @default {a new one for each call}
    */
@@ -160,13 +160,14 @@ export interface CallOptions {
 /** Options of {@linkcode RpcClient.stream}. */
 export interface StreamOptions extends CallOptions {
   /**
-   * Time until the stream must have ended, in milliseconds.
+   * Time until the stream must have ended, in milliseconds, from 1 to 2147483647.
    *
    * @default {2_147_483_647}
    */
   readonly timeoutMs?: number;
   /**
-   * Longest wait for the next item, in milliseconds, not counting the time that the reader takes.
+   * Longest wait for the next item, in milliseconds, from 1 to 2147483647, not counting the time
+   * that the reader takes.
    *
    * @default {RpcClientOptions.timeoutMs}
    */
@@ -218,7 +219,7 @@ export type NotifyOptions = Pick<CallOptions, "timeoutMs" | "signal" | "context"
 /** Options of {@linkcode RpcClient.map} and {@linkcode RpcClient.callAll}. */
 export interface BatchOptions extends Pick<CallOptions, "timeoutMs" | "signal" | "context"> {
   /**
-   * Most calls of the batch that are under way at a time.
+   * Most calls of the batch that are under way at a time, at least 1.
    *
    * @default {64}
    */
@@ -228,8 +229,8 @@ export interface BatchOptions extends Pick<CallOptions, "timeoutMs" | "signal" |
 /** Options of {@linkcode RpcClient.close}. */
 export interface RpcClientCloseOptions {
   /**
-   * Time that pending calls have to end by themselves, in milliseconds; `Infinity` is as long as they
-   * take. After it they reject with `closed`.
+   * Time that pending calls have to end by themselves, in milliseconds, at least 0; `Infinity` is as
+   * long as they take. After it they reject with `closed`.
    *
    * @default {5_000}
    */

@@ -91,7 +91,7 @@ class Victims {
         if (type === "disconnected") this.losses++;
       },
     };
-    const replyQueue = { name: scene.queue, durable: true } as const;
+    const replyQueue = { name: scene.queue } as const;
     this.clients.push(
       await scene.connect(url, options),
       await scene.connect(url, { ...options, replyQueue }),

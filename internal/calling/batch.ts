@@ -64,106 +64,109 @@ export async function* inOrder<Input, Output>(
   concurrency: number,
   start: (input: Input) => Promise<Output>,
 ): AsyncGenerator<Output, void, undefined> {
-  const gate = new Gate(concurrency);
-  const line = new Line<Output>(2 * concurrency);
-  const feeding = feed(inputs, line, (input) => gate.run(() => start(input)));
+  const semaphore = new Semaphore(concurrency);
+  const outputs = new OrderedOutputs<Output>(2 * concurrency);
+  const feeding = feed(inputs, outputs, (input) => semaphore.run(() => start(input)));
   try {
-    for (let next = line.next(); next !== undefined; next = line.next()) {
+    for (let next = outputs.next(); next !== undefined; next = outputs.next()) {
       const output = await next;
       if (output === undefined) continue;
-      line.shift();
+      outputs.shift();
       yield output.value;
     }
     await feeding;
   } finally {
     // Not waited for: inputs that never come must not hold up whoever leaves.
-    line.close();
+    outputs.close();
   }
 }
 
-/** Never rejects: what goes wrong goes down the line. */
+/** Starts the operations. Never rejects: a failure goes to the outputs. */
 async function feed<Input, Output>(
   inputs: Iterable<Input> | AsyncIterable<Input>,
-  line: Line<Output>,
+  outputs: OrderedOutputs<Output>,
   start: (input: Input) => Promise<Output>,
 ): Promise<void> {
   try {
     for await (const input of inputs) {
-      line.add(start(input));
-      if (!await line.hasRoom()) return;
+      outputs.add(start(input));
+      if (!await outputs.hasRoom()) return;
     }
-    line.end();
+    outputs.end();
   } catch (error) {
-    line.fail(error);
+    outputs.fail(error);
   }
 }
 
-/** What the reader of a {@linkcode Line} gets: an output, or nothing but a reason to look again. */
+/** What the reader of {@linkcode OrderedOutputs} gets: an output, or a reason to look again. */
 type Next<Output> = Promise<{ readonly value: Output } | undefined>;
 
-/** Outputs in order, between those who make them and the one who reads them. */
-class Line<Output> {
+/** Outputs in the order of their operations, whichever is done first. */
+class OrderedOutputs<Output> {
   readonly #maxLength: number;
   readonly #places: PromiseWithResolvers<{ readonly value: Output }>[] = [];
-  #state: "open" | "ended" | "closed" = "open";
-  #failure: { readonly error: unknown } | undefined;
+  #state:
+    | { readonly name: "open" | "ended" | "closed" }
+    | { readonly name: "failed"; readonly error: unknown } = { name: "open" };
   #changed = Promise.withResolvers<undefined>();
 
   constructor(maxLength: number) {
     this.#maxLength = maxLength;
   }
 
-  /** Takes an output's place. */
+  /** Adds the output of an operation that was just started. */
   add(output: Promise<Output>): void {
     const place = Promise.withResolvers<{ readonly value: Output }>();
-    // A failure behind the one that ends the line has nobody to see it.
+    // All places reject with the first failure, and only the oldest is waited for.
     place.promise.catch(() => {});
     this.#places.push(place);
     output.then((value) => place.resolve({ value }), (error) => this.fail(error));
     this.#notify();
   }
 
-  /** Waits for room; tells whether the line goes on. */
+  /** Waits for room; tells whether further outputs are wanted. */
   async hasRoom(): Promise<boolean> {
-    while (this.#isGoingOn() && this.#places.length >= this.#maxLength) await this.#changed.promise;
-    return this.#isGoingOn();
+    while (this.#isOpen() && this.#places.length >= this.#maxLength) await this.#changed.promise;
+    return this.#isOpen();
   }
 
-  /** The oldest output; `undefined` if there is none any more. */
+  /** The oldest output; `undefined` after the last one. */
   next(): Next<Output> | undefined {
     const [oldest] = this.#places;
     if (oldest !== undefined) return oldest.promise;
-    if (this.#failure !== undefined) return Promise.reject(this.#failure.error);
-    return this.#state === "open" ? this.#changed.promise : undefined;
+    if (this.#state.name === "failed") return Promise.reject(this.#state.error);
+    return this.#isOpen() ? this.#changed.promise : undefined;
   }
 
-  /** Gives the place of the oldest output up. */
+  /** Removes the oldest output. */
   shift(): void {
     this.#places.shift();
     this.#notify();
   }
 
-  /** Ends the line after its last place. */
+  /** Says that all operations were started. */
   end(): void {
-    if (this.#state === "open") this.#state = "ended";
+    if (this.#isOpen()) this.#state = { name: "ended" };
     this.#notify();
   }
 
-  /** Ends the line at once: what is not there yet never comes. */
+  /** Fails all outputs that are not there yet. */
   fail(error: unknown): void {
-    this.#failure ??= { error };
+    if (this.#state.name === "open" || this.#state.name === "ended") {
+      this.#state = { name: "failed", error };
+    }
     for (const { reject } of this.#places) reject(error);
     this.#notify();
   }
 
-  /** Tells that nobody reads any more. */
+  /** Says that the reader has left. */
   close(): void {
-    this.#state = "closed";
+    this.#state = { name: "closed" };
     this.#notify();
   }
 
-  #isGoingOn(): boolean {
-    return this.#state === "open" && this.#failure === undefined;
+  #isOpen(): boolean {
+    return this.#state.name === "open";
   }
 
   #notify(): void {
@@ -173,7 +176,7 @@ class Line<Output> {
 }
 
 /** Lets so many operations run at a time, the others in turn. */
-class Gate {
+class Semaphore {
   #free: number;
   readonly #waiting: (() => void)[] = [];
 

@@ -3,13 +3,13 @@
 import { type CallReport, RpcError, RpcTimeoutError } from "../../errors.ts";
 import type { DeadLetterReason } from "../protocol/envelope.ts";
 
-/** Why a client that is closed refuses calls, and ends those that it has. */
+/** The reason of calls that a closed client refuses or ends. */
 export const CLOSED: RpcError = new RpcError(
   "closed",
   "Cannot complete the call as the client is closed",
 );
 
-/** The error of a call whose request no queue took. */
+/** The error of a call whose request the broker returned. */
 export function unroutable(call: CallReport): RpcError {
   const { procedure, queue } = call;
   return new RpcError(
@@ -19,7 +19,7 @@ export function unroutable(call: CallReport): RpcError {
   );
 }
 
-/** The error of a call whose request the broker did not take. */
+/** The error of a call whose request the broker refused. */
 export function queueFull(call: CallReport): RpcError {
   const { procedure, queue } = call;
   return new RpcError(
@@ -54,7 +54,7 @@ export function timedOut(call: CallReport, timeoutMs: number): RpcTimeoutError {
   return new RpcTimeoutError(call.procedure, timeoutMs, { call });
 }
 
-/** The error of a call that ended for a reason that is not its own, in the words of that reason. */
+/** The error of a call that another error ended: with its code and message. */
 export function ended(call: CallReport, reason: RpcError): RpcError {
   const { code, message, retryable, details } = reason;
   return new RpcError(code, message, { cause: reason, retryable, details, call });

@@ -103,7 +103,7 @@ export class ClientCalls {
   }
 
   /**
-   * Lets go of the calls whose replies will wait in a durable queue for a callback by name.
+   * Ends the calls whose replies will wait in a durable queue for a callback by name.
    *
    * @returns Their correlation ids.
    */
@@ -230,7 +230,7 @@ export class ClientCalls {
   }
 
   #acceptUnknown(reply: AmqpDelivery): void {
-    // Only a durable queue can hold a reply of an earlier start; elsewhere it is a stranger's.
+    // Only a durable queue can hold a reply to a call of an earlier start.
     const ticket = this.#isDurable ? readCallback(reply.properties) : undefined;
     if (ticket !== undefined && this.#callbacks.acceptEarlier(ticket, reply)) return;
     this.pending.countUnknown();

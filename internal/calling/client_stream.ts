@@ -17,11 +17,11 @@ import type { ReplyReader } from "./reply_reader.ts";
  */
 const MAX_ITEMS_PER_CREDIT = 20;
 
-/** Whose progress a {@linkcode ProgressSink} takes, and who is told of it. */
+/** Options of {@linkcode ProgressSink}. */
 export interface ProgressSinkOptions {
   readonly correlationId: string;
   readonly reader: ReplyReader;
-  /** The user's. */
+  /** The user's function. */
   readonly onProgress: (value: unknown) => void;
   /** Told what `onProgress` throws, or why a progress cannot be decoded. */
   readonly onFailure: (correlationId: string, error: unknown) => void;

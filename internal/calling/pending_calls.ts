@@ -8,13 +8,13 @@ import { DeadlineTimer, waitAtMost } from "../time.ts";
 import { overloaded, timedOut } from "./call_errors.ts";
 import type { CallRequest } from "./call_request.ts";
 
-/** What a table of pending calls is told, and tells. */
+/** Options of {@linkcode PendingCalls}. */
 export interface PendingCallsOptions {
   /** Most calls that wait for a reply; the others wait for a place. */
   readonly maxPending: number;
-  /** A call that waited has its place now. */
+  /** Called when a call that waited has its place. */
   readonly onPlace: (call: PendingCall) => void;
-  /** Nobody wants the call's output any more, though it has none yet. */
+  /** Called when a call was abandoned before it had its outcome. */
   readonly onAbandoned: (call: PendingCall) => void;
 }
 
@@ -23,7 +23,7 @@ export class PendingCalls {
   readonly #options: PendingCallsOptions;
   readonly #calls = new Map<string, PendingCall>();
   readonly #waiting = new Map<string, PendingCall>();
-  /** Whether a settled call had its reply: tells late and duplicate replies from strangers'. */
+  /** Whether a settled call had its reply: tells late and duplicate replies from unknown ones. */
   readonly #settled = new RecentMap<boolean>();
   #lateReplies = 0;
   #duplicateReplies = 0;
@@ -108,7 +108,7 @@ export class PendingCalls {
     }
   }
 
-  /** Takes out a call that has its outcome: its place is free for one that waits. */
+  /** Told by a call that it has its outcome: its place is free for one that waits. */
   onSettled(call: PendingCall): void {
     const { correlationId, kind } = call.request;
     if (!this.#waiting.delete(correlationId)) {
@@ -120,7 +120,7 @@ export class PendingCalls {
     if (this.size === 0) this.#onEmpty();
   }
 
-  /** Hands on that nobody wants the output of a call any more. */
+  /** Told by a call that it was abandoned. */
   onAbandoned(call: PendingCall): void {
     this.#options.onAbandoned(call);
   }

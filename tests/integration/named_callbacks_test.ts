@@ -32,8 +32,7 @@ async function startPlace() {
     name,
     replyQueue,
     peer,
-    connect: () =>
-      RpcClient.connect(brokerUrl(), { queue, replyQueue: { name, durable: true as const } }),
+    connect: () => RpcClient.connect(brokerUrl(), { queue, replyQueue: { name } }),
     /** What the server will declare, too. */
     declare: () => peer.declareQueue(queue, { durable: true, arguments: returns }),
     serve: (work: (input: unknown) => unknown) =>
@@ -155,7 +154,7 @@ Deno.test("A callback that fails is told of, and its reply is gone", async () =>
   const errors: unknown[] = [];
   await using client = await RpcClient.connect(brokerUrl(), {
     queue: place.queue,
-    replyQueue: { name: place.name, durable: true },
+    replyQueue: { name: place.name },
     onEvent: (event) => event.type === "callback-failed" && errors.push(event.error),
   });
   const error = new Error("Cannot save");

