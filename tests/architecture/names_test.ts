@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch } from "../../deps/std_assert.ts";
-import { productPaths, sourcePaths, textOf } from "../helpers/source_files.ts";
+import { modulePaths, productPaths, sourcePaths, textOf } from "../helpers/source_files.ts";
 import { exportedNames, findings } from "../helpers/source_rules.ts";
 import { withoutKnown } from "./not_yet.ts";
 
@@ -71,4 +71,17 @@ Deno.test("mod.ts and deps/ hold nothing of their own", () => {
       assertMatch(statement.trim(), /^$|^export (type )?(\{[^}]*\}|\* as \w+) from "[^"]+"$/, path);
     }
   }
+});
+
+Deno.test("Folders of unit tests are called as the rooms that they test", () => {
+  const folders = new Set(
+    modulePaths.flatMap((path) => /^tests\/unit\/(\w+)\//.exec(path)?.[1] ?? []),
+  );
+  assert(folders.size > 5);
+  const rooms = new Set(
+    modulePaths.filter((path) => !path.startsWith("tests/")).flatMap((path) =>
+      path.split("/").slice(0, -1)
+    ),
+  );
+  assertEquals([...folders].filter((folder) => folder !== "docs" && !rooms.has(folder)), []);
 });
