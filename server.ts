@@ -24,7 +24,7 @@ import {
 import { resolveConnectOptions } from "./internal/broker/connect_settings.ts";
 import { Connection } from "./internal/broker/connection.ts";
 import { safeObserver } from "./internal/observer.ts";
-import { checkDurability, type RequestQueue } from "./internal/protocol/topology.ts";
+import { checkDurability, type RequestQueue } from "./internal/protocol/request_queue.ts";
 import { Prefetch } from "./internal/serving/prefetch.ts";
 import { Procedures } from "./internal/serving/procedures.ts";
 import { ReplyCache } from "./internal/serving/reply_cache.ts";

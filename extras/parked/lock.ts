@@ -1,8 +1,9 @@
 /** Connects an administrator to the broker, alone: one of them at a time sees a parking queue whole. @module */
 
 import { RpcError } from "../../errors.ts";
-import { AmqpConnection } from "../../internal/broker/amqp.ts";
+import { amqpCodeOf, AmqpConnection } from "../../internal/broker/amqp.ts";
 import type { BrokerAddress } from "../../internal/broker/broker_address.ts";
+import { BrokerNodes } from "../../internal/broker/broker_nodes.ts";
 import { explainConnectError } from "../../internal/broker/connect_error.ts";
 import type { ConnectSettings } from "../../internal/broker/connect_settings.ts";
 import { abortable, withTimeout } from "../../internal/time.ts";
@@ -24,7 +25,10 @@ export async function openLocked(
 ): Promise<AmqpConnection> {
   const { signal } = settings;
   signal?.throwIfAborted();
-  const opening = openFirst(settings, parkingQueue);
+  const opening = new BrokerNodes(settings.addresses).tryEach(
+    (address) => openAt(address, settings, parkingQueue),
+    (error) => (signal?.aborted ?? false) || isInUse(error),
+  );
   try {
     return await abortable(opening, signal);
   } catch (error) {
@@ -32,22 +36,6 @@ export async function openLocked(
     opening.then((connection) => connection.close(), () => {});
     throw error;
   }
-}
-
-async function openFirst(
-  settings: ConnectSettings,
-  parkingQueue: string,
-): Promise<AmqpConnection> {
-  let failure: unknown;
-  for (const address of settings.addresses) {
-    try {
-      return await openAt(address, settings, parkingQueue);
-    } catch (error) {
-      failure = error;
-    }
-    if (settings.signal?.aborted || isInUse(failure)) break;
-  }
-  throw failure;
 }
 
 async function openAt(
@@ -67,19 +55,19 @@ async function openAt(
 }
 
 async function lock(connection: AmqpConnection, parkingQueue: string): Promise<void> {
-  const channel = await connection.openChannel();
   try {
-    await channel.declareQueue(lockQueueOf(parkingQueue), { exclusive: true });
+    const options = { exclusive: true };
+    await connection.onOwnChannel((channel) =>
+      channel.declareQueue(lockQueueOf(parkingQueue), options)
+    );
   } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === 405)) throw error;
+    if (amqpCodeOf(error) !== 405) throw error;
     throw new RpcError(
       "in-use",
       `Cannot open the parked requests in queue "${parkingQueue}" as somebody else has them ` +
         "open: try again when they have closed them",
       { cause: error, retryable: true },
     );
-  } finally {
-    await channel.close();
   }
 }
 

@@ -2,6 +2,7 @@
 
 import { generate as newId } from "../../deps/std_uuid.ts";
 import { RpcError } from "../../errors.ts";
+import { amqpCodeOf } from "../../internal/broker/amqp.ts";
 import { redrivenMessage } from "../../internal/protocol/parked_message.ts";
 import type { HeldRequest, ParkedWalk } from "./walk.ts";
 import type { Publisher, PublishOutcome } from "../../internal/broker/publisher.ts";
@@ -81,7 +82,7 @@ export class Redrive {
           `${subject} there is no such queue${state}. Start a server first`,
           { retryable: true },
         );
-      case "refused":
+      case "nacked":
       case "stranded":
         return new RpcError(
           "queue-full",
@@ -97,7 +98,7 @@ export class Redrive {
 
 /** The channel is gone, which is also how the broker refuses. */
 function lossError(subject: string, state: string, cause: Error | undefined): RpcError {
-  if (cause !== undefined && "code" in cause && cause.code === 403) {
+  if (amqpCodeOf(cause) === 403) {
     return new RpcError(
       "access-refused",
       `${subject} the user may not write to it${state}. See docs/permissions.md`,

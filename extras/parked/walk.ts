@@ -1,7 +1,12 @@
 /** Looks through a parking queue: takes one request after the other and gives back what is kept. @module */
 
 import { RpcError } from "../../errors.ts";
-import type { AmqpChannel, AmqpConnection, AmqpDelivery } from "../../internal/broker/amqp.ts";
+import {
+  type AmqpChannel,
+  amqpCodeOf,
+  type AmqpConnection,
+  type AmqpDelivery,
+} from "../../internal/broker/amqp.ts";
 import { sleep, withTimeout } from "../../internal/time.ts";
 import { type ParkedRequest, readParked } from "../../internal/protocol/parked_message.ts";
 
@@ -119,7 +124,7 @@ export class ParkedWalk {
       return await answerOf(this.#options, this.#channel.checkQueue(this.#options.queue));
     } catch (error) {
       // Servers declare it when they need it.
-      if (codeOf(error) === 404) return 0;
+      if (amqpCodeOf(error) === 404) return 0;
       throw error;
     }
   }
@@ -131,7 +136,7 @@ export function explainWalkError(error: unknown, queue: string): unknown {
   // A property that no message can have.
   if (error instanceof TypeError) return error;
   const subject = `Cannot look after the requests in queue "${queue}" as`;
-  if (codeOf(error) === 403) {
+  if (amqpCodeOf(error) === 403) {
     const message = `${subject} the user may not read it: see docs/permissions.md`;
     return new RpcError("access-refused", message, { cause: error });
   }
@@ -166,7 +171,7 @@ async function answerOf<T>(
   answer: Promise<T>,
 ): Promise<T> {
   return await withTimeout(limitMs, () => answer).catch((error) => {
-    if (codeOf(error) === undefined) connection.destroy(error);
+    if (amqpCodeOf(error) === undefined) connection.destroy(error);
     throw error;
   });
 }
@@ -187,8 +192,4 @@ async function contentId({ properties, body }: AmqpDelivery): Promise<string> {
   bytes.set(body, head.length);
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
   return `content-${digest.subarray(0, 16).toHex()}`;
-}
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && "code" in error ? error.code : undefined;
 }

@@ -192,6 +192,16 @@ export class AmqpConnection {
     return new AmqpChannel(await this.#model.createConfirmChannel());
   }
 
+  /** Does something on a channel of its own, as a refusal of the broker closes the channel. */
+  async onOwnChannel<Result>(work: (channel: AmqpChannel) => Promise<Result>): Promise<Result> {
+    const channel = await this.openChannel();
+    try {
+      return await work(channel);
+    } finally {
+      await channel.close();
+    }
+  }
+
   /** Closes the connection; channels that are not closed yet lose what they have not sent. */
   async close(): Promise<void> {
     await settleClose(() => this.#model.close(), this.closed);
@@ -353,6 +363,44 @@ function openModel(
     vhost: encodeURIComponent(vhost),
     heartbeat: options.heartbeatSeconds,
   }, socketOptions);
+}
+
+/**
+ * The reply code with which the broker closed a channel or a connection, such as 404 for a queue that
+ * does not exist; `undefined` of any other error.
+ */
+export function amqpCodeOf(error: unknown): number | undefined {
+  const code: unknown = error instanceof Error && "code" in error ? error.code : undefined;
+  return typeof code === "number" ? code : undefined;
+}
+
+/** Tells whether the broker names something in its error, which has no field for it. */
+export function namesInError(error: unknown, name: string): boolean {
+  return error instanceof Error && error.message.includes(name);
+}
+
+/** Tells whether a queue cannot be consumed as somebody else consumes it alone. */
+export function isConsumedAlone(error: unknown): boolean {
+  return amqpCodeOf(error) === 403 && namesInError(error, "exclusive");
+}
+
+/** An argument of a queue that exists already, with which it was declared otherwise. */
+export interface AmqpMismatch {
+  readonly argument: string;
+  readonly received: string;
+  readonly current: string;
+}
+
+/** RabbitMQ names the first argument that differs; quotes vary with its version. */
+const MISMATCH_REGEXP =
+  /inequivalent arg '([^']+)'.*received (.+?) but current is (.+?)(?:$|"|\)| with)/;
+
+/** Reads which argument of a queue differs, if the broker says so. */
+export function readMismatch(error: unknown): AmqpMismatch | undefined {
+  const match = error instanceof Error ? MISMATCH_REGEXP.exec(error.message) : null;
+  if (match === null) return undefined;
+  const [, argument = "", received = "", current = ""] = match;
+  return { argument, received, current };
 }
 
 /** amqplib tells a nack from a closed channel by the message only. */

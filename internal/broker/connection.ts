@@ -7,9 +7,10 @@
 
 import { RpcError } from "../../errors.ts";
 import type { ConnectionEvent } from "../../options/events.ts";
-import { type AmqpChannel, AmqpConnection } from "./amqp.ts";
+import { type AmqpChannel, amqpCodeOf, AmqpConnection } from "./amqp.ts";
 import { abortable, backoffMs, type BackoffOptions, sleep, withTimeout } from "../time.ts";
 import type { BrokerAddress } from "./broker_address.ts";
+import { BrokerNodes } from "./broker_nodes.ts";
 import { explainConnectError } from "./connect_error.ts";
 
 /** What lives on one connection and dies with it. */
@@ -60,17 +61,17 @@ export class Connection<S extends Session> {
   #opening: PromiseWithResolvers<S> | undefined;
   #keeping: Promise<void> = Promise.resolve();
   #isRetired = false;
-  /** The node to try first: not the one that has just failed. */
-  #nextAddress = 0;
+  readonly #nodes: BrokerNodes;
 
   private constructor(options: ConnectionOptions<S>) {
     this.#options = options;
+    this.#nodes = new BrokerNodes(options.addresses);
   }
 
   /**
    * Connects and sets the first session up.
    *
-   * @throws {RpcError} `unreachable`, `access-refused` or `misconfigured`: see {@linkcode oneOf}.
+   * @throws {RpcError} `unreachable`, `access-refused` or `misconfigured`.
    */
   static async open<S extends Session>(options: ConnectionOptions<S>): Promise<Connection<S>> {
     const { signal } = options;
@@ -129,7 +130,8 @@ export class Connection<S extends Session> {
       const { amqp } = this.#state;
       const error = await sessionEnd(this.#state);
       if (this.#isOver()) return;
-      if (isRefusal(error)) {
+      // Its user lacks a permission: trying again is no help.
+      if (amqpCodeOf(error) === 403) {
         await amqp.close();
         return this.#giveUp(refusedError(error));
       }
@@ -143,7 +145,7 @@ export class Connection<S extends Session> {
     // A channel alone may have closed; its connection goes too, so that there is one way to heal.
     await ended.amqp.close();
     for (let attempt = 1; !this.#isOver(); attempt++) {
-      const hasOthers = attempt === 1 && this.#options.addresses.length > 1;
+      const hasOthers = attempt === 1 && this.#nodes.areSeveral;
       const delayMs = backoffMs(attempt, hasOthers ? NEXT_NODE_BACKOFF : BACKOFF);
       this.#options.onEvent({ type: "reconnecting", attempt, delayMs });
       await sleep(delayMs, this.#closing.signal);
@@ -164,21 +166,8 @@ export class Connection<S extends Session> {
     this.#options.onEvent({ type: "gave-up", error });
   }
 
-  /** Tries each node once. */
-  async #connect(): Promise<void> {
-    const { addresses } = this.#options;
-    const first = this.#nextAddress;
-    const failures: unknown[] = [];
-    for (const address of [...addresses.slice(first), ...addresses.slice(0, first)]) {
-      this.#nextAddress = (addresses.indexOf(address) + 1) % addresses.length;
-      try {
-        return await this.#connectTo(address);
-      } catch (error) {
-        if (this.#isOver()) throw error;
-        failures.push(error);
-      }
-    }
-    throw oneOf(failures);
+  #connect(): Promise<void> {
+    return this.#nodes.tryEach((address) => this.#connectTo(address), () => this.#isOver());
   }
 
   async #connectTo(address: BrokerAddress): Promise<void> {
@@ -221,12 +210,6 @@ export class Connection<S extends Session> {
   }
 }
 
-/** The failure of one node that stands for those of all: a passing one, as trying again may help. */
-function oneOf(failures: readonly unknown[]): unknown {
-  const passing = failures.find((error) => error instanceof RpcError && error.retryable);
-  return passing ?? failures.at(-1);
-}
-
 /**
  * Whether the broker has closed the connection for a fault of its own (541). It does so to whoever
  * consumes a quorum queue that another server is just declaring, as servers do that start together.
@@ -234,12 +217,7 @@ function oneOf(failures: readonly unknown[]): unknown {
 async function hasFailed(amqp: AmqpConnection): Promise<boolean> {
   // It is known by now, unless it was we who closed.
   const reason = await Promise.race([amqp.closed, undefined]);
-  return reason !== undefined && "code" in reason && reason.code === 541;
-}
-
-/** The broker closes a channel with 403 when its user lacks a permission: trying again is no help. */
-function isRefusal(error: Error): boolean {
-  return "code" in error && error.code === 403;
+  return amqpCodeOf(reason) === 541;
 }
 
 function refusedError(cause: Error): RpcError {

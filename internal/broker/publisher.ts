@@ -14,7 +14,7 @@ import { sleep } from "../time.ts";
  *
  * - `confirmed`: the broker has it in its queue.
  * - `returned`: there is no such queue.
- * - `refused`: the broker did not take it, for example because the queue is full.
+ * - `nacked`: the broker did not take it, for example because the queue is full.
  * - `stranded`: the broker did not take it, and has taken nothing yet on that channel: another one may
  *   do better.
  * - `unknown`: its channel closed after it was sent and before it was confirmed.
@@ -23,7 +23,7 @@ import { sleep } from "../time.ts";
 export type PublishOutcome =
   | "confirmed"
   | "returned"
-  | "refused"
+  | "nacked"
   | "stranded"
   | "unknown"
   | "unsent";
@@ -247,7 +247,7 @@ function outcomeOf(confirm: AmqpConfirm, { isProven }: Lane): PublishOutcome {
     case "acked":
       return "confirmed";
     case "nacked":
-      return isProven ? "refused" : "stranded";
+      return isProven ? "nacked" : "stranded";
     case "closed":
       return "unknown";
   }

@@ -149,7 +149,7 @@ export class ClientCalls {
         return;
       case "returned":
         return call.reject(unroutable(call.report()));
-      case "refused":
+      case "nacked":
         return call.reject(queueFull(call.report()));
       case "stranded":
         return this.#onStranded(call);

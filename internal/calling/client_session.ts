@@ -2,10 +2,15 @@
 
 import type { ReplyQueue } from "../../options/client_options.ts";
 import { RpcError } from "../../errors.ts";
-import type { AmqpChannel, AmqpConnection, AmqpDelivery } from "../broker/amqp.ts";
+import {
+  type AmqpChannel,
+  type AmqpConnection,
+  type AmqpDelivery,
+  isConsumedAlone,
+} from "../broker/amqp.ts";
 import type { Session } from "../broker/connection.ts";
-import { DIRECT_REPLY_TO, DURABLE_REPLY_PREFIX } from "../protocol/envelope.ts";
-import { declareExchanges } from "../protocol/exchanges.ts";
+import { DIRECT_REPLY_TO, DURABLE_REPLY_PREFIX } from "../protocol/reply_address.ts";
+import { declareTopology } from "../protocol/topology.ts";
 import { type ChannelSource, Publisher } from "../broker/publisher.ts";
 
 /** A client's session. */
@@ -99,9 +104,7 @@ async function consumeReplies(
       channel.close();
     });
   } catch (error) {
-    if (!isDurable || !(error instanceof Error) || !error.message.includes("exclusive")) {
-      throw error;
-    }
+    if (!isDurable || !isConsumedAlone(error)) throw error;
     throw new RpcError(
       "misconfigured",
       `Cannot connect as reply queue "${queue}" is in use by another client: give each its own name`,
@@ -116,7 +119,7 @@ async function tryExchanges(
   { onNoExchanges }: ClientSessionOptions,
 ): Promise<boolean> {
   try {
-    await declareExchanges(connection, replyQueue);
+    await declareTopology(connection, replyQueue);
     return true;
   } catch (error) {
     onNoExchanges(error);

@@ -22,7 +22,8 @@ import {
   wrongValue,
 } from "../check.ts";
 import { safeObserver } from "../observer.ts";
-import { DURABLE_REPLY_PREFIX, MAX_CREDITS } from "../protocol/envelope.ts";
+import { MAX_CREDITS } from "../protocol/envelope.ts";
+import { DURABLE_REPLY_PREFIX } from "../protocol/reply_address.ts";
 import { isShortText, MAX_SHORT_TEXT_BYTES } from "../text.ts";
 import { MAX_TIMEOUT_MS } from "../time.ts";
 

@@ -7,7 +7,8 @@
 
 import type { Body } from "../../codec.ts";
 import type { AmqpProperties, AmqpPublish } from "../broker/amqp.ts";
-import { CONTROL_EXCHANGE, REPLY_TO_HEADER } from "./exchanges.ts";
+import { isDirectReply, isServerNamed } from "./reply_address.ts";
+import { CONTROL_EXCHANGE, REPLY_TO_HEADER } from "./topology.ts";
 import { isShortText, readNumber, readText, toPrintable } from "../text.ts";
 
 /** When the caller stops waiting, in Unix milliseconds. */
@@ -32,15 +33,6 @@ export const MAX_CALLBACK_CHARS = 16_384;
 
 /** Most items that a caller can allow at a time. */
 export const MAX_CREDITS = 1_000;
-
-/** The pseudo-queue prefix of direct reply-to; see {@linkcode replyMessage}. */
-export const DIRECT_REPLY_TO = "amq.rabbitmq.reply-to";
-
-/** How the names begin that the broker chooses, for queues that die with their connection. */
-export const SERVER_NAMED_PREFIX = "amq.gen-";
-
-/** How the names of our durable reply queues begin. */
-export const DURABLE_REPLY_PREFIX = "rpc.replies.";
 
 /** A request to be published: the same each time, but for its attempt and reply address. */
 export interface OutgoingRequest {
@@ -202,7 +194,7 @@ export function replyMessage(request: ReplyAddress, reply: OutgoingReply): AmqpP
   return {
     routingKey: replyTo,
     body: reply.body,
-    mandatory: !replyTo.startsWith(DIRECT_REPLY_TO),
+    mandatory: !isDirectReply(replyTo),
     properties: {
       contentType: reply.contentType,
       correlationId,
@@ -241,7 +233,7 @@ export function readItem({ type, headers }: AmqpProperties): IncomingItem | unde
   if ((type !== "item" && type !== "progress") || seq === undefined) return undefined;
   const creditTo = readText(headers?.[CREDIT_TO_HEADER]);
   // Whoever answers must not have us publish to a queue of anybody else's.
-  return { type, seq, creditTo: creditTo?.startsWith(SERVER_NAMED_PREFIX) ? creditTo : undefined };
+  return { type, seq, creditTo: isServerNamed(creditTo) ? creditTo : undefined };
 }
 
 /** How many items a stream had, if this is its last reply. */

@@ -7,12 +7,8 @@
 
 import type { AmqpDelivery, AmqpProperties, AmqpPublish } from "../broker/amqp.ts";
 import type { RpcError } from "../../errors.ts";
-import {
-  DIRECT_REPLY_TO,
-  IDEMPOTENT_HEADER,
-  readDeadLetterReason,
-  readRequest,
-} from "./envelope.ts";
+import { IDEMPOTENT_HEADER, readDeadLetterReason, readRequest } from "./envelope.ts";
+import { DIRECT_REPLY_TO } from "./reply_address.ts";
 import { readNumber, readText, toShortText } from "../text.ts";
 
 const PREFIX = "rpc-parked-";

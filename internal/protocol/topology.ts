@@ -1,156 +1,37 @@
-/** Declares the request queue, and says in words why the broker would not have it so. @module */
+/** The exchanges that clients and servers share. @module */
 
-import { RpcError } from "../../errors.ts";
-import type { Durability } from "../../options/server_options.ts";
-import type { AmqpConnection, AmqpQueueOptions } from "../broker/amqp.ts";
-import { checkOneOf } from "../check.ts";
-import { RETURNS_EXCHANGE } from "./exchanges.ts";
-
-/** The request queue as a server wants it. */
-export interface RequestQueue {
-  readonly queue: string;
-  readonly durability: Durability;
-  /** Whether what the queue drops shall come back to its caller. */
-  readonly returns: boolean;
-}
-
-/** What the declaration came to. */
-export interface DeclaredQueue {
-  /** Whether what the queue drops comes back to its caller, as far as is known. */
-  readonly hasReturns: boolean;
-}
-
-const DURABILITIES: readonly Durability[] = ["replicated", "durable", "transient", "existing"];
+import type { AmqpConnection } from "../broker/amqp.ts";
 
 /**
- * Checks the option.
- *
- * @throws {TypeError} If there is no such durability.
+ * Where request queues send what they drop (expired, rejected, given back too often, too many): a
+ * headers exchange to which each client has bound its reply queue, so that the request comes back
+ * to its caller with the reason.
  */
-export function checkDurability(durability: string): void {
-  checkOneOf("listen", { durability }, DURABILITIES);
-}
+export const RETURNS_EXCHANGE = "rpc.returns";
 
-const QUEUE_OPTIONS: Readonly<Record<Exclude<Durability, "existing">, AmqpQueueOptions>> = {
-  replicated: { durable: true, arguments: { "x-queue-type": "quorum" } },
-  durable: { durable: true },
-  transient: { durable: false },
-};
+/** Where clients tell the servers of a queue that they do not want an output any more. */
+export const CONTROL_EXCHANGE = "rpc.control";
+
+/** The header by which {@linkcode RETURNS_EXCHANGE} finds the caller: the name of its reply queue. */
+export const REPLY_TO_HEADER = "rpc-reply-to";
 
 /**
- * Declares the request queue, or checks that it is there. A queue that was declared by others in
- * the same way but without our dead letter exchange is taken as it is.
+ * Declares them, on a channel of its own: a refusal closes it.
  *
- * @throws {RpcError} `misconfigured` or `access-refused`.
+ * @param connection Where to.
+ * @param replyQueue The reply queue to bind to the returns, for a client.
+ * @throws If the user may not.
  */
-export async function declareRequestQueue(
+export async function declareTopology(
   connection: AmqpConnection,
-  { queue, durability, returns }: RequestQueue,
-): Promise<DeclaredQueue> {
-  if (durability === "existing") {
-    await attempt(connection, queue, durability, undefined);
-    return { hasReturns: true };
-  }
-  const options = QUEUE_OPTIONS[durability];
-  // Tutorial peers declare transient queues without arguments, and must be able to join.
-  if (!returns || durability === "transient") {
-    await attempt(connection, queue, durability, options);
-    return { hasReturns: false };
-  }
-  try {
-    await attempt(connection, queue, durability, withReturns(options));
-    return { hasReturns: true };
-  } catch (error) {
-    if (!lacksReturns(error)) throw error;
-    await attempt(connection, queue, durability, options);
-    return { hasReturns: false };
-  }
-}
-
-/** Whether the queue differs from ours in its dead letter exchange, if not in more. */
-function lacksReturns(error: unknown): boolean {
-  return error instanceof RpcError && error.cause instanceof Error &&
-    error.cause.message.includes("x-dead-letter-exchange");
-}
-
-function withReturns(options: AmqpQueueOptions): AmqpQueueOptions {
-  return {
-    ...options,
-    arguments: { ...options.arguments, "x-dead-letter-exchange": RETURNS_EXCHANGE },
-  };
-}
-
-/** Uses a channel of its own, as a refusal closes it. */
-async function attempt(
-  connection: AmqpConnection,
-  queue: string,
-  durability: Durability,
-  options: AmqpQueueOptions | undefined,
+  replyQueue?: string,
 ): Promise<void> {
-  const channel = await connection.openChannel();
-  try {
-    if (options === undefined) await channel.checkQueue(queue);
-    else await channel.declareQueue(queue, options);
-  } catch (error) {
-    throw explain(error, queue, durability);
-  } finally {
-    await channel.close();
-  }
-}
-
-function explain(error: unknown, queue: string, durability: Durability): unknown {
-  if (!(error instanceof Error) || !("code" in error)) return error;
-  const subject = `Cannot listen on queue "${queue}" as`;
-  switch (error.code) {
-    case 403:
-      return new RpcError("access-refused", `${subject} ${explainRefusal(error)}`, {
-        cause: error,
-      });
-    case 404:
-      return new RpcError(
-        "misconfigured",
-        `${subject} it does not exist: declare it, or set "durability" to what it shall be`,
-        { cause: error, retryable: true },
-      );
-    case 405:
-      return new RpcError("misconfigured", `${subject} it belongs to another connection alone`, {
-        cause: error,
-        retryable: true,
-      });
-    case 406:
-      return new RpcError("misconfigured", `${subject} ${explainMismatch(error, durability)}`, {
-        cause: error,
-      });
-    default:
-      return error;
-  }
-}
-
-/** What the queue needs beside itself is easily forgotten. */
-function explainRefusal({ message }: Error): string {
-  return message.includes(RETURNS_EXCHANGE)
-    ? `the user may not use exchange "${RETURNS_EXCHANGE}": grant it, or set "returns" to false`
-    : "the user may not declare it";
-}
-
-/** RabbitMQ names the first argument that differs; quotes vary with its version. */
-const MISMATCH_REGEXP =
-  /inequivalent arg '([^']+)'.*received (.+?) but current is (.+?)(?:$|"|\)| with)/;
-
-function explainMismatch(error: Error, durability: Durability): string {
-  const match = MISMATCH_REGEXP.exec(error.message);
-  if (match === null) return `the broker refuses "durability: ${durability}": ${error.message}`;
-  const [, argument = "", received = "", current = ""] = match;
-  return `it exists with other arguments: "${argument}" is ${current} there, and ` +
-    `durability "${durability}" means ${received}. Set durability to ${
-      advice(argument, current)
-    }, ` +
-    `or delete the queue`;
-}
-
-function advice(argument: string, current: string): string {
-  if (argument === "durable" && current.includes("false")) return '"transient"';
-  if (argument === "x-queue-type" && current.includes("quorum")) return '"replicated"';
-  if (argument === "x-queue-type" && /none|classic/.test(current)) return '"durable"';
-  return '"existing" to join it as it is';
+  await connection.onOwnChannel(async (channel) => {
+    await channel.declareExchange(RETURNS_EXCHANGE, "headers");
+    await channel.declareExchange(CONTROL_EXCHANGE, "direct");
+    if (replyQueue === undefined) return;
+    await channel.bindQueue(replyQueue, RETURNS_EXCHANGE, {
+      headers: { [REPLY_TO_HEADER]: replyQueue },
+    });
+  });
 }

@@ -3,12 +3,8 @@
 import { RpcError } from "../../errors.ts";
 import { isExpired, waitAtMost } from "../time.ts";
 import type { AmqpDelivery } from "../broker/amqp.ts";
-import {
-  type ControlMessage,
-  type IncomingRequest,
-  readRequest,
-  SERVER_NAMED_PREFIX,
-} from "../protocol/envelope.ts";
+import { type ControlMessage, type IncomingRequest, readRequest } from "../protocol/envelope.ts";
+import { isServerNamed } from "../protocol/reply_address.ts";
 import { RecentMap } from "../recent_map.ts";
 import type { EncodedReply } from "../running/encoded_handler.ts";
 
@@ -119,7 +115,7 @@ export class ActiveRequests {
 
   /** Notes that a reply queue does not exist. Only one that the broker named never comes back. */
   markOrphaned(replyTo: string): void {
-    if (replyTo.startsWith(SERVER_NAMED_PREFIX)) this.#orphaned.set(replyTo, true);
+    if (isServerNamed(replyTo)) this.#orphaned.set(replyTo, true);
     this.#drop((request) => request.replyTo === replyTo, orphaned());
   }
 

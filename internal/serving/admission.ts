@@ -1,15 +1,11 @@
 /** Which requests a server does not run, or does not run again. @module */
 
 import { RpcError } from "../../errors.ts";
-import { isDirectAddress } from "../protocol/direct_address.ts";
-import { DURABLE_REPLY_PREFIX, SERVER_NAMED_PREFIX } from "../protocol/envelope.ts";
+import { isReplyAddress } from "../protocol/reply_address.ts";
 import { parkingQueueOf } from "../protocol/parked_message.ts";
 import { RecentMap } from "../recent_map.ts";
 import { isShortText } from "../text.ts";
 import type { ActiveRequest } from "./active_requests.ts";
-
-/** How the reply queues of clients begin, but for direct reply-to, which has no queues. */
-const REPLY_PREFIXES = [SERVER_NAMED_PREFIX, DURABLE_REPLY_PREFIX];
 
 /**
  * From so many redeliveries on, a request is not even started: it may be what its servers die of.
@@ -96,10 +92,7 @@ export class Admission {
 
   #isReplyQueue(replyTo: string): boolean {
     if (this.#ownQueues.includes(replyTo) || !isShortText(replyTo)) return false;
-    const isOurs = REPLY_PREFIXES.some((prefix) =>
-      replyTo.startsWith(prefix) && replyTo.length > prefix.length
-    );
-    return isOurs || isDirectAddress(replyTo) || (this.#replyQueues?.test(replyTo) ?? false);
+    return isReplyAddress(replyTo) || (this.#replyQueues?.test(replyTo) ?? false);
   }
 }
 

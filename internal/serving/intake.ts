@@ -1,7 +1,7 @@
 /** Takes requests from the queue: as many as the handlers can take, and none while they cannot. @module */
 
 import type { AmqpChannel, AmqpConnection, AmqpDelivery } from "../broker/amqp.ts";
-import { declareRequestQueue, type RequestQueue } from "../protocol/topology.ts";
+import { declareRequestQueue, type RequestQueue } from "../protocol/request_queue.ts";
 import { IntakeWatch } from "./intake_watch.ts";
 
 /** Takes requests over, and settles them. */

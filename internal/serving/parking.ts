@@ -3,7 +3,7 @@
 import { RpcError } from "../../errors.ts";
 import { generate as newId } from "../../deps/std_uuid.ts";
 import type { Durability } from "../../options/server_options.ts";
-import type { AmqpDelivery, AmqpQueueOptions } from "../broker/amqp.ts";
+import { amqpCodeOf, type AmqpDelivery, type AmqpQueueOptions } from "../broker/amqp.ts";
 import { checkName } from "../check.ts";
 import {
   type OutgoingParked,
@@ -104,7 +104,7 @@ export class Parking {
       });
     } catch (error) {
       if (error instanceof RpcError) throw error;
-      const code: unknown = error instanceof Error && "code" in error ? error.code : undefined;
+      const code = amqpCodeOf(error);
       // 406: somebody has declared it at the same time, in another way, which will do.
       if (code === 406) return;
       if (code === 403) throw this.#refused(error);

@@ -3,7 +3,8 @@
 import { RpcError } from "../../errors.ts";
 import type { AmqpPublish } from "../broker/amqp.ts";
 import type { PublishOutcome } from "../broker/publisher.ts";
-import { DIRECT_REPLY_TO, type OutgoingReply, replyMessage } from "../protocol/envelope.ts";
+import { type OutgoingReply, replyMessage } from "../protocol/envelope.ts";
+import { isDirectReply } from "../protocol/reply_address.ts";
 import { encodeError } from "../running/encode_reply.ts";
 import { sleep } from "../time.ts";
 import type { ActiveRequest } from "./active_requests.ts";
@@ -85,7 +86,7 @@ export class Replies {
    * @throws {TypeError} If a property or header does not fit into AMQP.
    */
   async publish(message: AmqpPublish, recipient: Recipient): Promise<ReplyOutcome> {
-    const isDirect = message.routingKey.startsWith(DIRECT_REPLY_TO);
+    const isDirect = isDirectReply(message.routingKey);
     for (let losses = 0; !isDirect || losses < MAX_DIRECT_LOSSES;) {
       const connection = this.#sessions.publisher;
       const session = connection?.session ?? await connection?.whenOpen();
@@ -94,7 +95,7 @@ export class Replies {
           return "confirmed";
         case "returned":
           return "orphaned";
-        case "refused":
+        case "nacked":
         case "stranded":
           if (!recipient.isWanted) return "unpublished";
           await sleep(NACKED_PAUSE_MS);

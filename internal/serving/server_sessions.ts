@@ -1,9 +1,14 @@
 /** What a server has on its two connections: a consumer on one, a publisher on the other. @module */
 
-import type { AmqpChannel, AmqpConnection, AmqpQueueOptions } from "../broker/amqp.ts";
+import {
+  type AmqpChannel,
+  amqpCodeOf,
+  type AmqpConnection,
+  type AmqpQueueOptions,
+} from "../broker/amqp.ts";
 import type { Connection, Session } from "../broker/connection.ts";
 import { type ControlMessage, readControl } from "../protocol/envelope.ts";
-import { CONTROL_EXCHANGE, declareExchanges } from "../protocol/exchanges.ts";
+import { CONTROL_EXCHANGE, declareTopology } from "../protocol/topology.ts";
 import { Intake, type IntakeOptions, type RequestTaker } from "./intake.ts";
 import { Publisher } from "../broker/publisher.ts";
 
@@ -65,7 +70,7 @@ async function tryControl(
   { queue, requests, onNoReturns }: ConsumerOptions,
 ): Promise<string | undefined> {
   try {
-    await declareExchanges(connection);
+    await declareTopology(connection);
     const channel = await connection.openChannel();
     const controlQueue = await channel.declareQueue("", { exclusive: true });
     await channel.bindQueue(controlQueue, CONTROL_EXCHANGE, { routingKey: queue });
@@ -81,17 +86,13 @@ async function tryControl(
   }
 }
 
-/** On a channel of its own, as every answer but one closes it. */
 async function lacksQueue(connection: AmqpConnection, queue: string): Promise<boolean> {
-  const channel = await connection.openChannel();
   try {
-    await channel.checkQueue(queue);
+    await connection.onOwnChannel((channel) => channel.checkQueue(queue));
     return false;
   } catch (error) {
     // 405: it is there, and it is another connection's.
-    return error instanceof Error && "code" in error && error.code === 404;
-  } finally {
-    await channel.close();
+    return amqpCodeOf(error) === 404;
   }
 }
 
@@ -104,20 +105,8 @@ export async function openPublisherSession(
   return {
     channels: [publisher],
     publisher,
-    declareQueue: (name, options) => declareApart(connection, name, options),
+    async declareQueue(name, options) {
+      await connection.onOwnChannel((channel) => channel.declareQueue(name, options));
+    },
   };
-}
-
-/** On a channel of its own, as a refusal closes it. */
-async function declareApart(
-  connection: AmqpConnection,
-  name: string,
-  options: AmqpQueueOptions,
-): Promise<void> {
-  const channel = await connection.openChannel();
-  try {
-    await channel.declareQueue(name, options);
-  } finally {
-    await channel.close();
-  }
 }

@@ -89,7 +89,7 @@ Deno.test("Publisher tells what the broker said of each message", async () => {
   channel.confirm("acked");
   channel.confirm("nacked");
   channel.break();
-  assertEquals(await Promise.all(outcomes), ["confirmed", "refused", "unknown"]);
+  assertEquals(await Promise.all(outcomes), ["confirmed", "nacked", "unknown"]);
 });
 
 Deno.test("Publisher matches returns to the confirms that follow them", async () => {

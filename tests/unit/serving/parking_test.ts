@@ -106,7 +106,7 @@ Deno.test("Parking.park() leaves headers out that AMQP cannot carry", async () =
 
 Deno.test("Parking.park() says that a queue which refuses for long may take it later", async () => {
   using time = new FakeTime();
-  const { parking } = parkingWith(Array(1_000).fill("refused"));
+  const { parking } = parkingWith(Array(1_000).fill("nacked"));
   const refused = assertRejects(() => parking.park(delivery(), reason), RpcError);
   await time.advance(11_000);
   const { code, retryable } = await refused;

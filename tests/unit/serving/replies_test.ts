@@ -36,11 +36,11 @@ Deno.test("Replies.publish() tells that a queue does not exist", async () => {
 });
 
 Deno.test("Replies.publish() insists while the caller waits", async () => {
-  assertEquals(await publish(REPLY, WANTED, "refused", "confirmed"), "confirmed");
+  assertEquals(await publish(REPLY, WANTED, "nacked", "confirmed"), "confirmed");
 });
 
 Deno.test("Replies.publish() stops when nobody waits any more", async () => {
-  assertEquals(await publish(REPLY, UNWANTED, "refused", "confirmed"), "unpublished");
+  assertEquals(await publish(REPLY, UNWANTED, "nacked", "confirmed"), "unpublished");
 });
 
 Deno.test("Replies.publish() insists when the connection is lost", async () => {

@@ -1,6 +1,35 @@
-/** Addresses of direct reply-to, as the broker makes them. @module */
+/** What is known of the addresses that replies go to. @module */
 
-/** The prefix, an Erlang process id in base 64, and a key in base 64. */
+/**
+ * The pseudo-queue of direct reply-to. Clients consume and publish the bare name; servers receive an
+ * address that begins with it.
+ */
+export const DIRECT_REPLY_TO = "amq.rabbitmq.reply-to";
+
+/** How the names begin that the broker chooses, for queues that die with their connection. */
+const SERVER_NAMED_PREFIX = "amq.gen-";
+
+/** How the names of our durable reply queues begin. */
+export const DURABLE_REPLY_PREFIX = "rpc.replies.";
+
+/** Tells whether a client of ours, or any that uses direct reply-to, can have such an address. */
+export function isReplyAddress(name: string): boolean {
+  return [SERVER_NAMED_PREFIX, DURABLE_REPLY_PREFIX].some((prefix) =>
+    name.startsWith(prefix) && name.length > prefix.length
+  ) || isDirectAddress(name);
+}
+
+/** Tells whether the broker chose the name of a queue: such a queue never comes back. */
+export function isServerNamed(name: string | undefined): boolean {
+  return name?.startsWith(SERVER_NAMED_PREFIX) ?? false;
+}
+
+/** Tells whether an address that was let in is one of direct reply-to. */
+export function isDirectReply(name: string): boolean {
+  return name.startsWith(DIRECT_REPLY_TO);
+}
+
+/** The pseudo-queue, an Erlang process id in base 64, and a key in base 64. */
 const ADDRESS_REGEXP = /^amq\.rabbitmq\.reply-to\.([\w+/-]+={0,2})\.[\w+/-]+={0,2}$/;
 
 /** Source: Erlang's external term format: its version, and the tags of process ids and atoms. */

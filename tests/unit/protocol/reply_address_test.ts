@@ -1,6 +1,6 @@
 import { fc } from "../../../deps/fast_check.ts";
 import { assert, assertFalse } from "../../../deps/std_assert.ts";
-import { isDirectAddress } from "../../../internal/protocol/direct_address.ts";
+import { isDirectAddress } from "../../../internal/protocol/reply_address.ts";
 
 /** As RabbitMQ 3.10 made it. */
 const REAL =
