@@ -123,7 +123,7 @@ export class Breaker {
     } catch (error) {
       const evidence = evidenceOf(error, signal);
       if (evidence === "answered") this.#succeed(circuit);
-      // A probe that is aborted proves nothing: the circuit had better stay open.
+      // A probe that is aborted proves nothing: the circuit stays open.
       else if (evidence === "trouble" || circuit.state === "half-open") this.#fail(circuit, error);
       throw error;
     }
