@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch } from "../../deps/std_assert.ts";
 import { ImportGraph, modulePaths, sourcePaths, textOf } from "../helpers/source_files.ts";
-import { roomOf, ROOMS } from "../helpers/source_rooms.ts";
+import { GROUND, roomOf, ROOMS } from "../helpers/source_rooms.ts";
 import { withoutKnown } from "./not_yet.ts";
 
 const graph = await ImportGraph.load();
@@ -57,6 +57,18 @@ Deno.test("No module imports another room than its own may", () => {
     });
   });
   assertEquals(withoutKnown(found), []);
+});
+
+Deno.test("No arrow is allowed that nothing goes", () => {
+  const gone = new Set(sourcePaths.flatMap((path) => {
+    return graph.importsOf(path).map((imported) =>
+      `${roomOf(path)?.name} > ${roomOf(imported)?.name}`
+    );
+  }));
+  const idle = ROOMS.flatMap(({ name, uses }) =>
+    uses.map((used) => ({ path: name, message: used }))
+  ).filter(({ path, message }) => !GROUND.includes(message) && !gone.has(`${path} > ${message}`));
+  assertEquals(withoutKnown(idle), []);
 });
 
 Deno.test("Calling and serving never meet, by whatever way", () => {
