@@ -133,7 +133,7 @@ Deno.test("RpcServer.listen() checks its options before it connects", async () =
   await assertRejects(() => listen({ prefetch: 2_001 }), RangeError, "1 to 2000");
   await assertRejects(() => listen({ maxBodyBytes: NaN }), RangeError, '"maxBodyBytes"');
   await assertRejects(() => listen({ durability: "eternal" }), TypeError, '"eternal"');
-  await assertRejects(() => listen({ handlers: {} }), TypeError, '"handlers" is empty');
+  await assertRejects(() => listen({ handlers: {} }), TypeError, '"handlers" must have functions');
   await assertRejects(() => listen({ handlers: { a: 1 } }), TypeError, 'handler of "a"');
   await assertRejects(() => listen({ handlers: { "": () => {} } }), TypeError, "1 to 255 bytes");
   await assertRejects(() => listen({ defaultProcedure: "b" }), TypeError, '"b"');
