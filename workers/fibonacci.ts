@@ -15,7 +15,7 @@
  * @module
  */
 
-import { fibonacci, slowFibonacci } from "./fibonacci_numbers.ts";
+import { fibonacciNumber, slowFibonacciNumber } from "./fibonacci_numbers.ts";
 import { expose } from "./runtime.ts";
 
 /** What the demo service offers. Import it as a type only: this file is for workers. */
@@ -26,6 +26,9 @@ export type FibonacciContract = {
   readonly slowFibonacci: (n: number) => number;
 };
 
-const procedures: FibonacciContract = { fibonacci, slowFibonacci };
+const procedures: FibonacciContract = {
+  fibonacci: fibonacciNumber,
+  slowFibonacci: slowFibonacciNumber,
+};
 
 expose(procedures);

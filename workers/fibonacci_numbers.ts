@@ -4,10 +4,10 @@
  * @module
  */
 
-/** The largest index that {@linkcode fibonacci} takes: the number has 208,988 digits. */
+/** The largest index that {@linkcode fibonacciNumber} takes: the number has 208,988 digits. */
 export const MAX_FIBONACCI = 1_000_000;
 
-/** The largest index that {@linkcode slowFibonacci} takes: it keeps a core busy for minutes. */
+/** The largest index that {@linkcode slowFibonacciNumber} takes: it keeps a core busy for minutes. */
 export const MAX_SLOW_FIBONACCI = 50;
 
 /**
@@ -18,7 +18,7 @@ export const MAX_SLOW_FIBONACCI = 50;
  * @throws {TypeError} With code `invalid-input`, if `n` is not a number.
  * @throws {RangeError} With code `invalid-input`, if `n` is not an integer in that range.
  */
-export function fibonacci(n: number): number | bigint {
+export function fibonacciNumber(n: number): number | bigint {
   requireIndex("fibonacci", n, MAX_FIBONACCI);
   let [a, b] = [0n, 1n];
   for (const bit of n.toString(2)) {
@@ -37,7 +37,7 @@ export function fibonacci(n: number): number | bigint {
  * @throws {TypeError} With code `invalid-input`, if `n` is not a number.
  * @throws {RangeError} With code `invalid-input`, if `n` is not an integer in that range.
  */
-export function slowFibonacci(n: number): number {
+export function slowFibonacciNumber(n: number): number {
   requireIndex("slowFibonacci", n, MAX_SLOW_FIBONACCI);
   return recurse(n);
 }

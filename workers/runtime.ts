@@ -17,7 +17,7 @@
 import type { Codec } from "../codec.ts";
 import type { CallContext } from "../contract.ts";
 import { RpcError } from "../errors.ts";
-import { encodeError, encodeItem } from "../internal/running/encode_reply.ts";
+import { encodeError, encodeItem } from "../internal/running/encode.ts";
 import type { EncodedReply } from "../internal/running/encoded_handler.ts";
 import { requireCodec, runHandler, type RunnableHandler } from "../internal/running/run_handler.ts";
 import { GeneratorPump } from "../internal/streaming/generator_pump.ts";
@@ -26,6 +26,7 @@ import {
   mustTransfer,
   type PoolMessage,
   PROTOCOL_VERSION,
+  type ReplyMessage,
   type RunMessage,
   toTransferable,
   WORKER_PORT,
@@ -66,7 +67,8 @@ export interface ExposeOptions {
  *
  * @param procedures The functions to offer, by procedure name.
  * @param options Codecs beside JSON.
- * @throws {TypeError} If this is not a worker of a pool, or a procedure is not a function.
+ * @throws {TypeError} If this is not a worker of a pool, it was called before, there is no
+ * procedure, or one is not a function.
  */
 export function expose(
   procedures: Readonly<Record<string, WorkerHandler>>,
@@ -78,6 +80,9 @@ export function expose(
     if (typeof handler !== "function") {
       throw new TypeError(`Cannot expose "${name}" as it is not a function: it is ${handler}`);
     }
+  }
+  if (handlers.size === 0) {
+    throw new TypeError("Cannot expose procedures as there are none: the object is empty");
   }
   // The entry file of every worker sets the property before it loads the worker file.
   const workerGlobal = globalThis as WorkerGlobal;
@@ -100,6 +105,8 @@ interface Exposed {
   readonly codecs: readonly Codec[];
 }
 
+type ReplyHead = Pick<ReplyMessage, "id" | "runMs" | "memoryMb">;
+
 class WorkerRuntime {
   readonly #port: WorkerPort;
   readonly #handlers: ReadonlyMap<string, WorkerHandler>;
@@ -107,8 +114,8 @@ class WorkerRuntime {
   readonly #links: ContextLinks;
   readonly #waiting: RunMessage[] = [];
   readonly #memory = new MemoryGauge();
-  #current: TaskContext | undefined;
-  #isDue = false;
+  /** The task that runs, if one does; `due` if one is about to. */
+  #current: TaskContext | "due" | undefined;
   #isFlushDue = false;
   #flushedAt = 0;
 
@@ -119,7 +126,7 @@ class WorkerRuntime {
     this.#links = {
       control: port.control,
       tell: (context, value, seq) => {
-        this.#sendItem("progress", value, seq, context);
+        this.#sendItem({ type: "progress", seq }, value, context);
         port.flush();
       },
     };
@@ -133,19 +140,24 @@ class WorkerRuntime {
       case "abort":
         return this.#abort(message.id);
       case "credit":
-        if (this.#current?.id === message.id) this.#current.pump?.grant(message.count);
-        return;
-      case "load":
+        this.#running(message.id)?.pump?.grant(message.count);
         return;
       default:
         return unreachable(message);
     }
   }
 
+  /** The task of that id, if it runs. */
+  #running(id: number): TaskContext | undefined {
+    const current = this.#current;
+    return typeof current === "object" && current.id === id ? current : undefined;
+  }
+
   #abort(id: number): void {
-    if (this.#current?.id === id) {
-      this.#current.abort();
-      this.#current.pump?.grant(0);
+    const running = this.#running(id);
+    if (running !== undefined) {
+      running.abort();
+      running.pump?.grant(0);
       return;
     }
     const index = this.#waiting.findIndex((task) => task.id === id);
@@ -157,10 +169,10 @@ class WorkerRuntime {
 
   /** Not at once: the messages of one batch are received first, so that their replies batch too. */
   #startSoon(): void {
-    if (this.#isDue || this.#current !== undefined) return;
-    this.#isDue = true;
+    if (this.#current !== undefined) return;
+    this.#current = "due";
     queueMicrotask(() => {
-      this.#isDue = false;
+      this.#current = undefined;
       this.#runWaiting();
     });
   }
@@ -206,18 +218,18 @@ class WorkerRuntime {
     if (handler === undefined) throw unknownProcedure(task, this.#handlers);
     if (task.credits !== undefined) {
       context.pump = new GeneratorPump(task.credits, (item, seq) => {
-        this.#sendItem("item", item, seq, context);
+        this.#sendItem({ type: "item", seq }, item, context);
       });
     }
     // A handler's input type is a promise of its contract: whoever calls must keep it.
     return runHandler(handler as RunnableHandler, context, context);
   }
 
-  #sendItem(type: ItemMessage["type"], value: unknown, seq: number, context: TaskContext): void {
-    const { body: encoded, contentType } = encodeItem(value, seq, context);
+  #sendItem(head: Pick<ItemMessage, "type" | "seq">, value: unknown, context: TaskContext): void {
+    const { body: encoded, contentType } = encodeItem(value, head.seq, context);
     const body = toTransferable(encoded);
     const transfer = mustTransfer(body) ? body.buffer : undefined;
-    this.#port.send({ type, id: context.id, seq, body, contentType }, transfer);
+    this.#port.send({ ...head, id: context.id, body, contentType }, transfer);
     this.#flushUnlessRecent(performance.now());
     this.#flushSoon();
   }
@@ -236,17 +248,22 @@ class WorkerRuntime {
     const now = performance.now();
     this.#current = undefined;
     this.#port.control?.finish(task.cell);
-    const { type, contentType } = reply;
-    const body = toTransferable(reply.body);
-    const transfer = mustTransfer(body) ? body.buffer : undefined;
-    const memoryMb = this.#memory.measure(now);
-    this.#port.send(
-      { type, id: task.id, body, contentType, runMs: now - startedAt, ...memoryMb },
-      transfer,
-    );
+    const head = { id: task.id, runMs: now - startedAt, ...this.#memory.measure(now) };
+    try {
+      this.#reply(head, reply);
+    } catch (error) {
+      // The port cannot carry it.
+      this.#reply(head, encodeError(error));
+    }
     // Without shared memory, the pool knows from the replies alone which task runs.
     if (this.#port.control === undefined) this.#port.flush();
     else this.#flushUnlessRecent(now);
+  }
+
+  #reply(head: ReplyHead, { type, body: encoded, contentType }: EncodedReply): void {
+    const body = toTransferable(encoded);
+    const transfer = mustTransfer(body) ? body.buffer : undefined;
+    this.#port.send({ type, ...head, body, contentType }, transfer);
   }
 
   #flushUnlessRecent(now: number): void {

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { giveAway } from "../internal/running/given_bytes.ts";
+import { giveBytes } from "../internal/running/bytes.ts";
 
 /**
  * Gives bytes away: as the whole input or output of a task, or an item of a stream, they move to the
@@ -27,6 +27,6 @@ import { giveAway } from "../internal/running/given_bytes.ts";
  * ```
  */
 export function transfer(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
-  giveAway(bytes);
+  giveBytes(bytes);
   return bytes;
 }

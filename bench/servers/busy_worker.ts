@@ -1,6 +1,6 @@
 /** CPU-bound procedures for the benchmarks. @module */
 
-import { slowFibonacci } from "../../workers/fibonacci_numbers.ts";
+import { slowFibonacciNumber as slowFibonacci } from "../../workers/fibonacci_numbers.ts";
 import { expose } from "../../workers/runtime.ts";
 import { computeFor } from "../workload.ts";
 

@@ -9,7 +9,7 @@ import { type Body, type Codec, codecFor } from "../../codec.ts";
 import type { CallContext } from "../../contract.ts";
 import { RpcError } from "../../errors.ts";
 import { closeItems, type GeneratorPump, isGenerator } from "../streaming/generator_pump.ts";
-import { encodeOutput } from "./encode_reply.ts";
+import { encodeOutput } from "./encode.ts";
 import type { EncodedReply } from "./encoded_handler.ts";
 
 /** A function that runs a procedure, whatever its input is. */

@@ -2,7 +2,7 @@
 
 import type { Codec } from "../../codec.ts";
 import type { CallContext } from "../../contract.ts";
-import { encodeItem } from "../running/encode_reply.ts";
+import { encodeItem } from "../running/encode.ts";
 import type {
   EncodedHandler,
   EncodedReply,

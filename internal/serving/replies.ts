@@ -5,7 +5,7 @@ import type { AmqpPublish } from "../broker/amqp.ts";
 import type { PublishOutcome } from "../broker/publisher.ts";
 import { type OutgoingReply, replyMessage } from "../protocol/envelope.ts";
 import { isDirectReply } from "../protocol/reply_address.ts";
-import { encodeError } from "../running/encode_reply.ts";
+import { encodeError } from "../running/encode.ts";
 import { sleep } from "../time.ts";
 import type { ActiveRequest } from "./active_requests.ts";
 

@@ -3,7 +3,7 @@
 import { RpcError } from "../../errors.ts";
 import { checkBodySize } from "../check.ts";
 import type { IncomingRequest } from "../protocol/envelope.ts";
-import { encodeError } from "../running/encode_reply.ts";
+import { encodeError } from "../running/encode.ts";
 import type {
   EncodedHandler,
   EncodedReply,

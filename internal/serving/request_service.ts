@@ -9,7 +9,7 @@ import type { RpcServerEvent } from "../../options/events.ts";
 import type { RpcServerStats } from "../../options/server_options.ts";
 import type { AmqpDelivery } from "../broker/amqp.ts";
 import type { ControlMessage, OutgoingReply } from "../protocol/envelope.ts";
-import { encodeError } from "../running/encode_reply.ts";
+import { encodeError } from "../running/encode.ts";
 import { type ActiveRequest, ActiveRequests } from "./active_requests.ts";
 import { Admission, type AdmissionOptions, Refusal } from "./admission.ts";
 import { CallerPresence } from "./caller_presence.ts";

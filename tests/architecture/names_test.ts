@@ -7,6 +7,7 @@ import { withoutKnown } from "./not_yet.ts";
 const OTHERWISE_NAMED: ReadonlyMap<RegExp, string> = new Map([
   [/(^|\/)mod\.ts$/, "only exports what others have"],
   [/^workers\/worker\/\w+_main\.ts$/, "is started, not imported"],
+  [/^workers\/runtime\.ts$/, "is an entry, named after what it is to a worker file"],
   [/^deps\//, "is named after its package"],
   [/_errors\.ts$/, "makes the errors of one subject, each by a function of its own"],
 ]);

@@ -1,7 +1,10 @@
 import { assertEquals, assertRejects, assertThrows } from "../../deps/std_assert.ts";
 import { RpcRemoteError } from "../../errors.ts";
 import type { FibonacciContract } from "../../workers/fibonacci.ts";
-import { fibonacci, slowFibonacci } from "../../workers/fibonacci_numbers.ts";
+import {
+  fibonacciNumber as fibonacci,
+  slowFibonacciNumber as slowFibonacci,
+} from "../../workers/fibonacci_numbers.ts";
 import { WorkerPool } from "../../workers/mod.ts";
 
 /** What a caller in another language may send, whatever the type says. */

@@ -7,7 +7,7 @@
 
 import { RpcClient, RpcError, RpcServer } from "../../mod.ts";
 import type { FibonacciContract } from "../../workers/fibonacci.ts";
-import { fibonacci } from "../../workers/fibonacci_numbers.ts";
+import { fibonacciNumber as fibonacci } from "../../workers/fibonacci_numbers.ts";
 import { WorkerPool } from "../../workers/mod.ts";
 import { quantile } from "../measuring/quantile.ts";
 import { calibrate, runBatch } from "./demo_batch.ts";

@@ -31,6 +31,8 @@ export type StartHost = (listener: HostListener) => WorkerHost;
 
 /** What starts the workers of one pool. */
 export interface HostStarter {
+  /** The absolute URL of the worker file. */
+  readonly url: string;
   /** Starts one worker. */
   readonly start: StartHost;
   /** Releases what served all workers, once they have ended. */

@@ -5,10 +5,10 @@
  */
 
 import type { HostStarter } from "./host.ts";
-import { startProcess } from "./process_host.ts";
+import { startProcessHost } from "./process_host.ts";
 import { denoArguments, type ProcessOptions } from "./process_options.ts";
 import { Reaper } from "./reaper.ts";
-import { startThread } from "./thread_host.ts";
+import { startThreadHost } from "./thread_host.ts";
 
 /** What runs the workers of one pool. */
 export interface HostOptions {
@@ -32,14 +32,16 @@ export function hostStarter(url: string, options: HostOptions): HostStarter {
   switch (isolation) {
     case "thread":
       return {
-        start: (listener) => startThread(url, listener),
+        url,
+        start: (listener) => startThreadHost(url, listener),
         close: () => Promise.resolve(),
       };
     case "process": {
       const reaper = new Reaper();
       const args = denoArguments(url, process, maxWorkerMemoryMb);
       return {
-        start: (listener) => startProcess(args, reaper, listener),
+        url,
+        start: (listener) => startProcessHost({ args, reaper }, listener),
         close: () => reaper.close(),
       };
     }

@@ -4,27 +4,34 @@
  * @module
  */
 
-import { encodeFrame, FrameReader, joinBytes } from "../wire/frames.ts";
-import type { HostListener, WorkerHost } from "./host.ts";
+import { encodeFrame, FrameReader, joinBytes, MAX_FRAME_BODY_BYTES } from "../wire/frames.ts";
 import type { PoolMessage, WorkerMessage } from "../wire/protocol.ts";
+import type { HostListener, WorkerHost } from "./host.ts";
 import type { Reaper } from "./reaper.ts";
 
 /** So much of the end of standard error is kept, to say why a process died. */
 const TAIL_CHARS = 4_000;
 
+/** How processes are started. */
+export interface ProcessStart {
+  /** The arguments of `deno`. */
+  readonly args: readonly string[];
+  /** Kills the process if this one is killed. */
+  readonly reaper: Reaper;
+}
+
 /**
  * Starts a child process.
  *
- * @param args The arguments of `deno`.
- * @param reaper Who kills the process if this one is killed.
- * @param listener Who hears from the worker.
+ * @param options How.
+ * @param listener Who is told of the worker.
  * @returns The worker, which is not ready yet.
  */
-export function startProcess(
-  args: readonly string[],
-  reaper: Reaper,
+export function startProcessHost(
+  { args, reaper }: ProcessStart,
   listener: HostListener,
 ): WorkerHost {
+  reaper.open();
   const command = new Deno.Command(Deno.execPath(), {
     args: [...args],
     stdin: "piped",
@@ -37,17 +44,22 @@ export function startProcess(
   return host;
 }
 
+type ProcessState =
+  | { readonly name: "starting" | "ready" }
+  /** It has told why it ends, or why it must. */
+  | { readonly name: "ending"; readonly reason: string }
+  /** Nothing is told of it any more. */
+  | { readonly name: "left" };
+
 class ProcessHost implements WorkerHost {
   readonly control: undefined;
   readonly ended: Promise<void>;
   readonly #child: Deno.ChildProcess;
   readonly #listener: HostListener;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
+  #state: ProcessState = { name: "starting" };
   #pieces: Uint8Array[] = [];
-  #isReady = false;
   #isWriting = false;
-  #isSilenced = false;
-  #lastWords: string | undefined;
   #errorTail = "";
 
   constructor(child: Deno.ChildProcess, listener: HostListener) {
@@ -68,8 +80,12 @@ class ProcessHost implements WorkerHost {
   }
 
   terminate(): void {
-    if (this.#isSilenced) return;
-    this.#isSilenced = true;
+    if (this.#state.name === "left") return;
+    this.#state = { name: "left" };
+    this.#kill();
+  }
+
+  #kill(): void {
     try {
       this.#child.kill("SIGKILL");
     } catch {
@@ -99,31 +115,39 @@ class ProcessHost implements WorkerHost {
       this.#readErrors(),
     ]);
     await this.#writer.close().catch(() => {});
-    if (this.#isSilenced) return;
-    this.#isSilenced = true;
-    const hasEndedWell = status.success && !this.#isReady;
-    const reason = hasEndedWell
-      ? "the file never calls expose()"
-      : describeStatus(status, this.#errorTail);
-    this.#listener.onDeath(this.#lastWords ?? reason);
+    const reason = this.#reasonOf(status);
+    if (this.#state.name === "left") return;
+    this.#state = { name: "left" };
+    this.#listener.onDeath(reason);
+  }
+
+  #reasonOf(status: Deno.CommandStatus): string {
+    if (this.#state.name === "ending") return this.#state.reason;
+    const hasEndedWell = status.success && this.#state.name === "starting";
+    return hasEndedWell ? "the file never calls expose()" : describeStatus(status, this.#errorTail);
   }
 
   async #readFrames(): Promise<void> {
-    const frames = new FrameReader<WorkerMessage>();
+    const frames = new FrameReader<WorkerMessage>(MAX_FRAME_BODY_BYTES);
     try {
       for await (const chunk of this.#child.stdout) this.#receive(frames.read(chunk));
     } catch (error) {
-      this.#lastWords = `it wrote something else than messages: ${error}`;
-      this.#child.kill("SIGKILL");
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#end(`it wrote something else than messages: ${reason}`);
+      this.#kill();
     }
   }
 
   #receive(messages: readonly WorkerMessage[]): void {
-    if (this.#isSilenced || messages.length === 0) return;
-    this.#isReady ||= messages[0]?.type === "ready";
+    if (this.#state.name === "left" || messages.length === 0) return;
+    if (messages[0]?.type === "ready") this.#state = { name: "ready" };
     this.#listener.onMessages(messages);
     const last = messages.at(-1);
-    if (last?.type === "ending") this.#lastWords = last.reason;
+    if (last?.type === "ending") this.#end(last.reason);
+  }
+
+  #end(reason: string): void {
+    if (this.#state.name !== "left") this.#state = { name: "ending", reason };
   }
 
   /** What a worker logs is shown where this process shows its own errors. */

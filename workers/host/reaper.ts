@@ -24,11 +24,18 @@ export class Reaper {
   #writer: WritableStreamDefaultWriter<Uint8Array> | undefined;
   readonly #encoder = new TextEncoder();
 
+  /**
+   * Gets ready to {@linkcode watch}.
+   *
+   * @throws {TypeError} If there is no shell.
+   */
+  open(): void {
+    // Windows has no shell for this; there, a busy worker process ends with its task.
+    if (Deno.build.os !== "windows") this.#writer ??= this.#start();
+  }
+
   /** Sees to it that a process does not outlive this one. */
   watch(pid: number): void {
-    // Windows has no shell for this; there, a busy worker process ends with its task.
-    if (Deno.build.os === "windows") return;
-    this.#writer ??= this.#start();
     this.#tell(`watch ${pid}`);
   }
 
@@ -46,12 +53,21 @@ export class Reaper {
   }
 
   #start(): WritableStreamDefaultWriter<Uint8Array> {
-    this.#child = new Deno.Command("sh", {
+    const command = new Deno.Command("sh", {
       args: ["-c", SCRIPT],
       stdin: "piped",
       stdout: "null",
       stderr: "null",
-    }).spawn();
+    });
+    try {
+      this.#child = command.spawn();
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      throw new TypeError(
+        'Cannot watch over worker processes as there is no shell: "sh" is not found on the PATH',
+        { cause: error },
+      );
+    }
     return this.#child.stdin.getWriter();
   }
 

@@ -4,22 +4,28 @@
  * @module
  */
 
+import { readMessageText, writeMessageText } from "../wire/message_text.ts";
+import {
+  type BootedMessage,
+  ControlBlock,
+  type LoadMessage,
+  type PoolMessage,
+  type WorkerMessage,
+} from "../wire/protocol.ts";
 import type { HostListener, WorkerHost } from "./host.ts";
-import { lifeLockReleased } from "./life_lock.ts";
-import { readText, writeText } from "../wire/message_text.ts";
-import { ControlBlock, type PoolMessage, type WorkerMessage } from "../wire/protocol.ts";
+import { livenessLockReleased } from "../wire/liveness_lock.ts";
 
 /** Messages may still be on their way when the lock of a dead worker is released. */
-const LAST_WORDS_MS = 20;
+const LAST_MESSAGES_MS = 20;
 
 /**
  * Starts a Web Worker that loads a worker file.
  *
  * @param url The absolute URL of the worker file.
- * @param listener Who hears from the worker.
+ * @param listener Who is told of the worker.
  * @returns The worker, which is not ready yet.
  */
-export function startThread(url: string, listener: HostListener): WorkerHost {
+export function startThreadHost(url: string, listener: HostListener): WorkerHost {
   return new ThreadHost(url, listener).start();
 }
 
@@ -27,11 +33,11 @@ class ThreadHost implements WorkerHost {
   readonly control: ControlBlock = new ControlBlock();
   readonly #url: string;
   readonly #listener: HostListener;
+  readonly #channel = new MessageChannel();
   readonly #ended = Promise.withResolvers<void>();
   #worker: Worker | undefined;
-  #isBooted = false;
-  /** Whether the pool is to hear of this worker no more. */
-  #isSilenced = false;
+  /** Nothing of the user's runs before the worker is `loaded`; of one `left` nothing is told. */
+  #state: "booting" | "loaded" | "left" = "booting";
 
   constructor(url: string, listener: HostListener) {
     this.#url = url;
@@ -46,55 +52,68 @@ class ThreadHost implements WorkerHost {
     const entry = new URL("../worker/thread_main.ts", import.meta.url);
     const worker = new Worker(entry, { type: "module", name: this.#url });
     this.#worker = worker;
-    worker.onmessage = ({ data }: MessageEvent<string | readonly WorkerMessage[]>) => {
-      // The other end is this package's own code.
-      this.#receive(typeof data === "string" ? readText(data) as WorkerMessage[] : data);
+    // What comes after the first message was posted by a task, and is nobody's.
+    worker.onmessage = ({ data }: MessageEvent<BootedMessage>) => {
+      if (this.#state === "booting") this.#load(data.lockName);
     };
     worker.onerror = (event) => {
       // Without this, an error in a worker ends the whole process.
       event.preventDefault();
       this.#die(`uncaught error: ${event.message}`);
     };
-    worker.onmessageerror = () => this.#die("it sent a message that cannot be read");
+    const port = this.#channel.port1;
+    port.onmessage = ({ data }: MessageEvent<string | readonly WorkerMessage[]>) => {
+      // The other end is this package's own code.
+      this.#receive(typeof data === "string" ? readMessageText(data) as WorkerMessage[] : data);
+    };
+    port.onmessageerror = () => this.#die("it sent a message that cannot be read");
     return this;
   }
 
   post(messages: readonly PoolMessage[], transfer: readonly ArrayBuffer[]): void {
-    if (transfer.length > 0) return this.#worker?.postMessage(messages, [...transfer]);
-    this.#worker?.postMessage(writeText(messages) ?? messages);
+    const port = this.#channel.port1;
+    if (transfer.length > 0) return port.postMessage(messages, [...transfer]);
+    port.postMessage(writeMessageText(messages) ?? messages);
   }
 
   terminate(): void {
-    this.#isSilenced = true;
-    this.#worker?.terminate();
+    if (this.#state === "left") return;
     // No lock is held yet, nor did any of the user's code run that could go on.
-    if (!this.#isBooted) this.#ended.resolve();
+    if (this.#state === "booting") this.#ended.resolve();
+    this.#state = "left";
+    this.#worker?.terminate();
+    this.#channel.port1.close();
+    this.#channel.port2.close();
   }
 
   #receive(messages: readonly WorkerMessage[]): void {
-    if (this.#isSilenced) return;
-    const [first] = messages;
-    if (first?.type === "booted") return this.#load(first.lockName);
+    if (this.#state === "left") return;
     this.#listener.onMessages(messages);
     const last = messages.at(-1);
     if (last?.type === "ending") this.#die(last.reason);
   }
 
   #load(lockName: string): void {
-    this.#isBooted = true;
-    const { memory } = this.control;
-    // Shared memory is no text.
-    this.#worker?.postMessage([{ type: "load", url: this.#url, control: memory }]);
-    lifeLockReleased(lockName).then(() => this.#onEnded(), () => this.#onEnded());
+    this.#state = "loaded";
+    const { port2: port } = this.#channel;
+    const message: LoadMessage = {
+      type: "load",
+      url: this.#url,
+      control: this.control.memory,
+      port,
+    };
+    this.#worker?.postMessage(message, [port]);
+    livenessLockReleased(lockName).then(() => this.#onEnded(), () => this.#onEnded());
   }
 
   #onEnded(): void {
     this.#ended.resolve();
-    if (!this.#isSilenced) setTimeout(() => this.#die("it ended without a word"), LAST_WORDS_MS);
+    if (this.#state === "left") return;
+    setTimeout(() => this.#die("it ended without a word"), LAST_MESSAGES_MS);
   }
 
   #die(reason: string): void {
-    if (this.#isSilenced) return;
+    if (this.#state === "left") return;
     this.terminate();
     this.#listener.onDeath(reason);
   }

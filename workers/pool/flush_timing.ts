@@ -15,10 +15,10 @@ const MAX_LONE_TURNS = 16;
  */
 export class FlushTiming {
   readonly #flush: () => number;
-  #isDue = false;
+  /** What happens next; `flushed` until replies come, if one flush was at once. */
+  #state: "rested" | "flushed" | "due" | "due again" = "rested";
   /** So many turns more wait for their end. */
   #turnsToWait = 0;
-  #hasFlushed = false;
 
   /**
    * Makes a timing with nothing due.
@@ -31,27 +31,28 @@ export class FlushTiming {
 
   /** Replies have come. */
   beginTurn(): void {
-    this.#hasFlushed = false;
+    if (this.#state === "flushed") this.#state = "rested";
+    else if (this.#state === "due again") this.#state = "due";
   }
 
   /** There is something to send. */
   due(): void {
-    if (this.#isDue) return;
-    this.#isDue = true;
+    if (this.#state === "due" || this.#state === "due again") return;
+    this.#state = this.#state === "flushed" ? "due again" : "due";
     if (this.#turnsToWait > 0) setImmediate(() => this.#flushTurn());
     else queueMicrotask(() => this.#flushAtOnce());
   }
 
   #flushTurn(): void {
-    this.#isDue = false;
+    this.#state = this.#state === "due again" ? "flushed" : "rested";
     if (this.#flush() > 1) this.#turnsToWait = MAX_LONE_TURNS;
     else this.#turnsToWait--;
   }
 
   /** Two tasks at once, or two flushes between replies, show that there is more than one caller. */
   #flushAtOnce(): void {
-    this.#isDue = false;
-    if (this.#flush() > 1 || this.#hasFlushed) this.#turnsToWait = MAX_LONE_TURNS;
-    this.#hasFlushed = true;
+    const isAgain = this.#state === "due again";
+    this.#state = "flushed";
+    if (this.#flush() > 1 || isAgain) this.#turnsToWait = MAX_LONE_TURNS;
   }
 }

@@ -154,13 +154,17 @@ export class HeldTasks {
     });
   }
 
-  /** Finds the task that a worker has started and not ended: the one to blame if it dies. */
-  findRunning(): Task | undefined {
-    if (this.#control === undefined) return this.#held[0]?.task;
-    return this.#held.find(({ cell }) => {
-      const state = this.#control?.stateOf(cell);
-      return state === CellState.started || state === CellState.cancelled;
-    })?.task;
+  /**
+   * Finds the tasks that a worker has started, should it die: the last one is to blame, and the
+   * replies of the others were lost with it.
+   */
+  findStarted(): Task[] {
+    const control = this.#control;
+    if (control === undefined) return this.#held.slice(0, 1).map(({ task }) => task);
+    return this.#held.flatMap(({ task, cell }) => {
+      const state = control.stateOf(cell);
+      return state === CellState.waiting || state === CellState.takenBack ? [] : task;
+    });
   }
 
   #indexOf(id: number): number {

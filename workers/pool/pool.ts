@@ -22,7 +22,7 @@ import {
   sealHandler,
 } from "../../internal/running/encoded_handler.ts";
 import type { EncodedItem, ItemSink } from "../../internal/streaming/encoded_item.ts";
-import { takeBytes } from "../../internal/running/given_bytes.ts";
+import { takeBytes } from "../../internal/running/bytes.ts";
 import { ItemBuffer } from "../../internal/streaming/item_buffer.ts";
 import { abortable } from "../../internal/time.ts";
 import { hostStarter } from "../host/host_starter.ts";

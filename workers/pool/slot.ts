@@ -5,6 +5,7 @@
  */
 
 import { RpcError } from "../../errors.ts";
+import { toPrintable } from "../../internal/text.ts";
 import type { StartHost, WorkerHost } from "../host/host.ts";
 import { PROTOCOL_VERSION, type ReplyMessage, type WorkerMessage } from "../wire/protocol.ts";
 import { HeldTasks } from "./held_tasks.ts";
@@ -13,8 +14,13 @@ import { Replacement } from "./replacement.ts";
 import { RunClock, type RunLimits } from "./run_clock.ts";
 import type { Task } from "./task.ts";
 
+/** So much of a URL is shown in an error. */
+const MAX_URL_CHARS = 200;
+
 /** What a slot needs of its pool. */
 export interface SlotOwner extends Omit<RunLimits, "onIgnored"> {
+  /** The absolute URL of the worker file. */
+  readonly url: string;
   /** Starts a worker. */
   readonly startHost: StartHost;
   /** The most time a worker has from its start until it is ready, in milliseconds. */
@@ -180,7 +186,7 @@ export class Slot {
   close(): void {
     this.#release();
     if (this.#state.name !== "closed") this.#become({ name: "closed" });
-    this.#ready?.reject(notStarted("the pool was closed"));
+    this.#ready?.reject(this.#notStarted("the pool was closed"));
   }
 
   #startWorker(): void {
@@ -219,7 +225,6 @@ export class Slot {
         return this.held?.get(message.id)?.tell(message.type, message);
       case "skipped":
         return this.#skip(message.id);
-      case "booted":
       case "ending":
         return;
       default:
@@ -298,10 +303,10 @@ export class Slot {
   #crash(reason: string, lost: ReadonlySet<number> = new Set()): void {
     if (!("host" in this.#state)) return;
     const tasks = this.held?.tasks ?? [];
-    const running = this.held?.findRunning();
-    this.#planRestart(reason, running?.procedure.name);
-    const failed = tasks.filter((task) => task === running || lost.has(task.id));
-    const unstarted = tasks.filter((task) => task !== running && !lost.has(task.id));
+    const started = this.held?.findStarted() ?? [];
+    this.#planRestart(reason, started.at(-1)?.procedure.name);
+    const failed = tasks.filter((task) => started.includes(task) || lost.has(task.id));
+    const unstarted = tasks.filter((task) => !failed.includes(task));
     this.#owner.onCrash(failed, reason);
     this.#owner.onUnstarted(unstarted, reason);
   }
@@ -313,7 +318,7 @@ export class Slot {
     const timer = setTimeout(() => this.#startWorker(), restartInMs);
     this.#state = { name: "crashed", timer };
     this.#owner.emit({ type: "crashed", slot: this.index, reason, procedure, restartInMs });
-    this.#ready?.reject(notStarted(reason));
+    this.#ready?.reject(this.#notStarted(reason));
     if (name === "retiring") this.close();
   }
 
@@ -324,14 +329,16 @@ export class Slot {
     if ("host" in this.#state) this.#state.host.terminate();
   }
 
+  #notStarted(reason: string): RpcError {
+    // That of a worker file without a place of its own holds all of it.
+    const url = toPrintable(this.#owner.url.slice(0, MAX_URL_CHARS));
+    return new RpcError("worker-not-started", `Cannot start a worker of "${url}": ${reason}`);
+  }
+
   #become(state: ToldState): void {
     this.#state = state;
     this.#owner.emit({ type: state.name, slot: this.index });
   }
-}
-
-function notStarted(reason: string): RpcError {
-  return new RpcError("worker-not-started", `Cannot start a worker: ${reason}`);
 }
 
 function describe(error: unknown): string {

@@ -24,6 +24,7 @@ const MAX_END_MS = 1_000;
 /** What the slots need of their pool. */
 export type SlotsOwner = Omit<
   SlotOwner,
+  | "url"
   | "startHost"
   | "startTimeoutMs"
   | "abortGraceMs"
@@ -64,6 +65,7 @@ export class Slots {
     this.#starter = starter;
     this.#owner = {
       ...owner,
+      url: starter.url,
       startHost: (listener) => this.#watch(starter.start(listener)),
       startTimeoutMs,
       abortGraceMs,

@@ -52,7 +52,7 @@ const USUAL_TYPE = "application/json";
  * @param messages What leaves together.
  * @returns The text; `undefined` if a body is binary.
  */
-export function writeText(messages: readonly Message[]): string | undefined {
+export function writeMessageText(messages: readonly Message[]): string | undefined {
   let bodies = "";
   const heads: Head[] = [];
   for (const message of messages) {
@@ -65,12 +65,12 @@ export function writeText(messages: readonly Message[]): string | undefined {
 }
 
 /**
- * Reads what {@linkcode writeText} wrote.
+ * Reads what {@linkcode writeMessageText} wrote.
  *
  * @param text The text.
  * @returns The messages.
  */
-export function readText(text: string): Message[] {
+export function readMessageText(text: string): Message[] {
   let bodyAt = text.indexOf("\n") + 1;
   const heads: readonly Head[] = JSON.parse(text.slice(0, bodyAt));
   const takeBody = (length: number) => text.slice(bodyAt, bodyAt += length);

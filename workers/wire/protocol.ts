@@ -12,22 +12,31 @@ export const PROTOCOL_VERSION = 1;
 /** The most tasks that one worker holds at a time: one runs, the others wait inside it. */
 export const MAX_WINDOW = 64;
 
-/** What a pool tells a worker. */
-export type PoolMessage =
-  | LoadMessage
-  | RunMessage
-  | { readonly type: "abort"; readonly id: number }
-  /** Allows a task that streams so many items more. */
-  | { readonly type: "credit"; readonly id: number; readonly count: number };
+/** A thread can receive a {@linkcode LoadMessage}: what was posted before is lost. */
+export interface BootedMessage {
+  readonly type: "booted";
+  /** The lock that it holds for as long as it lives. */
+  readonly lockName: string;
+}
 
-/** Tells a worker which file to load. */
+/** Tells a thread which file to load. All else goes through the port, as the thread's own messages
+ * are those of its tasks. */
 export interface LoadMessage {
   readonly type: "load";
   /** The absolute URL of the worker file. */
   readonly url: string;
   /** The memory of {@linkcode ControlBlock}. */
   readonly control: SharedArrayBuffer;
+  /** The thread's end of the line to its pool. */
+  readonly port: MessagePort;
 }
+
+/** What a pool tells a worker. */
+export type PoolMessage =
+  | RunMessage
+  | { readonly type: "abort"; readonly id: number }
+  /** Allows a task that streams so many items more. */
+  | { readonly type: "credit"; readonly id: number; readonly count: number };
 
 /** Hands a task to a worker. Absent members have the value that is most common. */
 export interface RunMessage {
@@ -50,8 +59,6 @@ export interface RunMessage {
 
 /** What a worker tells its pool. */
 export type WorkerMessage =
-  /** The worker can receive messages, those posted before are lost; it holds this life lock. */
-  | { readonly type: "booted"; readonly lockName: string }
   /** The worker file was loaded and has called `expose()`. */
   | { readonly type: "ready"; readonly version: number; readonly procedures: readonly string[] }
   /** The worker file cannot be used. */

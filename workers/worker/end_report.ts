@@ -1,5 +1,5 @@
 /**
- * Sees to it that a worker tells why it ends, as far as it can be known in advance.
+ * The report of a worker that ends by itself: why, as far as it is known in advance.
  *
  * @module
  */
@@ -15,6 +15,7 @@ interface EndingGlobal {
     listener: (event: PromiseRejectionEvent) => void,
   ): void;
 }
+
 /**
  * Calls `report` before the worker ends itself, or is ended by an error that nobody caught. Deno
  * tells the owner of a Web Worker nothing of `close()` and `exit()`, and little of errors.
@@ -22,7 +23,7 @@ interface EndingGlobal {
  * @param report Tells the pool; it must have done so when it returns.
  * @param end Ends the worker.
  */
-export function giveLastWords(report: (reason: string) => void, end: () => void): void {
+export function installEndReport(report: (reason: string) => void, end: () => void): void {
   const scope: unknown = globalThis;
   if (!canEnd(scope)) return;
   const exit = Deno.exit;

@@ -5,8 +5,8 @@
  * @module
  */
 
-import { encodeFrame, FrameReader, joinBytes } from "../wire/frames.ts";
-import { giveLastWords } from "./end_report.ts";
+import { RpcError } from "../../errors.ts";
+import { encodeFrame, FrameReader, joinBytes, MAX_FRAME_BODY_BYTES } from "../wire/frames.ts";
 import {
   type PoolMessage,
   WORKER_PORT,
@@ -14,35 +14,51 @@ import {
   type WorkerMessage,
   type WorkerPort,
 } from "../wire/protocol.ts";
+import { installEndReport } from "./end_report.ts";
+import { takeStandardStreams } from "./standard_streams.ts";
 
 const exit = Deno.exit;
+const streams = takeStandardStreams();
 
 class ProcessPort implements WorkerPort {
   readonly control: undefined;
   #pieces: Uint8Array[] = [];
+  #isListening = false;
+
+  /** Whether the worker file has called `expose()`. */
+  get isListening(): boolean {
+    return this.#isListening;
+  }
 
   listen(receive: (message: PoolMessage) => void): void {
-    // Reading keeps the process alive: one that never calls `expose()` ends by itself.
+    this.#isListening = true;
     void this.#read(receive);
-    // The `ready` message leaves once the worker file has run to its end.
-    setTimeout(() => this.flush(), 0);
   }
 
   send(message: WorkerMessage): void {
-    this.#pieces.push(...encodeFrame(message));
+    const pieces = encodeFrame(message);
+    const [, , body] = pieces;
+    if (body !== undefined && body.length > MAX_FRAME_BODY_BYTES) throw tooLarge(body.length);
+    this.#pieces.push(...pieces);
   }
 
   /** Writes at once, because the next task may keep the event loop from turning, or end it. */
   flush(): void {
     let bytes = joinBytes(this.#pieces);
     this.#pieces = [];
-    while (bytes.length > 0) bytes = bytes.subarray(Deno.stdout.writeSync(bytes));
+    while (bytes.length > 0) bytes = bytes.subarray(streams.write(bytes));
+  }
+
+  /** Tells that the worker file cannot be used, whatever it has exposed. */
+  refuse(reason: string): void {
+    this.#pieces = encodeFrame({ type: "unusable", reason });
+    this.flush();
   }
 
   async #read(receive: (message: PoolMessage) => void): Promise<void> {
     const frames = new FrameReader<PoolMessage>();
     try {
-      for await (const chunk of Deno.stdin.readable) frames.read(chunk).forEach(receive);
+      for await (const chunk of streams.input) frames.read(chunk).forEach(receive);
     } finally {
       // The pool is gone, or wants this process to be.
       exit(0);
@@ -50,8 +66,18 @@ class ProcessPort implements WorkerPort {
   }
 }
 
+function tooLarge(bytes: number): RpcError {
+  return new RpcError(
+    "too-large",
+    `Cannot send an output from a worker process as it is too large: it has ${bytes} bytes of ` +
+      `at most ${MAX_FRAME_BODY_BYTES}`,
+  );
+}
+
 const port = new ProcessPort();
-giveLastWords((reason) => {
+let isLoaded = false;
+installEndReport((reason) => {
+  if (!isLoaded) return port.refuse(reason);
   port.send({ type: "ending", reason });
   port.flush();
 }, () => exit(1));
@@ -59,8 +85,14 @@ giveLastWords((reason) => {
 // Ctrl-C in a terminal reaches every process of the program, and the pool may want to drain.
 Deno.addSignalListener("SIGINT", () => {});
 
-// Standard output belongs to the frames.
-// deno-lint-ignore no-console -- it is redirected here, not used
-console.log = console.info = console.debug = console.error;
-
 (globalThis as WorkerGlobal)[WORKER_PORT] = port;
+
+// What the worker file throws after `expose()` counts, too. It comes between the two, as a rejection
+// that nobody handles.
+addEventListener("load", () => setImmediate(onLoaded));
+
+function onLoaded(): void {
+  isLoaded = true;
+  if (port.isListening) port.flush();
+  else port.refuse("the file never calls expose()");
+}

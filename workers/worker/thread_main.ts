@@ -1,14 +1,14 @@
 /**
  * The entry file of every Web Worker of a pool: loads the user's worker file, and sees to it that
- * no death is silent.
+ * the pool is told of every end.
  *
  * @module
  */
 
-import { giveLastWords, showError } from "./end_report.ts";
-import { holdLifeLock } from "../host/life_lock.ts";
-import { readText, writeText } from "../wire/message_text.ts";
+import { holdLivenessLock } from "../wire/liveness_lock.ts";
+import { readMessageText, writeMessageText } from "../wire/message_text.ts";
 import {
+  type BootedMessage,
   ControlBlock,
   type LoadMessage,
   type PoolMessage,
@@ -16,12 +16,13 @@ import {
   type WorkerMessage,
   type WorkerPort,
 } from "../wire/protocol.ts";
+import { installEndReport, showError } from "./end_report.ts";
 
 /** What is used here of a Web Worker's global object. */
 interface ThreadGlobal {
   [WORKER_PORT]?: WorkerPort;
-  onmessage: ((event: MessageEvent<string | readonly PoolMessage[]>) => void) | null;
-  postMessage(messages: string | readonly WorkerMessage[], transfer?: ArrayBuffer[]): void;
+  onmessage: ((event: MessageEvent<LoadMessage>) => void) | null;
+  postMessage(message: BootedMessage): void;
   close(): void;
 }
 const scope: unknown = globalThis;
@@ -31,17 +32,31 @@ if (!isThread(scope)) {
 const thread: ThreadGlobal = scope;
 const close = thread.close.bind(thread);
 
+/** A line of its own: the messages of the thread's global object are those of its tasks. */
 class ThreadPort implements WorkerPort {
   readonly control: ControlBlock;
+  readonly #port: MessagePort;
   #messages: WorkerMessage[] = [];
   #transfer: ArrayBuffer[] = [];
+  #isListening = false;
 
-  constructor(control: ControlBlock) {
-    this.control = control;
+  constructor({ port, control }: LoadMessage) {
+    this.control = new ControlBlock(control);
+    this.#port = port;
+  }
+
+  /** Whether the worker file has called `expose()`. */
+  get isListening(): boolean {
+    return this.#isListening;
   }
 
   listen(receive: (message: PoolMessage) => void): void {
-    thread.onmessage = ({ data }) => readMessages(data).forEach(receive);
+    this.#isListening = true;
+    this.#port.onmessage = ({ data }: MessageEvent<string | readonly PoolMessage[]>) => {
+      // The other end is this package's own code.
+      const messages = typeof data === "string" ? readMessageText(data) as PoolMessage[] : data;
+      messages.forEach(receive);
+    };
   }
 
   send(message: WorkerMessage, transfer?: ArrayBuffer): void {
@@ -55,50 +70,40 @@ class ThreadPort implements WorkerPort {
     const transfer = this.#transfer;
     this.#messages = [];
     this.#transfer = [];
-    if (transfer.length > 0) return thread.postMessage(messages, transfer);
-    thread.postMessage(writeText(messages) ?? messages);
+    if (transfer.length > 0) return this.#port.postMessage(messages, transfer);
+    this.#port.postMessage(writeMessageText(messages) ?? messages);
+  }
+
+  /** Tells that the worker file cannot be used, whatever it has exposed. */
+  refuse(reason: string): void {
+    this.#messages = [{ type: "unusable", reason }];
+    this.flush();
   }
 }
 
 // Messages that arrive before there is a listener are lost, so the pool waits for `booted`.
 thread.onmessage = ({ data }) => {
-  for (const message of readMessages(data)) if (message.type === "load") void load(message);
+  thread.onmessage = null;
+  void load(data);
 };
-thread.postMessage([{ type: "booted", lockName: await holdLifeLock() }]);
+thread.postMessage({ type: "booted", lockName: await holdLivenessLock() });
 
 /** Settles once the file has called `expose()`, or once the pool knows why it has not. */
 async function load(message: LoadMessage): Promise<void> {
-  const port = new ThreadPort(new ControlBlock(message.control));
-  giveLastWords((reason) => {
+  const port = new ThreadPort(message);
+  installEndReport((reason) => {
     port.send({ type: "ending", reason });
     port.flush();
   }, close);
-  let isExposed = false;
-  thread[WORKER_PORT] = {
-    control: port.control,
-    listen(receive) {
-      isExposed = true;
-      port.listen(receive);
-    },
-    send: (reply, transfer) => port.send(reply, transfer),
-    flush: () => port.flush(),
-  };
+  thread[WORKER_PORT] = port;
+  let reason = "the file never calls expose()";
   try {
     await import(message.url);
+    if (port.isListening) return port.flush();
   } catch (error) {
-    return refuse(showError(error));
+    reason = showError(error);
   }
-  if (isExposed) port.flush();
-  else refuse("the file never calls expose()");
-}
-
-function readMessages(data: string | readonly PoolMessage[]): readonly PoolMessage[] {
-  // The other end is this package's own code.
-  return typeof data === "string" ? readText(data) as PoolMessage[] : data;
-}
-
-function refuse(reason: string): void {
-  thread.postMessage([{ type: "unusable", reason }]);
+  port.refuse(reason);
 }
 
 /** A window's types and a worker's differ, and this file is checked with both. */

@@ -1,4 +1,9 @@
-import { assert, assertEquals, assertRejects } from "../../../deps/std_assert.ts";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+} from "../../../deps/std_assert.ts";
 import { RpcRemoteError } from "../../../errors.ts";
 import { WorkerPool, type WorkerPoolOptions } from "../../../workers/mod.ts";
 import { transfer } from "../../../workers/transfer.ts";
@@ -77,3 +82,41 @@ Deno.test("WorkerPool.run() refuses bytes inside of an object", async () => {
   const error = await assertRejects(() => pool.run("sum", "text"), RpcRemoteError);
   assertEquals(error.remoteName, "TypeError");
 });
+
+for (const isolation of ISOLATIONS) {
+  Deno.test(`WorkerPool.run() refuses bytes that a ${isolation} was given before`, async () => {
+    await using pool = await open(isolation);
+    const bytes = new Uint8Array(LARGE).fill(1);
+    const first = pool.run("sum", transfer(bytes));
+    const innocent = pool.run("echo", counted(3));
+    for (const again of [() => pool.run("sum", transfer(bytes)), () => pool.run("sum", bytes)]) {
+      await assertRejects(again, TypeError, "they were given away before");
+    }
+    assertEquals([await first, await innocent], [LARGE, counted(3)]);
+    await assertRejects(() => pool.run("sum", transfer(bytes)), TypeError, "given away before");
+    assertEquals(pool.stats().crashes, 0);
+  });
+
+  Deno.test(`WorkerPool takes bytes that cannot move to a ${isolation}, and back`, async () => {
+    await using pool = await open(isolation);
+    const memory = new WebAssembly.Memory({ initial: 2 });
+    const bytes = new Uint8Array(memory.buffer as ArrayBuffer).fill(1);
+    const shared = new Uint8Array(new SharedArrayBuffer(LARGE)).fill(1);
+    const resizable = new Uint8Array(new ArrayBuffer(LARGE, { maxByteLength: 2 * LARGE })).fill(1);
+    assertEquals(await pool.run("sum", transfer(bytes)), 131_072);
+    assertEquals(memory.buffer.byteLength, 131_072);
+    assertEquals(await pool.run("sum", shared), LARGE);
+    assertEquals(await pool.run("sum", resizable), LARGE);
+    assertEquals(await pool.run("sum", transfer(resizable)), LARGE);
+    const halves = new Uint8Array(2 * LARGE).fill(1);
+    const parts = [transfer(halves.subarray(LARGE)), transfer(halves.subarray(0, LARGE))];
+    assertEquals(await Promise.all(parts.map((part) => pool.run("sum", part))), [LARGE, LARGE]);
+    for (const kind of ["wasm", "shared", "resizable"]) {
+      assertEquals(await pool.run("immovable", kind), new Uint8Array(131_072).fill(2));
+    }
+    const error = await assertRejects(() => pool.run("twice", LARGE), RpcRemoteError);
+    assertEquals(error.code, "unencodable");
+    assertStringIncludes(error.message, "given away before");
+    assertEquals(pool.stats().crashes, 0);
+  });
+}

@@ -1,4 +1,9 @@
-import { assertEquals, assertLess, assertRejects } from "../../../deps/std_assert.ts";
+import {
+  assertEquals,
+  assertLess,
+  assertRejects,
+  assertStringIncludes,
+} from "../../../deps/std_assert.ts";
 import { RpcError } from "../../../errors.ts";
 import { type ProcedureLimits, WorkerPool, type WorkerPoolOptions } from "../../../workers/mod.ts";
 import type { PlainContract } from "../../fixtures/workers/plain_worker.ts";
@@ -107,22 +112,62 @@ Deno.test("WorkerPool.open() rejects when the file has a syntax error", async ()
 
 Deno.test("WorkerPool.open() rejects with what the file throws", async () => {
   const { message } = await openError("throwing_worker.ts");
-  assertEquals(message, "Cannot start a worker: RangeError: no luck at the top level");
+  assertEquals(
+    message,
+    `Cannot start a worker of "${
+      workerUrl("throwing_worker.ts")
+    }": RangeError: no luck at the top level`,
+  );
 });
 
 Deno.test("WorkerPool.open() rejects when expose() is never called", async () => {
   const { message } = await openError("silent_worker.ts");
-  assertEquals(message, "Cannot start a worker: the file never calls expose()");
+  assertEquals(
+    message,
+    `Cannot start a worker of "${workerUrl("silent_worker.ts")}": the file never calls expose()`,
+  );
 });
 
-Deno.test("WorkerPool.open() rejects when expose() is called twice", async () => {
-  const { message } = await openError("twice_worker.ts");
-  assertEquals(message.includes("called expose() before"), true);
+for (const isolation of ["thread", "process"] as const) {
+  Deno.test(`WorkerPool.open() rejects when a ${isolation} exposes otherwise than once`, async () => {
+    const reasons = {
+      "twice_worker.ts": "called expose() before",
+      "nothing_worker.ts": "Cannot expose procedures as there are none",
+      "late_worker.ts": "the file never calls expose()",
+    };
+    for (const [file, reason] of Object.entries(reasons)) {
+      const { message } = await openError(file, { isolation });
+      assertStringIncludes(message, `Cannot start a worker of "${workerUrl(file)}": `);
+      assertStringIncludes(message, reason);
+    }
+  });
+}
+
+Deno.test("WorkerPool.open() says that processes need a shell", async () => {
+  const { code, stdout } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      "--quiet",
+      "--no-check",
+      "--allow-all",
+      new URL("../../fixtures/workers/pool_without_shell.ts", import.meta.url).href,
+    ],
+    env: { PATH: "/nowhere" },
+    stderr: "inherit",
+  }).output();
+  assertEquals([code, new TextDecoder().decode(stdout)], [
+    0,
+    "worker-not-started: Cannot watch over worker processes as there is no shell: " +
+    '"sh" is not found on the PATH\n',
+  ]);
 });
 
 Deno.test("WorkerPool.open() rejects when the file exits at once", async () => {
   const { message } = await openError("exiting_worker.ts");
-  assertEquals(message, "Cannot start a worker: it called Deno.exit(7)");
+  assertEquals(
+    message,
+    `Cannot start a worker of "${workerUrl("exiting_worker.ts")}": it called Deno.exit(7)`,
+  );
 });
 
 Deno.test("WorkerPool.open() rejects in time when the file hangs", async () => {

@@ -1,7 +1,7 @@
 import { assertEquals } from "../../../deps/std_assert.ts";
 import type { EncodedHandler, EncodedReply } from "../../../internal/running/encoded_handler.ts";
 import { openHandler } from "../../../internal/running/encoded_handler.ts";
-import { encodeError } from "../../../internal/running/encode_reply.ts";
+import { encodeError } from "../../../internal/running/encode.ts";
 import { inlineHandler } from "../../../internal/serving/inline_handler.ts";
 import { mistakes } from "../../fixtures/workers/mistakes.ts";
 import { encodedRequest, openPool } from "./pool_helpers.ts";

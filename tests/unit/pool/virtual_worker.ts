@@ -147,6 +147,7 @@ export class VirtualWorker implements WorkerHost {
 
 /** Starts virtual workers, and remembers them. */
 export class VirtualStarter implements HostStarter {
+  readonly url = "virtual:worker";
   readonly workers: VirtualWorker[] = [];
   readonly #world: WorkerWorld;
 

@@ -2,7 +2,7 @@ import { type Codec, jsonCodec } from "../../../codec.ts";
 import type { CallContext } from "../../../contract.ts";
 import { assert, assertEquals, assertRejects, assertThrows } from "../../../deps/std_assert.ts";
 import { RpcError } from "../../../errors.ts";
-import { encodeError, encodeOutput } from "../../../internal/running/encode_reply.ts";
+import { encodeError, encodeOutput } from "../../../internal/running/encode.ts";
 import { runHandler, type RunnableHandler } from "../../../internal/running/run_handler.ts";
 import { GeneratorPump } from "../../../internal/streaming/generator_pump.ts";
 import { mistakes } from "../../fixtures/workers/mistakes.ts";

@@ -1,15 +1,15 @@
 import { assertEquals } from "../../../deps/std_assert.ts";
-import { readText, writeText } from "../../../workers/wire/message_text.ts";
+import { readMessageText, writeMessageText } from "../../../workers/wire/message_text.ts";
 import type { PoolMessage, WorkerMessage } from "../../../workers/wire/protocol.ts";
 
 type Message = PoolMessage | WorkerMessage;
 const contentType = "application/json";
 
 function assertKept(...messages: readonly Message[]) {
-  assertEquals(readText(writeText(messages) ?? ""), messages);
+  assertEquals(readMessageText(writeMessageText(messages) ?? ""), messages);
 }
 
-Deno.test("writeText() keeps plain tasks and their outputs", () => {
+Deno.test("writeMessageText() keeps plain tasks and their outputs", () => {
   assertKept(
     { type: "run", id: 1, cell: 0, procedure: "add", body: '{"a":1,"b":2}' },
     { type: "run", id: 2, cell: 1, procedure: "empty", body: "" },
@@ -18,7 +18,7 @@ Deno.test("writeText() keeps plain tasks and their outputs", () => {
   );
 });
 
-Deno.test("writeText() keeps all details of a task and a reply", () => {
+Deno.test("writeMessageText() keeps all details of a task and a reply", () => {
   assertKept(
     {
       type: "run",
@@ -38,7 +38,7 @@ Deno.test("writeText() keeps all details of a task and a reply", () => {
   );
 });
 
-Deno.test("writeText() keeps messages that are neither tasks nor replies", () => {
+Deno.test("writeMessageText() keeps messages that are neither tasks nor replies", () => {
   assertKept(
     { type: "abort", id: 1 },
     { type: "credit", id: 1, count: 8 },
@@ -50,7 +50,7 @@ Deno.test("writeText() keeps messages that are neither tasks nor replies", () =>
   );
 });
 
-Deno.test("writeText() keeps bodies of any characters apart", () => {
+Deno.test("writeMessageText() keeps bodies of any characters apart", () => {
   const bodies = ["a\nb", '"\\', "é中😀", "\ud800", "\0", "[[0,1,2]]\n", ""];
   assertKept(...bodies.map((body, id): Message => ({
     type: "output",
@@ -61,7 +61,10 @@ Deno.test("writeText() keeps bodies of any characters apart", () => {
   })));
 });
 
-Deno.test("writeText() leaves binary bodies to the structured clone", () => {
+Deno.test("writeMessageText() leaves binary bodies to the structured clone", () => {
   const body = new Uint8Array(3);
-  assertEquals(writeText([{ type: "run", id: 1, cell: 0, procedure: "sum", body }]), undefined);
+  assertEquals(
+    writeMessageText([{ type: "run", id: 1, cell: 0, procedure: "sum", body }]),
+    undefined,
+  );
 });

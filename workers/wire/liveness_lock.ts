@@ -11,7 +11,7 @@ interface Locks {
   request(name: string, hold: () => Promise<void> | void): Promise<void>;
 }
 
-/** Deno has had Web Locks since 2.9.4; without them, deaths are known from the worker's word only. */
+/** Deno has had Web Locks since 2.9.4; without them, only deaths that the worker reports are known. */
 const { locks } = navigator as { readonly locks?: Locks };
 
 /**
@@ -19,7 +19,7 @@ const { locks } = navigator as { readonly locks?: Locks };
  *
  * @returns The name of the lock, once it is held.
  */
-export function holdLifeLock(): Promise<string> {
+export function holdLivenessLock(): Promise<string> {
   const name = `@warren/rpc worker ${crypto.randomUUID()}`;
   if (locks === undefined) return Promise.resolve(name);
   return new Promise((resolve, reject) => {
@@ -33,8 +33,8 @@ export function holdLifeLock(): Promise<string> {
 /**
  * Waits until the thread that holds a lock has ended.
  *
- * @param name What {@linkcode holdLifeLock} returned there.
+ * @param name What {@linkcode holdLivenessLock} returned there.
  */
-export async function lifeLockReleased(name: string): Promise<void> {
+export async function livenessLockReleased(name: string): Promise<void> {
   await (locks === undefined ? new Promise<never>(() => {}) : locks.request(name, () => {}));
 }

@@ -8,7 +8,7 @@ import { type Body, bytesCodec, type Codec, codecOf, jsonCodec } from "../../cod
 import { describeError, RpcError } from "../../errors.ts";
 import type { EncodedReply } from "./encoded_handler.ts";
 import type { EncodedItem } from "../streaming/encoded_item.ts";
-import { takeBytes } from "./given_bytes.ts";
+import { takeBytes } from "./bytes.ts";
 
 /** Where a value comes from, and the codec of its caller. */
 export interface ValueSource {
@@ -41,25 +41,28 @@ export function encodeItem(
   return { seq, body: encodeBody(item, procedure, chosen), contentType: chosen.contentType };
 }
 
-/** Bytes come out as a copy, or were given away: the handler or its codec may use its own again. */
+/** Bytes come out in a buffer of their own: the handler or its codec may use its again. */
 function encodeBody(value: unknown, procedure: string, codec: Codec): Body {
-  if (codec === bytesCodec && value instanceof Uint8Array) return takeBytes(value);
   let body: unknown;
   try {
+    if (codec === bytesCodec && value instanceof Uint8Array) return takeBytes(value);
     body = codec.encode(value);
   } catch (error) {
     if (error instanceof RpcError) throw error;
-    throw unencodable(procedure, codec, error instanceof Error ? error.message : String(error));
+    const reason = error instanceof Error ? error.message : String(error);
+    throw unencodable({ procedure, codec }, reason, error);
   }
   if (typeof body === "string") return body;
   if (body instanceof Uint8Array) return new Uint8Array(body);
-  throw unencodable(procedure, codec, `its codec gave ${typeof body}, not text or bytes`);
+  const reason = `its codec gave ${typeof body}, not text or bytes`;
+  throw unencodable({ procedure, codec }, reason, undefined);
 }
 
-function unencodable(procedure: string, { contentType }: Codec, reason: string): RpcError {
+function unencodable({ procedure, codec }: ValueSource, reason: string, cause: unknown): RpcError {
   return new RpcError(
     "unencodable",
-    `Cannot encode the output of "${procedure}" as ${contentType}: ${reason}`,
+    `Cannot encode the output of "${procedure}" as ${codec.contentType}: ${reason}`,
+    { cause },
   );
 }
 
