@@ -58,7 +58,7 @@ export class Intake {
     this.#watch = new IntakeWatch({
       isIdle: () => this.#state.name === "consuming" && options.requests.isIdle,
       countDeliveries: () => this.#deliveries,
-      countWaiting: () => countWaiting(connection, options.queue),
+      countWaiting: () => connection.onOwnChannel((channel) => channel.checkQueue(options.queue)),
       onStall: () => connection.destroy(stalled(options.queue)),
     });
     channel.closed.then(() => this.#stopTimers());
@@ -164,16 +164,6 @@ export class Intake {
     this.#watch.stop();
     clearTimeout(this.#timer);
     this.#timer = undefined;
-  }
-}
-
-/** On a channel of its own, which a queue that is gone closes. */
-async function countWaiting(connection: AmqpConnection, queue: string): Promise<number> {
-  const channel = await connection.openChannel();
-  try {
-    return await channel.checkQueue(queue);
-  } finally {
-    await channel.close();
   }
 }
 

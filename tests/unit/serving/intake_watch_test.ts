@@ -64,3 +64,18 @@ Deno.test("IntakeWatch asks nothing while the server is busy", async () => {
   await eventually(() => assertEquals(idle.told.looks > 5, true));
   assertEquals(place.told, { looks: 0, stalls: 0 });
 });
+
+Deno.test("IntakeWatch that was stopped before it started looks at nothing", async () => {
+  let looks = 0;
+  const watch = new IntakeWatch({
+    isIdle: () => true,
+    countDeliveries: () => 0,
+    countWaiting: () => Promise.resolve(++looks),
+    onStall: () => looks++,
+    quietMs: 0,
+    againMs: 0,
+  });
+  watch.stop();
+  await watch.start();
+  assertEquals(looks, 0);
+});
