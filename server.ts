@@ -188,7 +188,7 @@ export class RpcServer implements AsyncDisposable {
     return {
       onSession: () => {},
       // Half a server is none: its requests must go to others. close() never rejects.
-      onGiveUp: () => void this.close({ graceMs: 0 }),
+      onFailed: () => void this.close({ graceMs: 0 }),
       onEvent: (event: ConnectionEvent) => {
         if (connection === "consumer" && event.type === "disconnected") {
           this.#service.onDisconnected(event.error);

@@ -61,7 +61,7 @@ export interface ConnectOptions {
   readonly heartbeatMs?: number;
   /**
    * Longest silence of the broker while it has messages to confirm, in milliseconds. After it the
-   * connection is given up for another one, as the node may hang. Time for which the broker says
+   * connection is left for another one, as the node may hang. Time for which the broker says
    * that it blocks publishers does not count.
    *
    * @default {10_000}
@@ -80,6 +80,6 @@ export interface ConnectOptions {
    * @default {trusts the authorities that Deno trusts}
    */
   readonly tls?: TlsOptions;
-  /** Gives the attempt to connect up. It does not close what is connected. */
+  /** Aborts the attempt to connect. It does not close what is connected. */
   readonly signal?: AbortSignal;
 }

@@ -14,8 +14,8 @@ export type ConnectionEvent =
   | { readonly type: "disconnected"; readonly error: Error }
   /** The next attempt to connect comes after `delayMs` milliseconds. */
   | { readonly type: "reconnecting"; readonly attempt: number; readonly delayMs: number }
-  /** The broker refuses for good, for example after the password was changed: nothing is tried. */
-  | { readonly type: "gave-up"; readonly error: RpcError }
+  /** The broker refuses for good, for example after the password was changed: no other attempt is made. */
+  | { readonly type: "failed"; readonly error: RpcError }
   /** The broker takes no messages for now, for example because its memory or disk is full. */
   | { readonly type: "blocked"; readonly reason: string }
   /** The broker takes messages again. */

@@ -17,13 +17,13 @@ const handlers = { echo: (input: unknown) => input };
 obeyOwner();
 await Promise.all(Object.entries(attempts).map(([name, urls]) => tryAll(name, urls)));
 
-const gaveUp = { client: Promise.withResolvers<void>(), server: Promise.withResolvers<void>() };
+const failed = { client: Promise.withResolvers<void>(), server: Promise.withResolvers<void>() };
 const server = await RpcServer.listen(serverUrls, {
   ...options,
   handlers,
   onEvent(event) {
     show("server", event);
-    if (event.type === "gave-up") gaveUp.server.resolve();
+    if (event.type === "failed") failed.server.resolve();
   },
 });
 const client = await RpcClient.connect(clientUrls, {
@@ -31,17 +31,17 @@ const client = await RpcClient.connect(clientUrls, {
   onEvent(event) {
     show("client", event);
     if (event.type === "disconnected") callAgain();
-    if (event.type === "gave-up") gaveUp.client.resolve();
+    if (event.type === "failed") failed.client.resolve();
   },
 });
 await client.call("echo", 1);
 tell({ type: "connected" });
-await gaveUp.client.promise;
-await gaveUp.server.promise;
+await failed.client.promise;
+await failed.server.promise;
 await client.call("echo", 2).catch((error: unknown) => show("client", error));
 show("client", client);
 show("server", server);
-tell({ type: "gave-up" });
+tell({ type: "failed" });
 Deno.exit(0);
 
 /** A client and a server, one after the other, so that each takes its own time. */

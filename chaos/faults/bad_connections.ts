@@ -161,7 +161,7 @@ class Running {
       await this.#broker.node.ctl("change_password", LOGIN.user, "another");
       await this.#broker.node.ctl("close_all_connections", "chaos");
     };
-    await Promise.all([change(), program.next("gave-up", PHASE_LIMIT_MS)]);
+    await Promise.all([change(), program.next("failed", PHASE_LIMIT_MS)]);
     return Math.max(...this.#since(before));
   }
 

@@ -128,7 +128,7 @@ export interface AmqpConnectionOptions {
   readonly connectionName: string;
 }
 
-/** How long a close may take before it is given up, as it never settles if the peer vanishes. */
+/** The longest wait for a close, in milliseconds, which never settles if the peer vanishes. */
 const CLOSE_TIMEOUT_MS = 2_000;
 
 /** One TCP connection to the broker. */

@@ -35,14 +35,22 @@ export interface ConnectionOptions<S extends Session> {
   /** Takes over a new session; runs before the `connected` event. */
   readonly onSession: (session: S) => void;
   /** Called once, if the connection can never be had again. */
-  readonly onGiveUp: (error: RpcError) => void;
+  readonly onFailed: (error: RpcError) => void;
   readonly onEvent: (event: ConnectionEvent) => void;
 }
 
+/** A session and the connection that it lives on. */
+interface Opened<S> {
+  readonly amqp: AmqpConnection;
+  readonly session: S;
+}
+
+/** `retired` is open, but will have no other session; a `closed` one may have a reason that it failed. */
 type State<S> =
   | { readonly name: "connecting" }
-  | { readonly name: "open"; readonly amqp: AmqpConnection; readonly session: S }
-  | { readonly name: "closed" };
+  | { readonly name: "open" } & Opened<S>
+  | { readonly name: "retired" } & Opened<S>
+  | { readonly name: "closed"; readonly reason?: RpcError };
 
 /** No attempt waits longer than a second: a broker that is back is to be used soon. */
 const BACKOFF: BackoffOptions = { firstMs: 400, maxMs: 1_000, minMs: 100 };
@@ -60,7 +68,6 @@ export class Connection<S extends Session> {
   #state: State<S> = { name: "connecting" };
   #opening: PromiseWithResolvers<S> | undefined;
   #keeping: Promise<void> = Promise.resolve();
-  #isRetired = false;
   readonly #nodes: BrokerNodes;
 
   private constructor(options: ConnectionOptions<S>) {
@@ -80,7 +87,7 @@ export class Connection<S extends Session> {
     try {
       await abortable(connection.#connect(), signal);
     } catch (error) {
-      // An attempt that was given up finds the connection closed when it succeeds all the same.
+      // An attempt that nobody waits for any more finds the connection closed when it succeeds all the same.
       await connection.close();
       throw error;
     }
@@ -90,9 +97,10 @@ export class Connection<S extends Session> {
 
   /** The session, if there is one at this moment. */
   get session(): S | undefined {
-    if (this.#state.name !== "open") return undefined;
+    const state = this.#state;
+    if (state.name !== "open" && state.name !== "retired") return undefined;
     // A channel closes some time before the state follows; who tries again must not find it here.
-    const { session } = this.#state;
+    const { session } = state;
     return session.channels.every((channel) => channel.isOpen) ? session : undefined;
   }
 
@@ -104,42 +112,42 @@ export class Connection<S extends Session> {
   whenOpen(): Promise<S> {
     const { session } = this;
     if (session !== undefined) return Promise.resolve(session);
-    if (this.#state.name === "closed") return Promise.reject(closedError());
+    if (this.#state.name === "closed") return Promise.reject(closedError(this.#state.reason));
     return (this.#opening ??= Promise.withResolvers<S>()).promise;
   }
 
   /** Keeps the session for as long as it lives, but makes no other. */
   retire(): void {
-    this.#isRetired = true;
+    const state = this.#state;
+    if (state.name === "open") this.#state = { ...state, name: "retired" };
+    else if (state.name === "connecting") this.#end();
     this.#closing.abort();
   }
 
   /** Closes the session's channels, so that all they have to send is sent, then the connection. */
   async close(): Promise<void> {
     const state = this.#state;
-    this.#state = { name: "closed" };
-    this.#opening?.reject(closedError());
+    if (state.name !== "closed") this.#end();
     this.#closing.abort();
-    if (state.name === "open") await closeSession(state);
+    if (state.name === "open" || state.name === "retired") await closeSession(state);
     await this.#keeping;
   }
 
   /** Waits for each session to end and replaces it. Never rejects. */
   async #keep(): Promise<void> {
-    while (this.#state.name === "open") {
-      const { amqp } = this.#state;
-      const error = await sessionEnd(this.#state);
+    for (let state = this.#state; state.name === "open"; state = this.#state) {
+      const error = await sessionEnd(state);
       if (this.#isOver()) return;
       // Its user lacks a permission: trying again is no help.
       if (amqpCodeOf(error) === 403) {
-        await amqp.close();
-        return this.#giveUp(refusedError(error));
+        await state.amqp.close();
+        return this.#fail(refusedError(error));
       }
-      await this.#replace(this.#state, error);
+      await this.#replace(state, error);
     }
   }
 
-  async #replace(ended: State<S> & { name: "open" }, error: Error): Promise<void> {
+  async #replace(ended: Opened<S>, error: Error): Promise<void> {
     this.#state = { name: "connecting" };
     this.#options.onEvent({ type: "disconnected", error });
     // A channel alone may have closed; its connection goes too, so that there is one way to heal.
@@ -153,17 +161,22 @@ export class Connection<S extends Session> {
       try {
         return await this.#connect();
       } catch (error) {
-        if (error instanceof RpcError && !error.retryable) return this.#giveUp(error);
+        if (error instanceof RpcError && !error.retryable) return this.#fail(error);
       }
     }
   }
 
-  #giveUp(error: RpcError): void {
-    if (this.#isClosed()) return;
-    this.#state = { name: "closed" };
-    this.#opening?.reject(closedError(error));
-    this.#options.onGiveUp(error);
-    this.#options.onEvent({ type: "gave-up", error });
+  /** Ends it for good, as no broker will ever let the user in. */
+  #fail(reason: RpcError): void {
+    if (this.#state.name === "closed") return;
+    this.#end(reason);
+    this.#options.onFailed(reason);
+    this.#options.onEvent({ type: "failed", error: reason });
+  }
+
+  #end(reason?: RpcError): void {
+    this.#state = { name: "closed", ...(reason && { reason }) };
+    this.#opening?.reject(closedError(reason));
   }
 
   #connect(): Promise<void> {
@@ -200,13 +213,9 @@ export class Connection<S extends Session> {
     onEvent({ type: "connected" });
   }
 
-  #isClosed(): boolean {
-    return this.#state.name === "closed";
-  }
-
   /** Whether no further session is wanted. */
   #isOver(): boolean {
-    return this.#isRetired || this.#isClosed();
+    return this.#state.name === "retired" || this.#state.name === "closed";
   }
 }
 
@@ -246,9 +255,7 @@ async function openAmqp<S extends Session>(
 }
 
 /** Waits until the connection or one of the session's channels closes; tells the reason. */
-async function sessionEnd<S extends Session>(
-  { amqp, session }: { readonly amqp: AmqpConnection; readonly session: S },
-): Promise<Error> {
+async function sessionEnd<S extends Session>({ amqp, session }: Opened<S>): Promise<Error> {
   const ends = [amqp.closed, ...session.channels.map((channel) => channel.closed)];
   const reasons: Error[] = [];
   for (const end of ends) end.then((reason) => reason && reasons.push(reason));
@@ -258,9 +265,7 @@ async function sessionEnd<S extends Session>(
   return reasons[0] ?? new Error("Cannot keep the connection as the broker closed it");
 }
 
-async function closeSession<S extends Session>(
-  { amqp, session }: { readonly amqp: AmqpConnection; readonly session: S },
-): Promise<void> {
+async function closeSession<S extends Session>({ amqp, session }: Opened<S>): Promise<void> {
   // Closing a connection drops what its channels have not sent yet; closing a channel does not.
   await Promise.all(session.channels.map((channel) => channel.close()));
   await amqp.close();

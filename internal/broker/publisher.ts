@@ -57,7 +57,7 @@ interface Lane {
 /**
  * Publishes for as long as its connection lives.
  *
- * A channel that was opened while a quorum queue had no leader has all its messages refused for as
+ * A channel that was opened while a quorum queue had no leader has all its messages nacked for as
  * long as the lost node is away, so one that has not had any message confirmed is replaced.
  */
 export class Publisher {
@@ -73,8 +73,8 @@ export class Publisher {
   readonly #returned = new Map<string, number>();
   #lane: Lane;
   #unconfirmed = 0;
-  #isRenewing = false;
-  #isOver = false;
+  /** While its channel is replaced, whatever is published waits. */
+  #state: "open" | "renewing" | "over" = "open";
 
   private constructor(connection: ChannelSource, channel: AmqpChannel, confirmTimeoutMs: number) {
     this.closed = this.#closed.promise;
@@ -100,7 +100,7 @@ export class Publisher {
 
   /** Whether it can still be used. */
   get isOpen(): boolean {
-    return !this.#isOver && this.#lane.channel.isOpen;
+    return this.#state !== "over" && this.#lane.channel.isOpen;
   }
 
   /**
@@ -156,7 +156,7 @@ export class Publisher {
   }
 
   get #hasRoom(): boolean {
-    return this.#unconfirmed < MAX_UNCONFIRMED && !this.#isRenewing;
+    return this.#unconfirmed < MAX_UNCONFIRMED && this.#state !== "renewing";
   }
 
   #takeOver(channel: AmqpChannel): Lane {
@@ -170,26 +170,26 @@ export class Publisher {
 
   #conclude(lane: Lane, message: AmqpPublish, confirm: AmqpConfirm): PublishOutcome {
     // amqplib says so for each message before it tells that the channel has closed.
-    if (confirm === "closed" && lane === this.#lane) this.#isOver = true;
+    if (confirm === "closed" && lane === this.#lane) this.#state = "over";
     return this.#takeReturn(message) ? "returned" : outcomeOf(confirm, lane);
   }
 
   #onConfirm(lane: Lane, confirm: AmqpConfirm): void {
     lane.unconfirmed--;
     this.#unconfirmed--;
-    if (!this.#isOver) this.#watch.restart();
+    if (this.#state !== "over") this.#watch.restart();
     if (confirm === "nacked" && !lane.isProven && lane === this.#lane) this.#startRenewal();
     if (confirm === "acked") lane.isProven = true;
     this.#closeIfDone(lane);
     this.#sendWaiting();
   }
 
-  /** Replaces the channel; what is published meanwhile waits. */
+  /** Replaces the channel. */
   #startRenewal(): void {
-    if (this.#isRenewing || this.#isOver) return;
-    this.#isRenewing = true;
+    if (this.#state !== "open") return;
+    this.#state = "renewing";
     this.#renew().catch((error) => this.#end(error)).finally(() => {
-      this.#isRenewing = false;
+      if (this.#state === "renewing") this.#state = "open";
       this.#sendWaiting();
     });
   }
@@ -235,7 +235,7 @@ export class Publisher {
   }
 
   #end(error: Error | undefined): void {
-    this.#isOver = true;
+    this.#state = "over";
     this.#watch.stop();
     for (const submit of this.#waiting.splice(0)) submit();
     this.#closed.resolve(error);

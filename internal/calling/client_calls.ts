@@ -72,7 +72,7 @@ export class ClientCalls {
           onReply: (reply) => this.#accept(reply),
         }),
       onSession: (session) => this.#publishAll(session),
-      onGiveUp: (error) => this.#end(error),
+      onFailed: (error) => this.#end(error),
       onEvent: (event) => {
         if (event.type === "disconnected") this.#rejectNonIdempotent(event.error);
         onEvent(event);

@@ -9,7 +9,6 @@ const NOT_YET: ReadonlySet<string> = new Set([
   // More than three parameters.
   "client.ts: callAsync has 4",
   // Several booleans for one state.
-  "publisher.ts: #isRenewing #isOver",
   // Into a room that is not theirs.
   // Too full.
   ": too many files",

@@ -135,7 +135,7 @@ Deno.test("RpcClient does not give up while one node of several may come back", 
   await eventually(() => assertGreater(countOf(events, "reconnecting"), 2));
   spare.restore();
   assertEquals(await client.call("echo", 1), 1);
-  assertEquals(countOf(events, "gave-up"), 0);
+  assertEquals(countOf(events, "failed"), 0);
 });
 
 Deno.test("RpcClient publishes all calls of a full window again", async () => {

@@ -104,7 +104,7 @@ nodeTest("A session is set up anew when the broker fails at it", async (node) =>
       return { channels: [channel] };
     },
     onSession() {},
-    onGiveUp() {},
+    onFailed() {},
     onEvent() {},
   });
   await connection.close();
@@ -173,7 +173,7 @@ nodeTest("A client gives up for good when its password no longer fits", async (n
   await node.ctl("change_password", "anna", "new-secret");
   await node.ctl("close_all_connections", "a test");
   const error = await assertRejects(() => client.call("echo", 1), RpcError, '"anna"');
-  assertEquals([error.code, events.at(-1)], ["access-refused", "gave-up"]);
+  assertEquals([error.code, events.at(-1)], ["access-refused", "failed"]);
   assertEquals((await assertRejects(() => client.notify(queue, 1), RpcError)).code, error.code);
   assertEquals(await pair.client.call("echo", 1), 1);
 });

@@ -87,7 +87,7 @@ Deno.test("No object, event or error of a connected program shows its password",
   for (const object of [client, server]) assertSecret("an object", object);
   await node.ctl("change_password", "anna", "another");
   await node.ctl("close_all_connections", "bye");
-  await eventually(() => assert(events.filter(({ type }) => type === "gave-up").length >= 2));
+  await eventually(() => assert(events.filter(({ type }) => type === "failed").length >= 2));
   const closed: unknown = await client.call("fail").catch((error: unknown) => error);
   assert(closed instanceof Error);
   assertSecret("a closed client's error", closed);

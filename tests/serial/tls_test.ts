@@ -125,7 +125,7 @@ tlsTest("Clients and servers check the certificate of the broker", async (t) => 
     await broker.show(await authority.issue({ hosts: LOOPBACK, days: -1 }));
     await assertRefused({ url: broker.url(), tls, says: "its certificate has expired" });
     await broker.node.ctl("close_all_connections", "a test");
-    await eventually(() => assertEquals(events.at(-1), "gave-up"));
+    await eventually(() => assertEquals(events.at(-1), "failed"));
     assertEquals(events.filter((type) => type === "reconnecting").length, 1);
     await assertRejects(() => client.call("echo", 1), RpcError, "has expired");
   });
