@@ -158,7 +158,7 @@ function expirationUntil(moment: number): string | undefined {
 }
 
 /** Reads a request. Whatever has not the right form is as good as absent. */
-export function readRequest(properties: AmqpProperties): IncomingRequest {
+export function readRequestEnvelope(properties: AmqpProperties): IncomingRequest {
   const { headers, correlationId, messageId } = properties;
   const deadline = readNumber(headers?.[DEADLINE_HEADER]);
   const expiresInMs = Number.parseInt(properties.expiration ?? "", 10);

@@ -7,7 +7,7 @@
 
 import type { AmqpDelivery, AmqpProperties, AmqpPublish } from "../broker/amqp.ts";
 import type { RpcError } from "../../errors.ts";
-import { IDEMPOTENT_HEADER, readDeadLetterReason, readRequest } from "./envelope.ts";
+import { IDEMPOTENT_HEADER, readDeadLetterReason, readRequestEnvelope } from "./envelope.ts";
 import { DIRECT_REPLY_TO } from "./reply_address.ts";
 import { readNumber, readText, toShortText } from "../text.ts";
 
@@ -127,7 +127,7 @@ export function readParked(
   body: Uint8Array,
 ): Omit<ParkedRequest, "id"> & { readonly id: string | undefined } {
   const { headers = {} } = properties;
-  const { procedure, contentType, correlationId, credits } = readRequest(properties);
+  const { procedure, contentType, correlationId, credits } = readRequestEnvelope(properties);
   return {
     id: readText(headers[ID_HEADER]),
     reason: readText(headers[REASON_HEADER]) ?? readDeadLetterReason(properties) ?? "unknown",
@@ -160,7 +160,7 @@ export function redrivenMessage(
     properties: {
       ...keptProperties(properties),
       correlationId,
-      messageId: readRequest(properties).idempotencyKey,
+      messageId: readRequestEnvelope(properties).idempotencyKey,
       headers: Object.fromEntries(headers),
     },
   };

@@ -3,7 +3,11 @@
 import { RpcError } from "../../errors.ts";
 import { isExpired, waitAtMost } from "../time.ts";
 import type { AmqpDelivery } from "../broker/amqp.ts";
-import { type ControlMessage, type IncomingRequest, readRequest } from "../protocol/envelope.ts";
+import {
+  type ControlMessage,
+  type IncomingRequest,
+  readRequestEnvelope,
+} from "../protocol/envelope.ts";
 import { isServerNamed } from "../protocol/reply_address.ts";
 import { RecentMap } from "../recent_map.ts";
 import type { EncodedReply } from "../running/encoded_handler.ts";
@@ -36,7 +40,7 @@ export class ActiveRequest {
 
   constructor(delivery: AmqpDelivery) {
     this.delivery = delivery;
-    this.request = readRequest(delivery.properties);
+    this.request = readRequestEnvelope(delivery.properties);
   }
 
   /** Why this server must not answer the request any more, if so. */

@@ -8,7 +8,7 @@ import {
   type OutgoingRequest,
   readCallback,
   readControl,
-  readRequest,
+  readRequestEnvelope,
   replyMessage,
   requestMessage,
 } from "../../../internal/protocol/envelope.ts";
@@ -35,7 +35,7 @@ function messageOf(parts: MessageParts): AmqpPublish {
   return requestMessage(request as OutgoingRequest, attempt, replyTo);
 }
 
-Deno.test("readRequest() reads what requestMessage() wrote", () => {
+Deno.test("readRequestEnvelope() reads what requestMessage() wrote", () => {
   const text = fc.string({ minLength: 1, maxLength: 50 });
   const parts = fc.record({
     procedure: text,
@@ -45,7 +45,7 @@ Deno.test("readRequest() reads what requestMessage() wrote", () => {
     deadline: fc.option(fc.integer(), { nil: undefined }),
   });
   fc.assert(fc.property(parts, (request) => {
-    const read = readRequest(messageOf(request).properties);
+    const read = readRequestEnvelope(messageOf(request).properties);
     for (const [name, value] of Object.entries(request)) {
       assertEquals(Reflect.get(read, name), value, name);
     }
@@ -68,7 +68,7 @@ Deno.test("requestMessage() says the attempt from the second on", () => {
   assertEquals([headerOf(0), headerOf(1), headerOf(7)], [undefined, 1, 7]);
 });
 
-Deno.test("readRequest() takes whatever a stranger wrote", () => {
+Deno.test("readRequestEnvelope() takes whatever a stranger wrote", () => {
   const headers = fc.dictionary(
     fc.constantFrom("rpc-deadline", "rpc-attempt", "rpc-callback", "x-death"),
     fc.anything(),
@@ -83,11 +83,11 @@ Deno.test("readRequest() takes whatever a stranger wrote", () => {
     correlationId: fc.string(),
   }, { requiredKeys: [] });
   fc.assert(fc.property(properties, (received) => {
-    const { procedure, replyTo, deadline } = readRequest(received as AmqpProperties);
+    const { procedure, replyTo, deadline } = readRequestEnvelope(received as AmqpProperties);
     assert(procedure !== "" && replyTo !== "");
     assert(deadline === undefined || Number.isFinite(deadline));
   }));
-  assertEquals(readRequest({}).procedure, undefined);
+  assertEquals(readRequestEnvelope({}).procedure, undefined);
 });
 
 Deno.test("replyMessage() is mandatory, except to a direct reply-to address", () => {
@@ -118,6 +118,6 @@ Deno.test("readControl() takes no more credits than a handler should yield at on
   const headers = { "rpc-credits": 1e12 };
   const control = readControl({ type: "credit", correlationId: "id", headers });
   assertEquals(control, { type: "credit", correlationId: "id", count: MAX_CREDITS });
-  assertEquals(readRequest({ headers }).credits, MAX_CREDITS);
-  assertEquals(readRequest({ headers: { "rpc-credits": -1 } }).credits, undefined);
+  assertEquals(readRequestEnvelope({ headers }).credits, MAX_CREDITS);
+  assertEquals(readRequestEnvelope({ headers: { "rpc-credits": -1 } }).credits, undefined);
 });

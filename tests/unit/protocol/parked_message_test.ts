@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "../../../deps/std_assert.ts";
 import { RpcError } from "../../../errors.ts";
 import type { AmqpProperties } from "../../../internal/broker/amqp.ts";
-import { readRequest } from "../../../internal/protocol/envelope.ts";
+import { readRequestEnvelope } from "../../../internal/protocol/envelope.ts";
 import {
   parkedMessage,
   readParked,
@@ -114,7 +114,7 @@ Deno.test("redrivenMessage() makes a notification with the same key", () => {
   assertEquals([replyTo, expiration], [undefined, undefined]);
   assertEquals([correlationId, messageId, type], ["new", "key", "add"]);
   assertEquals(headers, { "rpc-idempotent": false, "x-mine": "kept", traceparent: "kept" });
-  const request = readRequest(again.properties);
+  const request = readRequestEnvelope(again.properties);
   assertEquals([request.deadline, request.credits, request.idempotent], [
     undefined,
     undefined,

@@ -1,10 +1,10 @@
 import { assert, assertEquals, assertFalse, assertStrictEquals } from "../../../deps/std_assert.ts";
 import { RequestContext } from "../../../internal/serving/request_context.ts";
-import { type IncomingRequest, readRequest } from "../../../internal/protocol/envelope.ts";
+import { type IncomingRequest, readRequestEnvelope } from "../../../internal/protocol/envelope.ts";
 
 /** A request that has so long, by its caller's clock and by the broker's. */
 function request(leftMs?: number, expiresInMs: number | undefined = leftMs): IncomingRequest {
-  return readRequest({
+  return readRequestEnvelope({
     correlationId: "a",
     ...(leftMs === undefined ? {} : { headers: { "rpc-deadline": Date.now() + leftMs } }),
     ...(expiresInMs === undefined ? {} : { expiration: `${expiresInMs}` }),
