@@ -124,6 +124,14 @@ export function checkOneOf(
   }
 }
 
+/** Types of the language, as errors say them. */
+const TYPE_KINDS = {
+  boolean: "a boolean",
+  function: "a function",
+  object: "an object",
+  string: "a text",
+} as const;
+
 /**
  * Checks options of a type of the language.
  *
@@ -135,12 +143,11 @@ export function checkOneOf(
 export function checkType(
   action: string,
   options: CheckedOptions,
-  type: "boolean" | "function" | "object",
+  type: keyof typeof TYPE_KINDS,
 ): void {
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined || (typeof value === type && value !== null)) continue;
-    const kind = type === "object" ? "an object" : `a ${type}`;
-    throw new TypeError(wrongValue(action, [name, value], kind));
+    throw new TypeError(wrongValue(action, [name, value], TYPE_KINDS[type]));
   }
 }
 

@@ -38,7 +38,7 @@ export interface AmqpProperties {
   readonly malformed?: string;
 }
 
-/** What the broker says of a published message; `closed` if the channel closed before it spoke. */
+/** What the broker says of a published message; `closed` if the channel closed first. */
 export type AmqpConfirm = "acked" | "nacked" | "closed";
 
 /** A message to publish. */
@@ -97,7 +97,7 @@ export class AmqpDelivery {
     this.#channel.requeue(this.#message);
   }
 
-  /** A second settling would close the channel, or settle a stranger's delivery. */
+  /** A second settling would close the channel, or settle another delivery. */
   #settle(): void {
     if (this.#isSettled) throw new Error("Cannot settle a delivery twice: it is already settled");
     this.#isSettled = true;
@@ -140,7 +140,7 @@ export class AmqpConnection {
   /** Called when the broker reads from publishers again. */
   onUnblocked: () => void = () => {};
   readonly #model: ChannelModel;
-  /** Aborting it destroys the socket, in whatever state, without a word to the peer. */
+  /** Aborting it destroys the socket, in whatever state, without the closing handshake. */
   readonly #socket: AbortController;
   #isBlocked = false;
 

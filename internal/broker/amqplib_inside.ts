@@ -102,7 +102,7 @@ function containMalformedHeaders(connection: Inside): void {
       return receive.call(this);
     } catch (error) {
       const frame = readHeaderFrame(rest, error);
-      // amqplib has passed over it already if it was complete; else the connection is beyond help.
+      // amqplib has passed over it already if it was complete; else nothing that follows can be read.
       if (frame === undefined || this.rest === rest) throw error;
       return frame;
     }

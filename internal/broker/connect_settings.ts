@@ -3,7 +3,7 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import type { BrokerUrl, ConnectOptions, TlsOptions } from "../../options/connect_options.ts";
 import { type BrokerAddress, parseBrokerUrl } from "./broker_address.ts";
-import { checkInteger } from "../check.ts";
+import { checkInteger, checkSignal, checkType, wrongValue } from "../check.ts";
 
 const CERTIFICATES_REGEXP = /-----BEGIN CERTIFICATE-----[^]*?-----END CERTIFICATE-----/g;
 
@@ -35,20 +35,28 @@ export function resolveConnectOptions(url: BrokerUrl, options: ConnectOptions): 
   checkInteger("connect", { connectTimeoutMs, confirmTimeoutMs }, { min: 1, max: 600_000 });
   checkInteger("connect", { heartbeatMs }, { min: 1_000, max: 65_535_000 });
   if (heartbeatMs % 1_000 !== 0) {
-    throw new RangeError(
-      `Cannot connect as "heartbeatMs" must be a multiple of 1000: current value is ${heartbeatMs}`,
-    );
+    throw new RangeError(wrongValue("connect", ["heartbeatMs", heartbeatMs], "a multiple of 1000"));
   }
-  const urls = typeof url === "string" || url instanceof URL ? [url] : url;
-  if (urls.length === 0) throw new TypeError("Cannot connect as the list of URLs is empty");
+  checkType("connect", { connectionName }, "string");
+  checkSignal("connect", { signal });
   return {
-    addresses: withTls(urls.map(parseBrokerUrl), tls),
+    addresses: withTls(urlsOf(url).map(parseBrokerUrl), tls),
     connectTimeoutMs,
     heartbeatSeconds: heartbeatMs / 1_000,
     confirmTimeoutMs,
     connectionName,
     signal,
   };
+}
+
+/** Whatever somebody passes who does not check types is told, but for a text: it may have a password. */
+function urlsOf(url: unknown): (string | URL)[] {
+  const urls: unknown[] = Array.isArray(url) ? url : [url];
+  if (urls.length === 0) throw new TypeError("Cannot connect as the list of URLs is empty");
+  return urls.map((url) => {
+    if (typeof url === "string" || url instanceof URL) return url;
+    throw new TypeError(wrongValue("connect", ["url", url], "a text, a URL or a list of them"));
+  });
 }
 
 /**
@@ -65,6 +73,10 @@ export function withTls(
   tls: TlsOptions | undefined,
 ): readonly BrokerAddress[] {
   if (tls === undefined) return addresses;
+  if (typeof tls !== "object" || tls === null) {
+    // Its value may be a key.
+    throw new TypeError('Cannot connect as "tls" must be an object with "ca", "cert" or "key"');
+  }
   if (addresses.some(({ protocol }) => protocol !== "amqps")) {
     throw new TypeError(
       'Cannot connect as "tls" is for TLS and the URL starts with "amqp://": write "amqps://", ' +

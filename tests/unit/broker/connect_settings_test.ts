@@ -1,4 +1,10 @@
-import { assertEquals, assertFalse, assertRejects } from "../../../deps/std_assert.ts";
+import {
+  assertEquals,
+  assertFalse,
+  assertRejects,
+  assertThrows,
+} from "../../../deps/std_assert.ts";
+import { resolveConnectOptions } from "../../../internal/broker/connect_settings.ts";
 import { RpcClient, RpcServer } from "../../../mod.ts";
 import { CertificateAuthority, hasOpenssl } from "../../../tools/brokers/certificates.ts";
 
@@ -68,4 +74,27 @@ Deno.test("TLS options are refused for a URL without TLS", async () => {
         "the port of the broker's TLS listener",
     );
   }
+});
+
+Deno.test("resolveConnectOptions() tells callers without types what is wrong", () => {
+  const url = "amqp://127.0.0.1";
+  const complaintOf = (url: unknown, options: object = {}) =>
+    assertThrows(() => resolveConnectOptions(url as string, options), Error).message;
+  const subject = (name: string, kind: string) =>
+    `Cannot connect as "${name}" must be ${kind}: current value is`;
+  const kindOfUrl = "a text, a URL or a list of them";
+  assertEquals(complaintOf(undefined), `${subject("url", kindOfUrl)} undefined`);
+  assertEquals(complaintOf([url, null]), `${subject("url", kindOfUrl)} null`);
+  assertEquals(complaintOf({ url }), `${subject("url", kindOfUrl)} an object`);
+  const rows: [object, string][] = [
+    [
+      { connectTimeoutMs: "5" },
+      `${subject("connectTimeoutMs", "an integer from 1 to 600000")} "5"`,
+    ],
+    [{ heartbeatMs: 1_500 }, `${subject("heartbeatMs", "a multiple of 1000")} 1500`],
+    [{ connectionName: 5 }, `${subject("connectionName", "a text")} 5`],
+    [{ tls: "PEM" }, 'Cannot connect as "tls" must be an object with "ca", "cert" or "key"'],
+    [{ signal: "soon" }, `${subject("signal", "an AbortSignal")} "soon"`],
+  ];
+  for (const [options, message] of rows) assertEquals(complaintOf(url, options), message);
 });
