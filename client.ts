@@ -177,7 +177,7 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
    *
    * @param name Its name, the same after every start.
    * @param callback Gets the result, and the context that the call was sent with.
-   * @throws {TypeError} If there is one of that name.
+   * @throws {TypeError} If there is one of that name, or it is no function.
    */
   registerCallback(name: string, callback: NamedCallback): void {
     this.#callbacks.register(name, callback);

@@ -9,6 +9,7 @@ import type {
   NamedReply,
 } from "../../options/client_options.ts";
 import type { AmqpDelivery } from "../broker/amqp.ts";
+import { checkType, wrongValue } from "../check.ts";
 import { MAX_CALLBACK_CHARS, readDeadLetterReason } from "../protocol/envelope.ts";
 import type { PendingCall } from "./pending_calls.ts";
 import type { CallSubject, ReplyReader } from "./reply_reader.ts";
@@ -52,9 +53,13 @@ export class Callbacks {
   /**
    * Registers a callback by name; results that waited for it are handed to it.
    *
-   * @throws {TypeError} If there is one of that name.
+   * @throws {TypeError} If there is one of that name, or it is no function.
    */
   register(name: string, callback: NamedCallback): void {
+    checkType("register a callback", { name }, "string");
+    if (typeof callback !== "function") {
+      throw new TypeError(wrongValue("register a callback", ["callback", callback], "a function"));
+    }
     if (this.#named.has(name)) {
       throw new TypeError(`Cannot register callback "${name}" as there is one of that name`);
     }

@@ -137,10 +137,16 @@ Deno.test("checkBodySize() names both sizes", () => {
 
 Deno.test("checkType() takes values of its type alone", () => {
   const values = fc.oneof(fc.anything(), fc.constant(() => {}));
-  fc.assert(fc.property(values, fc.constantFrom("boolean", "function", "object"), (value, type) => {
-    const isRight = value === undefined || (typeof value === type && value !== null);
-    assertEquals(throws(() => checkType("call", { value }, type)), !isRight);
-  }));
+  fc.assert(
+    fc.property(
+      values,
+      fc.constantFrom("boolean", "function", "object", "string"),
+      (value, type) => {
+        const isRight = value === undefined || (typeof value === type && value !== null);
+        assertEquals(throws(() => checkType("call", { value }, type)), !isRight);
+      },
+    ),
+  );
   assertThrows(
     () => checkType("call", { immediate: true, outputs: null }, "object"),
     TypeError,

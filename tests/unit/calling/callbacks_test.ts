@@ -142,6 +142,11 @@ Deno.test("Callbacks has one callback for a name, and binds no other", () => {
   const { callbacks, callback } = newCallbacks();
   callbacks.register("bill", callback);
   assertThrows(() => callbacks.register("bill", callback), TypeError, '"bill"');
+  // JavaScript callers have no compiler to tell them.
+  const register = callbacks.register.bind(callbacks) as (...args: unknown[]) => void;
+  const message = 'Cannot register a callback as "callback" must be a function: current value is';
+  assertThrows(() => register("new"), TypeError, `${message} undefined`);
+  assertThrows(() => register(5, callback), TypeError, '"name" must be a text');
   const reply = { correlationId: "7", procedure: "add", context: undefined };
   assertThrows(() => callbacks.bind("other", reply), TypeError, '"other" is not registered');
 });
