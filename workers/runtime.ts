@@ -18,7 +18,7 @@ import type { Codec } from "../codec.ts";
 import type { CallContext } from "../contract.ts";
 import { RpcError } from "../errors.ts";
 import { encodeError, encodeItem } from "../internal/running/encode.ts";
-import type { EncodedReply } from "../internal/running/encoded_handler.ts";
+import type { EncodedReply } from "../internal/encoded_reply.ts";
 import { requireCodec, runHandler, type RunnableHandler } from "../internal/running/run_handler.ts";
 import { GeneratorPump } from "../internal/streaming/generator_pump.ts";
 import {

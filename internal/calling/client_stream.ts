@@ -3,7 +3,7 @@
 import { RpcError } from "../../errors.ts";
 import type { AmqpDelivery } from "../broker/amqp.ts";
 import { type IncomingItem, readItemCount } from "../protocol/envelope.ts";
-import type { EncodedItem } from "../streaming/encoded_item.ts";
+import type { EncodedItem } from "../encoded_reply.ts";
 import { ItemBuffer } from "../streaming/item_buffer.ts";
 import { RecentMap } from "../recent_map.ts";
 import type { CallSink } from "./call_request.ts";

@@ -6,7 +6,7 @@ import { readErrorDescription, RpcError, RpcRemoteError } from "../../errors.ts"
 import type { AmqpDelivery } from "../broker/amqp.ts";
 import { checkBodySize } from "../check.ts";
 import { isErrorReply, readDeadLetterReason } from "../protocol/envelope.ts";
-import type { EncodedItem } from "../streaming/encoded_item.ts";
+import type { EncodedItem } from "../encoded_reply.ts";
 import { toPrintable } from "../text.ts";
 import { validate } from "../validate.ts";
 import { dropped, ended, undecodable } from "./call_errors.ts";

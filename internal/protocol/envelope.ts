@@ -9,6 +9,7 @@ import type { Body } from "../../codec.ts";
 import type { AmqpProperties, AmqpPublish } from "../broker/amqp.ts";
 import { isDirectReply, isServerNamed } from "./reply_address.ts";
 import { CONTROL_EXCHANGE, REPLY_TO_HEADER } from "./topology.ts";
+import type { EncodedItem, EncodedReply } from "../encoded_reply.ts";
 import { isShortText, readNumber, readText, toPrintable } from "../text.ts";
 
 /** When the caller stops waiting, in Unix milliseconds. */
@@ -79,16 +80,15 @@ export interface IncomingRequest {
   readonly wantsProgress: boolean;
 }
 
-/** A reply to be published. */
-export interface OutgoingReply {
-  readonly type: "output" | "error" | "item" | "progress" | "end";
-  readonly body: Body;
-  readonly contentType: string;
-  /** The number of an item, or of a progress; of an `end`, how many items there were. */
-  readonly seq?: number;
+/** An item of a stream, or a progress, to be published; or the `end` after so many items. */
+export interface OutgoingItem extends EncodedItem {
+  readonly type: "item" | "progress" | "end";
   /** Where credits for more items go. */
   readonly creditTo?: string | undefined;
 }
+
+/** A reply to be published. */
+export type OutgoingReply = EncodedReply | OutgoingItem;
 
 /** Where the replies to a request go. */
 export type ReplyAddress = Pick<IncomingRequest, "replyTo" | "correlationId" | "callback">;
@@ -208,13 +208,17 @@ export function replyMessage(request: ReplyAddress, reply: OutgoingReply): AmqpP
 /** The named callback is for the last reply only. */
 function replyHeaders(
   { callback }: ReplyAddress,
-  { type, seq, creditTo }: OutgoingReply,
+  reply: OutgoingReply,
 ): Record<string, unknown> | undefined {
-  if (callback === undefined && seq === undefined) return undefined;
-  if (type === "item" || type === "progress") {
-    return { [SEQ_HEADER]: seq, [CREDIT_TO_HEADER]: creditTo };
+  switch (reply.type) {
+    case "item":
+    case "progress":
+      return { [SEQ_HEADER]: reply.seq, [CREDIT_TO_HEADER]: reply.creditTo };
+    case "end":
+      return { [SEQ_HEADER]: reply.seq, [CALLBACK_HEADER]: callback };
+    default:
+      return callback === undefined ? undefined : { [CALLBACK_HEADER]: callback };
   }
-  return { [CALLBACK_HEADER]: callback, [SEQ_HEADER]: seq };
 }
 
 /** Tells whether a reply is an error. Tutorial servers set no type: theirs are outputs. */

@@ -6,8 +6,7 @@
 
 import { type Body, bytesCodec, type Codec, codecOf, jsonCodec } from "../../codec.ts";
 import { describeError, RpcError } from "../../errors.ts";
-import type { EncodedReply } from "./encoded_handler.ts";
-import type { EncodedItem } from "../streaming/encoded_item.ts";
+import type { EncodedItem, EncodedReply } from "../encoded_reply.ts";
 import { takeBytes } from "./bytes.ts";
 
 /** Where a value comes from, and the codec of its caller. */

@@ -5,9 +5,8 @@
  * @module
  */
 
-import type { Body } from "../../codec.ts";
 import type { CallContext, PoolHandler } from "../../contract.ts";
-import type { ItemSink } from "../streaming/encoded_item.ts";
+import type { EncodedReply, ItemSink } from "../encoded_reply.ts";
 
 /** A request as a server hands it to a handler. */
 export interface EncodedRequest {
@@ -21,16 +20,6 @@ export interface EncodedRequest {
   readonly priority?: number | undefined;
   /** What the request says beside its body. */
   readonly context: CallContext;
-}
-
-/** The end of a request. */
-export interface EncodedReply {
-  /** Whether the body is the output or an {@linkcode ErrorDescription}. */
-  readonly type: "output" | "error";
-  /** The encoded output or error. Bytes are nobody else's. */
-  readonly body: Body;
-  /** The content type of the body. */
-  readonly contentType: string;
 }
 
 /** A request that runs. */

@@ -10,7 +10,7 @@ import type { CallContext } from "../../contract.ts";
 import { RpcError } from "../../errors.ts";
 import { closeItems, type GeneratorPump, isGenerator } from "../streaming/generator_pump.ts";
 import { encodeOutput } from "./encode.ts";
-import type { EncodedReply } from "./encoded_handler.ts";
+import type { EncodedReply } from "../encoded_reply.ts";
 
 /** A function that runs a procedure, whatever its input is. */
 export type RunnableHandler = (input: unknown, context: CallContext) => unknown;

@@ -10,7 +10,7 @@ import {
 } from "../protocol/envelope.ts";
 import { isServerNamed } from "../protocol/reply_address.ts";
 import { RecentMap } from "../recent_map.ts";
-import type { EncodedReply } from "../running/encoded_handler.ts";
+import type { EncodedReply } from "../encoded_reply.ts";
 
 /** The wait of one request for the reply to what runs. */
 export type Seat = PromiseWithResolvers<EncodedReply>;

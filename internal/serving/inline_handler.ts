@@ -3,13 +3,8 @@
 import type { Codec } from "../../codec.ts";
 import type { CallContext } from "../../contract.ts";
 import { encodeItem } from "../running/encode.ts";
-import type {
-  EncodedHandler,
-  EncodedReply,
-  EncodedRequest,
-  RunningRequest,
-} from "../running/encoded_handler.ts";
-import type { ItemSink } from "../streaming/encoded_item.ts";
+import type { EncodedHandler, EncodedRequest, RunningRequest } from "../running/encoded_handler.ts";
+import type { EncodedReply, ItemSink } from "../encoded_reply.ts";
 import { requireCodec, runHandler, type RunnableHandler } from "../running/run_handler.ts";
 import { GeneratorPump } from "../streaming/generator_pump.ts";
 

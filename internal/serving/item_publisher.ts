@@ -3,8 +3,7 @@
 import { RpcError } from "../../errors.ts";
 import { type OutgoingReply, replyMessage } from "../protocol/envelope.ts";
 import { encodeError } from "../running/encode.ts";
-import type { EncodedReply } from "../running/encoded_handler.ts";
-import type { EncodedItem, ItemSink } from "../streaming/encoded_item.ts";
+import type { EncodedItem, EncodedReply, ItemSink } from "../encoded_reply.ts";
 import type { ActiveRequest } from "./active_requests.ts";
 import { type Replies, unsendable } from "./replies.ts";
 

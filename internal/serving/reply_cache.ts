@@ -1,6 +1,6 @@
 /** Runs requests with the same key once, and keeps their outputs for a while. @module */
 
-import type { EncodedReply } from "../running/encoded_handler.ts";
+import type { EncodedReply } from "../encoded_reply.ts";
 import type { ReplyCacheOptions } from "../../options/server_options.ts";
 import { checkInteger, checkOneOf } from "../check.ts";
 

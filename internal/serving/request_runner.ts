@@ -4,13 +4,8 @@ import { RpcError } from "../../errors.ts";
 import { checkBodySize } from "../check.ts";
 import type { IncomingRequest } from "../protocol/envelope.ts";
 import { encodeError } from "../running/encode.ts";
-import type {
-  EncodedHandler,
-  EncodedReply,
-  EncodedRequest,
-  RunningRequest,
-} from "../running/encoded_handler.ts";
-import type { ItemSink } from "../streaming/encoded_item.ts";
+import type { EncodedHandler, EncodedRequest, RunningRequest } from "../running/encoded_handler.ts";
+import type { EncodedReply, ItemSink } from "../encoded_reply.ts";
 import { isShortText, MAX_SHORT_TEXT_BYTES } from "../text.ts";
 import type { ActiveRequest, RunningWork, Seat } from "./active_requests.ts";
 import type { Procedures } from "./procedures.ts";

@@ -5,7 +5,7 @@
  */
 
 import { RpcError } from "../../errors.ts";
-import type { EncodedItem, ItemSink } from "./encoded_item.ts";
+import type { EncodedItem, ItemSink } from "../encoded_reply.ts";
 
 /** What a stream needs of the task that it reads. */
 export interface StreamSource {

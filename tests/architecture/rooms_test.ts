@@ -91,7 +91,8 @@ Deno.test("The pool and its workers do not know AMQP", () => {
 });
 
 Deno.test("A worker loads no more than it needs to run procedures", () => {
-  const needed = /^(workers|internal\/(running|streaming))\/|^(codec|contract|errors)\.ts$/;
+  const needed =
+    /^(workers|internal\/(running|streaming))\/|^(codec|contract|errors|internal\/encoded_reply)\.ts$/;
   const loaded = [...graph.closureOf("workers/runtime.ts")];
   assertEquals(
     withoutKnown(

@@ -1,6 +1,7 @@
 import type { Handler, PoolHandler } from "../../contract.ts";
 import { assertEquals, assertRejects, assertStringIncludes } from "../../deps/std_assert.ts";
-import { type EncodedReply, sealHandler } from "../../internal/running/encoded_handler.ts";
+import type { EncodedReply } from "../../internal/encoded_reply.ts";
+import { sealHandler } from "../../internal/running/encoded_handler.ts";
 import { RpcRemoteError, type RpcServerOptions } from "../../mod.ts";
 import { AmqpPeer } from "../helpers/amqp_peer.ts";
 import { type Pair, startPair } from "../helpers/pair.ts";

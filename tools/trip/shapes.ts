@@ -35,7 +35,6 @@ const SHAPES: ReadonlySet<string> = new Set([
   "ReplyMessage",
   // And back.
   "EncodedReply",
-  "OutgoingReply",
 ]);
 
 /** Types that live longer than a call, or that are about errors, counts and events. */
@@ -48,6 +47,7 @@ const OTHERS: ReadonlySet<string> = new Set([
   "EncodedItem",
   "IncomingItem",
   "InputOf",
+  "OutgoingReply",
   "OutputOf",
   "Outgoing",
   "PoolMessage",
@@ -78,6 +78,7 @@ const OTHERS: ReadonlySet<string> = new Set([
   "EncodedHandler",
   "FrameReader",
   "HeldTasks",
+  "Inside",
   "IntegerBounds",
   "ItemPublisher",
   "ItemSink",
@@ -102,8 +103,8 @@ const OTHERS: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Finds the shapes that functions take and give. A type that extends another one is no second
- * shape, as one object is both; nor is one that only picks members of others.
+ * Finds the shapes that functions take and give. A type that another shape extends is no shape of
+ * its own, as one object is both; nor is one that only picks members of others.
  *
  * @param functions The functions on the way.
  * @param ours The types that our sources declare, by name; others are nobody's shapes.
@@ -115,15 +116,14 @@ export function findShapes(
   const named = new Set(functions.flatMap(({ types }) => types));
   const types = [...named].filter((name) => ours.get(name)?.isView === false);
   const shapes = types.filter((name) => SHAPES.has(name));
-  const families = Map.groupBy(shapes, (name) => firstBase(name, ours));
+  const extended = new Set(shapes.flatMap((name) => basesOf(name, ours)));
   return {
-    names: [...families.values()].map((names) => names.sort().join(" = ")).sort(),
+    names: shapes.filter((name) => !extended.has(name)).sort(),
     unknown: types.filter((name) => !SHAPES.has(name) && !OTHERS.has(name)).sort(),
   };
 }
 
-/** The shape that a shape extends, or that this one extends, and so on. */
-function firstBase(name: string, ours: ReadonlyMap<string, SourceType>): string {
-  const base = ours.get(name)?.bases.find((base) => SHAPES.has(base));
-  return base === undefined ? name : firstBase(base, ours);
+/** What a type extends, directly or not. */
+function basesOf(name: string, ours: ReadonlyMap<string, SourceType>): string[] {
+  return (ours.get(name)?.bases ?? []).flatMap((base) => [base, ...basesOf(base, ours)]);
 }

@@ -21,7 +21,7 @@ import {
   type RunningRequest,
   sealHandler,
 } from "../../internal/running/encoded_handler.ts";
-import type { EncodedItem, ItemSink } from "../../internal/streaming/encoded_item.ts";
+import type { EncodedItem, ItemSink } from "../../internal/encoded_reply.ts";
 import { takeBytes } from "../../internal/running/bytes.ts";
 import { ItemBuffer } from "../../internal/streaming/item_buffer.ts";
 import { abortable } from "../../internal/time.ts";

@@ -177,12 +177,12 @@ export class Scheduler {
     this.#checkDrained();
   }
 
-  #finish(task: Task, { type, body, contentType, runMs }: ReplyMessage): void {
-    task.procedure.learn(runMs);
+  #finish(task: Task, reply: ReplyMessage): void {
+    task.procedure.learn(reply.runMs);
     this.#leave(task);
     if (task.isSettled) return;
-    this.#counts.finish(type, runMs);
-    task.fulfil({ type, body, contentType });
+    this.#counts.finish(reply.type, reply.runMs);
+    task.fulfil(reply);
   }
 
   /** No worker holds the task any more, so another of its procedure may run. */

@@ -5,8 +5,7 @@
  */
 
 import { RpcError } from "../../errors.ts";
-import type { EncodedReply } from "../../internal/running/encoded_handler.ts";
-import type { EncodedItem, ItemSink } from "../../internal/streaming/encoded_item.ts";
+import type { EncodedItem, EncodedReply, ItemSink } from "../../internal/encoded_reply.ts";
 import { mustTransfer } from "../wire/protocol.ts";
 import type { PoolProcedure } from "./procedures.ts";
 

@@ -5,6 +5,7 @@
  */
 
 import type { Body } from "../../codec.ts";
+import type { EncodedItem, EncodedReply } from "../../internal/encoded_reply.ts";
 
 /** Grows with every incompatible change: a worker file may import another version of this package. */
 export const PROTOCOL_VERSION = 1;
@@ -71,11 +72,8 @@ export type WorkerMessage =
   | { readonly type: "ending"; readonly reason: string };
 
 /** Ends a task. */
-export interface ReplyMessage {
-  readonly type: "output" | "error";
+export interface ReplyMessage extends EncodedReply {
   readonly id: number;
-  readonly body: Body;
-  readonly contentType: string;
   /** How long the task ran, in milliseconds, decoding and encoding included. */
   readonly runMs: number;
   /** What the worker's heap holds, in MiB; told now and then. */
@@ -83,13 +81,9 @@ export interface ReplyMessage {
 }
 
 /** One value that a task tells before its end: an item of a stream, or how far it has come. */
-export interface ItemMessage {
+export interface ItemMessage extends EncodedItem {
   readonly type: "item" | "progress";
   readonly id: number;
-  /** Counts the items of one task, or its progress, from 0. */
-  readonly seq: number;
-  readonly body: Body;
-  readonly contentType: string;
 }
 
 /** The worker's end of the line to its pool. */

@@ -1,11 +1,10 @@
 import type { AnyContract, CallContext, Contract, PoolHandler } from "../../../contract.ts";
 import {
-  type EncodedReply,
   type EncodedRequest,
   openHandler,
   type RunningRequest,
 } from "../../../internal/running/encoded_handler.ts";
-import type { ItemSink } from "../../../internal/streaming/encoded_item.ts";
+import type { EncodedReply, ItemSink } from "../../../internal/encoded_reply.ts";
 import { type PoolEvent, WorkerPool, type WorkerPoolOptions } from "../../../workers/mod.ts";
 
 export function workerUrl(file: string): URL {

@@ -1,5 +1,6 @@
 import { assertEquals } from "../../../deps/std_assert.ts";
-import type { EncodedHandler, EncodedReply } from "../../../internal/running/encoded_handler.ts";
+import type { EncodedReply } from "../../../internal/encoded_reply.ts";
+import type { EncodedHandler } from "../../../internal/running/encoded_handler.ts";
 import { openHandler } from "../../../internal/running/encoded_handler.ts";
 import { encodeError } from "../../../internal/running/encode.ts";
 import { inlineHandler } from "../../../internal/serving/inline_handler.ts";

@@ -1,5 +1,5 @@
 import { assertEquals, assertStrictEquals, assertThrows } from "../../../deps/std_assert.ts";
-import type { EncodedReply } from "../../../internal/running/encoded_handler.ts";
+import type { EncodedReply } from "../../../internal/encoded_reply.ts";
 import { ReplyCache } from "../../../internal/serving/reply_cache.ts";
 import { eventually } from "../../helpers/eventually.ts";
 

@@ -8,11 +8,8 @@ import {
 } from "../../../deps/std_assert.ts";
 import { RpcError } from "../../../errors.ts";
 import { ActiveRequests } from "../../../internal/serving/active_requests.ts";
-import {
-  type EncodedReply,
-  type EncodedRequest,
-  sealHandler,
-} from "../../../internal/running/encoded_handler.ts";
+import type { EncodedReply } from "../../../internal/encoded_reply.ts";
+import { type EncodedRequest, sealHandler } from "../../../internal/running/encoded_handler.ts";
 import { Procedures } from "../../../internal/serving/procedures.ts";
 import { ReplyCache } from "../../../internal/serving/reply_cache.ts";
 import { RequestRunner } from "../../../internal/serving/request_runner.ts";

@@ -1,10 +1,20 @@
 /**
- * What a handler tells before its end, on its way to the caller.
+ * What a handler gives, on its way to the caller: a reply, and items before it.
  *
  * @module
  */
 
-import type { Body } from "../../codec.ts";
+import type { Body } from "../codec.ts";
+
+/** The end of a request. */
+export interface EncodedReply {
+  /** Whether the body is the output or an {@linkcode ErrorDescription}. */
+  readonly type: "output" | "error";
+  /** The encoded output or error. Bytes are nobody else's. */
+  readonly body: Body;
+  /** The content type of the body. */
+  readonly contentType: string;
+}
 
 /** A value that a handler tells before its end: an item of a stream, or its progress. */
 export interface EncodedItem {
