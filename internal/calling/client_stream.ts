@@ -2,6 +2,7 @@
 
 import { RpcError } from "../../errors.ts";
 import type { AmqpDelivery } from "../broker/amqp.ts";
+import { safeObserver } from "../observer.ts";
 import { type IncomingItem, readItemCount } from "../protocol/envelope.ts";
 import type { EncodedItem } from "../encoded_reply.ts";
 import { ItemBuffer } from "../streaming/item_buffer.ts";
@@ -23,18 +24,21 @@ export interface ProgressSinkOptions {
   readonly reader: ReplyReader;
   /** The user's function. */
   readonly onProgress: (value: unknown) => void;
-  /** Told what `onProgress` throws, or why a progress cannot be decoded. */
+  /** Told what `onProgress` throws or rejects with, or why a progress cannot be decoded. */
   readonly onFailure: (correlationId: string, error: unknown) => void;
 }
 
 /** Progress of one call, each told once and in order. */
 export class ProgressSink implements CallSink {
   readonly wantsProgress = true;
-  readonly #options: ProgressSinkOptions;
+  readonly #observe: (progress: EncodedItem) => void;
   #nextSeq = 0;
 
-  constructor(options: ProgressSinkOptions) {
-    this.#options = options;
+  constructor({ correlationId, reader, onProgress, onFailure }: ProgressSinkOptions) {
+    this.#observe = safeObserver(
+      (progress: EncodedItem) => onProgress(reader.decodeItem(progress)),
+      (error) => onFailure(correlationId, error),
+    );
   }
 
   accept({ type, seq }: IncomingItem, reply: AmqpDelivery): void {
@@ -43,16 +47,7 @@ export class ProgressSink implements CallSink {
     this.#nextSeq = seq + 1;
     const progress = toEncodedItem(seq, reply);
     // No user code inside amqplib's callback.
-    queueMicrotask(() => this.#tell(progress));
-  }
-
-  #tell(progress: EncodedItem): void {
-    const { correlationId, reader, onProgress, onFailure } = this.#options;
-    try {
-      onProgress(reader.decodeItem(progress));
-    } catch (error) {
-      onFailure(correlationId, error);
-    }
+    queueMicrotask(() => this.#observe(progress));
   }
 }
 

@@ -216,11 +216,15 @@ Deno.test("RpcClient.callAsync() tells onProgress of every step before the resul
   assertEquals(told, [...numbers(3), { ok: true, output: "done" }]);
 });
 
-Deno.test("CallOptions.onProgress that throws breaks nothing and is told", async () => {
+Deno.test("CallOptions.onProgress that throws or rejects breaks nothing and is told", async () => {
   await using pair = await startPair(new Counter().handlers);
-  const onProgress = () => {
+  const failures = () => pair.clientEvents.filter(({ type }) => type === "callback-failed");
+  const throwing = () => {
     throw new Error("Cannot listen");
   };
-  assertEquals(await pair.client.call("work", 1, { onProgress }), "done");
-  assertEquals(pair.clientEvents.at(-1)?.type, "callback-failed");
+  assertEquals(await pair.client.call("work", 1, { onProgress: throwing }), "done");
+  assertEquals(failures().length, 1);
+  const rejecting = () => Promise.reject(new Error("Cannot listen"));
+  assertEquals(await pair.client.call("work", 1, { onProgress: rejecting }), "done");
+  await eventually(() => assertEquals(failures().length, 2));
 });
