@@ -222,7 +222,7 @@ class WorkerRuntime {
       });
     }
     // A handler's input type is a promise of its contract: whoever calls must keep it.
-    return runHandler(handler as RunnableHandler, context, context);
+    return runHandler(handler as RunnableHandler, task.body, context);
   }
 
   #sendItem(head: Pick<ItemMessage, "type" | "seq">, value: unknown, context: TaskContext): void {

@@ -15,11 +15,10 @@ import type { EncodedReply } from "../encoded_reply.ts";
 /** A function that runs a procedure, whatever its input is. */
 export type RunnableHandler = (input: unknown, context: CallContext) => unknown;
 
-/** What a handler is run with. */
-export interface HandlerInput {
-  readonly procedure: string;
-  /** The encoded input. */
-  readonly body: Body;
+/** What a handler is run with, beside its input. */
+export interface HandlerMeans {
+  /** What the handler is told of its call. */
+  readonly context: CallContext;
   /** Decodes the input and encodes the output. */
   readonly codec: Codec;
   /** Takes the items of a stream; absent if one output is wanted. */
@@ -30,39 +29,38 @@ export interface HandlerInput {
  * Runs a handler. One that returns at once gives its reply at once, so that short work needs no
  * turn of the loop.
  *
+ * @param handler The handler.
+ * @param body The encoded input.
+ * @param means What it is run with.
  * @returns The output; for a stream what its generator returned, once all items were sent.
  * @throws {unknown} What the handler threw.
  * @throws {RpcError} `undecodable`, `unencodable`, `unwanted-stream` or `not-a-stream`.
  */
 export function runHandler(
   handler: RunnableHandler,
-  input: HandlerInput,
-  context: CallContext,
+  body: Body,
+  means: HandlerMeans,
 ): EncodedReply | Promise<EncodedReply> {
-  const output = handler(input.codec.decode(input.body), context);
-  if (isPromiseLike(output) || input.pump !== undefined) return conclude(output, input, context);
-  return encodePlain(output, input);
+  const output = handler(means.codec.decode(body), means.context);
+  if (isPromiseLike(output) || means.pump !== undefined) return conclude(output, means);
+  return encodePlain(output, means);
 }
 
-async function conclude(
-  output: unknown,
-  input: HandlerInput,
-  context: CallContext,
-): Promise<EncodedReply> {
-  const { procedure, codec, pump } = input;
+async function conclude(output: unknown, means: HandlerMeans): Promise<EncodedReply> {
+  const { context, codec, pump } = means;
   const result = await output;
-  if (pump === undefined) return encodePlain(result, input);
-  if (!isGenerator(result)) throw notAStream(procedure, result);
+  if (pump === undefined) return encodePlain(result, means);
+  if (!isGenerator(result)) throw notAStream(context.procedure, result);
   const returned = await pump.sendAll(result, () => context.throwIfCancelled());
-  return encodeOutput(returned, procedure, codec);
+  return encodeOutput(returned, context.procedure, codec);
 }
 
-function encodePlain(output: unknown, { procedure, codec }: HandlerInput): EncodedReply {
+function encodePlain(output: unknown, { context, codec }: HandlerMeans): EncodedReply {
   if (isGenerator(output)) {
     void closeItems(output);
-    throw unwantedStream(procedure);
+    throw unwantedStream(context.procedure);
   }
-  return encodeOutput(output, procedure, codec);
+  return encodeOutput(output, context.procedure, codec);
 }
 
 /**

@@ -12,8 +12,8 @@ import { GeneratorPump } from "../streaming/generator_pump.ts";
 export function inlineHandler(run: RunnableHandler, codecs: readonly Codec[]): EncodedHandler {
   return {
     handle(request: EncodedRequest): Promise<EncodedReply> | EncodedReply {
-      const { procedure, body, context } = request;
-      return runHandler(run, { procedure, body, codec: requireCodec(request, codecs) }, context);
+      const { body, context } = request;
+      return runHandler(run, body, { context, codec: requireCodec(request, codecs) });
     },
     start(request: EncodedRequest, sink: ItemSink): RunningRequest {
       const { procedure, body } = request;
@@ -29,7 +29,7 @@ export function inlineHandler(run: RunnableHandler, codecs: readonly Codec[]): E
         request.context.signal.addEventListener("abort", () => pump.grant(0));
       }
       return {
-        reply: startNow(() => runHandler(run, { ...source, body, pump }, context)),
+        reply: startNow(() => runHandler(run, body, { context, codec: source.codec, pump })),
         grant: (count) => pump?.grant(count),
       };
     },

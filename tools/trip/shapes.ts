@@ -25,7 +25,6 @@ const SHAPES: ReadonlySet<string> = new Set([
   "ActiveRequest",
   "RequestContext",
   "EncodedRequest",
-  "HandlerInput",
   // The pool's.
   "TaskRequest",
   "Task",
@@ -77,6 +76,7 @@ const OTHERS: ReadonlySet<string> = new Set([
   "Codec",
   "EncodedHandler",
   "FrameReader",
+  "HandlerMeans",
   "HeldTasks",
   "Inside",
   "IntegerBounds",

@@ -4,9 +4,9 @@
  * @module
  */
 
-import type { Body, Codec } from "../../codec.ts";
+import type { Codec } from "../../codec.ts";
 import type { CallContext } from "../../contract.ts";
-import type { HandlerInput } from "../../internal/running/run_handler.ts";
+import type { HandlerMeans } from "../../internal/running/run_handler.ts";
 import type { GeneratorPump } from "../../internal/streaming/generator_pump.ts";
 import { CellState, type ControlBlock, type RunMessage } from "../wire/protocol.ts";
 
@@ -18,8 +18,8 @@ export interface ContextLinks {
   readonly tell: (context: TaskContext, value: unknown, seq: number) => void;
 }
 
-/** The input and the context of one task. Its signal is made only for a handler that looks at it. */
-export class TaskContext implements CallContext, HandlerInput {
+/** What a handler is run with for one task. Its signal is made only for a handler that looks at it. */
+export class TaskContext implements CallContext, HandlerMeans {
   /** The id of the task. */
   readonly id: number;
   /** What the pool says of the task. */
@@ -46,12 +46,11 @@ export class TaskContext implements CallContext, HandlerInput {
     this.#links = links;
   }
 
+  get context(): CallContext {
+    return this;
+  }
   get procedure(): string {
     return this.task.procedure;
-  }
-  /** The encoded input. */
-  get body(): Body {
-    return this.task.body;
   }
   get correlationId(): string | undefined {
     return this.task.correlationId;

@@ -31,8 +31,7 @@ const one = mistakes as Record<string, RunnableHandler> as Record<
 >;
 
 function run(handler: RunnableHandler, pump?: GeneratorPump) {
-  const input = { procedure: "work", body: "1", codec: jsonCodec, pump };
-  return runHandler(handler, input, context);
+  return runHandler(handler, "1", { context, codec: jsonCodec, pump });
 }
 
 async function codeAndText(action: () => unknown): Promise<string> {
@@ -95,6 +94,9 @@ Deno.test("runHandler() lets a generator close when it is cancelled", async () =
   let isClosed = false;
   let isCancelled = false;
   const pump = new GeneratorPump(1, () => isCancelled = true);
+  const throwIfCancelled = () => {
+    if (isCancelled) throw new DOMException("nobody waits", "AbortError");
+  };
   const running = runHandler(
     function* () {
       try {
@@ -103,13 +105,8 @@ Deno.test("runHandler() lets a generator close when it is cancelled", async () =
         isClosed = true;
       }
     },
-    { procedure: "work", body: "", codec: jsonCodec, pump },
-    {
-      ...context,
-      throwIfCancelled() {
-        if (isCancelled) throw new DOMException("nobody waits", "AbortError");
-      },
-    },
+    "",
+    { codec: jsonCodec, pump, context: { ...context, throwIfCancelled } },
   );
   await assertRejects(async () => await running, DOMException, "nobody waits");
   assert(isClosed);
