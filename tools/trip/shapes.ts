@@ -26,7 +26,6 @@ const SHAPES: ReadonlySet<string> = new Set([
   "RequestContext",
   "EncodedRequest",
   // The pool's.
-  "TaskRequest",
   "Task",
   "HeldTask",
   "Head",

@@ -119,7 +119,7 @@ class Lane {
   }
 
   /** The queue of a task's priority. */
-  queueOf({ request: { priority = 0 } }: Task): TaskQueue {
+  queueOf({ priority }: Task): TaskQueue {
     while (this.#queues.length <= priority) this.#queues.push(new TaskQueue(this.#queues.length));
     // The loop above has made it.
     return this.#queues[priority] as TaskQueue;

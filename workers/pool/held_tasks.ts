@@ -84,7 +84,7 @@ export class HeldTasks {
     const { expectedMs } = task.procedure;
     this.#held.push({ task, cell, expectedMs, isTakenBack: false });
     this.#loadMs += expectedMs;
-    const { body } = task.request;
+    const { body } = task;
     if (mustTransfer(body)) this.#transfer.push(body.buffer);
     this.#unsent.push(toMessage(task, cell));
   }
@@ -178,19 +178,19 @@ export class HeldTasks {
   }
 }
 
-function toMessage({ id, request }: Task, cell: number): RunMessage {
-  const { procedure, body, contentType, correlationId, deadline, redeliveries, sink } = request;
+function toMessage(task: Task, cell: number): RunMessage {
+  const { id, body, contentType, correlationId, deadline, redeliveries, sink } = task;
   return {
     type: "run",
     id,
     cell,
-    procedure,
+    procedure: task.procedure.name,
     body,
     // Each member of a message costs time on the pool's thread.
     ...(contentType === undefined ? {} : { contentType }),
     ...(correlationId === undefined ? {} : { correlationId }),
     ...(deadline === undefined ? {} : { deadline }),
-    ...(redeliveries ? { redeliveries } : {}),
+    ...(redeliveries === 0 ? {} : { redeliveries }),
     ...(sink?.credits === undefined ? {} : { credits: sink.credits }),
     ...(sink?.onProgress === undefined ? {} : { wantsProgress: true }),
   };

@@ -42,7 +42,7 @@ import {
 } from "./pool_options.ts";
 import type { PoolStats } from "./pool_stats.ts";
 import { Scheduler } from "./scheduler.ts";
-import type { Task, TaskRequest } from "./task.ts";
+import type { Task, TaskParts } from "./task.ts";
 
 /** The handlers that a pool offers to a server. */
 export type PoolHandlers<C extends Contract> = {
@@ -127,14 +127,13 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
     input: InputOf<C, Name>,
     options: RunOptions = {},
   ): Promise<OutputOf<C, Name>> {
-    const { timeoutMs, signal, priority, onProgress } = options;
+    const { timeoutMs, signal, priority = 0, onProgress } = options;
     checkRunOptions(options);
     signal?.throwIfAborted();
     const deadline = timeoutMs === undefined ? undefined : Date.now() + timeoutMs;
     const sink = onProgress === undefined ? undefined : this.#progressSink(onProgress);
     const encoded = this.#encode(input);
-    const task = this.#scheduler.submit({
-      procedure,
+    const task = this.#scheduler.submit(procedure, {
       ...encoded,
       signal,
       deadline,
@@ -170,7 +169,7 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
     input: InputOf<C, Name>,
     options: PoolStreamOptions = {},
   ): AsyncGenerator<ItemOf<OutputOf<C, Name>>> {
-    const { signal, priority, onProgress, idleTimeoutMs, credits = 64 } = options;
+    const { signal, priority = 0, onProgress, idleTimeoutMs, credits = 64 } = options;
     checkStreamOptions(options);
     signal?.throwIfAborted();
     const items = new ItemBuffer(procedure, credits, idleTimeoutMs);
@@ -180,7 +179,7 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
       ...(onProgress === undefined ? {} : this.#progressSink(onProgress)),
     };
     const encoded = this.#encode(input);
-    const task = this.#scheduler.submit({ procedure, ...encoded, signal, priority, sink });
+    const task = this.#scheduler.submit(procedure, { ...encoded, signal, priority, sink });
     // The contract is the worker file's promise; nothing here can check it.
     yield* items.read({
       ended: task.reply.then((reply) => readReply(procedure, reply, this.#codecs)),
@@ -245,8 +244,7 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
     signal.throwIfAborted();
     const body = ownBody(request.body, contentType);
     if (body === undefined) return undefined;
-    return capacity.count(this.#scheduler.submit({
-      procedure,
+    return capacity.count(this.#scheduler.submit(procedure, {
       body,
       contentType,
       correlationId,
@@ -260,7 +258,7 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
     }));
   }
 
-  #encode(input: unknown): Pick<TaskRequest, "body" | "contentType"> {
+  #encode(input: unknown): Pick<TaskParts, "body" | "contentType"> {
     const codec = codecOf(input, this.#codecs[0] ?? jsonCodec);
     const { contentType } = codec;
     if (codec === bytesCodec && input instanceof Uint8Array) {

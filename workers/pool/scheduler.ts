@@ -21,7 +21,7 @@ import {
   overloadedError,
   overrunError,
   Task,
-  type TaskRequest,
+  type TaskParts,
   zombiesError,
 } from "./task.ts";
 
@@ -103,12 +103,12 @@ export class Scheduler {
   /**
    * Takes a task.
    *
-   * @param request What to do.
+   * @param procedure Its name.
+   * @param parts What to do.
    * @returns The task, with the promise of its reply.
    * @throws {RpcError} `closed` or `overloaded`.
    */
-  submit(request: TaskRequest): Task {
-    const { procedure } = request;
+  submit(procedure: string, parts: TaskParts): Task {
     const { maxBacklog, maxZombies } = this.#settings;
     const { zombies } = this.#slots;
     if (!this.#isOpen) throw closedError(procedure);
@@ -116,7 +116,7 @@ export class Scheduler {
     if (this.#backlog.size >= maxBacklog && this.#slots.pick(true) === undefined) {
       throw overloadedError(procedure, maxBacklog);
     }
-    const task = new Task(++this.#lastOrder, request, this.#procedures.get(procedure));
+    const task = new Task(++this.#lastOrder, this.#procedures.get(procedure), parts);
     task.watch(this.#taskOwner);
     this.#backlog.push(task);
     this.#dispatch();
@@ -146,7 +146,7 @@ export class Scheduler {
   /** Gives waiting tasks to workers with room, in order. */
   #dispatch(): void {
     for (let task = this.#backlog.peek(); task !== undefined; task = this.#backlog.peek()) {
-      if (isExpired(task.request.deadline)) {
+      if (isExpired(task.deadline)) {
         this.#backlog.shift();
         task.fail(expiredError(task.procedure.name));
         continue;

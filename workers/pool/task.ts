@@ -9,24 +9,22 @@ import type { EncodedItem, EncodedReply, ItemSink } from "../../internal/encoded
 import { mustTransfer } from "../wire/protocol.ts";
 import type { PoolProcedure } from "./procedures.ts";
 
-/** What a task is to do. */
-export interface TaskRequest {
-  readonly procedure: string;
-  /** The encoded input; bytes are a private copy. */
-  readonly body: string | Uint8Array<ArrayBuffer>;
-  readonly contentType?: string | undefined;
-  readonly correlationId?: string | undefined;
-  /** When the output is worthless, in Unix milliseconds. */
-  readonly deadline?: number | undefined;
-  readonly redeliveries?: number;
-  readonly signal?: AbortSignal | undefined;
-  /** Takes what the task tells before its end. */
-  readonly sink?: ItemSink | undefined;
-  /** Tasks of a higher priority start first, from 0 to 9; 0 is that of most. */
-  readonly priority?: number | undefined;
-  /** Told when the task settles. */
-  readonly capacity?: TaskCounter | undefined;
-}
+/** What a task is to do: what {@linkcode Task} says of it. */
+export type TaskParts =
+  & Pick<Task, "body">
+  & Partial<
+    Pick<
+      Task,
+      | "contentType"
+      | "correlationId"
+      | "deadline"
+      | "redeliveries"
+      | "signal"
+      | "sink"
+      | "priority"
+      | "capacity"
+    >
+  >;
 
 /** Whoever counts tasks. */
 export interface TaskCounter {
@@ -55,8 +53,21 @@ const MAX_ID = 0x7fffffff;
 export class Task {
   /** Counts the tasks of one pool in the order in which they came. */
   readonly order: number;
-  readonly request: TaskRequest;
   readonly procedure: PoolProcedure;
+  /** The encoded input; bytes are a private copy. */
+  readonly body: string | Uint8Array<ArrayBuffer>;
+  readonly contentType: string | undefined;
+  readonly correlationId: string | undefined;
+  /** When the output is worthless, in Unix milliseconds. */
+  readonly deadline: number | undefined;
+  readonly redeliveries: number;
+  readonly signal: AbortSignal | undefined;
+  /** Takes what the task tells before its end. */
+  readonly sink: ItemSink | undefined;
+  /** Tasks of a higher priority start first, from 0 to 9; 0 is that of most. */
+  readonly priority: number;
+  /** Told when the task settles. */
+  readonly capacity: TaskCounter | undefined;
   /** Whether the body stays here when a worker gets it, so that another one can get it too. */
   readonly isRepeatable: boolean;
   /** When the task came, on the clock of `performance.now()`. */
@@ -71,15 +82,23 @@ export class Task {
    * Makes a task that waits.
    *
    * @param order Counts the tasks of one pool.
-   * @param request What to do.
    * @param procedure What the pool knows of the procedure.
+   * @param parts What to do.
    */
-  constructor(order: number, request: TaskRequest, procedure: PoolProcedure) {
+  constructor(order: number, procedure: PoolProcedure, parts: TaskParts) {
     this.order = order;
-    this.request = request;
     this.procedure = procedure;
+    this.body = parts.body;
+    this.contentType = parts.contentType;
+    this.correlationId = parts.correlationId;
+    this.deadline = parts.deadline;
+    this.redeliveries = parts.redeliveries ?? 0;
+    this.signal = parts.signal;
+    this.sink = parts.sink;
+    this.priority = parts.priority ?? 0;
+    this.capacity = parts.capacity;
     // Not to be asked later: a body that has moved has no length any more.
-    this.isRepeatable = !mustTransfer(request.body);
+    this.isRepeatable = !mustTransfer(parts.body);
   }
 
   /** Tells the tasks apart that workers hold. */
@@ -100,15 +119,14 @@ export class Task {
   /** Fails the task as soon as its signal aborts, and then tells its owner. */
   watch(owner: TaskOwner): void {
     this.#owner = owner;
-    this.request.signal?.addEventListener("abort", this);
+    this.signal?.addEventListener("abort", this);
   }
 
   /** Takes what the task tells before its end; nothing once it has settled. */
   tell(type: "item" | "progress", item: EncodedItem): void {
-    const { sink } = this.request;
     if (this.#isSettled) return;
-    if (type === "item") sink?.onItem?.(item);
-    else sink?.onProgress?.(item);
+    if (type === "item") this.sink?.onItem?.(item);
+    else this.sink?.onProgress?.(item);
   }
 
   /** Tells the reply. */
@@ -124,16 +142,15 @@ export class Task {
   /** Makes the task its own listener on the signal: one closure less for each task. */
   handleEvent(): void {
     if (this.#isSettled) return;
-    this.fail(this.request.signal?.reason);
+    this.fail(this.signal?.reason);
     this.#owner?.onAbort(this);
   }
 
   #settle(): boolean {
     if (this.#isSettled) return false;
     this.#isSettled = true;
-    const { signal, capacity } = this.request;
-    signal?.removeEventListener("abort", this);
-    capacity?.onSettled();
+    this.signal?.removeEventListener("abort", this);
+    this.capacity?.onSettled();
     return true;
   }
 }

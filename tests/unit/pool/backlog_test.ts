@@ -12,7 +12,7 @@ const procedures = new PoolProcedures({
 });
 
 function task(order: number, procedure = "p", priority = 0): Task {
-  return new Task(order, { procedure, body: "", priority }, procedures.get(procedure));
+  return new Task(order, procedures.get(procedure), { body: "", priority });
 }
 
 function tasks(count: number): Task[] {

@@ -133,14 +133,13 @@ class Simulation {
     };
     const abort = new AbortController();
     const body = this.#random() < 0.05 ? new Uint8Array(9_000) : "1";
-    const request = {
-      procedure: name,
+    const parts = {
       body,
       priority: this.#random() < 0.7 ? 0 : this.#pick(0, 9),
       signal: abort.signal,
     };
     try {
-      const task = this.#scheduler.submit(request);
+      const task = this.#scheduler.submit(name, parts);
       this.#add({
         task,
         work,
@@ -232,7 +231,7 @@ class Simulation {
 
   /** A task that was just assigned comes before all that might have been. */
   #checkFirst(assigned: Task, eligible: readonly Known[]): void {
-    const rank = ({ request: { priority = 0 }, order }: Task) => order - 1e9 * priority;
+    const rank = ({ priority, order }: Task) => order - 1e9 * priority;
     for (const one of eligible) {
       this.#ensure(rank(assigned) < rank(one.task), "Passed over", one);
     }
@@ -240,8 +239,16 @@ class Simulation {
 
   #ensure(holds: boolean, fault: string, { task, work, starts, message }: Known): void {
     if (holds) return;
-    const { id, request: { procedure, priority }, isRepeatable } = task;
-    const described = { id, procedure, priority, isRepeatable, work, starts, message };
+    const { id, procedure, priority, isRepeatable } = task;
+    const described = {
+      id,
+      procedure: procedure.name,
+      priority,
+      isRepeatable,
+      work,
+      starts,
+      message,
+    };
     throw new Error(
       `${fault}: ${JSON.stringify(described)} in a pool of ${JSON.stringify(this.#options)}`,
     );

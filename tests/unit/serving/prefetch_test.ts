@@ -39,7 +39,7 @@ Deno.test("PoolCapacity leaves out what others give the pool to do", () => {
   const capacity = new PoolCapacity(Object.assign(load({}), tasks));
   assertEquals([capacity.recommended, capacity.limit], [10, 96]);
   const procedure = new PoolProcedures({ limits: {}, timeLimitMs: undefined }).get("work");
-  const own = capacity.count(new Task(1, { procedure: "work", body: "", capacity }, procedure));
+  const own = capacity.count(new Task(1, procedure, { body: "", capacity }));
   assertEquals([capacity.recommended, capacity.limit], [11, 97]);
   own.fulfil({ type: "output", body: "", contentType: "application/json" });
   assertEquals([capacity.recommended, capacity.limit], [10, 96]);
