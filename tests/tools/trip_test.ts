@@ -29,6 +29,7 @@ Deno.test("A call can be followed on a short way", async () => {
     assert(count <= most, `${count} ${what}, at most ${most} wanted: see \`deno task trip\``);
   }
   assertEquals(figures.shapes.unknown, [], "List them in tools/trip/shapes.ts");
+  assertEquals(figures.shapes.gone, [], "Take them out of tools/trip/shapes.ts");
 });
 
 Deno.test("instrument() keeps what a function does", () => {

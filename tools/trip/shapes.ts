@@ -8,6 +8,8 @@ export interface Shapes {
   readonly names: readonly string[];
   /** Those of which nobody has said whether they do. */
   readonly unknown: readonly string[];
+  /** Those that are listed here and not declared any more. */
+  readonly gone: readonly string[];
 }
 
 /** Types that carry the data of one call, from its caller's options to its outcome. */
@@ -18,13 +20,13 @@ const SHAPES: ReadonlySet<string> = new Set([
   "OutgoingRequest",
   "PendingCall",
   "AmqpPublish",
-  "WaitingPublish",
   // The server's, to the handler.
   "AmqpDelivery",
   "IncomingRequest",
   "ActiveRequest",
   "RequestContext",
   "EncodedRequest",
+  "Run",
   // The pool's.
   "Task",
   "HeldTask",
@@ -51,7 +53,6 @@ const OTHERS: ReadonlySet<string> = new Set([
   "PoolMessage",
   "Recipient",
   "ReplyAddress",
-  "Run",
   "RunningWork",
   "Settler",
   "WorkerMessage",
@@ -67,9 +68,6 @@ const OTHERS: ReadonlySet<string> = new Set([
   "RpcError",
   "RpcErrorOptions",
   // What lives longer than a call, or belongs to streams only.
-  "AnyGenerator",
-  "CallOwner",
-  "CallSettings",
   "CheckedOptions",
   "ClientSession",
   "Codec",
@@ -119,6 +117,7 @@ export function findShapes(
   return {
     names: shapes.filter((name) => !extended.has(name)).sort(),
     unknown: types.filter((name) => !SHAPES.has(name) && !OTHERS.has(name)).sort(),
+    gone: [...SHAPES, ...OTHERS].filter((name) => !ours.has(name)),
   };
 }
 
