@@ -77,9 +77,10 @@ export class Server implements AsyncDisposable {
 
   /** Most requests that others may run again, as it died or lost its connection with them in hand. */
   get couldRepeat(): number {
-    // What it had in hand goes to another server.
-    const losses = this.told("lost-connection consumer") + (this.#wasKilled ? 1 : 0);
-    return this.#prefetch * losses;
+    // What it had in hand goes to another server. A consumer that is too slow is cancelled from 4.3 on,
+    // where older brokers close its channel.
+    const losses = this.told("lost-connection consumer") + this.told("consumer-cancelled");
+    return this.#prefetch * (losses + (this.#wasKilled ? 1 : 0));
   }
 
   /** How often it has told something: a type alone is any detail of it. */

@@ -1,6 +1,7 @@
 /** Programs after RabbitMQ's tutorial 6, in tests/fixtures/tutorial. @module */
 
 import { type Child, startProgram } from "./child.ts";
+import { testUnless } from "./features.ts";
 
 /** The languages that the tutorial is tried in. */
 export type Language = "python" | "javascript";
@@ -43,11 +44,18 @@ export async function runTutorialClient(
 /**
  * A test that needs a language. Python's is ignored where pika is missing, and its name says so;
  * it fails all the same where a complete test is required.
+ *
+ * @param missing What else the test needs and the broker does not have.
  */
-export function languageTest(language: Language, name: string, fn: () => Promise<void>): void {
+export function languageTest(
+  language: Language,
+  name: string,
+  fn: () => Promise<void>,
+  missing?: string,
+): void {
   const isRequired = Deno.env.get("WARREN_REQUIRE_RABBITMQ") === "1";
-  const ignore = language === "python" && python === undefined && !isRequired;
-  Deno.test({ name: ignore ? `${name} (ignored: python3-pika is missing)` : name, ignore, fn });
+  const hasNone = language === "python" && python === undefined && !isRequired;
+  Deno.test(testUnless(missing ?? (hasNone ? "python3-pika is missing" : undefined), name, fn));
 }
 
 function hasPika(program: string): boolean {

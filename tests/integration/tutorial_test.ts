@@ -3,6 +3,7 @@ import { assertEquals, assertRejects } from "../../deps/std_assert.ts";
 import type { FibonacciContract } from "../../workers/fibonacci.ts";
 import { WorkerPool } from "../../workers/mod.ts";
 import { brokerUrl, deleteQueue, randomQueue } from "../helpers/broker.ts";
+import { whyNoTransientQueues } from "../helpers/features.ts";
 import { startPair } from "../helpers/pair.ts";
 import {
   type Language,
@@ -12,6 +13,16 @@ import {
 } from "../helpers/tutorial.ts";
 
 const LANGUAGES: readonly Language[] = ["python", "javascript"];
+/** The queues of tutorial servers, and what they are called here. */
+const KINDS = [
+  {
+    kind: "transient",
+    durability: "transient",
+    other: "replicated",
+    missing: await whyNoTransientQueues(),
+  },
+  { kind: "quorum", durability: "replicated", other: "transient", missing: undefined },
+] as const;
 const FIBONACCI = new URL("../../workers/fibonacci.ts", import.meta.url);
 
 /** A queue name whose queue goes with its test. */
@@ -40,8 +51,9 @@ for (const language of LANGUAGES) {
     );
   }
 
-  for (const kind of ["transient", "quorum"]) {
-    languageTest(language, `RpcClient calls a ${language} tutorial server (${kind})`, async () => {
+  for (const { kind, durability, other, missing } of KINDS) {
+    const theirs = `a ${language} tutorial server (${kind})`;
+    languageTest(language, `RpcClient calls ${theirs}`, async () => {
       await using queue = ownQueue();
       await using _server = await startTutorialServer(language, [brokerUrl(), queue.name, kind]);
       await using client = await RpcClient.connect<FibonacciContract>(brokerUrl(), {
@@ -49,26 +61,21 @@ for (const language of LANGUAGES) {
       });
       const calls = [0, 1, 20, 25].map((n) => client.call("fibonacci", n));
       assertEquals(await Promise.all(calls), [0, 1, 6765, 75025]);
-    });
-  }
+    }, missing);
 
-  languageTest(language, `RpcServer joins the queue of a ${language} tutorial server`, async () => {
-    for (
-      const [kind, durability] of [["transient", "transient"], ["quorum", "replicated"]] as const
-    ) {
+    languageTest(language, `RpcServer joins the queue of ${theirs}`, async () => {
       await using queue = ownQueue();
       const args = [brokerUrl(), queue.name, kind];
       await using _theirs = await startTutorialServer(language, args);
       const options = { queue: queue.name, handlers: { fibonacci: () => 6765 } };
-      const other = durability === "transient" ? "replicated" : "transient";
       const mismatch = () => RpcServer.listen(brokerUrl(), { ...options, durability: other });
       await assertRejects(mismatch, RpcError, `Set durability to "`);
       await using _ours = await RpcServer.listen(brokerUrl(), { ...options, durability });
       await using client = await RpcClient.connect(brokerUrl(), { queue: queue.name });
       const calls = Array.from({ length: 4 }, () => client.call("fibonacci", 20));
       assertEquals(new Set(await Promise.all(calls)), new Set([6765]));
-    }
-  });
+    }, missing);
+  }
 
   languageTest(
     language,

@@ -8,17 +8,14 @@ import {
 import { resolveConnectOptions } from "../../internal/broker/connect_settings.ts";
 import { Connection } from "../../internal/broker/connection.ts";
 import { PrivateNode } from "../../tools/brokers/private_node.ts";
-import { findRabbitmq } from "../../tools/brokers/rabbitmq_install.ts";
 import { AmqpPeer } from "../helpers/amqp_peer.ts";
 import { randomQueue } from "../helpers/broker.ts";
 import { eventually, within } from "../helpers/eventually.ts";
+import { rabbitmqTest, type RabbitmqTestOptions } from "../helpers/features.ts";
 import { startPair } from "../helpers/pair.ts";
 
 /** What is done to a node while a client and a server use a queue of it. */
 type Fault = (node: PrivateNode, queue: string) => Promise<unknown>;
-
-const missing = findRabbitmq();
-const ignore = typeof missing === "string" && Deno.env.get("WARREN_REQUIRE_RABBITMQ") !== "1";
 
 function untilAborted(signal: AbortSignal): Promise<never> {
   const { promise, reject } = Promise.withResolvers<never>();
@@ -26,15 +23,15 @@ function untilAborted(signal: AbortSignal): Promise<never> {
   return promise;
 }
 
-function nodeTest(name: string, fn: (node: PrivateNode) => Promise<void>): void {
-  Deno.test({
-    name: ignore ? `${name} (ignored: ${missing})` : name,
-    ignore,
-    async fn() {
-      await using node = await PrivateNode.start();
-      await fn(node);
-    },
-  });
+function nodeTest(
+  name: string,
+  fn: (node: PrivateNode) => Promise<void>,
+  options?: RabbitmqTestOptions,
+): void {
+  Deno.test(rabbitmqTest(name, async () => {
+    await using node = await PrivateNode.start();
+    await fn(node);
+  }, options));
 }
 
 const FAULTS: readonly [name: string, fault: Fault][] = [
@@ -121,7 +118,7 @@ nodeTest("A server declares a transient queue anew after a restart", async (node
   await eventually(async () => {
     assertEquals(await pair.client.call("echo", 1).catch((error) => error.code), 1);
   }, 30_000);
-});
+}, { needs: "transient shared queues" });
 
 nodeTest("A client gets a new reply queue when its own is deleted", async (node) => {
   const exclusiveQueues = async () => {

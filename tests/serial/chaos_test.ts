@@ -6,27 +6,21 @@ import { runFault } from "../../chaos/run_fault.ts";
 import { SharedNode } from "../../chaos/processes/shared_node.ts";
 import { assert } from "../../deps/std_assert.ts";
 import { findRabbitmq } from "../../tools/brokers/rabbitmq_install.ts";
-
-const missing = findRabbitmq();
-const ignore = typeof missing === "string" && Deno.env.get("WARREN_REQUIRE_RABBITMQ") !== "1";
+import { rabbitmqTest } from "../helpers/features.ts";
 
 const node = new SharedNode();
 
 Deno.test.beforeAll(async () => {
-  if (!ignore) await node.get();
+  if (typeof findRabbitmq() !== "string") await node.get();
 });
 Deno.test.afterAll(() => node[Symbol.asyncDispose]());
 
 for (const fault of FAULTS.filter(({ isLong = false }) => !isLong)) {
   const name = `${fault.id}: ${fault.title}`;
-  Deno.test({
-    name: ignore ? `${name} (ignored: ${missing})` : name,
-    ignore,
-    async fn() {
-      const { signal } = new AbortController();
-      const seed = Number(Deno.env.get("CHAOS_SEED") ?? Math.floor(Math.random() * 2 ** 32));
-      const row = await runFault(fault, { seed, budgetMs: 0, isShort: true, signal, node });
-      assert(row.passed, [`Seed ${seed}`, ...rowLines(row)].join("\n"));
-    },
-  });
+  Deno.test(rabbitmqTest(name, async () => {
+    const { signal } = new AbortController();
+    const seed = Number(Deno.env.get("CHAOS_SEED") ?? Math.floor(Math.random() * 2 ** 32));
+    const row = await runFault(fault, { seed, budgetMs: 0, isShort: true, signal, node });
+    assert(row.passed, [`Seed ${seed}`, ...rowLines(row)].join("\n"));
+  }));
 }

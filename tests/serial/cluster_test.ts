@@ -2,12 +2,9 @@ import { RpcClient, RpcServer } from "../../mod.ts";
 import { assert, assertEquals } from "../../deps/std_assert.ts";
 import { PrivateCluster } from "../../tools/brokers/private_cluster.ts";
 import type { PrivateNode } from "../../tools/brokers/private_node.ts";
-import { findRabbitmq } from "../../tools/brokers/rabbitmq_install.ts";
 import { randomQueue } from "../helpers/broker.ts";
 import { eventually, within } from "../helpers/eventually.ts";
-
-const missing = findRabbitmq();
-const ignore = typeof missing === "string" && Deno.env.get("WARREN_REQUIRE_RABBITMQ") !== "1";
+import { rabbitmqTest } from "../helpers/features.ts";
 
 const PREFETCH = 4;
 const INPUTS = Array.from({ length: 20 }, (_, n) => n);
@@ -63,28 +60,24 @@ async function assertSurvives(
   await cluster.allOnline();
 }
 
-Deno.test({
-  name: ignore ? `A cluster (ignored: ${missing})` : "A cluster",
-  ignore,
-  async fn(t) {
-    await using cluster = await PrivateCluster.start();
-    for (const [place, urlsOf] of [["at it", itFirst], ["elsewhere", itLast]] as const) {
-      for (const end of ["kill", "stop"] as const) {
-        await t.step(`loses no call at the ${end} of a leader, with both sides ${place}`, () => {
-          return assertSurvives(cluster, urlsOf, (leader) => leader[end]());
-        });
-      }
+Deno.test(rabbitmqTest("A cluster", async (t) => {
+  await using cluster = await PrivateCluster.start();
+  for (const [place, urlsOf] of [["at it", itFirst], ["elsewhere", itLast]] as const) {
+    for (const end of ["kill", "stop"] as const) {
+      await t.step(`loses no call at the ${end} of a leader, with both sides ${place}`, () => {
+        return assertSurvives(cluster, urlsOf, (leader) => leader[end]());
+      });
     }
-    await t.step("serves those who connect while a node is down", async () => {
-      const [node] = cluster.nodes;
-      assert(node);
-      await node.kill();
-      const urls = itFirst(cluster, node);
-      const queue = randomQueue();
-      const handlers = { echo: (value: unknown) => value };
-      await using _server = await RpcServer.listen(urls, { queue, handlers });
-      await using client = await RpcClient.connect(urls, { queue });
-      assertEquals(await client.call("echo", 1), 1);
-    });
-  },
-});
+  }
+  await t.step("serves those who connect while a node is down", async () => {
+    const [node] = cluster.nodes;
+    assert(node);
+    await node.kill();
+    const urls = itFirst(cluster, node);
+    const queue = randomQueue();
+    const handlers = { echo: (value: unknown) => value };
+    await using _server = await RpcServer.listen(urls, { queue, handlers });
+    await using client = await RpcClient.connect(urls, { queue });
+    assertEquals(await client.call("echo", 1), 1);
+  });
+}));

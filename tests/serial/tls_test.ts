@@ -6,7 +6,6 @@ import {
   assertRejects,
   assertStringIncludes,
 } from "../../deps/std_assert.ts";
-import { findRabbitmq } from "../../tools/brokers/rabbitmq_install.ts";
 import { randomQueue } from "../helpers/broker.ts";
 import {
   CertificateAuthority,
@@ -14,16 +13,16 @@ import {
   type KeyPair,
 } from "../../tools/brokers/certificates.ts";
 import { eventually, within } from "../helpers/eventually.ts";
+import { rabbitmqTest } from "../helpers/features.ts";
 import { TlsNode } from "../../tools/brokers/tls_node.ts";
 
-const missing = hasOpenssl() ? findRabbitmq() : "there is no openssl";
-const ignore = typeof missing === "string" && Deno.env.get("WARREN_REQUIRE_RABBITMQ") !== "1";
+const missing = hasOpenssl() ? undefined : "there is no openssl";
 
 const LOOPBACK = ["DNS:localhost", "IP:127.0.0.1"];
 const SECRET = "s3cret-p%40ss";
 
 function tlsTest(name: string, fn: (t: Deno.TestContext) => Promise<void>): void {
-  Deno.test({ name: ignore ? `${name} (ignored: ${missing})` : name, ignore, fn });
+  Deno.test(rabbitmqTest(name, fn, { missing }));
 }
 
 /** A call from a client to a server, both over TLS. */

@@ -1,0 +1,74 @@
+/** What brokers differ in, for tests that hold only where a broker has it. @module */
+
+import { connect } from "../../deps/amqplib.ts";
+import { findRabbitmq } from "../../tools/brokers/rabbitmq_install.ts";
+import { compareVersions } from "../../tools/brokers/rabbitmq_versions.ts";
+import { brokerUrl, randomQueue } from "./broker.ts";
+
+/** What some releases of RabbitMQ have and others have not. */
+export type Feature =
+  | "transient shared queues"
+  | "a queue that odd deaths end"
+  | "a queue that outlives odd deaths";
+
+const HAS: Readonly<Record<Feature, (version: string) => boolean>> = {
+  "transient shared queues": (version) => compareVersions(version, "4.3") < 0,
+  "a queue that odd deaths end": (version) => compareVersions(version, "4.0") < 0,
+  "a queue that outlives odd deaths": (version) => compareVersions(version, "4.0") >= 0,
+};
+
+/** Options of {@linkcode rabbitmqTest}. */
+export interface RabbitmqTestOptions {
+  /** What the release must have. */
+  readonly needs?: Feature;
+  /** What else is missing. */
+  readonly missing?: string | undefined;
+}
+
+/** Makes a test that starts nodes: it is ignored, and its name says why, where it cannot run. */
+export function rabbitmqTest(
+  name: string,
+  fn: (t: Deno.TestContext) => Promise<void>,
+  { needs, missing }: RabbitmqTestOptions = {},
+): Deno.TestDefinition {
+  const install = findRabbitmq();
+  const isRequired = Deno.env.get("WARREN_REQUIRE_RABBITMQ") === "1";
+  const absent = missing ?? (typeof install === "string" ? install : undefined);
+  if (absent !== undefined) return testUnless(isRequired ? undefined : absent, name, fn);
+  const version = typeof install === "string" ? "" : install.version;
+  const hasIt = needs === undefined || version === "" || HAS[needs](version);
+  return testUnless(hasIt ? undefined : `RabbitMQ ${version} does not have ${needs}`, name, fn);
+}
+
+/** Makes a test that is ignored if there is a reason, which its name then tells. */
+export function testUnless(
+  reason: string | undefined,
+  name: string,
+  fn: (t: Deno.TestContext) => Promise<void>,
+): Deno.TestDefinition {
+  return reason === undefined
+    ? { name, fn }
+    : { name: `${name} (ignored: ${reason})`, ignore: true, fn };
+}
+
+/**
+ * Why the broker of `AMQP_URL` has no transient queue that connections share, if so. It is asked to
+ * declare one, as an administrator may deny what a release permits, and the other way round.
+ */
+export async function whyNoTransientQueues(): Promise<string | undefined> {
+  const model = await connect(brokerUrl(), { noDelay: true });
+  let refusal: string | undefined;
+  // It closes the connection.
+  model.on("error", (error: Error) => refusal = error.message);
+  try {
+    const channel = await model.createChannel();
+    const queue = randomQueue();
+    await channel.assertQueue(queue, { durable: false });
+    await channel.deleteQueue(queue);
+    await model.close();
+  } catch (error) {
+    refusal ??= `${error}`;
+    if (!refusal.includes("transient_nonexcl_queues")) throw error;
+    return "the broker denies transient_nonexcl_queues";
+  }
+}
