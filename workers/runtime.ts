@@ -26,7 +26,6 @@ import {
   mustTransfer,
   type PoolMessage,
   PROTOCOL_VERSION,
-  type ReplyMessage,
   type RunMessage,
   toTransferable,
   WORKER_PORT,
@@ -104,8 +103,6 @@ interface Exposed {
   readonly handlers: ReadonlyMap<string, WorkerHandler>;
   readonly codecs: readonly Codec[];
 }
-
-type ReplyHead = Pick<ReplyMessage, "id" | "runMs" | "memoryMb">;
 
 class WorkerRuntime {
   readonly #port: WorkerPort;
@@ -248,22 +245,17 @@ class WorkerRuntime {
     const now = performance.now();
     this.#current = undefined;
     this.#port.control?.finish(task.cell);
-    const head = { id: task.id, runMs: now - startedAt, ...this.#memory.measure(now) };
-    try {
-      this.#reply(head, reply);
-    } catch (error) {
-      // The port cannot carry it.
-      this.#reply(head, encodeError(error));
-    }
+    const { type, contentType } = reply;
+    const body = toTransferable(reply.body);
+    const transfer = mustTransfer(body) ? body.buffer : undefined;
+    const memoryMb = this.#memory.measure(now);
+    this.#port.send(
+      { type, id: task.id, body, contentType, runMs: now - startedAt, ...memoryMb },
+      transfer,
+    );
     // Without shared memory, the pool knows from the replies alone which task runs.
     if (this.#port.control === undefined) this.#port.flush();
     else this.#flushUnlessRecent(now);
-  }
-
-  #reply(head: ReplyHead, { type, body: encoded, contentType }: EncodedReply): void {
-    const body = toTransferable(encoded);
-    const transfer = mustTransfer(body) ? body.buffer : undefined;
-    this.#port.send({ type, ...head, body, contentType }, transfer);
   }
 
   #flushUnlessRecent(now: number): void {

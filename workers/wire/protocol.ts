@@ -92,7 +92,11 @@ export interface WorkerPort {
   readonly control: ControlBlock | undefined;
   /** Calls `receive` with whatever comes, in order. */
   listen(receive: (message: PoolMessage) => void): void;
-  /** Takes a message for the pool, which may leave only with the next {@linkcode flush}. */
+  /**
+   * Takes a message for the pool, which may leave only with the next {@linkcode flush}.
+   *
+   * @throws {RpcError} `too-large`, for an item. An output becomes an error.
+   */
   send(message: WorkerMessage, transfer?: ArrayBuffer): void;
   /** Sends what waits. */
   flush(): void;

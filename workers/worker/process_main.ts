@@ -6,6 +6,7 @@
  */
 
 import { RpcError } from "../../errors.ts";
+import { encodeError } from "../../internal/running/encode.ts";
 import { encodeFrame, FrameReader, joinBytes, MAX_FRAME_BODY_BYTES } from "../wire/frames.ts";
 import {
   type PoolMessage,
@@ -37,9 +38,11 @@ class ProcessPort implements WorkerPort {
 
   send(message: WorkerMessage): void {
     const pieces = encodeFrame(message);
-    const [, , body] = pieces;
-    if (body !== undefined && body.length > MAX_FRAME_BODY_BYTES) throw tooLarge(body.length);
-    this.#pieces.push(...pieces);
+    const bodyBytes = pieces[2]?.length ?? 0;
+    if (bodyBytes <= MAX_FRAME_BODY_BYTES) this.#pieces.push(...pieces);
+    else if (message.type === "output") {
+      this.send({ ...message, ...encodeError(tooLarge(bodyBytes)) });
+    } else throw tooLarge(bodyBytes);
   }
 
   /** Writes at once, because the next task may keep the event loop from turning, or end it. */

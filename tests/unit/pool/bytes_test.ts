@@ -120,3 +120,11 @@ for (const isolation of ISOLATIONS) {
     assertEquals(pool.stats().crashes, 0);
   });
 }
+
+Deno.test("WorkerPool refuses what is too large to come out of a process", async () => {
+  await using pool = await open("process");
+  const error = await assertRejects(() => pool.run("zeros", 2 ** 28 + 1), RpcRemoteError);
+  assertEquals(error.code, "too-large");
+  assertStringIncludes(error.message, `it has ${2 ** 28 + 1} bytes of at most ${2 ** 28}`);
+  assertEquals(await pool.run("echo", counted(3)), counted(3));
+});
