@@ -49,8 +49,8 @@ export interface CallContext {
    */
   throwIfCancelled(): void;
   /**
-   * Tells the caller how far the work has come, if the caller wants to know. Each call is a message:
-   * once in some milliseconds is enough.
+   * Tells the caller how far the work has come, if the caller wants to know. The first 64 calls are
+   * a message each; of more, the latest of each 10 ms leaves, and the last one in any case.
    *
    * @param value Anything that can be encoded.
    */

@@ -18,7 +18,8 @@ import type { Codec } from "../codec.ts";
 import type { CallContext } from "../contract.ts";
 import { RpcError } from "../errors.ts";
 import { encodeError, encodeItem } from "../internal/running/encode.ts";
-import type { EncodedReply } from "../internal/encoded_reply.ts";
+import type { EncodedItem, EncodedReply } from "../internal/encoded_reply.ts";
+import { ProgressGate } from "../internal/running/progress_gate.ts";
 import { requireCodec, runHandler, type RunnableHandler } from "../internal/running/run_handler.ts";
 import { GeneratorPump } from "../internal/streaming/generator_pump.ts";
 import {
@@ -33,7 +34,7 @@ import {
   type WorkerPort,
 } from "./wire/protocol.ts";
 import { MemoryGauge } from "./worker/memory_gauge.ts";
-import { type ContextLinks, TaskContext } from "./worker/task_context.ts";
+import { TaskContext } from "./worker/task_context.ts";
 
 export type { Body, Codec } from "../codec.ts";
 export type { CallContext } from "../contract.ts";
@@ -108,7 +109,6 @@ class WorkerRuntime {
   readonly #port: WorkerPort;
   readonly #handlers: ReadonlyMap<string, WorkerHandler>;
   readonly #codecs: readonly Codec[];
-  readonly #links: ContextLinks;
   readonly #waiting: RunMessage[] = [];
   readonly #memory = new MemoryGauge();
   /** The task that runs, if one does; `due` if one is about to. */
@@ -120,13 +120,6 @@ class WorkerRuntime {
     this.#port = port;
     this.#handlers = exposed.handlers;
     this.#codecs = exposed.codecs;
-    this.#links = {
-      control: port.control,
-      tell: (context, value, seq) => {
-        this.#sendItem({ type: "progress", seq }, value, context);
-        port.flush();
-      },
-    };
   }
 
   receive(message: PoolMessage): void {
@@ -210,23 +203,28 @@ class WorkerRuntime {
 
   #start(task: RunMessage): EncodedReply | Promise<EncodedReply> {
     const codec = requireCodec(task, this.#codecs);
-    const context = this.#current = new TaskContext(task, codec, this.#links);
+    const context = this.#current = new TaskContext(task, codec, this.#port.control);
     const handler = this.#handlers.get(task.procedure);
     if (handler === undefined) throw unknownProcedure(task, this.#handlers);
     if (task.credits !== undefined) {
       context.pump = new GeneratorPump(task.credits, (item, seq) => {
-        this.#sendItem({ type: "item", seq }, item, context);
+        this.#sendItem("item", task.id, encodeItem(item, seq, context));
+      });
+    }
+    if (task.wantsProgress) {
+      context.gate = new ProgressGate(context, (progress) => {
+        this.#sendItem("progress", task.id, progress);
+        this.#port.flush();
       });
     }
     // A handler's input type is a promise of its contract: whoever calls must keep it.
     return runHandler(handler as RunnableHandler, task.body, context);
   }
 
-  #sendItem(head: Pick<ItemMessage, "type" | "seq">, value: unknown, context: TaskContext): void {
-    const { body: encoded, contentType } = encodeItem(value, head.seq, context);
-    const body = toTransferable(encoded);
-    const transfer = mustTransfer(body) ? body.buffer : undefined;
-    this.#port.send({ ...head, id: context.id, body, contentType }, transfer);
+  #sendItem(type: ItemMessage["type"], id: number, { seq, body, contentType }: EncodedItem): void {
+    const sent = toTransferable(body);
+    const transfer = mustTransfer(sent) ? sent.buffer : undefined;
+    this.#port.send({ type, id, seq, body: sent, contentType }, transfer);
     this.#flushUnlessRecent(performance.now());
     this.#flushSoon();
   }

@@ -11,6 +11,7 @@ import { RpcError } from "../../errors.ts";
 import { closeItems, type GeneratorPump, isGenerator } from "../streaming/generator_pump.ts";
 import { encodeOutput } from "./encode.ts";
 import type { EncodedReply } from "../encoded_reply.ts";
+import type { ProgressGate } from "./progress_gate.ts";
 
 /** A function that runs a procedure, whatever its input is. */
 export type RunnableHandler = (input: unknown, context: CallContext) => unknown;
@@ -23,6 +24,8 @@ export interface HandlerMeans {
   readonly codec: Codec;
   /** Takes the items of a stream; absent if one output is wanted. */
   readonly pump?: GeneratorPump | undefined;
+  /** Takes what the handler tells of its progress; absent if nobody wants to know. */
+  readonly gate?: ProgressGate | undefined;
 }
 
 /**
@@ -37,6 +40,27 @@ export interface HandlerMeans {
  * @throws {RpcError} `undecodable`, `unencodable`, `unwanted-stream` or `not-a-stream`.
  */
 export function runHandler(
+  handler: RunnableHandler,
+  body: Body,
+  means: HandlerMeans,
+): EncodedReply | Promise<EncodedReply> {
+  return means.gate === undefined ? run(handler, body, means) : runTelling(handler, body, means);
+}
+
+/** What the handler tells last comes before its reply. */
+async function runTelling(
+  handler: RunnableHandler,
+  body: Body,
+  means: HandlerMeans,
+): Promise<EncodedReply> {
+  try {
+    return await run(handler, body, means);
+  } finally {
+    means.gate?.end();
+  }
+}
+
+function run(
   handler: RunnableHandler,
   body: Body,
   means: HandlerMeans,

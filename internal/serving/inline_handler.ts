@@ -5,6 +5,7 @@ import type { CallContext } from "../../contract.ts";
 import { encodeItem } from "../running/encode.ts";
 import type { EncodedHandler, EncodedRequest, RunningRequest } from "../running/encoded_handler.ts";
 import type { EncodedReply, ItemSink } from "../encoded_reply.ts";
+import { ProgressGate } from "../running/progress_gate.ts";
 import { requireCodec, runHandler, type RunnableHandler } from "../running/run_handler.ts";
 import { GeneratorPump } from "../streaming/generator_pump.ts";
 
@@ -18,9 +19,11 @@ export function inlineHandler(run: RunnableHandler, codecs: readonly Codec[]): E
     start(request: EncodedRequest, sink: ItemSink): RunningRequest {
       const { procedure, body } = request;
       const source = { procedure, codec: requireCodec(request, codecs) };
-      const context = withProgress(request.context, (value, seq) => {
-        sink.onProgress?.(encodeItem(value, seq, source));
-      });
+      const { onProgress } = sink;
+      const gate = onProgress === undefined
+        ? undefined
+        : new ProgressGate(source, (progress) => sink.onProgress?.(progress));
+      const context = gate === undefined ? request.context : withProgress(request.context, gate);
       const pump = sink.credits === undefined ? undefined : new GeneratorPump(
         sink.credits,
         (item, seq) => sink.onItem?.(encodeItem(item, seq, source)),
@@ -29,7 +32,7 @@ export function inlineHandler(run: RunnableHandler, codecs: readonly Codec[]): E
         request.context.signal.addEventListener("abort", () => pump.grant(0));
       }
       return {
-        reply: startNow(() => runHandler(run, body, { context, codec: source.codec, pump })),
+        reply: startNow(() => runHandler(run, body, { context, codec: source.codec, pump, gate })),
         grant: (count) => pump?.grant(count),
       };
     },
@@ -43,11 +46,7 @@ async function startNow<Result>(start: () => Result | Promise<Result>): Promise<
 }
 
 /** The context of a caller that wants to know how far the work has come. */
-function withProgress(
-  context: CallContext,
-  tell: (value: unknown, seq: number) => void,
-): CallContext {
-  let seq = 0;
+function withProgress(context: CallContext, gate: ProgressGate): CallContext {
   return {
     procedure: context.procedure,
     correlationId: context.correlationId,
@@ -59,6 +58,6 @@ function withProgress(
       return context.signal;
     },
     throwIfCancelled: () => context.throwIfCancelled(),
-    progress: (value) => tell(value, seq++),
+    progress: (value) => gate.tell(value),
   };
 }

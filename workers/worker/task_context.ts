@@ -6,17 +6,10 @@
 
 import type { Codec } from "../../codec.ts";
 import type { CallContext } from "../../contract.ts";
+import type { ProgressGate } from "../../internal/running/progress_gate.ts";
 import type { HandlerMeans } from "../../internal/running/run_handler.ts";
 import type { GeneratorPump } from "../../internal/streaming/generator_pump.ts";
 import { CellState, type ControlBlock, type RunMessage } from "../wire/protocol.ts";
-
-/** What ties the tasks of a worker to their pool. */
-export interface ContextLinks {
-  /** The memory shared with the pool, if there is any. */
-  readonly control: ControlBlock | undefined;
-  /** Sends progress of a task to the pool. */
-  readonly tell: (context: TaskContext, value: unknown, seq: number) => void;
-}
 
 /** What a handler is run with for one task. Its signal is made only for a handler that looks at it. */
 export class TaskContext implements CallContext, HandlerMeans {
@@ -28,8 +21,9 @@ export class TaskContext implements CallContext, HandlerMeans {
   readonly codec: Codec;
   /** Sends the items of a stream, if one is wanted. */
   pump: GeneratorPump | undefined = undefined;
-  readonly #links: ContextLinks;
-  #progressSeq = 0;
+  /** Sends what the handler tells of its progress, if somebody wants to know. */
+  gate: ProgressGate | undefined = undefined;
+  readonly #control: ControlBlock | undefined;
   #controller: AbortController | undefined;
 
   /**
@@ -37,13 +31,13 @@ export class TaskContext implements CallContext, HandlerMeans {
    *
    * @param task What the pool says of it.
    * @param codec The codec of its input and output.
-   * @param links The memory in which the pool cancels it, and the way to the pool.
+   * @param control The memory in which the pool cancels it, if it shares any.
    */
-  constructor(task: RunMessage, codec: Codec, links: ContextLinks) {
+  constructor(task: RunMessage, codec: Codec, control: ControlBlock | undefined) {
     this.id = task.id;
     this.codec = codec;
     this.task = task;
-    this.#links = links;
+    this.#control = control;
   }
 
   get context(): CallContext {
@@ -73,7 +67,7 @@ export class TaskContext implements CallContext, HandlerMeans {
   }
 
   progress(value: unknown): void {
-    if (this.task.wantsProgress) this.#links.tell(this, value, this.#progressSeq++);
+    this.gate?.tell(value);
   }
 
   /** Tells the handler that nobody waits for the output any more. */
@@ -85,6 +79,6 @@ export class TaskContext implements CallContext, HandlerMeans {
   }
 
   #isCancelled(): boolean {
-    return this.#links.control?.stateOf(this.task.cell) === CellState.cancelled;
+    return this.#control?.stateOf(this.task.cell) === CellState.cancelled;
   }
 }

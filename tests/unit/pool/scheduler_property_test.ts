@@ -3,7 +3,7 @@ import { resolvePoolOptions, type WorkerPoolOptions } from "../../../workers/poo
 import { Scheduler } from "../../../workers/pool/scheduler.ts";
 import { Slot } from "../../../workers/pool/slot.ts";
 import type { Task } from "../../../workers/pool/task.ts";
-import { VirtualTime } from "./virtual_time.ts";
+import { VirtualTime } from "../../helpers/virtual_time.ts";
 import { VirtualStarter, type Work } from "./virtual_worker.ts";
 
 /** Steps in all: a step is a task, an abort, a death, or the next moment at which anything happens. */

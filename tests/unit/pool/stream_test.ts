@@ -13,6 +13,7 @@ type StreamContract = {
   readonly counters: () => { readonly produced: number; readonly closed: number };
   readonly plain: () => number;
   readonly rejectLater: () => Promise<number>;
+  readonly tellMuch: (steps: number) => number;
   readonly work: (steps: number) => string;
 };
 
@@ -79,6 +80,18 @@ for (const isolation of ["thread", "process"] as const) {
     const onProgress = (value: unknown) => heard.push(value);
     assertEquals(await pool.run("work", 3, { onProgress }), "done");
     assertEquals(heard, [{ step: 1, of: 3 }, { step: 2, of: 3 }, { step: 3, of: 3 }]);
+  });
+
+  Deno.test(`CallContext.progress() in a loop lets the latest pass from a ${isolation}`, async () => {
+    await using pool = await open();
+    const heard: unknown[] = [];
+    const onProgress = (value: unknown) => heard.push(value);
+    const startedAt = performance.now();
+    assertEquals(await pool.run("tellMuch", 100_000, { onProgress }), 100_000);
+    const mostAllowed = 64 + (performance.now() - startedAt) / 10 + 1;
+    assert(heard.length <= mostAllowed, `${heard.length} came of at most ${mostAllowed}`);
+    assertEquals(heard.slice(0, 64), Array.from({ length: 64 }, (_, step) => step + 1));
+    assertEquals(heard.at(-1), 100_000);
   });
 }
 
