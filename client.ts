@@ -307,10 +307,14 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
    *
    * @param options How long to wait.
    * @returns When the connection is closed.
-   * @throws {RangeError} If `graceMs` is negative or no number.
+   * @throws {RangeError} If `graceMs` is not a number of at least 0; then nothing is closed.
    */
   close({ graceMs = 5_000 }: RpcClientCloseOptions = {}): Promise<void> {
-    checkNumber("close", { graceMs }, { min: 0 });
+    try {
+      checkNumber("close", { graceMs }, { min: 0 });
+    } catch (error) {
+      return Promise.reject(error);
+    }
     return this.#closing ??= this.#close(graceMs);
   }
 

@@ -112,3 +112,12 @@ Deno.test("RpcClient.connect() gives up a silent broker when told to", async () 
   assertStrictEquals(await connecting, reason);
   assert(controller.signal.aborted);
 });
+
+Deno.test("RpcClient.close() rejects for a graceMs that is none", async () => {
+  await using pair = await startPair(echo);
+  for (const graceMs of [NaN, -1, "1"]) {
+    const options = { graceMs } as { graceMs: number };
+    await assertRejects(() => pair.client.close(options), RangeError, '"graceMs" must be a number');
+  }
+  assertEquals(await pair.client.call("echo", 1), 1);
+});
