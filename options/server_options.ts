@@ -67,7 +67,8 @@ export interface RpcServerOptions<C extends Contract = Record<string, Handler>>
   /**
    * How often a request is tried whose worker dies of it, before its caller gets `worker-crashed` and
    * the request is parked, in queue `<queue>.parked`. A request that its caller declared not
-   * `idempotent` is tried once.
+   * `idempotent` is tried once. A replicated queue counts for all its servers, and also counts what
+   * was lost on its way to one: such a request is tried less often.
    *
    * @default {3}
    */

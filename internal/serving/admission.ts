@@ -52,6 +52,8 @@ export class Admission {
   /**
    * Failures by correlation id. A quorum queue counts deliveries for all servers; of other queues the
    * broker only tells that a delivery was not the first, so the count of this server is added.
+   * What a quorum queue delivers to a consumer that is just being cancelled comes back unrun and is
+   * counted: of a request that may kill servers, rather one try too few than one too many.
    */
   readonly #failures = new RecentMap<number>();
 
