@@ -1,4 +1,4 @@
-/** The chaos run that started this process: it hears of us on stdout and asks us on stdin. @module */
+/** The chaos run that started this process: it reads our stdout and writes to our stdin. @module */
 
 import { memoryOf } from "../checking/memory.ts";
 

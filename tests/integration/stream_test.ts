@@ -196,7 +196,7 @@ Deno.test("RpcClient.stream() rejects when items are missing at its end", async 
   assertEquals((await items).code, "protocol");
 });
 
-Deno.test("CallOptions.onProgress hears of every step, in order", async () => {
+Deno.test("CallOptions.onProgress is told of every step, in order", async () => {
   await using pair = await startPair(new Counter().handlers);
   const told: unknown[] = [];
   const onProgress = (value: unknown) => told.push(value);
