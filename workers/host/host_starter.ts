@@ -6,7 +6,7 @@
 
 import type { HostStarter } from "./host.ts";
 import { startProcessHost } from "./process_host.ts";
-import { denoArguments, type ProcessOptions } from "./process_options.ts";
+import { processCommand, type ProcessOptions } from "./process_options.ts";
 import { Reaper } from "./reaper.ts";
 import { startThreadHost } from "./thread_host.ts";
 
@@ -38,10 +38,10 @@ export function hostStarter(url: string, options: HostOptions): HostStarter {
       };
     case "process": {
       const reaper = new Reaper();
-      const args = denoArguments(url, process, maxWorkerMemoryMb);
+      const command = processCommand(url, process, maxWorkerMemoryMb);
       return {
         url,
-        start: (listener) => startProcessHost({ args, reaper }, listener),
+        start: (listener) => startProcessHost({ command, reaper }, listener),
         close: () => reaper.close(),
       };
     }

@@ -7,6 +7,7 @@
 import { encodeFrame, FrameReader, joinBytes, MAX_FRAME_BODY_BYTES } from "../wire/frames.ts";
 import type { PoolMessage, WorkerMessage } from "../wire/protocol.ts";
 import type { HostListener, WorkerHost } from "./host.ts";
+import type { ProcessCommand } from "./process_options.ts";
 import type { Reaper } from "./reaper.ts";
 
 /** So much of the end of standard error is kept, to say why a process died. */
@@ -14,8 +15,8 @@ const TAIL_CHARS = 4_000;
 
 /** How processes are started. */
 export interface ProcessStart {
-  /** The arguments of `deno`. */
-  readonly args: readonly string[];
+  /** What to start. */
+  readonly command: ProcessCommand;
   /** Kills the process if this one is killed. */
   readonly reaper: Reaper;
 }
@@ -28,11 +29,11 @@ export interface ProcessStart {
  * @returns The worker, which is not ready yet.
  */
 export function startProcessHost(
-  { args, reaper }: ProcessStart,
+  { command: { program, args }, reaper }: ProcessStart,
   listener: HostListener,
 ): WorkerHost {
   reaper.open();
-  const command = new Deno.Command(Deno.execPath(), {
+  const command = new Deno.Command(program, {
     args: [...args],
     stdin: "piped",
     stdout: "piped",

@@ -4,19 +4,28 @@
  * @module
  */
 
+import { toPrintable } from "../../internal/text.ts";
+
 /** What a permission allows: nothing, everything, or what is listed. */
 export type PermissionScope = boolean | readonly string[];
 
 /** What a worker process may do. Its own modules load without any permission. */
 export interface ProcessPermissions {
-  /** Environment variables. @default {false} */
+  /**
+   * Environment variables. A process gets those that are listed, and those that Deno itself needs:
+   * its folders, proxies, registries, the language and the time zone. With `true`, or a name that
+   * ends with `*`, it gets all that this program has.
+   *
+   * @default {false}
+   */
   readonly env?: PermissionScope;
   /** Native libraries; these break out of every limit. @default {false} */
   readonly ffi?: PermissionScope;
   /**
-   * Hosts to import modules from.
+   * Hosts to import modules from. It may import from hosts of its own choice at any time, and so
+   * tell them something: list no more than the worker file needs.
    *
-   * @default {those that Deno allows by itself, and those of this package and of the worker file}
+   * @default {jsr.io, and the hosts of this package and of the worker file}
    */
   readonly import?: PermissionScope;
   /** Hosts to talk to. @default {false} */
@@ -47,22 +56,59 @@ export interface ProcessOptions {
   readonly denoArgs?: readonly string[];
 }
 
+/** A program and its arguments. */
+export interface ProcessCommand {
+  readonly program: string;
+  readonly args: readonly string[];
+}
+
+/** What Deno, and the programs that a worker may run, need of the environment. */
+const KEPT_VARIABLES = [
+  "DENO_CERT",
+  "DENO_DIR",
+  "DENO_TLS_CA_STORE",
+  "HOME",
+  "HTTPS_PROXY",
+  "HTTP_PROXY",
+  "JSR_URL",
+  "LANG",
+  "LC_ALL",
+  "LD_LIBRARY_PATH",
+  "NO_COLOR",
+  "NO_PROXY",
+  "NPM_CONFIG_REGISTRY",
+  "PATH",
+  "SSL_CERT_FILE",
+  "TMPDIR",
+  "TZ",
+  "XDG_CACHE_HOME",
+  "http_proxy",
+  "https_proxy",
+  "no_proxy",
+];
+
+/** Source: RFC 2606, reserved names; `--deny-import` alone denies nothing in Deno 2.9. */
+const NO_HOST = "none.invalid";
+
+const VARIABLE_REGEXP = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
 /**
- * The arguments of `deno` that run a worker file.
+ * The command that runs a worker file.
  *
  * @param url The absolute URL of the worker file.
  * @param options Permissions and more.
  * @param maxMemoryMb The most heap that V8 may use, in MiB.
- * @returns The arguments.
+ * @returns The command.
+ * @throws {TypeError} If a variable's name is none.
  */
-export function denoArguments(
+export function processCommand(
   url: string,
   options: ProcessOptions,
   maxMemoryMb: number | undefined,
-): string[] {
+): ProcessCommand {
   const { denoArgs = [] } = options;
   const permissions = { import: importHosts(url), ...options.permissions };
-  return [
+  const args = [
     "run",
     "--quiet",
     "--no-prompt",
@@ -73,29 +119,44 @@ export function denoArguments(
     ...denoArgs,
     url,
   ];
+  return inEnvironment(Deno.execPath(), args, permissions.env);
+}
+
+/**
+ * A shell leaves out what the process is not to have: so this program needs no permission to look at
+ * its own environment.
+ */
+function inEnvironment(
+  program: string,
+  args: readonly string[],
+  scope: PermissionScope = false,
+): ProcessCommand {
+  const names = typeof scope === "boolean" ? [] : scope;
+  const isWhole = scope === true || names.some((name) => name.endsWith("*"));
+  // Windows has no shell for this.
+  if (isWhole || Deno.build.os === "windows") return { program, args };
+  const kept = [...new Set([...KEPT_VARIABLES, ...names])].map((name) => {
+    if (VARIABLE_REGEXP.test(name)) return `\${${name}+"${name}=$${name}"}`;
+    throw new TypeError(
+      'Cannot open a pool as "permissions.env" must list names of variables: ' +
+        `one of them is "${toPrintable(name)}"`,
+    );
+  });
+  const script = `exec env -i ${kept.join(" ")} "$@"`;
+  return { program: "sh", args: ["-c", script, "sh", program, ...args] };
 }
 
 function permissionArgument([name, scope]: [string, PermissionScope | undefined]): string[] {
-  if (scope === undefined || scope === false) return [];
   if (scope === true) return [`--allow-${name}`];
-  return scope.length === 0 ? [] : [`--allow-${name}=${scope.join(",")}`];
+  const isNone = scope === undefined || scope === false || scope.length === 0;
+  // Of hosts to import from, Deno allows some unless others are named.
+  if (isNone) return name === "import" ? [`--allow-import=${NO_HOST}`] : [];
+  return [`--allow-${name}=${scope.join(",")}`];
 }
 
-/** What Deno allows to import from if it is not told otherwise. */
-const DEFAULT_IMPORT_HOSTS = [
-  "deno.land",
-  "jsr.io",
-  "esm.sh",
-  "raw.esm.sh",
-  "cdn.jsdelivr.net",
-  "raw.githubusercontent.com",
-  "gist.githubusercontent.com",
-];
-
-/** Only needed where a module comes from a host that Deno does not know. */
-function importHosts(url: string): string[] | undefined {
+/** Only what the package and the worker file are likely to be made of. */
+function importHosts(url: string): string[] {
   const urls = [new URL(import.meta.url), new URL(url)];
   const own = urls.filter(({ protocol }) => protocol.startsWith("http")).map(({ host }) => host);
-  if (own.every((host) => DEFAULT_IMPORT_HOSTS.includes(host))) return undefined;
-  return [...new Set([...DEFAULT_IMPORT_HOSTS, ...own])];
+  return [...new Set(["jsr.io", ...own])];
 }

@@ -41,6 +41,46 @@ Deno.test("WorkerPool gives a process the permissions asked for", async () => {
   await assertRejects(() => pool.run("fetchNothing", undefined), RpcError, "fetch failed");
 });
 
+Deno.test({
+  name: "WorkerPool hands a process no environment but what it may see",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    Deno.env.set("WARREN_TEST_SECRET", "a b'\"$(c)`d`");
+    using cleanup = new DisposableStack();
+    cleanup.defer(() => Deno.env.delete("WARREN_TEST_SECRET"));
+    const run = ["env"];
+    await using strict = await openProcess({ permissions: { run } });
+    const names = await strict.run("environment", undefined);
+    assert(Array.isArray(names) && names.includes("HOME") === Deno.env.has("HOME"));
+    assertEquals(names.includes("WARREN_TEST_SECRET"), false);
+    const env = ["WARREN_TEST_SECRET", "WARREN_TEST_MISSING"];
+    await using open = await openProcess({ permissions: { run, env } });
+    assertEquals(await open.run("variable", env[0]), "a b'\"$(c)`d`");
+    assertEquals(await open.run("variable", env[1]), undefined);
+    await assertRejects(() => open.run("variable", "HOME"), RpcError, "Requires env access");
+    await using wide = await openProcess({ permissions: { run, env: true } });
+    assertEquals(await wide.run("variable", "WARREN_TEST_SECRET"), "a b'\"$(c)`d`");
+  },
+});
+
+Deno.test("WorkerPool.open() refuses names of variables that are none", async () => {
+  for (const name of ["", "A B", "$(id)", "A=1"]) {
+    const opening = () => openProcess({ permissions: { env: [name] } });
+    await assertRejects(opening, TypeError, `"permissions.env"`);
+  }
+});
+
+Deno.test("WorkerPool lets a process import from no strange host", async () => {
+  const url = "https://esm.sh/nothing";
+  for (const permissions of [{}, { import: false }, { import: ["deno.land"] }]) {
+    await using pool = await openProcess({ permissions });
+    await assertRejects(() => pool.run("importFrom", url), RpcError, "Requires import access");
+  }
+  await using pool = await openProcess({ permissions: { import: false } });
+  const code = "data:text/javascript,export const one = 1";
+  assertEquals(await pool.run("importFrom", code), ["one"]);
+});
+
 Deno.test("WorkerPool is not confused by what a process logs", async () => {
   await using pool = await openProcess();
   assertEquals(await pool.run("log", "to the terminal"), "to the terminal");
