@@ -44,7 +44,6 @@ export function takeStandardStreams(): StandardStreams {
 }
 
 function redirectConsole(): void {
-  // deno-lint-ignore no-console -- it is redirected here, not used
   const own = console;
   for (const name of PRINT_METHODS) own[name] = own.error;
   own.clear = () => {};
