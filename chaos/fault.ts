@@ -14,6 +14,8 @@ export interface Fault {
   readonly seconds: number;
   /** Whether it takes too long for a short run, which leaves it out unless it is asked for. */
   readonly isLong?: boolean;
+  /** The first release of RabbitMQ that is to outlive it; all by default. */
+  readonly since?: string;
   /** The limit that must be broken, in a row that proves that the checker sees. */
   readonly mustBreak?: string;
   /** Injects the fault, and tells what came of it. */

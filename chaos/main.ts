@@ -11,7 +11,7 @@ import { provideRabbitmq } from "../tools/brokers/rabbitmq_versions.ts";
 import { type ChaosOptions, readCommandLine, USAGE } from "./command_line.ts";
 import { environment } from "./environment.ts";
 import type { Fault } from "./fault.ts";
-import { FAULTS } from "./faults/mod.ts";
+import { FAULTS, faultsOf } from "./faults/mod.ts";
 import { headLines, type Report, rowLines } from "./report.ts";
 import { type Row, runFault } from "./run_fault.ts";
 import { SharedNode } from "./processes/shared_node.ts";
@@ -30,9 +30,9 @@ async function main(): Promise<number> {
     // All nodes of this run are then of that release.
     Deno.env.set("WARREN_RABBITMQ", (await provideRabbitmq(options.broker)).root);
   }
-  const missing = findRabbitmq();
-  if (typeof missing === "string") {
-    console.error(`Cannot run as ${missing}: install rabbitmq-server and try again`);
+  const install = findRabbitmq();
+  if (typeof install === "string") {
+    console.error(`Cannot run as ${install}: install rabbitmq-server and try again`);
     return EXIT_USAGE;
   }
   using interruption = Interruption.listen();
@@ -40,7 +40,8 @@ async function main(): Promise<number> {
   const startedAt = new Date().toISOString();
   const rows: Row[] = [];
   try {
-    for await (const row of runAll(options, interruption.signal)) rows.push(row);
+    const faults = chooseFaults(options, install.version);
+    for await (const row of runAll(faults, options, interruption.signal)) rows.push(row);
   } catch (error) {
     if (!interruption.signal.aborted) throw error;
     console.error(`Interrupted after ${rows.length} rows`);
@@ -71,11 +72,22 @@ function tryOptions(): ChaosOptions | number {
   }
 }
 
-async function* runAll(options: ChaosOptions, signal: AbortSignal): AsyncGenerator<Row> {
-  const { minutes, seed, only, isShort } = options;
-  const faults = FAULTS.filter(({ id, isLong = false }) => {
+function chooseFaults({ only, isShort }: ChaosOptions, version: string): readonly Fault[] {
+  const chosen = FAULTS.filter(({ id, isLong = false }) => {
     return only?.includes(id) ?? !(isShort && isLong);
   });
+  const known = faultsOf(version);
+  for (const { id, since } of chosen.filter((fault) => !known.includes(fault))) {
+    console.log(`${id} is left out as it is for RabbitMQ ${since} and later: this is ${version}`);
+  }
+  return chosen.filter((fault) => known.includes(fault));
+}
+
+async function* runAll(
+  faults: readonly Fault[],
+  { minutes, seed, isShort }: ChaosOptions,
+  signal: AbortSignal,
+): AsyncGenerator<Row> {
   const shares = faults.reduce((sum, fault) => sum + fault.seconds, 0);
   const shareMs = Math.max(0, minutes * 60_000 - faults.length * OVERHEAD_MS) / shares;
   console.log(`Seed ${seed}, ${isShort ? "short" : `${minutes} minutes in all`}\n`);

@@ -26,14 +26,21 @@ export async function untilWhole(scene: Scene, cluster: PrivateCluster): Promise
   }
 }
 
-/** The numbers of running nodes and replicas, and from whom the node is parted; or its error. */
+/**
+ * The numbers of running nodes and replicas, and from whom the node is parted; or its error. Brokers
+ * with Khepri, of 4.3, do not remember whom they were parted from.
+ */
 async function stateSeenBy(node: PrivateNode, queue: string): Promise<string> {
   const expression =
     `{ok, Q} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, <<"${queue}">>)),
     {Name, _} = amqqueue:get_pid(Q),
     Running = rabbit_nodes:all_running(),
     Replicas = [N || N <- Running, is_pid(rpc:call(N, erlang, whereis, [Name], 5000))],
-    {length(Running), length(Replicas), rabbit_node_monitor:partitions()}.`;
+    Partitions = case erlang:function_exported(rabbit_node_monitor, partitions, 0) of
+      true -> rabbit_node_monitor:partitions();
+      false -> []
+    end,
+    {length(Running), length(Replicas), Partitions}.`;
   try {
     return (await node.ctl("eval", expression)).trim();
   } catch (error) {

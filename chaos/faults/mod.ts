@@ -1,5 +1,6 @@
 /** All faults, in the order of the scorecard. @module */
 
+import { compareVersions } from "../../tools/brokers/rabbitmq_versions.ts";
 import type { Fault } from "../fault.ts";
 import { badConnections } from "./bad_connections.ts";
 import { brokerKills } from "./broker_kills.ts";
@@ -11,6 +12,7 @@ import { floods } from "./flood.ts";
 import { leaks } from "./leaks.ts";
 import { memoryAlarm } from "./memory_alarm.ts";
 import { networkFaults } from "./network_faults.ts";
+import { partition } from "./partition.ts";
 import { poison } from "./poison.ts";
 import { serverKills } from "./server_kills.ts";
 import { serverStops } from "./server_stops.ts";
@@ -21,6 +23,7 @@ export const FAULTS: readonly Fault[] = [
   serverKills,
   brokerKills,
   ...clusterFaults,
+  partition,
   ...networkFaults,
   ...brokerRefusals,
   memoryAlarm,
@@ -34,3 +37,10 @@ export const FAULTS: readonly Fault[] = [
   badServer,
   ...badClients,
 ];
+
+/** The rows that a release of RabbitMQ is to outlive; all if it is not known. */
+export function faultsOf(version: string): readonly Fault[] {
+  return FAULTS.filter(({ since }) => {
+    return since === undefined || version === "" || compareVersions(version, since) >= 0;
+  });
+}

@@ -1,6 +1,6 @@
 /** The chaos suite in short: few faults of each kind, with the same checks. @module */
 
-import { FAULTS } from "../../chaos/faults/mod.ts";
+import { faultsOf } from "../../chaos/faults/mod.ts";
 import { rowLines } from "../../chaos/report.ts";
 import { runFault } from "../../chaos/run_fault.ts";
 import { SharedNode } from "../../chaos/processes/shared_node.ts";
@@ -8,14 +8,16 @@ import { assert } from "../../deps/std_assert.ts";
 import { findRabbitmq } from "../../tools/brokers/rabbitmq_install.ts";
 import { rabbitmqTest } from "../helpers/features.ts";
 
+const install = findRabbitmq();
+const version = typeof install === "string" ? "" : install.version;
 const node = new SharedNode();
 
 Deno.test.beforeAll(async () => {
-  if (typeof findRabbitmq() !== "string") await node.get();
+  if (typeof install !== "string") await node.get();
 });
 Deno.test.afterAll(() => node[Symbol.asyncDispose]());
 
-for (const fault of FAULTS.filter(({ isLong = false }) => !isLong)) {
+for (const fault of faultsOf(version).filter(({ isLong = false }) => !isLong)) {
   const name = `${fault.id}: ${fault.title}`;
   Deno.test(rabbitmqTest(name, async () => {
     const { signal } = new AbortController();
