@@ -15,11 +15,14 @@ export interface Ctl {
  * @returns `undefined` if there is no such queue, or it has no leader.
  */
 export async function queueDepth(node: Ctl, queue: string): Promise<Remaining | undefined> {
-  // By name, as Ra 3 of RabbitMQ 4.3 takes no function.
+  // By name, as Ra 3 of RabbitMQ 4.3 takes no function. The total comes last: a queue that has none is
+  // empty, whatever has moved since the first question.
   const expression =
     `{ok, Q} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, <<"${queue}">>)),
-    {ok, Counts, _} = ra:consistent_query(amqqueue:get_pid(Q), {rabbit_fifo, query_stat, []}),
-    Counts.`;
+    Leader = amqqueue:get_pid(Q),
+    Ask = fun(Name) -> {ok, N, _} = ra:consistent_query(Leader, {rabbit_fifo, Name, []}), N end,
+    Ready = Ask(query_messages_ready), Total = Ask(query_messages_total),
+    {Ready, Total - min(Ready, Total)}.`;
   try {
     const [, ready, unacknowledged] = /\{(\d+),(\d+)\}/.exec(await node.ctl("eval", expression)) ??
       [];
