@@ -1,7 +1,8 @@
 /** Connects an administrator to the broker, alone: one of them at a time sees a parking queue whole. @module */
 
 import { RpcError } from "../../errors.ts";
-import { amqpCodeOf, AmqpConnection } from "../../internal/broker/amqp.ts";
+import { AmqpConnection } from "../../internal/broker/amqp.ts";
+import { amqpCodeOf } from "../../internal/broker/amqp_error.ts";
 import type { BrokerAddress } from "../../internal/broker/broker_address.ts";
 import { BrokerNodes } from "../../internal/broker/broker_nodes.ts";
 import { explainConnectError } from "../../internal/broker/connect_error.ts";

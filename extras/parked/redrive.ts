@@ -2,7 +2,7 @@
 
 import { generate as newId } from "../../deps/std_uuid.ts";
 import { RpcError } from "../../errors.ts";
-import { amqpCodeOf } from "../../internal/broker/amqp.ts";
+import { amqpCodeOf } from "../../internal/broker/amqp_error.ts";
 import { redrivenMessage } from "../../internal/protocol/parked_message.ts";
 import type { HeldRequest, ParkedWalk } from "./walk.ts";
 import type { Publisher, PublishOutcome } from "../../internal/broker/publisher.ts";

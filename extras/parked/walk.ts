@@ -1,12 +1,8 @@
 /** Looks through a parking queue: takes one request after the other and gives back what is kept. @module */
 
 import { RpcError } from "../../errors.ts";
-import {
-  type AmqpChannel,
-  amqpCodeOf,
-  type AmqpConnection,
-  type AmqpDelivery,
-} from "../../internal/broker/amqp.ts";
+import type { AmqpChannel, AmqpConnection, AmqpDelivery } from "../../internal/broker/amqp.ts";
+import { amqpCodeOf } from "../../internal/broker/amqp_error.ts";
 import { sleep, withTimeout } from "../../internal/time.ts";
 import { type ParkedRequest, readParked } from "../../internal/protocol/parked_message.ts";
 

@@ -77,12 +77,13 @@ export class AmqpDelivery {
 
   /**
    * How often the message was delivered before, as far as the broker tells: quorum queues count in
-   * `x-delivery-count`; classic queues only say that it was not the first time.
+   * `x-delivery-count`; classic queues only say that it was not the first time. Where it was, the
+   * count is its publisher's, or that of a queue that it was moved from.
    */
   get redeliveries(): number {
+    if (!this.#message.fields.redelivered) return 0;
     const count = this.properties.headers?.["x-delivery-count"];
-    if (typeof count === "number" && count > 0) return count;
-    return this.#message.fields.redelivered ? 1 : 0;
+    return typeof count === "number" && count > 0 ? count : 1;
   }
 
   /** Tells the broker that the message is dealt with. */
@@ -207,6 +208,11 @@ export class AmqpConnection {
     await settleClose(() => this.#model.close(), this.closed);
     // A peer that is gone does not close its end, which would keep this process alive.
     this.destroy(new Error("Cannot close the connection in order as the broker does not answer"));
+  }
+
+  /** Why the connection has ended, if it has, and if anybody said so. */
+  endReason(): Promise<Error | undefined> {
+    return Promise.race([this.closed, Promise.resolve(undefined)]);
   }
 
   /** Ends the connection at once, as its peer does not react any more. */
@@ -363,44 +369,6 @@ function openModel(
     vhost: encodeURIComponent(vhost),
     heartbeat: options.heartbeatSeconds,
   }, socketOptions);
-}
-
-/**
- * The reply code with which the broker closed a channel or a connection, such as 404 for a queue that
- * does not exist; `undefined` of any other error.
- */
-export function amqpCodeOf(error: unknown): number | undefined {
-  const code: unknown = error instanceof Error && "code" in error ? error.code : undefined;
-  return typeof code === "number" ? code : undefined;
-}
-
-/** Tells whether the broker names something in its error, which has no field for it. */
-export function namesInError(error: unknown, name: string): boolean {
-  return error instanceof Error && error.message.includes(name);
-}
-
-/** Tells whether a queue cannot be consumed as somebody else consumes it alone. */
-export function isConsumedAlone(error: unknown): boolean {
-  return amqpCodeOf(error) === 403 && namesInError(error, "exclusive");
-}
-
-/** An argument of a queue that exists already, with which it was declared otherwise. */
-export interface AmqpMismatch {
-  readonly argument: string;
-  readonly received: string;
-  readonly current: string;
-}
-
-/** RabbitMQ names the first argument that differs; quotes vary with its version. */
-const MISMATCH_REGEXP =
-  /inequivalent arg '([^']+)'.*received (.+?) but current is (.+?)(?:$|"|\)| with)/;
-
-/** Reads which argument of a queue differs, if the broker says so. */
-export function readMismatch(error: unknown): AmqpMismatch | undefined {
-  const match = error instanceof Error ? MISMATCH_REGEXP.exec(error.message) : null;
-  if (match === null) return undefined;
-  const [, argument = "", received = "", current = ""] = match;
-  return { argument, received, current };
 }
 
 /** amqplib tells a nack from a closed channel by the message only. */

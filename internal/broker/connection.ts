@@ -7,7 +7,8 @@
 
 import { RpcError } from "../../errors.ts";
 import type { ConnectionEvent } from "../../options/events.ts";
-import { type AmqpChannel, amqpCodeOf, AmqpConnection } from "./amqp.ts";
+import { type AmqpChannel, AmqpConnection } from "./amqp.ts";
+import { amqpCodeOf } from "./amqp_error.ts";
 import { abortable, backoffMs, type BackoffOptions, sleep, withTimeout } from "../time.ts";
 import type { BrokerAddress } from "./broker_address.ts";
 import { BrokerNodes } from "./broker_nodes.ts";
@@ -190,7 +191,8 @@ export class Connection<S extends Session> {
         return await this.#begin(amqp);
       } catch (error) {
         await amqp.close();
-        const isLast = attempt === MAX_SET_UPS || this.#isOver();
+        const isFinal = error instanceof RpcError && !error.retryable;
+        const isLast = isFinal || attempt === MAX_SET_UPS || this.#isOver();
         if (isLast || !await hasFailed(amqp)) {
           throw error instanceof RpcError ? error : explainConnectError(error, address);
         }
@@ -224,9 +226,7 @@ export class Connection<S extends Session> {
  * consumes a quorum queue that another server is just declaring, as servers do that start together.
  */
 async function hasFailed(amqp: AmqpConnection): Promise<boolean> {
-  // It is known by now, unless it was we who closed.
-  const reason = await Promise.race([amqp.closed, undefined]);
-  return amqpCodeOf(reason) === 541;
+  return amqpCodeOf(await amqp.endReason()) === 541;
 }
 
 function refusedError(cause: Error): RpcError {

@@ -2,12 +2,8 @@
 
 import type { ReplyQueue } from "../../options/client_options.ts";
 import { RpcError } from "../../errors.ts";
-import {
-  type AmqpChannel,
-  type AmqpConnection,
-  type AmqpDelivery,
-  isConsumedAlone,
-} from "../broker/amqp.ts";
+import type { AmqpChannel, AmqpConnection, AmqpDelivery } from "../broker/amqp.ts";
+import { isConsumedAlone } from "../broker/amqp_error.ts";
 import type { Session } from "../broker/connection.ts";
 import { DIRECT_REPLY_TO, DURABLE_REPLY_PREFIX } from "../protocol/reply_address.ts";
 import { declareTopology } from "../protocol/topology.ts";

@@ -2,13 +2,8 @@
 
 import { RpcError } from "../../errors.ts";
 import type { Durability } from "../../options/server_options.ts";
-import {
-  amqpCodeOf,
-  type AmqpConnection,
-  type AmqpQueueOptions,
-  namesInError,
-  readMismatch,
-} from "../broker/amqp.ts";
+import type { AmqpConnection, AmqpQueueOptions } from "../broker/amqp.ts";
+import { amqpCodeOf, namesInError, readDeniedFeature, readMismatch } from "../broker/amqp_error.ts";
 import { checkOneOf } from "../check.ts";
 import { RETURNS_EXCHANGE } from "./topology.ts";
 
@@ -42,7 +37,8 @@ export function checkDurability(durability: string): void {
 
 const QUEUE_OPTIONS: Readonly<Record<Exclude<Durability, "existing">, AmqpQueueOptions>> = {
   replicated: { durable: true, arguments: { "x-queue-type": "quorum" } },
-  durable: { durable: true },
+  // Said where it is the default, as it is not on every virtual host. RabbitMQ takes it as equal.
+  durable: { durable: true, arguments: { "x-queue-type": "classic" } },
   transient: { durable: false },
 };
 
@@ -101,8 +97,20 @@ async function attempt(
       else await channel.declareQueue(queue, options);
     });
   } catch (error) {
+    const feature = readDeniedFeature(await connection.endReason());
+    if (feature !== undefined) throw deniedError(feature, queue, durability);
     throw explain(error, queue, durability);
   }
+}
+
+/** From RabbitMQ 4.3 on, unless configured otherwise. It closes the connection, not the channel. */
+function deniedError(feature: string, queue: string, durability: Durability): RpcError {
+  return new RpcError(
+    "misconfigured",
+    `Cannot listen on queue "${queue}" as the broker denies durability "${durability}": set ` +
+      `"replicated" or "durable", or permit it in rabbitmq.conf by ` +
+      `"deprecated_features.permit.${feature} = true"`,
+  );
 }
 
 function explain(error: unknown, queue: string, durability: Durability): unknown {

@@ -8,9 +8,14 @@ import {
   type IncomingRequest,
   readRequestEnvelope,
 } from "../protocol/envelope.ts";
-import { isServerNamed } from "../protocol/reply_address.ts";
+import { isDirectReply, isServerNamed } from "../protocol/reply_address.ts";
 import { RecentMap } from "../recent_map.ts";
 import type { EncodedReply } from "../encoded_reply.ts";
+
+/** How long a request runs before its reply queue is looked for, in milliseconds. */
+const FIRST_LOOK_MS = 2_000;
+/** The longest time from one look to the next, in milliseconds. */
+const MAX_LOOK_MS = 30_000;
 
 /** The wait of one request for the reply to what runs. */
 export type Seat = PromiseWithResolvers<EncodedReply>;
@@ -34,8 +39,9 @@ const IDLE: State = { name: "idle" };
 export class ActiveRequest {
   readonly delivery: AmqpDelivery;
   readonly request: IncomingRequest;
-  /** Unix milliseconds. */
-  readonly startedAt: number = Date.now();
+  readonly #startedAt = Date.now();
+  /** When its reply queue is to be looked for, in Unix milliseconds. */
+  #lookAt = this.#startedAt + FIRST_LOOK_MS;
   #state: State = IDLE;
 
   constructor(delivery: AmqpDelivery) {
@@ -51,6 +57,20 @@ export class ActiveRequest {
   /** Whether the caller waits for the output. */
   get isWanted(): boolean {
     return this.#state.name !== "dropped" && !isExpired(this.request.deadline);
+  }
+
+  /**
+   * The reply queue of a request that has run for so long that it is to be looked for. A caller that
+   * is gone then costs at most as much work again as it has cost already. A look at an address of
+   * direct reply-to could cost the connection, and one at what is refused is of no use.
+   */
+  takeDueReplyQueue(now: number): string | undefined {
+    const { replyTo } = this.request;
+    if (this.#state.name !== "running" || now < this.#lookAt) return undefined;
+    if (replyTo === undefined || isDirectReply(replyTo)) return undefined;
+    // Each look at a queue that is there leaves a line in the broker's log.
+    this.#lookAt = now + Math.min(now - this.#startedAt, MAX_LOOK_MS);
+    return replyTo;
   }
 
   /** Notes what runs for the request, and how it waits for the reply. */
@@ -123,11 +143,11 @@ export class ActiveRequests {
     this.#drop((request) => request.replyTo === replyTo, orphaned());
   }
 
-  /** The reply queues of requests that have been in hand for so long. */
-  replyQueuesSince(ms: number): Set<string> {
-    const latest = Date.now() - ms;
-    const old = [...this.#requests].filter(({ startedAt }) => startedAt <= latest);
-    return new Set(old.flatMap(({ request }) => request.replyTo ?? []));
+  /** The reply queues that are to be looked for now. */
+  takeDueReplyQueues(): Set<string> {
+    const now = Date.now();
+    const queues = [...this.#requests].flatMap((active) => active.takeDueReplyQueue(now) ?? []);
+    return new Set(queues);
   }
 
   /** Drops streams whose control queue is gone: no credits can come, and the request comes again. */

@@ -3,7 +3,8 @@
 import { RpcError } from "../../errors.ts";
 import { generate as newId } from "../../deps/std_uuid.ts";
 import type { Durability } from "../../options/server_options.ts";
-import { amqpCodeOf, type AmqpDelivery, type AmqpQueueOptions } from "../broker/amqp.ts";
+import type { AmqpDelivery, AmqpQueueOptions } from "../broker/amqp.ts";
+import { amqpCodeOf } from "../broker/amqp_error.ts";
 import { checkName } from "../check.ts";
 import {
   type OutgoingParked,
@@ -95,13 +96,12 @@ export class Parking {
 
   async #declare(): Promise<void> {
     const { queue, durability, declare } = this.#options;
-    const isReplicated = durability === "replicated";
-    const args = { "x-queue-type": "quorum", "x-delivery-limit": DELIVERY_LIMIT };
+    const args = durability === "replicated"
+      ? { "x-queue-type": "quorum", "x-delivery-limit": DELIVERY_LIMIT }
+      // A virtual host may have another default, and with it a limit.
+      : { "x-queue-type": "classic" };
     try {
-      await declare(parkingQueueOf(queue), {
-        durable: true,
-        ...(isReplicated ? { arguments: args } : {}),
-      });
+      await declare(parkingQueueOf(queue), { durable: true, arguments: args });
     } catch (error) {
       if (error instanceof RpcError) throw error;
       const code = amqpCodeOf(error);

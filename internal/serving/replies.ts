@@ -8,6 +8,7 @@ import { isDirectReply } from "../protocol/reply_address.ts";
 import { encodeError } from "../running/encode.ts";
 import { sleep } from "../time.ts";
 import type { ActiveRequest } from "./active_requests.ts";
+import type { CallerPresence } from "./caller_presence.ts";
 
 /** Pause before a message that the broker did not take is published again, in milliseconds. */
 const NACKED_PAUSE_MS = 200;
@@ -22,7 +23,7 @@ const MAX_DIRECT_LOSSES = 2;
  * What became of a message.
  *
  * - `confirmed`: the broker has it.
- * - `orphaned`: there is no such queue.
+ * - `orphaned`: there is no such queue, or it is lost with its node.
  * - `unpublished`: the broker did not take it for as long as it was wanted, or it may be what costs
  *   the connections.
  */
@@ -47,9 +48,14 @@ export interface Recipient {
 /** Publishes on whatever session there is. */
 export class Replies {
   readonly #sessions: { readonly publisher?: PublishingConnection };
+  readonly #callers: Pick<CallerPresence, "isLost">;
 
-  constructor(sessions: { readonly publisher?: PublishingConnection }) {
+  constructor(
+    sessions: { readonly publisher?: PublishingConnection },
+    callers: Pick<CallerPresence, "isLost">,
+  ) {
     this.#sessions = sessions;
+    this.#callers = callers;
   }
 
   /**
@@ -98,6 +104,7 @@ export class Replies {
         case "nacked":
         case "stranded":
           if (!recipient.isWanted) return "unpublished";
+          if (await this.#callers.isLost(message.routingKey)) return "orphaned";
           await sleep(NACKED_PAUSE_MS);
           break;
         case "unknown":

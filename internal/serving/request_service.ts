@@ -58,11 +58,11 @@ export class RequestService {
     const { sessions } = options;
     this.#options = options;
     this.#admission = new Admission(options);
-    this.#replies = new Replies(sessions);
     this.#callers = new CallerPresence(
       this.#active,
       (queue) => sessions.consumer?.session?.lacksQueue(queue),
     );
+    this.#replies = new Replies(sessions, this.#callers);
     this.#parking = new Parking({
       ...options,
       replies: this.#replies,

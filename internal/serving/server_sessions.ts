@@ -1,11 +1,7 @@
 /** What a server has on its two connections: a consumer on one, a publisher on the other. @module */
 
-import {
-  type AmqpChannel,
-  amqpCodeOf,
-  type AmqpConnection,
-  type AmqpQueueOptions,
-} from "../broker/amqp.ts";
+import type { AmqpChannel, AmqpConnection, AmqpQueueOptions } from "../broker/amqp.ts";
+import { amqpCodeOf } from "../broker/amqp_error.ts";
 import type { Connection, Session } from "../broker/connection.ts";
 import { type ControlMessage, readControl } from "../protocol/envelope.ts";
 import { CONTROL_EXCHANGE, declareTopology } from "../protocol/topology.ts";

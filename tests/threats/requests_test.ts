@@ -10,6 +10,9 @@ const echo = { echo: (value: unknown) => value };
 // deno-lint-ignore no-control-regex -- these are what must not be there
 const CONTROL_REGEXP = /[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]/;
 
+/** Of a process of a node that does not exist, which RabbitMQ 3.10 ends the connection for. */
+const DIRECT_ADDRESS_OF_NOBODY = "amq.rabbitmq.reply-to.g1h3CnhAbm8td2hlcmUAAAABAAAAAAAAAAE=.b";
+
 function outcomes(pair: Pair): string[] {
   return pair.serverEvents.flatMap((event) => event.type === "served" ? event.outcome : []);
 }
@@ -55,14 +58,36 @@ Deno.test("Threat: a made-up direct reply address takes no server down", async (
 Deno.test("Threat: a well-made direct address of nobody costs two reconnects at most", async () => {
   await using pair = await startPair(echo);
   await using peer = await AmqpPeer.open();
-  // A process of a node that does not exist, which RabbitMQ 3.10 ends the connection for.
-  const pid = "g1h3CnhAbm8td2hlcmUAAAABAAAAAAAAAAE=";
-  await peer.send(pair.queue, "1", { replyTo: `amq.rabbitmq.reply-to.${pid}.b` });
+  await peer.send(pair.queue, "1", { replyTo: DIRECT_ADDRESS_OF_NOBODY });
   const calls = Array.from({ length: 50 }, (_, n) => pair.client.call("echo", n));
   assertEquals(await Promise.all(calls), calls.map((_, n) => n));
   await eventually(() => assertEquals(pair.server.stats().active, 0));
   const losses = pair.serverEvents.filter(({ type }) => type === "disconnected").length;
   assert(losses <= 2, `${losses} connections were lost`);
+});
+
+Deno.test("Threat: a long request cannot have its reply address cost connections", async () => {
+  const gate = Promise.withResolvers<void>();
+  let runs = 0;
+  await using pair = await startPair({
+    wait(_input, { signal }) {
+      runs++;
+      return Promise.race([gate.promise, new Promise((end) => signal.onabort = end)]);
+    },
+  });
+  await using peer = await AmqpPeer.open();
+  await peer.send(pair.queue, "1", { replyTo: DIRECT_ADDRESS_OF_NOBODY });
+  {
+    await using gone = await AmqpPeer.open();
+    await gone.send(pair.queue, "1", { replyTo: gone.replyQueue });
+    await eventually(() => assertEquals(runs, 2));
+  }
+  // That this caller is gone is found out when both are looked for.
+  await eventually(() => assertEquals(pair.server.stats().orphaned, 1));
+  assertEquals(runs, 2);
+  assertFalse(pair.serverEvents.some(({ type }) => type === "disconnected"));
+  gate.resolve();
+  await eventually(() => assertEquals(pair.server.stats().active, 0));
 });
 
 Deno.test("Threat: __proto__ and constructor.prototype pollute nothing", async () => {

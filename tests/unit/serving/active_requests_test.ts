@@ -1,7 +1,12 @@
 import { assertEquals } from "../../../deps/std_assert.ts";
 import { RpcError } from "../../../errors.ts";
-import { ActiveRequests, type Seat } from "../../../internal/serving/active_requests.ts";
+import {
+  type ActiveRequest,
+  ActiveRequests,
+  type Seat,
+} from "../../../internal/serving/active_requests.ts";
 import { fakeDelivery } from "../../helpers/fake_delivery.ts";
+import { FakeTime } from "../../helpers/fake_time.ts";
 
 /** So many cancellations are remembered at least, and twice as many at most. */
 const REMEMBERED = 4_096;
@@ -67,14 +72,38 @@ Deno.test("ActiveRequests.drain() waits no longer than its grace", async () => {
   assertEquals([requests.size, active.dropReason], [1, undefined]);
 });
 
-Deno.test("ActiveRequests.replyQueuesSince() names each queue once", () => {
+/** Has something run for a request, as long as nobody drops it. */
+function start(active: ActiveRequest): ActiveRequest {
+  active.run({ leave() {}, grant() {} }, Promise.withResolvers());
+  return active;
+}
+
+Deno.test("ActiveRequests looks for callers ever more rarely, each queue once", async () => {
+  using time = new FakeTime();
   const requests = new ActiveRequests();
   for (const [id, queue] of [["a", "q1"], ["b", "q1"], ["c", "q2"]]) {
-    requests.add(request(id ?? "", queue));
+    start(requests.add(request(id ?? "", queue)));
   }
-  requests.add(fakeDelivery());
-  assertEquals([...requests.replyQueuesSince(0)], ["q1", "q2"]);
-  assertEquals([...requests.replyQueuesSince(60_000)], []);
+  start(requests.add(fakeDelivery()));
+  const looks: [number, string[]][] = [];
+  for (let seconds = 1; seconds <= 80; seconds++) {
+    await time.advance(1_000);
+    const queues = [...requests.takeDueReplyQueues()];
+    if (queues.length > 0) looks.push([seconds, queues]);
+  }
+  assertEquals(looks, [2, 4, 8, 16, 32, 62].map((seconds) => [seconds, ["q1", "q2"]]));
+});
+
+Deno.test("ActiveRequests looks for no caller where a look may do harm or is of no use", async () => {
+  using time = new FakeTime();
+  const requests = new ActiveRequests();
+  start(requests.add(request("a", "amq.rabbitmq.reply-to.g1h2.k")));
+  start(requests.add(request("b", "amq.rabbitmq.reply-to-x")));
+  // One that is refused does not run, however long it takes to park it.
+  requests.add(request("c", "q1"));
+  start(requests.add(request("d", "q2"))).drop(new RpcError("cancelled", "Enough"));
+  await time.advance(60_000);
+  assertEquals([...requests.takeDueReplyQueues()], []);
 });
 
 Deno.test("ActiveRequests.close() drops all, and what still comes", () => {

@@ -11,8 +11,8 @@ function admission(replyQueues?: RegExp): Admission {
   return new Admission({ queue: "math", replyQueues, maxDeliveries: 3 });
 }
 
-function check(properties: AmqpProperties, replyQueues?: RegExp) {
-  return admission(replyQueues).check(new ActiveRequest(fakeDelivery({ properties })));
+function check(properties: AmqpProperties, replyQueues?: RegExp, redelivered = false) {
+  return admission(replyQueues).check(new ActiveRequest(fakeDelivery({ properties, redelivered })));
 }
 
 Deno.test("Admission.check() admits the reply queues of clients", () => {
@@ -54,7 +54,8 @@ Deno.test("Admission.check() refuses what is malformed or delivered too often", 
   const malformed = check({ malformed: "Unexpected type tag", replyTo: "amq.gen-x" });
   assertEquals([malformed?.error.code, malformed?.untold], ["undecodable", undefined]);
   assertEquals(check({ malformed: "x", replyTo: "other" })?.untold, "reply-to-refused");
-  const returned = (count: number) => check({ headers: { "x-delivery-count": count } });
+  const returned = (count: number) =>
+    check({ headers: { "x-delivery-count": count } }, undefined, true);
   assertEquals(returned(19), undefined);
   const { error, deliveries } = returned(20) ?? {};
   assertEquals([error?.code, deliveries], ["delivery-limit", 21]);
@@ -70,7 +71,8 @@ Deno.test("Admission.onCrash() refuses after maxDeliveries, by whoever counts hi
   const times = [1, 2, 3].map(() => deliveriesOf(counted, { correlationId: "a" }));
   assertEquals(times, [undefined, undefined, 3]);
   const headers = { "x-delivery-count": 4 };
-  assertEquals(deliveriesOf(admission(), { correlationId: "a", headers }), 5);
+  assertEquals(deliveriesOf(admission(), { correlationId: "a", headers }, true), 5);
+  assertEquals(deliveriesOf(admission(), { correlationId: "a", headers }), undefined);
   assertEquals(deliveriesOf(admission(), {}), undefined);
   assertEquals(deliveriesOf(admission(), {}, true), 2);
   assertEquals(deliveriesOf(admission(), { headers: { "rpc-idempotent": false } }), 1);

@@ -35,7 +35,10 @@ function parkingWith(
   const parking = new Parking({
     queue: "math",
     durability: "replicated",
-    replies: new Replies({ publisher: { session, whenOpen: () => Promise.resolve(session) } }),
+    replies: new Replies(
+      { publisher: { session, whenOpen: () => Promise.resolve(session) } },
+      { isLost: () => Promise.resolve(false) },
+    ),
     declare(_name, options) {
       declared.push(options);
       return new Promise((resolve) => resolve(declare()));
@@ -61,8 +64,8 @@ Deno.test("Parking.park() declares the queue as the request queue is", async () 
     await parking.park(delivery(), reason);
     assertEquals(published.length, 2);
     const quorum = { "x-queue-type": "quorum", "x-delivery-limit": 2_147_483_647 };
-    const isQuorum = durability === "replicated";
-    assertEquals(declared, [{ durable: true, ...(isQuorum ? { arguments: quorum } : {}) }]);
+    const args = durability === "replicated" ? quorum : { "x-queue-type": "classic" };
+    assertEquals(declared, [{ durable: true, arguments: args }]);
   }
 });
 

@@ -7,6 +7,9 @@ import { assertEquals } from "../../../deps/std_assert.ts";
 
 const REPLY: AmqpPublish = { routingKey: "q", body: "1", mandatory: true, properties: {} };
 
+/** A reply queue whose node is down. */
+const LOST = "amq.gen-lost";
+
 const WANTED = { isWanted: true };
 const UNWANTED = { isWanted: false };
 
@@ -20,7 +23,8 @@ function repliesTo(...answers: (PublishOutcome | Error)[]) {
   };
   const session = { channels: [], publisher: { publish } };
   const whenOpen = () => Promise.resolve(session);
-  return { replies: new Replies({ publisher: { session, whenOpen } }), published };
+  const callers = { isLost: (queue: string) => Promise.resolve(queue === LOST) };
+  return { replies: new Replies({ publisher: { session, whenOpen } }, callers), published };
 }
 
 function publish(message: AmqpPublish, recipient: Recipient, ...answers: PublishOutcome[]) {
@@ -37,6 +41,13 @@ Deno.test("Replies.publish() tells that a queue does not exist", async () => {
 
 Deno.test("Replies.publish() insists while the caller waits", async () => {
   assertEquals(await publish(REPLY, WANTED, "nacked", "confirmed"), "confirmed");
+});
+
+Deno.test("Replies.publish() does not insist where the queue is lost with its node", async () => {
+  const lost = { ...REPLY, routingKey: LOST };
+  assertEquals(await publish(lost, WANTED, "nacked", "confirmed"), "orphaned");
+  assertEquals(await publish(lost, WANTED, "stranded", "confirmed"), "orphaned");
+  assertEquals(await publish(lost, WANTED, "unknown", "confirmed"), "confirmed");
 });
 
 Deno.test("Replies.publish() stops when nobody waits any more", async () => {

@@ -1,0 +1,115 @@
+import { assertEquals } from "../../../deps/std_assert.ts";
+import { ActiveRequests } from "../../../internal/serving/active_requests.ts";
+import { CallerPresence, type QueueLookup } from "../../../internal/serving/caller_presence.ts";
+import { fakeDelivery } from "../../helpers/fake_delivery.ts";
+import { FakeTime } from "../../helpers/fake_time.ts";
+
+function presenceOf(lacksQueue: QueueLookup, requests = new ActiveRequests()): CallerPresence {
+  return new CallerPresence(requests, lacksQueue);
+}
+
+/** Has so many requests run, each of a caller of its own. */
+function startRequests(requests: ActiveRequests, count: number): void {
+  for (let n = 1; n <= count; n++) {
+    const active = requests.add(fakeDelivery({ properties: { replyTo: `amq.gen-${n}` } }));
+    active.run({ leave() {}, grant() {} }, Promise.withResolvers());
+  }
+}
+
+Deno.test("CallerPresence.isLost() believes a broker that answers", async () => {
+  for (const isGone of [true, false]) {
+    const presence = presenceOf(() => Promise.resolve(isGone));
+    assertEquals(await presence.isLost("amq.gen-a"), isGone);
+  }
+  assertEquals(
+    await presenceOf(() => Promise.reject(new Error("lost"))).isLost("amq.gen-a"),
+    false,
+  );
+  assertEquals(await presenceOf(() => undefined).isLost("amq.gen-a"), false);
+});
+
+Deno.test("CallerPresence.isLost() knows only of queues that the broker named", async () => {
+  const asked: string[] = [];
+  const presence = presenceOf((queue) => {
+    asked.push(queue);
+    return Promise.resolve(true);
+  });
+  for (const queue of ["rpc.replies.billing", "amq.rabbitmq.reply-to.g1h2.k"]) {
+    assertEquals(await presence.isLost(queue), false);
+  }
+  assertEquals(asked, []);
+});
+
+Deno.test("CallerPresence.isLost() waits ever less for a broker that gives no answer", async () => {
+  using time = new FakeTime();
+  let asked = 0;
+  const presence = presenceOf(() => {
+    asked++;
+    return new Promise(() => {});
+  });
+  const isLostWithin = async (queue: string, ms: number) => {
+    let answer: boolean | undefined;
+    presence.isLost(queue).then((isLost) => answer = isLost);
+    await time.advance(ms - 1);
+    assertEquals(answer, undefined, `${queue} is lost too early`);
+    await time.advance(1);
+    assertEquals(answer, true);
+  };
+  await isLostWithin("amq.gen-0", 500);
+  assertEquals(await presence.isLost("amq.gen-0"), true);
+  for (let n = 1; n < 16; n++) await isLostWithin(`amq.gen-${n}`, 50);
+  assertEquals(await presence.isLost("amq.gen-16"), true);
+  assertEquals(asked, 16);
+});
+
+Deno.test("CallerPresence.isLost() asks as patiently as before once all is answered", async () => {
+  using time = new FakeTime();
+  const late = Promise.withResolvers<boolean>();
+  const presence = presenceOf((queue) =>
+    queue === "amq.gen-late" ? late.promise : new Promise((resolve) => {
+      setTimeout(() => resolve(false), 400);
+    })
+  );
+  const first = presence.isLost("amq.gen-late");
+  await time.advance(500);
+  assertEquals(await first, true);
+  late.resolve(true);
+  await time.settle();
+  const second = presence.isLost("amq.gen-slow");
+  await time.advance(400);
+  assertEquals(await second, false);
+});
+
+Deno.test("CallerPresence looks for all callers side by side, for each one at a time", async () => {
+  using time = new FakeTime();
+  const requests = new ActiveRequests();
+  const lookups: PromiseWithResolvers<boolean>[] = [];
+  const presence = presenceOf(() => {
+    const lookup = Promise.withResolvers<boolean>();
+    lookups.push(lookup);
+    return lookup.promise;
+  }, requests);
+  startRequests(requests, 3);
+  presence.watch();
+  await time.advance(60_000);
+  assertEquals(lookups.length, 3);
+  for (const { resolve } of lookups.splice(0)) resolve(false);
+  await time.advance(60_000);
+  assertEquals(lookups.length, 3);
+  presence.stop();
+  assertEquals(time.timers, 0);
+});
+
+Deno.test("CallerPresence drops the requests of a caller that is gone", async () => {
+  using time = new FakeTime();
+  const requests = new ActiveRequests();
+  const presence = presenceOf((queue) => Promise.resolve(queue === "amq.gen-2"), requests);
+  startRequests(requests, 2);
+  presence.watch();
+  await time.advance(2_000);
+  const late = [1, 2].map((n) =>
+    requests.add(fakeDelivery({ properties: { replyTo: `amq.gen-${n}` } })).dropReason?.code
+  );
+  assertEquals(late, [undefined, "orphaned"]);
+  presence.stop();
+});
