@@ -44,7 +44,10 @@ export function runHandler(
   body: Body,
   means: HandlerMeans,
 ): EncodedReply | Promise<EncodedReply> {
-  return means.gate === undefined ? run(handler, body, means) : runTelling(handler, body, means);
+  if (means.gate !== undefined) return runTelling(handler, body, means);
+  const output = handler(means.codec.decode(body), means.context);
+  if (isPromiseLike(output) || means.pump !== undefined) return conclude(output, means);
+  return encodePlain(output, means);
 }
 
 /** What the handler tells last comes before its reply. */
@@ -54,20 +57,10 @@ async function runTelling(
   means: HandlerMeans,
 ): Promise<EncodedReply> {
   try {
-    return await run(handler, body, means);
+    return await conclude(handler(means.codec.decode(body), means.context), means);
   } finally {
     means.gate?.end();
   }
-}
-
-function run(
-  handler: RunnableHandler,
-  body: Body,
-  means: HandlerMeans,
-): EncodedReply | Promise<EncodedReply> {
-  const output = handler(means.codec.decode(body), means.context);
-  if (isPromiseLike(output) || means.pump !== undefined) return conclude(output, means);
-  return encodePlain(output, means);
 }
 
 async function conclude(output: unknown, means: HandlerMeans): Promise<EncodedReply> {
