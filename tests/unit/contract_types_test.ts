@@ -1,5 +1,6 @@
-import type { Handlers, InputOf, OutputOf, RpcClient } from "../../mod.ts";
+import type { Handlers, InputOf, OutputOf, PoolHandler, RpcClient } from "../../mod.ts";
 import { assertEquals } from "../../deps/std_assert.ts";
+import type { PoolHandlers } from "../../workers/mod.ts";
 
 const procedures = {
   add: ({ a, b }: { a: number; b: number }): number => a + b,
@@ -59,6 +60,23 @@ export function typedHandlers(): Handlers<MathContract>[] {
     { ...procedures, add: () => "3" },
     // @ts-expect-error The input is of another type.
     { ...procedures, greet: (name: number) => Promise.resolve(`${name}`) },
+  ];
+}
+
+/** Compiled and never called. */
+export function typedPoolHandlers(
+  pool: PoolHandlers<MathContract>,
+  wrong: PoolHandler<(name: number) => string>,
+): Handlers<MathContract>[] {
+  return [
+    pool,
+    { ...procedures, add: pool.add },
+    // @ts-expect-error The procedure that the pool runs is of another type.
+    { ...procedures, greet: wrong },
+    // @ts-expect-error Only a pool makes such a handler.
+    { ...procedures, add: {} },
+    // @ts-expect-error What is inside is not for users.
+    { ...procedures, add: { handle: () => Promise.reject(), capacity: pool.add.capacity } },
   ];
 }
 
