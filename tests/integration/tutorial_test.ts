@@ -52,8 +52,7 @@ for (const language of LANGUAGES) {
   }
 
   for (const { kind, durability, other, missing } of KINDS) {
-    const theirs = `a ${language} tutorial server (${kind})`;
-    languageTest(language, `RpcClient calls ${theirs}`, async () => {
+    languageTest(language, `RpcClient calls a ${language} tutorial server (${kind})`, async () => {
       await using queue = ownQueue();
       await using _server = await startTutorialServer(language, [brokerUrl(), queue.name, kind]);
       await using client = await RpcClient.connect<FibonacciContract>(brokerUrl(), {
@@ -63,18 +62,23 @@ for (const language of LANGUAGES) {
       assertEquals(await Promise.all(calls), [0, 1, 6765, 75025]);
     }, missing);
 
-    languageTest(language, `RpcServer joins the queue of ${theirs}`, async () => {
-      await using queue = ownQueue();
-      const args = [brokerUrl(), queue.name, kind];
-      await using _theirs = await startTutorialServer(language, args);
-      const options = { queue: queue.name, handlers: { fibonacci: () => 6765 } };
-      const mismatch = () => RpcServer.listen(brokerUrl(), { ...options, durability: other });
-      await assertRejects(mismatch, RpcError, `Set durability to "`);
-      await using _ours = await RpcServer.listen(brokerUrl(), { ...options, durability });
-      await using client = await RpcClient.connect(brokerUrl(), { queue: queue.name });
-      const calls = Array.from({ length: 4 }, () => client.call("fibonacci", 20));
-      assertEquals(new Set(await Promise.all(calls)), new Set([6765]));
-    }, missing);
+    languageTest(
+      language,
+      `RpcServer joins the queue of a ${language} tutorial server (${kind})`,
+      async () => {
+        await using queue = ownQueue();
+        const args = [brokerUrl(), queue.name, kind];
+        await using _theirs = await startTutorialServer(language, args);
+        const options = { queue: queue.name, handlers: { fibonacci: () => 6765 } };
+        const mismatch = () => RpcServer.listen(brokerUrl(), { ...options, durability: other });
+        await assertRejects(mismatch, RpcError, `Set durability to "`);
+        await using _ours = await RpcServer.listen(brokerUrl(), { ...options, durability });
+        await using client = await RpcClient.connect(brokerUrl(), { queue: queue.name });
+        const calls = Array.from({ length: 4 }, () => client.call("fibonacci", 20));
+        assertEquals(new Set(await Promise.all(calls)), new Set([6765]));
+      },
+      missing,
+    );
   }
 
   languageTest(
