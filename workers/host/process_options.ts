@@ -25,7 +25,8 @@ export interface ProcessPermissions {
    * Hosts to import modules from. It may import from hosts of its own choice at any time, and so
    * tell them something: list no more than the worker file needs.
    *
-   * @default {jsr.io, and the hosts of this package and of the worker file}
+   * @default {jsr.io and what `JSR_URL` names, if this program may read that variable, and the hosts
+   * of this package and of the worker file}
    */
   readonly import?: PermissionScope;
   /** Hosts to talk to. @default {false} */
@@ -156,7 +157,14 @@ function permissionArgument([name, scope]: [string, PermissionScope | undefined]
 
 /** Only what the package and the worker file are likely to be made of. */
 function importHosts(url: string): string[] {
-  const urls = [new URL(import.meta.url), new URL(url)];
+  const urls = [import.meta.url, url, jsrUrl()].map((url) => new URL(url));
   const own = urls.filter(({ protocol }) => protocol.startsWith("http")).map(({ host }) => host);
   return [...new Set(["jsr.io", ...own])];
+}
+
+/** Where `jsr:` imports come from, as far as this program may know. */
+function jsrUrl(): string {
+  const { state } = Deno.permissions.querySync({ name: "env", variable: "JSR_URL" });
+  const mirror = state === "granted" ? Deno.env.get("JSR_URL") : undefined;
+  return mirror !== undefined && URL.canParse(mirror) ? mirror : "https://jsr.io";
 }

@@ -135,3 +135,9 @@ function isAlive(pid: number): boolean {
     .outputSync();
   return success && !new TextDecoder().decode(stdout).trim().startsWith("Z");
 }
+
+Deno.test("WorkerPool lets a process import from JSR, or its mirror", async () => {
+  await using pool = await openProcess({ permissions: { read: true } });
+  const module = import.meta.resolve("../../../deps/std_uuid.ts");
+  assertEquals(await pool.run("importFrom", module), ["generate"]);
+});
