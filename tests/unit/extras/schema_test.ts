@@ -1,4 +1,4 @@
-import type { CallContext, InputOf, OutputOf } from "../../../contract.ts";
+import type { InputOf, OutputOf } from "../../../contract.ts";
 import { jsonCodec } from "../../../codec.ts";
 import { type } from "../../../deps/arktype.ts";
 import {
@@ -15,16 +15,9 @@ import { z } from "../../../deps/zod.ts";
 import { describeError, RpcError } from "../../../errors.ts";
 import { procedure, type StandardSchema, type ValidationDetails } from "../../../extras/schema.ts";
 import { validate } from "../../../internal/validate.ts";
+import { callContext } from "../../helpers/call_context.ts";
 
-const context: CallContext = {
-  procedure: "area",
-  correlationId: undefined,
-  deadline: undefined,
-  redeliveries: 0,
-  signal: new AbortController().signal,
-  throwIfCancelled: () => {},
-  progress: () => {},
-};
+const context = callContext("area");
 
 const sides = {
   zod: z.object({ width: z.number(), height: z.number().positive() }),

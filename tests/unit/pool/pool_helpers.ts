@@ -6,6 +6,7 @@ import {
 } from "../../../internal/running/encoded_handler.ts";
 import type { EncodedReply, ItemSink } from "../../../internal/encoded_reply.ts";
 import { type PoolEvent, WorkerPool, type WorkerPoolOptions } from "../../../workers/mod.ts";
+import { callContext } from "../../helpers/call_context.ts";
 
 export function workerUrl(file: string): URL {
   return new URL(`../../fixtures/workers/${file}`, import.meta.url);
@@ -43,16 +44,7 @@ export function encodedRequest(
     procedure,
     body: chunk.subarray(100, 100 + bytes.length),
     contentType,
-    context: {
-      procedure,
-      correlationId: undefined,
-      deadline: undefined,
-      redeliveries: 0,
-      signal: new AbortController().signal,
-      throwIfCancelled: () => {},
-      progress: () => {},
-      ...rest,
-    },
+    context: { ...callContext(procedure), ...rest },
   };
 }
 

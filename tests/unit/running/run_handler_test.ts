@@ -1,21 +1,13 @@
 import { type Codec, jsonCodec } from "../../../codec.ts";
-import type { CallContext } from "../../../contract.ts";
 import { assert, assertEquals, assertRejects, assertThrows } from "../../../deps/std_assert.ts";
 import { RpcError } from "../../../errors.ts";
 import { encodeError, encodeOutput } from "../../../internal/running/encode.ts";
 import { runHandler, type RunnableHandler } from "../../../internal/running/run_handler.ts";
 import { GeneratorPump } from "../../../internal/streaming/generator_pump.ts";
 import { mistakes } from "../../fixtures/workers/mistakes.ts";
+import { callContext } from "../../helpers/call_context.ts";
 
-const context: CallContext = {
-  procedure: "work",
-  correlationId: undefined,
-  deadline: undefined,
-  redeliveries: 0,
-  signal: new AbortController().signal,
-  throwIfCancelled: () => {},
-  progress: () => {},
-};
+const context = callContext("work");
 
 /** Each is there: a name that is not would fail its test. */
 const one = mistakes as Record<string, RunnableHandler> as Record<
