@@ -77,7 +77,8 @@ export interface RpcServerOptions<C extends Contract = Record<string, Handler>>
    * Names of reply queues that are served beside those of our clients: queues that the broker names
    * (`amq.gen-…`), direct reply-to, and `rpc.replies.…`. A request with another `replyTo` is not
    * run but parked, as its reply could go to anybody's queue. For clients by other hands whose reply
-   * queues have names of their own, such as `/^replies\./`.
+   * queues have names of their own, such as `/^replies\./`. Names that begin with
+   * `amq.rabbitmq.reply-to` are the broker's own, whatever the pattern says.
    *
    * @default {none}
    */

@@ -24,7 +24,11 @@ export function isServerNamed(name: string | undefined): boolean {
   return name?.startsWith(SERVER_NAMED_PREFIX) ?? false;
 }
 
-/** Tells whether an address that was let in is one of direct reply-to. */
+/**
+ * Tells whether a name is the broker's own, for direct reply-to: an address, or what cannot be one.
+ * The broker ends the connection of whoever declares some of these names, passively, too: which
+ * ones depends on its version.
+ */
 export function isDirectReply(name: string): boolean {
   return name.startsWith(DIRECT_REPLY_TO);
 }

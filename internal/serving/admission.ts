@@ -1,7 +1,7 @@
 /** Which requests a server does not run, or does not run again. @module */
 
 import { RpcError } from "../../errors.ts";
-import { isReplyAddress } from "../protocol/reply_address.ts";
+import { isDirectReply, isReplyAddress } from "../protocol/reply_address.ts";
 import { parkingQueueOf } from "../protocol/parked_message.ts";
 import { RecentMap } from "../recent_map.ts";
 import { isShortText } from "../text.ts";
@@ -94,7 +94,9 @@ export class Admission {
 
   #isReplyQueue(replyTo: string): boolean {
     if (this.#ownQueues.includes(replyTo) || !isShortText(replyTo)) return false;
-    return isReplyAddress(replyTo) || (this.#replyQueues?.test(replyTo) ?? false);
+    if (isReplyAddress(replyTo)) return true;
+    // No pattern lets in what the broker takes for an address of its own and cannot read.
+    return !isDirectReply(replyTo) && (this.#replyQueues?.test(replyTo) ?? false);
   }
 }
 

@@ -50,6 +50,14 @@ Deno.test("Admission.check() never lets a reply become a request", () => {
   assertEquals(check({ replyTo: "billing" }, /^billing$/y), undefined);
 });
 
+Deno.test("Admission.check() lets no pattern allow what looks like the broker's own", () => {
+  assertEquals(check({ replyTo: DIRECT }, /./), undefined);
+  for (const end of ["", ".", "x", ".a.b"]) {
+    const refusal = check({ replyTo: `amq.rabbitmq.reply-to${end}` }, /./);
+    assertEquals(refusal?.untold, "reply-to-refused");
+  }
+});
+
 Deno.test("Admission.check() refuses what is malformed or delivered too often", () => {
   const malformed = check({ malformed: "Unexpected type tag", replyTo: "amq.gen-x" });
   assertEquals([malformed?.error.code, malformed?.untold], ["undecodable", undefined]);
