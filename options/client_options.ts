@@ -135,8 +135,10 @@ export interface CallOptions {
    */
   readonly immediate?: boolean;
   /**
-   * Tasks of a higher priority leave a pool's backlog before others, from 0 to 9. The request queue
-   * itself keeps its order unless it was declared with `x-max-priority`.
+   * Requests of a higher priority go before others, from 0 to 9: those that wait in a server's pool,
+   * and, if it can, those in the request queue. A replicated queue does from RabbitMQ 4.0 on (there
+   * with two levels, 0 and above), and in strict order from 4.3 on; a classic one if it was declared
+   * with `x-max-priority`.
    *
    * @default {0}
    */

@@ -18,6 +18,8 @@ const DEADLINE_HEADER = "rpc-deadline";
 const ATTEMPT_HEADER = "rpc-attempt";
 /** Present, and false, if the request must not be run again after a worker has died of it. */
 export const IDEMPOTENT_HEADER = "rpc-idempotent";
+/** The priority that the caller has set, from 1 to 9: the property is the broker's. */
+export const PRIORITY_HEADER = "rpc-priority";
 /** How many items of a stream the caller allows: at first in the request, more by control message. */
 const CREDITS_HEADER = "rpc-credits";
 /** Present, and true, if the caller wants to know how far the work has come. */
@@ -31,6 +33,12 @@ const CALLBACK_HEADER = "rpc-callback";
 
 /** Longest text in {@linkcode CALLBACK_HEADER}, in UTF-16 units: amqplib writes 64 KiB of headers. */
 export const MAX_CALLBACK_CHARS = 16_384;
+
+/** The highest priority that a caller can set. */
+const MAX_PRIORITY = 9;
+
+/** What a message without a priority has in a quorum queue of RabbitMQ 4.3, and at most is normal in 4.0. */
+const BROKER_NORMAL_PRIORITY = 4;
 
 /** Most items that a caller can allow at a time. */
 export const MAX_CREDITS = 1_000;
@@ -128,7 +136,7 @@ export function requestMessage(
       expiration: request.immediate ? "0" : expirationUntil(expiresAt),
       headers: requestHeaders(request, attempt, replyTo),
       messageId: request.idempotencyKey,
-      priority: request.priority,
+      priority: request.priority ? BROKER_NORMAL_PRIORITY + request.priority : undefined,
       replyTo,
       type: request.procedure,
     },
@@ -137,7 +145,7 @@ export function requestMessage(
 
 /** Only what is there: amqplib goes through every header of every message, slowly. */
 function requestHeaders(
-  { deadline, idempotent, callback, credits, wantsProgress }: OutgoingRequest,
+  { deadline, idempotent, priority, callback, credits, wantsProgress }: OutgoingRequest,
   attempt: number,
   replyTo: string | undefined,
 ): Record<string, unknown> {
@@ -146,6 +154,7 @@ function requestHeaders(
   if (replyTo !== undefined) headers[REPLY_TO_HEADER] = replyTo;
   if (attempt > 0) headers[ATTEMPT_HEADER] = attempt;
   if (!idempotent) headers[IDEMPOTENT_HEADER] = false;
+  if (priority) headers[PRIORITY_HEADER] = priority;
   if (callback !== undefined) headers[CALLBACK_HEADER] = callback;
   if (credits !== undefined) headers[CREDITS_HEADER] = credits;
   if (wantsProgress) headers[PROGRESS_HEADER] = true;
@@ -175,7 +184,7 @@ export function readRequestEnvelope(properties: AmqpProperties): IncomingRequest
     // A request with expiration 0 was for now or never, and it came: nothing expires any more.
     expiresInMs: expiresInMs > 0 ? expiresInMs : undefined,
     idempotent: headers?.[IDEMPOTENT_HEADER] !== false,
-    priority: properties.priority,
+    priority: readPriority(headers?.[PRIORITY_HEADER]) ?? properties.priority,
     // Only clients of this protocol set a deadline, and only they are known to use unique ids.
     idempotencyKey: messageId || (deadline === undefined ? undefined : correlationId),
     callback: readTicketText(headers?.[CALLBACK_HEADER]),
@@ -298,6 +307,11 @@ export function readControl(properties: AmqpProperties): ControlMessage | undefi
   if (type === "cancel") return { type, correlationId };
   const count = readCredits(headers?.[CREDITS_HEADER]);
   return type === "credit" && count !== undefined ? { type, correlationId, count } : undefined;
+}
+
+function readPriority(value: unknown): number | undefined {
+  const priority = readCount(value);
+  return priority === undefined || priority > MAX_PRIORITY ? undefined : priority;
 }
 
 /** Anybody may have written it, and a handler yields so many items without a pause. */

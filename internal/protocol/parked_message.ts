@@ -7,7 +7,12 @@
 
 import type { AmqpDelivery, AmqpProperties, AmqpPublish } from "../broker/amqp.ts";
 import type { RpcError } from "../../errors.ts";
-import { IDEMPOTENT_HEADER, readDeadLetterReason, readRequestEnvelope } from "./envelope.ts";
+import {
+  IDEMPOTENT_HEADER,
+  PRIORITY_HEADER,
+  readDeadLetterReason,
+  readRequestEnvelope,
+} from "./envelope.ts";
 import { DIRECT_REPLY_TO } from "./reply_address.ts";
 import { readNumber, readText, toShortText } from "../text.ts";
 
@@ -37,6 +42,9 @@ const MAX_MESSAGE_CHARS = 1_000;
  * counted for another message, or to a server, which would look for a caller that is gone.
  */
 const BROKER_HEADER_REGEXP = /^(B?CC|x-(death|first-death-.*|last-death-.*|.*-count))$/;
+
+/** What a request that is run again says as it did, beside what others have put into it. */
+const REDRIVEN_HEADERS: readonly string[] = [IDEMPOTENT_HEADER, PRIORITY_HEADER];
 
 /** The queue that keeps the parked requests of another queue. */
 export function parkingQueueOf(queue: string): string {
@@ -151,7 +159,7 @@ export function redrivenMessage(
   correlationId: string,
   { properties, body }: Pick<AmqpDelivery, "properties" | "body">,
 ): AmqpPublish {
-  const isKept = (name: string) => name === IDEMPOTENT_HEADER || !name.startsWith("rpc-");
+  const isKept = (name: string) => REDRIVEN_HEADERS.includes(name) || !name.startsWith("rpc-");
   const headers = Object.entries(keptHeaders(properties)).filter(([name]) => isKept(name));
   return {
     routingKey: queue,

@@ -68,6 +68,29 @@ Deno.test("requestMessage() says the attempt from the second on", () => {
   assertEquals([headerOf(0), headerOf(1), headerOf(7)], [undefined, 1, 7]);
 });
 
+Deno.test("requestMessage() tells the broker no other order than the pool's", () => {
+  const priorityOf = (priority: number | undefined) => {
+    const { properties } = messageOf({ priority });
+    return [properties.priority, properties.headers?.["rpc-priority"]];
+  };
+  // To a quorum queue of RabbitMQ 4.3, a message without a priority has 4.
+  assertEquals([undefined, 0].map(priorityOf), [[undefined, undefined], [undefined, undefined]]);
+  assertEquals([1, 5, 9].map(priorityOf), [[5, 1], [9, 5], [13, 9]]);
+});
+
+Deno.test("readRequestEnvelope() reads a caller's priority, and a stranger's", () => {
+  for (const priority of [1, 9]) {
+    assertEquals(readRequestEnvelope(messageOf({ priority }).properties).priority, priority);
+  }
+  assertEquals(readRequestEnvelope(messageOf({ priority: 0 }).properties).priority, undefined);
+  // Clients by other hands, and ours before, say it in the property alone.
+  assertEquals(readRequestEnvelope({ priority: 7 }).priority, 7);
+  for (const odd of ["9", -1, 10, 1.5, NaN, null]) {
+    const { priority } = readRequestEnvelope({ priority: 7, headers: { "rpc-priority": odd } });
+    assertEquals(priority, 7, String(odd));
+  }
+});
+
 Deno.test("readRequestEnvelope() takes whatever a stranger wrote", () => {
   const headers = fc.dictionary(
     fc.constantFrom("rpc-deadline", "rpc-attempt", "rpc-callback", "x-death"),

@@ -134,3 +134,9 @@ Deno.test("redrivenMessage() keeps the key that a call of ours has without sayin
     undefined,
   );
 });
+
+Deno.test("redrivenMessage() has the priority of the request that was parked", () => {
+  const message = { body, properties: { priority: 9, headers: { "rpc-priority": 5 } } };
+  const { properties } = redrivenMessage("math", "new", message);
+  assertEquals([properties.priority, readRequestEnvelope(properties).priority], [9, 5]);
+});
