@@ -47,7 +47,7 @@ async function run(scene: Scene): Promise<RowFigures> {
   await untilWhole(scene, cluster);
   const minority: number[] = [];
   const majority: number[] = [];
-  for (const round of budget.rounds({ full: 6, short: 2 })) {
+  for (const round of budget.rounds({ full: 6, short: 1 })) {
     await scene.progress(200 + random.below(1_000));
     const leader = await cluster.leaderOf(scene.queue);
     // The leader itself, and a node that follows, in turn.
