@@ -73,6 +73,19 @@ export type RpcServerEvent =
     /** Its id in the parking queue. */
     readonly id: string;
   }
+  /**
+   * A request cannot be parked for the time being, for example as the parking queue is full: the
+   * server holds it and tries again, with pauses that grow up to a minute. Told once per request.
+   */
+  | {
+    readonly type: "parking-delayed";
+    /** The procedure; `undefined` if the request names none and there is no default. */
+    readonly procedure: string | undefined;
+    /** Why it is to be parked. */
+    readonly code: RpcErrorCode;
+    /** Why it could not be parked yet. */
+    readonly error: RpcError;
+  }
   /** A request was to be parked, and is lost as it could not be, for the reason in `error`. */
   | {
     readonly type: "not-parked";
@@ -85,7 +98,7 @@ export type RpcServerEvent =
   }
   /**
    * A request was not settled, as the server was closed or lost its connection before, or could not
-   * park it for the time being: the broker delivers it again.
+   * park it for as long as it may hold it: the broker delivers it again.
    */
   | { readonly type: "unserved"; readonly error: unknown }
   /**

@@ -50,6 +50,7 @@ function report(event: RpcServerEvent): void {
       if (isOfLoad(event.procedure) && event.outcome !== "crashed") return;
       return tell({ type: "served", detail: event.outcome });
     case "parked":
+    case "parking-delayed":
     case "not-parked":
       return tell({ type: event.type, detail: event.code });
     case "unserved":

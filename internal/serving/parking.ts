@@ -25,8 +25,18 @@ export interface ParkingOptions {
   readonly declare: (queue: string, options: AmqpQueueOptions) => Promise<void>;
 }
 
-/** How long a request that the broker refuses is published again, in milliseconds. */
-const REFUSAL_LIMIT_MS = 10_000;
+/** How long a first attempt to park a request takes that the broker refuses, in milliseconds. */
+const FIRST_ATTEMPT_MS = 2_000;
+
+/** Pauses between the attempts that follow, in milliseconds: each is twice the one before. */
+const FIRST_PAUSE_MS = 500;
+const MAX_PAUSE_MS = 60_000;
+
+/**
+ * How long a request is held in hand, in milliseconds. The broker takes what is held for half an hour
+ * unless configured, and up to 4.2 the channel with it; what it takes counts as given back.
+ */
+const HOLD_MS = 20 * 60_000;
 
 /** Pause before a queue is declared again after the connection was lost, in milliseconds. */
 const RETRY_PAUSE_MS = 500;
@@ -40,58 +50,91 @@ const MAX_ATTEMPTS = 20;
  */
 const DELIVERY_LIMIT = 2 ** 31 - 1;
 
+/** What does not change from one attempt to the next. */
+type Unparked = Omit<OutgoingParked, "withHeaders">;
+
 /**
  * Parks requests. The queue is declared when the first request needs it: most servers never do,
  * and a user who may not declare it can be given one.
  */
 export class Parking {
   readonly #options: ParkingOptions;
+  readonly #closing = new AbortController();
 
   constructor(options: ParkingOptions) {
     this.#options = options;
   }
 
   /**
-   * Parks a request.
+   * Parks a request. For as long as the broker does not take it, it is held in hand: from RabbitMQ 4
+   * on, what was given back too often is dropped.
    *
+   * @param delivery The request.
+   * @param reason Why it is parked.
+   * @param onDelayed Told once if it takes longer.
    * @returns Its id, once the broker has it.
-   * @throws {RpcError} `closed`, if the server closed before; the request is still in its queue.
-   * @throws {RpcError} With `retryable`, if the queue cannot be reached or declared at the moment.
+   * @throws {RpcError} `closed`, if the connection was closed before; the request is still in its queue.
+   * @throws {RpcError} With `retryable`, if the queue could not be reached or declared before the
+   * server closes, or for as long as the request may be held.
    * @throws Why the request can never be parked.
    */
-  async park({ properties, body }: AmqpDelivery, reason: ParkingReason): Promise<string> {
+  async park(
+    delivery: AmqpDelivery,
+    reason: ParkingReason,
+    onDelayed: (error: RpcError) => void,
+  ): Promise<string> {
     const { queue } = this.#options;
     checkName("park the request", { "parking queue": parkingQueueOf(queue) });
+    const { properties, body } = delivery;
     const parked = { id: newId(), queue, properties, body, reason };
-    try {
-      await this.#publish({ ...parked, withHeaders: true });
-    } catch (error) {
-      if (error instanceof RpcError) throw error;
-      // Headers that came may be too large to be sent with the reason added.
-      await this.#publish({ ...parked, withHeaders: false });
+    const heldUntil = Date.now() + HOLD_MS;
+    let failure = await this.#tryFor(FIRST_ATTEMPT_MS, parked);
+    if (failure !== undefined) onDelayed(failure);
+    for (let pauseMs = FIRST_PAUSE_MS; failure !== undefined; pauseMs = longer(pauseMs)) {
+      await sleep(pauseMs, this.#closing.signal);
+      const isHeld = !this.#closing.signal.aborted && !delivery.isLost && Date.now() < heldUntil;
+      if (!isHeld) throw failure;
+      failure = await this.#tryFor(0, parked);
     }
     return parked.id;
   }
 
-  async #publish(parked: OutgoingParked): Promise<void> {
+  /** Holds nothing any more. */
+  close(): void {
+    this.#closing.abort();
+  }
+
+  /** Publishes it, and tells why it is not parked yet, if so. */
+  async #tryFor(limitMs: number, parked: Unparked): Promise<RpcError | undefined> {
+    try {
+      return await this.#publish({ ...parked, withHeaders: true }, limitMs);
+    } catch (error) {
+      if (error instanceof RpcError) throw error;
+      // Headers that came may be too large to be sent with the reason added.
+      return await this.#publish({ ...parked, withHeaders: false }, limitMs);
+    }
+  }
+
+  async #publish(parked: OutgoingParked, limitMs: number): Promise<RpcError | undefined> {
     const message = parkedMessage(parked);
-    const until = Date.now() + REFUSAL_LIMIT_MS;
+    const until = Date.now() + limitMs;
+    const { signal } = this.#closing;
     const recipient: Recipient = {
       get isWanted() {
-        return Date.now() < until;
+        return Date.now() < until && !signal.aborted;
       },
     };
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
       switch (await this.#options.replies.publish(message, recipient)) {
         case "confirmed":
-          return;
+          return undefined;
         case "unpublished":
-          throw this.#passing("queue-full", "the broker does not take it");
+          return this.#passing("queue-full", "the broker does not take it");
         case "orphaned":
           await this.#declare();
       }
     }
-    throw this.#passing("disconnected", "the queue cannot be declared");
+    return this.#passing("disconnected", "the queue cannot be declared");
   }
 
   async #declare(): Promise<void> {
@@ -129,4 +172,8 @@ export class Parking {
   #subject(): string {
     return `Cannot park the request in queue "${parkingQueueOf(this.#options.queue)}" as`;
   }
+}
+
+function longer(pauseMs: number): number {
+  return Math.min(2 * pauseMs, MAX_PAUSE_MS);
 }

@@ -107,6 +107,7 @@ export class RequestService {
 
   /** Waits for the requests in hand, at most so long, and leaves the rest to other servers. */
   async close(graceMs: number): Promise<void> {
+    this.#parking.close();
     await this.#active.drain(graceMs);
     this.#callers.stop();
     this.#active.close(
@@ -185,14 +186,16 @@ export class RequestService {
     const procedure = this.#procedureOf(active);
     const { code } = refusal.error;
     try {
-      const id = await this.#parking.park(active.delivery, refusal);
+      const id = await this.#parking.park(active.delivery, refusal, (error) => {
+        emit({ type: "parking-delayed", procedure, code, error });
+      });
       this.#parked++;
       emit({ type: "parked", procedure, code, id });
     } catch (error) {
       // The request is still in its queue if the server was closed meanwhile.
       if (error instanceof RpcError && error.code === "closed") throw error;
       if (error instanceof RpcError && error.retryable) {
-        active.delivery.requeue();
+        active.delivery.giveBack();
         throw error;
       }
       emit({ type: "not-parked", procedure, code, error });

@@ -9,15 +9,24 @@ export interface FakeDelivery {
   readonly body?: Uint8Array;
   readonly redelivered?: boolean;
   /** Told how it is settled. */
-  readonly onSettled?: (way: "ack" | "requeue") => void;
+  readonly onSettled?: (way: "ack" | "requeue" | "giveBack") => void;
+  /** Whether its channel is still there. */
+  readonly isOpen?: () => boolean;
 }
 
 /** Makes a delivery whose channel only tells how it is settled. */
 export function fakeDelivery(parts: FakeDelivery = {}): AmqpDelivery {
   const { properties = {}, body = new Uint8Array(), redelivered = false } = parts;
-  const { onSettled = () => {} } = parts;
+  const { onSettled = () => {}, isOpen = () => true } = parts;
   const message: unknown = { fields: { redelivered }, properties, content: body };
-  const channel = { ack: () => onSettled("ack"), requeue: () => onSettled("requeue") };
+  const channel = {
+    ack: () => onSettled("ack"),
+    requeue: () => onSettled("requeue"),
+    giveBack: () => onSettled("giveBack"),
+    get isOpen() {
+      return isOpen();
+    },
+  };
   // amqplib's own message has more, which nobody reads.
   return new AmqpDelivery(channel, message as Message);
 }

@@ -72,3 +72,22 @@ export async function whyNoTransientQueues(): Promise<string | undefined> {
     return "the broker denies transient_nonexcl_queues";
   }
 }
+
+/**
+ * Why a message that came back 20 times is lost with one more return, whatever gives it back, if so.
+ * RabbitMQ 3.10 has no limit, 4.0 to 4.2 have one for all returns, and 4.3 for those of a failed
+ * attempt only.
+ */
+export async function whyReturnsAreCounted(): Promise<string | undefined> {
+  const version = await brokerVersion();
+  const isCounted = compareVersions(version, "4.0") >= 0 && compareVersions(version, "4.3") < 0;
+  return isCounted ? `RabbitMQ ${version} counts all that comes back` : undefined;
+}
+
+/** The version that the broker of `AMQP_URL` says. */
+async function brokerVersion(): Promise<string> {
+  const model = await connect(brokerUrl(), { noDelay: true });
+  const { version } = model.connection.serverProperties;
+  await model.close();
+  return version;
+}

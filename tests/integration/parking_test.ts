@@ -7,13 +7,7 @@ import {
   RpcServer,
   type RpcServerEvent,
 } from "../../mod.ts";
-import {
-  assert,
-  assertEquals,
-  assertFalse,
-  assertMatch,
-  assertRejects,
-} from "../../deps/std_assert.ts";
+import { assert, assertEquals, assertMatch, assertRejects } from "../../deps/std_assert.ts";
 import { sealHandler } from "../../internal/running/encoded_handler.ts";
 import { encodeTable } from "../../testing/wire/field_table.ts";
 import type { FieldTable } from "../../testing/wire/field_value.ts";
@@ -232,20 +226,6 @@ Deno.test("RpcServer keeps a request that cannot be parked while it serves", asy
   await pair.server.close({ graceMs: 0 });
   await eventually(() => assert(pair.serverEvents.some(({ type }) => type === "unserved")));
   await eventually(async () => assertEquals(await countIn(pair.queue), 1));
-});
-
-Deno.test("RpcServer gives a request back that its parking queue refuses", async () => {
-  await using peer = await AmqpPeer.open();
-  await using pair = await startPair({}, { server: { handlers: { kill: deadly() } } });
-  const parkingQueue = `${pair.queue}.parked`;
-  const full = { "x-max-length": 0, "x-overflow": "reject-publish" };
-  await peer.declareQueue(parkingQueue, { durable: true, arguments: full });
-  await peer.send(pair.queue, "1", { type: "kill", expiration: "60000" });
-  await eventually(() => assert(pair.serverEvents.some(({ type }) => type === "unserved")));
-  await deleteQueue(parkingQueue);
-  await eventually(() => assertEquals(pair.server.stats().parked, 1));
-  await isEmpty(pair.queue);
-  assertFalse(pair.serverEvents.some(({ type }) => type === "not-parked"));
 });
 
 Deno.test("RpcServer says what it cannot park, and serves on", async () => {

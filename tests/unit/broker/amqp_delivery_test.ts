@@ -2,7 +2,7 @@ import { assertEquals, assertThrows } from "../../../deps/std_assert.ts";
 import { fakeDelivery } from "../../helpers/fake_delivery.ts";
 
 Deno.test("AmqpDelivery is settled once, whichever way comes first", () => {
-  const ways = ["ack", "requeue"] as const;
+  const ways = ["ack", "requeue", "giveBack"] as const;
   for (const first of ways) {
     for (const second of ways) {
       const settled: string[] = [];

@@ -48,20 +48,24 @@ function parkingWith(
   return { parking, published, declared };
 }
 
+function unexpected(error: RpcError): never {
+  throw error;
+}
+
 function channelError(code: number): Error {
   return Object.assign(new Error(`Operation failed: ${code}`), { code });
 }
 
 Deno.test("Parking.park() declares nothing if the queue is there", async () => {
   const { parking, published, declared } = parkingWith([]);
-  await parking.park(delivery(), reason);
+  await parking.park(delivery(), reason, unexpected);
   assertEquals([published.length, declared.length], [1, 0]);
 });
 
 Deno.test("Parking.park() declares the queue as the request queue is", async () => {
   for (const durability of ["replicated", "durable", "transient", "existing"] as const) {
     const { parking, published, declared } = parkingWith(["returned"], { durability });
-    await parking.park(delivery(), reason);
+    await parking.park(delivery(), reason, unexpected);
     assertEquals(published.length, 2);
     const quorum = { "x-queue-type": "quorum", "x-delivery-limit": 2_147_483_647 };
     const args = durability === "replicated" ? quorum : { "x-queue-type": "classic" };
@@ -75,7 +79,7 @@ Deno.test("Parking.park() takes a queue that others declare meanwhile", async ()
       throw channelError(406);
     },
   });
-  await parking.park(delivery(), reason);
+  await parking.park(delivery(), reason, unexpected);
   assertEquals(published.length, 2);
 });
 
@@ -85,7 +89,7 @@ Deno.test("Parking.park() rejects if the user may not declare the queue", async 
       throw channelError(403);
     },
   });
-  const park = () => parking.park(delivery(), reason);
+  const park = () => parking.park(delivery(), reason, unexpected);
   const { code } = await assertRejects(park, RpcError, 'queue "math.parked" as the user may not');
   assertEquals(code, "access-refused");
 });
@@ -97,27 +101,72 @@ Deno.test("Parking.park() goes on after lost connections", async () => {
       if (attempts++ === 0) throw new Error("Channel ended, no reply will be forthcoming");
     },
   });
-  await parking.park(delivery(), reason);
+  await parking.park(delivery(), reason, unexpected);
   assertEquals([published.length, attempts], [4, 2]);
 });
 
 Deno.test("Parking.park() leaves headers out that AMQP cannot carry", async () => {
   const { parking, published } = parkingWith([new TypeError("too large")]);
-  await parking.park(delivery({ big: 1 }), reason);
+  await parking.park(delivery({ big: 1 }), reason, unexpected);
   assertEquals(published.map(({ properties }) => properties.headers?.big), [1, undefined]);
 });
 
-Deno.test("Parking.park() says that a queue which refuses for long may take it later", async () => {
+/** Parks on a broker that refuses for ever, and notes what comes of it. */
+function parkWithRefusals(isOpen = () => true) {
+  const place = parkingWith(Array(10_000).fill("nacked"));
+  const delayed: string[] = [];
+  const parked = place.parking.park(fakeDelivery({ isOpen }), reason, ({ code }) => {
+    delayed.push(code);
+  });
+  return { ...place, delayed, refused: assertRejects(() => parked, RpcError) };
+}
+
+Deno.test("Parking.park() holds what the queue refuses, with pauses up to a minute", async () => {
   using time = new FakeTime();
-  const { parking } = parkingWith(Array(1_000).fill("nacked"));
-  const refused = assertRejects(() => parking.park(delivery(), reason), RpcError);
-  await time.advance(11_000);
+  const { parking, published, delayed } = parkWithRefusals();
+  await time.advance(10 * 60_000);
+  assertEquals(delayed, ["queue-full"]);
+  const before = published.length;
+  await time.advance(5 * 60_000);
+  assertEquals(published.length - before, 5);
+  parking.close();
+});
+
+Deno.test("Parking.park() gives a request up before the broker takes it", async () => {
+  using time = new FakeTime();
+  const { refused, delayed } = parkWithRefusals();
+  await time.advance(21 * 60_000);
   const { code, retryable } = await refused;
-  assertEquals([code, retryable], ["queue-full", true]);
+  assertEquals([code, retryable, delayed], ["queue-full", true, ["queue-full"]]);
+});
+
+Deno.test("Parking.close() ends the wait of what is held", async () => {
+  using time = new FakeTime();
+  const { parking, published, refused } = parkWithRefusals();
+  await time.advance(10 * 60_000);
+  const before = published.length;
+  parking.close();
+  assertEquals((await refused).retryable, true);
+  assertEquals(published.length, before);
+});
+
+Deno.test("Parking.park() tries no more for a delivery whose channel is gone", async () => {
+  using time = new FakeTime();
+  let isOpen = true;
+  const { published, refused } = parkWithRefusals(() => isOpen);
+  await time.advance(10 * 60_000);
+  const before = published.length;
+  isOpen = false;
+  await time.advance(60_000);
+  assertEquals((await refused).retryable, true);
+  assertEquals(published.length, before);
 });
 
 Deno.test("Parking.park() leaves a request in its queue if the server closes", async () => {
   const { parking } = parkingWith([new RpcError("closed", "Cannot publish as it is closed")]);
-  const { code } = await assertRejects(() => parking.park(delivery(), reason), RpcError);
+  const { code } = await assertRejects(
+    () => parking.park(delivery(), reason, unexpected),
+    RpcError,
+  );
   assertEquals(code, "closed");
 });

@@ -11,6 +11,7 @@ import { RequestService } from "../../../internal/serving/request_service.ts";
 import type { PublisherSession } from "../../../internal/serving/server_sessions.ts";
 import type { RpcServerEvent } from "../../../options/events.ts";
 import { fakeDelivery } from "../../helpers/fake_delivery.ts";
+import { FakeTime } from "../../helpers/fake_time.ts";
 
 const DIRECT = "amq.rabbitmq.reply-to.g1h3DnJlcGx5QDI5ODM0NTk2AAAC4AAAAABrAZB2.a2V5";
 const STREAM = { headers: { "rpc-credits": 5 } };
@@ -85,6 +86,16 @@ Deno.test("RequestService gives a request back whose worker died of it", async (
   await using place = serviceWith(sealHandler({ handle: crash }));
   assertEquals(await place.serve({ correlationId: "a" }), ["crashed"]);
   assertEquals(place.done, ["requeue"]);
+});
+
+Deno.test("RequestService gives back untried what it cannot park before it closes", async () => {
+  using time = new FakeTime();
+  await using place = serviceWith(() => 1, Array(1_000).fill("nacked"));
+  const served = place.serve({ replyTo: "math" });
+  await time.advance(60_000);
+  await place.service.close(0);
+  assertEquals(await served, ["parking-delayed", "unserved"]);
+  assertEquals(place.done.at(-1), "giveBack");
 });
 
 Deno.test("RequestService leaves a stream to others whose connection is lost", async () => {
