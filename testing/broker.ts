@@ -6,7 +6,8 @@ import { Faults } from "./faults.ts";
 import { MethodLog } from "./method_log.ts";
 import { User, type UserOptions } from "./model/users.ts";
 import { VirtualHost } from "./model/virtual_host.ts";
-import type { BrokerContext, Compat, ConnectionLimits } from "./session/broker_context.ts";
+import { type Compat, rulesOf } from "./model/version_rules.ts";
+import type { BrokerContext, ConnectionLimits } from "./session/broker_context.ts";
 import { Connection } from "./session/connection.ts";
 import { SocketTransport } from "./session/socket_transport.ts";
 import { AmqpError } from "./wire/amqp_error.ts";
@@ -34,6 +35,12 @@ export interface TestBrokerOptions {
   readonly hostname?: string;
   /** The RabbitMQ version to follow where versions differ. @default {"3.10"} */
   readonly compat?: Compat;
+  /** The largest frame that the broker proposes, in bytes. @default {131072} */
+  readonly frameMax?: number;
+  /** The largest body, in bytes. @default {134217728 as 3.10, 16777216 as 4.0 and 4.3} */
+  readonly maxMessageBytes?: number;
+  /** How long a delivery may stay unsettled, in milliseconds. @default {1800000} */
+  readonly consumerTimeoutMs?: number;
   /** The users. @default {[{ name: "guest", password: "guest" }]} */
   readonly users?: readonly UserOptions[];
   /** Virtual hosts besides "/" and those of the users' permissions. @default {[]} */
@@ -67,8 +74,6 @@ const DEFAULT_LIMITS: BrokerLimits = {
   maxQueues: 10_000,
   maxExchanges: 10_000,
   maxBindings: 100_000,
-  maxFrameSize: 131_072,
-  maxBodyBytes: 134_217_728,
   maxTableDepth: MAX_TABLE_DEPTH,
   maxMemoryBytes: 268_435_456,
 };
@@ -113,8 +118,12 @@ export class TestBroker implements AsyncDisposable {
     this.faults = new Faults((reason) => this.#setAlarm(reason));
     this.log = new MethodLog(logCapacity);
     const blockedReason = (): string | undefined => this.#blockedReason;
+    const rules = rulesOf(compat);
     this.#context = {
-      compat,
+      rules,
+      frameMax: options.frameMax ?? 131_072,
+      maxMessageBytes: options.maxMessageBytes ?? rules.maxMessageBytes,
+      consumerTimeoutMs: options.consumerTimeoutMs ?? 1_800_000,
       heartbeatSeconds,
       limits: this.#limits,
       clock: options.clock ?? new SystemClock(),
@@ -244,10 +253,10 @@ export class TestBroker implements AsyncDisposable {
     for (const name of ["/", ...virtualHosts, ...ofUsers]) {
       if (this.#virtualHosts.has(name)) continue;
       const countBytes = (change: number): void => this.#countBytes(change);
-      const { clock } = this.#context;
+      const { clock, rules } = this.#context;
       this.#virtualHosts.set(
         name,
-        new VirtualHost({ name, clock, limits: this.#limits, countBytes }),
+        new VirtualHost({ name, clock, rules, limits: this.#limits, countBytes }),
       );
     }
   }

@@ -10,13 +10,14 @@
  */
 
 import { parseArgs } from "../deps/std_cli.ts";
+import { isCompat } from "./model/version_rules.ts";
 import { TestBroker, type TestBrokerOptions } from "./mod.ts";
 
 const USAGE = `Usage: deno run --allow-net jsr:@warren/rpc/testing/main [options]
 
   --port <number>      TCP port, 0 for a free one (default 5672)
   --hostname <name>    address to listen on (default 127.0.0.1)
-  --compat <version>   RabbitMQ version to follow, 3.10 or 4 (default 3.10)
+  --compat <version>   RabbitMQ version to follow: 3.10, 4.0 or 4.3 (default 3.10)
   --help               this text`;
 
 if (import.meta.main) await main(Deno.args);
@@ -48,9 +49,9 @@ function toOptions(
       `Cannot start as '--port' must be from 0 to 65535: current value is ${port}`,
     );
   }
-  if (compat !== "3.10" && compat !== "4") {
+  if (!isCompat(compat)) {
     throw new RangeError(
-      `Cannot start as '--compat' must be 3.10 or 4: current value is ${compat}`,
+      `Cannot start as '--compat' must be 3.10, 4.0 or 4.3: current value is ${compat}`,
     );
   }
   return { port: number, hostname, compat };

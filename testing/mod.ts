@@ -20,7 +20,8 @@ export { type Clock, type ClockTimer, SystemClock, VirtualClock } from "./clock.
 export { type ConfirmOutcome, type DropKind, type DropPoint, Faults } from "./faults.ts";
 export { type MethodDirection, type MethodEvent, MethodLog } from "./method_log.ts";
 export type { UserOptions, UserPermissions } from "./model/users.ts";
-export type { Compat, ConnectionLimits } from "./session/broker_context.ts";
+export type { Compat } from "./model/version_rules.ts";
+export type { ConnectionLimits } from "./session/broker_context.ts";
 export type { FieldTable, FieldValue, IntegerType } from "./wire/field_value.ts";
 export type {
   ArgumentTypes,

@@ -9,18 +9,14 @@ import {
   sortedTable,
   textOf,
 } from "../wire/field_value.ts";
-import type { Message } from "./message.ts";
-import { routingKeysOf } from "./message.ts";
-
-/** One death of a message. */
-export interface Death {
-  /** The queue that gave it up. */
-  readonly queue: string;
-  /** Why it did. */
-  readonly reason: string;
-  /** When, in Unix milliseconds. */
-  readonly at: number;
-}
+import {
+  type Annotations,
+  type Death,
+  deliveredProperties,
+  isAnnotatedCycle,
+  withDeath,
+} from "./annotations.ts";
+import { type Message, type QueuedMessage, routingKeysOf } from "./message.ts";
 
 /** Where dead letters of a queue go. */
 export interface DeadLetterTarget {
@@ -30,26 +26,55 @@ export interface DeadLetterTarget {
   readonly routingKey: string | undefined;
 }
 
+/** What a queue gives up. */
+export type DeadEntry =
+  & Pick<QueuedMessage, "message">
+  & Partial<Pick<QueuedMessage, "failedCount">>;
+
 /** Returns the message that is published to the dead-letter exchange. */
 export function deadLetterOf(message: Message, death: Death, target: DeadLetterTarget): Message {
-  const { properties } = message;
-  const headers = new Map(recordDeath(message, death));
-  if (target.routingKey !== undefined) headers.delete("CC");
   const [first, ...others] = message.routingKeys;
+  const { exchange, routingKey } = target;
+  const { annotations } = message;
   return {
-    exchange: target.exchange,
-    routingKeys: target.routingKey === undefined ? [first, ...others] : [target.routingKey],
-    properties: properties.with({ headers, expiration: undefined }),
+    exchange,
+    routingKeys: routingKey === undefined ? [first, ...others] : [routingKey],
     body: message.body,
+    ...(annotations === undefined
+      ? { properties: withDeathHeaders(message, death, target), annotations }
+      : annotated(withDeath(annotations, { ...message, death }))),
   };
 }
 
+/** Returns what a queue gave up with its count of failures, which goes with it from version 4 on. */
+export function withDeliveryCount({ message, failedCount = 0 }: DeadEntry): Message {
+  const { annotations } = message;
+  if (annotations === undefined || failedCount === annotations.deliveryCount) return message;
+  return { ...message, annotations: { ...annotations, deliveryCount: failedCount } };
+}
+
 /** Tells whether a message went round from `queue` to `queue` without any client having refused it. */
-export function isDeadLetterCycle(properties: BasicProperties, queue: string): boolean {
+export function isDeadLetterCycle({ annotations, properties }: Message, queue: string): boolean {
+  if (annotations !== undefined) return isAnnotatedCycle(annotations, queue);
   const deaths = deathsOf(properties);
   const last = deaths.findIndex((death) => textOf(death.get("queue")) === queue);
   if (last < 0) return false;
   return deaths.slice(0, last + 1).every((death) => textOf(death.get("reason")) !== "rejected");
+}
+
+function annotated(annotations: Annotations): Pick<Message, "properties" | "annotations"> {
+  return { properties: deliveredProperties(annotations), annotations };
+}
+
+/** Before version 4 the deaths of a message were known from its headers alone. */
+function withDeathHeaders(
+  message: Message,
+  death: Death,
+  { routingKey }: DeadLetterTarget,
+): BasicProperties {
+  const headers = new Map(recordDeath(message, death));
+  if (routingKey !== undefined) headers.delete("CC");
+  return message.properties.with({ headers, expiration: undefined });
 }
 
 function deathsOf(properties: BasicProperties): FieldTable[] {
@@ -69,7 +94,9 @@ function recordDeath(message: Message, death: Death): FieldTable {
     headers.set("x-first-death-queue", longString(death.queue));
     headers.set("x-first-death-exchange", longString(exchange));
   }
-  const all = deaths.length === 0 ? [newDeath(message, death)] : withDeath(deaths, message, death);
+  const all = deaths.length === 0
+    ? [newDeath(message, death)]
+    : countedDeaths(deaths, message, death);
   headers.set("x-death", {
     type: "array",
     value: encodeArray(all.map((table) => ({ type: "table", value: encodeTable(table) }))),
@@ -78,7 +105,11 @@ function recordDeath(message: Message, death: Death): FieldTable {
 }
 
 /** A death like an earlier one is counted there; RabbitMQ sorts all but the first it records. */
-function withDeath(deaths: readonly FieldTable[], message: Message, death: Death): FieldTable[] {
+function countedDeaths(
+  deaths: readonly FieldTable[],
+  message: Message,
+  death: Death,
+): FieldTable[] {
   const isSame = (other: FieldTable): boolean =>
     textOf(other.get("queue")) === death.queue && textOf(other.get("reason")) === death.reason;
   const same = deaths.find(isSame);

@@ -3,12 +3,13 @@
 import { AmqpError } from "../wire/amqp_error.ts";
 import { encodeTable } from "../wire/field_table.ts";
 import { type FieldTable, textOf } from "../wire/field_value.ts";
+import { routingHeaders } from "./annotations.ts";
 import { matchesHeaders } from "./headers_match.ts";
 import type { Message } from "./message.ts";
 import { compileTopicPattern, type TopicPattern } from "./topic_pattern.ts";
 
 /** The exchange types of the broker. */
-export type ExchangeType = "direct" | "fanout" | "topic" | "headers";
+export type ExchangeType = "direct" | "fanout" | "topic" | "headers" | "x-local-random";
 
 /** What a binding leads to. */
 export interface Destination {
@@ -130,10 +131,19 @@ export class Exchange {
           message.routingKeys.some((key) => pattern?.matches(key) ?? false)
         );
       case "headers":
-        return this.#matching((binding) =>
-          matchesHeaders(binding.arguments, message.properties.headers)
-        );
+        return this.#routeByHeaders(message);
+      case "x-local-random": {
+        const chosen = this.destinations[Math.floor(Math.random() * this.bindingCount)];
+        return chosen === undefined ? [] : [chosen];
+      }
     }
+  }
+
+  #routeByHeaders({ annotations, properties }: Message): Destination[] {
+    // Version 4 keeps annotations, and compares values more strictly.
+    const isStrict = annotations !== undefined;
+    const headers = isStrict ? routingHeaders(annotations) : properties.headers;
+    return this.#matching((binding) => matchesHeaders(binding.arguments, headers, { isStrict }));
   }
 
   #matching(matches: (binding: Binding) => boolean): Destination[] {

@@ -4,6 +4,7 @@ import type { BasicProperties } from "../wire/basic_properties.ts";
 import { decodeArray } from "../wire/field_table.ts";
 import { textOf } from "../wire/field_value.ts";
 import { AmqpError } from "../wire/amqp_error.ts";
+import type { Annotations } from "./annotations.ts";
 
 /** What was published, and where to. */
 export interface Message {
@@ -15,6 +16,8 @@ export interface Message {
   readonly properties: BasicProperties;
   /** The encoded body. */
   readonly body: Uint8Array;
+  /** What RabbitMQ 4 keeps beside the properties; `undefined` before it. */
+  readonly annotations: Annotations | undefined;
 }
 
 /** A message in one queue. */
@@ -25,12 +28,16 @@ export interface QueuedMessage {
   readonly position: number;
   /** Its priority within the bounds of the queue. */
   readonly priority: number;
+  /** The bytes that it counts towards limits of the queue. */
+  readonly bytes: number;
   /** When it expires, in Unix milliseconds, or `undefined` for never. */
   readonly expiresAt: number | undefined;
   /** Whether it was delivered before. */
   redelivered: boolean;
-  /** How often it came back; counted for quorum queues only. */
-  deliveryCount: number;
+  /** How often it came back. */
+  acquiredCount: number;
+  /** How often it came back as failed, to this queue or to one that dead-lettered it. */
+  failedCount: number;
 }
 
 /** The longest TTL or expiry that RabbitMQ takes: ten years. */

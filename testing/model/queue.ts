@@ -2,16 +2,23 @@
 
 import type { Clock, ClockTimer } from "../clock.ts";
 import type { FieldTable } from "../wire/field_value.ts";
-import { type Consumer, ConsumerRotation } from "./consumer.ts";
-import { expirationOf, type Message, type QueuedMessage } from "./message.ts";
+import {
+  type Consumer,
+  type ConsumerChoice,
+  ConsumerRotation,
+  SingleActiveConsumer,
+} from "./consumer.ts";
+import { type DeadEntry, withDeliveryCount } from "./dead_letter.ts";
+import type { Message, QueuedMessage } from "./message.ts";
+import { QueueEntries } from "./queue_entries.ts";
 import type { QueueSettings } from "./queue_settings.ts";
-import { ReadyMessages } from "./ready_messages.ts";
+import { QuorumMessages } from "./quorum_messages.ts";
+import { ClassicMessages, type ReadyMessages } from "./ready_messages.ts";
+import type { SettleOutcome } from "./settle_outcome.ts";
+import type { VersionRules } from "./version_rules.ts";
 
 /** Why a queue gave a message up; the texts are those of `x-death`. */
 export type DeathReason = "rejected" | "expired" | "maxlen" | "delivery_limit";
-
-/** How deliveries end; those of a channel that ends are returned, not requeued. */
-export type SettleOutcome = "ack" | "reject" | "requeue" | "return";
 
 /** A delivery to be settled; without a consumer it came from `basic.get`. */
 export interface Settlement {
@@ -25,6 +32,8 @@ export interface Settlement {
 export interface QueueHost {
   /** Source of time. */
   readonly clock: Clock;
+  /** What the version does. */
+  readonly rules: VersionRules;
   /** Takes the messages that the queue gave up. */
   deadLetter(queue: Queue, messages: readonly Message[], reason: DeathReason): void;
   /** Deletes the queue, because it is unused. */
@@ -54,10 +63,10 @@ export class Queue {
   /** What was declared. */
   readonly declaration: QueueDeclaration;
   readonly #host: QueueHost;
+  readonly #entries: QueueEntries;
   readonly #ready: ReadyMessages;
-  readonly #consumers: ConsumerRotation;
+  readonly #consumers: ConsumerChoice;
   readonly #unacked = new Set<QueuedMessage>();
-  #nextPosition = 0;
   #isDelivering = false;
   #isDeleted = false;
   #expiryTimer: ClockTimer | undefined;
@@ -67,14 +76,28 @@ export class Queue {
   constructor(declaration: QueueDeclaration, host: QueueHost) {
     this.declaration = declaration;
     this.#host = host;
-    const { type, maxPriority, singleActiveConsumer } = declaration.settings;
-    this.#ready = new ReadyMessages(maxPriority, type === "quorum" ? "arrival" : "position");
-    this.#consumers = new ConsumerRotation(singleActiveConsumer);
+    this.#entries = new QueueEntries(declaration.settings, host);
+    const { maxPriority, singleActiveConsumer } = declaration.settings;
+    const { quorumPriorities, replacesSingleActive } = host.rules;
+    this.#ready = this.#isQuorum
+      ? new QuorumMessages(quorumPriorities)
+      : new ClassicMessages(maxPriority);
+    this.#consumers = singleActiveConsumer
+      ? new SingleActiveConsumer({
+        byPriority: !this.#isQuorum || replacesSingleActive,
+        replaces: this.#isQuorum && replacesSingleActive,
+      })
+      : new ConsumerRotation();
   }
 
   /** The name. */
   get name(): string {
     return this.declaration.name;
+  }
+
+  /** What the version does. */
+  get rules(): VersionRules {
+    return this.#host.rules;
   }
 
   /** The number of messages that wait for a consumer. */
@@ -104,13 +127,18 @@ export class Queue {
   /** Takes a message in; returns `false` if a full queue rejects it. */
   publish(message: Message): boolean {
     if (this.#rejects(message)) return false;
-    const entry = this.#entryOf(message);
-    if (this.#ready.length === 0 && this.#deliverAtOnce(entry)) return true;
+    const entry = this.#entries.entryOf(message);
+    // A classic queue does not look whether others wait: if they do, nobody has room for them.
+    const isFirst = this.#ready.length === 0 || !this.#isQuorum;
+    if (isFirst && this.#deliverAtOnce(entry)) return true;
+    // What has failed elsewhere counts as delivered here once it has waited.
+    if (this.#tellsFailures && entry.failedCount > 0) entry.redelivered = true;
     this.#host.countBytes(message.body.length);
     this.#ready.push(entry);
     const hasDropped = this.#dropOverflow();
-    // As RabbitMQ does: behind others a message is not looked at, be it first of its priority.
-    if (hasDropped || this.#ready.length === 1) this.run();
+    // As classic queues do: behind others a message is not looked at, be it first of its priority.
+    const mayExpire = this.#isQuorum && entry.expiresAt !== undefined;
+    if (hasDropped || this.#ready.length === 1 || mayExpire) this.run();
     return true;
   }
 
@@ -118,7 +146,7 @@ export class Queue {
   get(noAck: boolean): QueuedMessage | undefined {
     this.touch();
     // A classic queue gives even an expired message, if its time has only just come.
-    if (this.declaration.settings.type === "quorum") this.#dropExpired();
+    if (this.#isQuorum) this.#dropExpired();
     const entry = this.#shift();
     if (entry !== undefined && !noAck) this.#unacked.add(entry);
     this.#dropExpired();
@@ -134,10 +162,15 @@ export class Queue {
 
   /** Takes a consumer out; its unsettled deliveries stay with its channel. */
   removeConsumer(consumer: Consumer): void {
+    this.detachConsumer(consumer);
+    if (this.#isQuorum || this.#host.rules.servesAfterCancel) this.run();
+  }
+
+  /** Takes a consumer out and serves nobody in its place until {@linkcode run}. */
+  detachConsumer(consumer: Consumer): void {
     if (!this.#consumers.remove(consumer)) return;
     this.touch();
     if (this.declaration.autoDelete && this.#consumers.size === 0) this.#host.deleteQueue(this);
-    else this.run();
   }
 
   /** Serves a consumer that may have room again. */
@@ -156,8 +189,14 @@ export class Queue {
       consumer.unacked--;
       this.#consumers.resume(consumer);
     }
-    if (outcome === "reject") this.#deadLetter(entries, "rejected");
-    if (outcome === "requeue" || outcome === "return") this.#putBack(entries, outcome);
+    if (outcome.end !== "ack") { for (const entry of entries) this.#countReturn(entry, outcome); }
+    if (outcome.end === "dead-letter") this.#deadLetter(entries, "rejected");
+    if (outcome.end === "requeue") {
+      const isSplit = this.#isQuorum && outcome.isAsked && this.#host.rules.returnsOneByOne;
+      for (const batch of isSplit ? entries.map((entry) => [entry]) : [entries]) {
+        this.#putBack(batch, outcome);
+      }
+    }
     this.run();
   }
 
@@ -191,7 +230,7 @@ export class Queue {
     const kept = this.#ready.clear();
     for (const entry of kept) {
       const { message } = entry;
-      if (this.declaration.settings.type === "quorum" || message.properties.isPersistent) {
+      if (this.#isQuorum || message.properties.isPersistent) {
         this.#ready.push(entry);
       } else this.#host.countBytes(-message.body.length);
     }
@@ -212,21 +251,42 @@ export class Queue {
     this.#isDelivering = false;
   }
 
-  #putBack(entries: readonly QueuedMessage[], outcome: "requeue" | "return"): void {
-    const { type, deliveryLimit = Infinity } = this.declaration.settings;
+  get #isQuorum(): boolean {
+    return this.declaration.settings.type === "quorum";
+  }
+
+  get #tellsFailures(): boolean {
+    return this.#host.rules.countedReturns === "failed";
+  }
+
+  /** Version 4.3 tells failures from returns, and counts those of classic queues, too. */
+  #countReturn(entry: QueuedMessage, { end, isAsked, isFailure }: SettleOutcome): void {
+    entry.redelivered = true;
+    entry.acquiredCount++;
+    if (!this.#tellsFailures && !this.#isQuorum) return;
+    if (this.#tellsFailures ? isFailure : end === "dead-letter" || !isAsked) entry.failedCount++;
+  }
+
+  #putBack(entries: readonly QueuedMessage[], outcome: SettleOutcome): void {
+    const { deliveryLimit } = this.declaration.settings;
+    const { requeuesToEnd, dropsLastFirst } = this.#host.rules;
     // Where nothing limits redeliveries, RabbitMQ lets others have their turn first.
-    const goesToEnd = type === "quorum" && deliveryLimit === Infinity && outcome === "requeue";
+    const goesToEnd = this.#isQuorum && deliveryLimit === undefined && outcome.isAsked &&
+      requeuesToEnd;
+    const exceeding: QueuedMessage[] = [];
     for (const entry of entries) {
-      entry.redelivered = true;
-      if (type === "quorum" && ++entry.deliveryCount > deliveryLimit) {
-        this.#deadLetter([entry], "delivery_limit");
+      const count = this.#tellsFailures ? entry.failedCount : entry.acquiredCount;
+      if (this.#isQuorum && count > (deliveryLimit ?? Infinity)) {
+        exceeding.push(entry);
         continue;
       }
       this.#host.countBytes(entry.message.body.length);
-      if (goesToEnd) this.#ready.push(entry);
+      if (goesToEnd) this.#ready.push(this.#entries.behindAll(entry));
       else this.#ready.putBack(entry);
     }
-    this.#dropOverflow();
+    if (dropsLastFirst) this.#dropOverflow();
+    this.#deadLetter(exceeding, "delivery_limit");
+    if (!dropsLastFirst) this.#dropOverflow();
   }
 
   #deliverAtOnce(entry: QueuedMessage): boolean {
@@ -251,25 +311,11 @@ export class Queue {
     return entry;
   }
 
-  #entryOf(message: Message): QueuedMessage {
-    const { messageTtlMs, maxPriority } = this.declaration.settings;
-    const expiration = expirationOf(message.properties);
-    const ttl = Math.min(messageTtlMs ?? Infinity, expiration ?? Infinity);
-    return {
-      message,
-      position: this.#nextPosition++,
-      priority: maxPriority === 0 ? 0 : Math.min(message.properties.priority ?? 0, maxPriority),
-      expiresAt: ttl === Infinity ? undefined : this.#host.clock.now() + ttl,
-      redelivered: false,
-      deliveryCount: 0,
-    };
-  }
-
   #rejects(message: Message): boolean {
     const { overflow, maxLength = Infinity, maxLengthBytes = Infinity } = this.declaration.settings;
     if (overflow === "drop-head") return false;
-    const fits = this.#ready.length + 1 <= maxLength &&
-      this.#ready.bytes + message.body.length <= maxLengthBytes;
+    const bytes = this.#entries.bytesOf(message);
+    const fits = this.#ready.length + 1 <= maxLength && this.#ready.bytes + bytes <= maxLengthBytes;
     if (!fits && overflow === "reject-publish-dlx") this.#deadLetter([{ message }], "maxlen");
     return !fits;
   }
@@ -278,15 +324,16 @@ export class Queue {
   #dropOverflow(): boolean {
     const { overflow, maxLength = Infinity, maxLengthBytes = Infinity } = this.declaration.settings;
     if (overflow !== "drop-head") return false;
-    let hasDropped = false;
+    const dropped: QueuedMessage[] = [];
     while (this.#ready.length > maxLength || this.#ready.bytes > maxLengthBytes) {
-      const dropped = this.#ready.dropHead();
-      if (dropped === undefined) break;
-      hasDropped = true;
-      this.#host.countBytes(-dropped.message.body.length);
-      this.#deadLetter([dropped], "maxlen");
+      const entry = this.#ready.shift();
+      if (entry === undefined) break;
+      dropped.push(entry);
+      this.#host.countBytes(-entry.message.body.length);
     }
-    return hasDropped;
+    if (this.#isQuorum && this.#host.rules.dropsLastFirst) dropped.reverse();
+    this.#deadLetter(dropped, "maxlen");
+    return dropped.length > 0;
   }
 
   #dropExpired(): void {
@@ -302,8 +349,8 @@ export class Queue {
     this.#expiryTimer = this.#host.clock.schedule(next - now, () => this.run());
   }
 
-  #deadLetter(entries: readonly Pick<QueuedMessage, "message">[], reason: DeathReason): void {
+  #deadLetter(entries: readonly DeadEntry[], reason: DeathReason): void {
     if (entries.length === 0) return;
-    this.#host.deadLetter(this, entries.map(({ message }) => message), reason);
+    this.#host.deadLetter(this, entries.map(withDeliveryCount), reason);
   }
 }

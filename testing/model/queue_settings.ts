@@ -1,4 +1,4 @@
-/** Arguments of `queue.declare`: their checks, their meaning, their equivalence. @module */
+/** Arguments of `queue.declare`: their meaning and their equivalence. @module */
 
 import { AmqpError } from "../wire/amqp_error.ts";
 import {
@@ -7,12 +7,17 @@ import {
   type FieldValue,
   fieldValuesEqual,
   integerOf,
+  longString,
   textOf,
 } from "../wire/field_value.ts";
-import { MAX_EXPIRY_MS } from "./message.ts";
-
-/** The queue types that the broker knows. */
-export type QueueType = "classic" | "quorum";
+import {
+  type ArgumentOwner,
+  checkQueueArguments,
+  invalidArgument,
+  queueArgumentNames,
+  type QueueType,
+} from "./argument_checks.ts";
+import type { VersionRules } from "./version_rules.ts";
 
 /** What a queue does when it is full. */
 export type Overflow = "drop-head" | "reject-publish" | "reject-publish-dlx";
@@ -41,79 +46,9 @@ export interface QueueSettings {
   readonly deliveryLimit: number | undefined;
   /** Whether only one consumer is served at a time. */
   readonly singleActiveConsumer: boolean;
+  /** How long a delivery may stay unsettled, in milliseconds; `undefined` as in all queues. */
+  readonly consumerTimeoutMs: number | undefined;
 }
-
-type ArgumentCheck = (value: FieldValue, all: FieldTable) => string | undefined;
-
-const CHECKS: Record<string, ArgumentCheck> = {
-  "x-expires": (value) => integerFault(value) ?? zeroFault(value) ?? expiryFault(value),
-  "x-message-ttl": (value) => integerFault(value) ?? expiryFault(value),
-  "x-dead-letter-exchange": textFault,
-  "x-dead-letter-routing-key": (value, all) =>
-    textFault(value) ??
-      (all.has("x-dead-letter-exchange") ? undefined : "routing_key_but_no_dlx_defined"),
-  "x-dead-letter-strategy": (value) =>
-    textFault(value) ?? oneOf(value, ["at-most-once", "at-least-once"], "invalid_dlx_strategy"),
-  "x-max-length": countFault,
-  "x-max-length-bytes": countFault,
-  "x-max-in-memory-length": countFault,
-  "x-max-in-memory-bytes": countFault,
-  "x-max-priority": (value) =>
-    countFault(value) ??
-      (Number(value.value) > 255 ? `{max_value_exceeded,${value.value}}` : undefined),
-  "x-overflow": (value) =>
-    textFault(value) ??
-      oneOf(value, ["drop-head", "reject-publish", "reject-publish-dlx"], "invalid_overflow"),
-  "x-queue-mode": (value) =>
-    textFault(value) ??
-      oneOf(value, ["default", "lazy"], `"unsupported queue mode '${textOf(value)}'"`),
-  "x-single-active-consumer": (value) =>
-    value.type === "bool" ? undefined : `{unacceptable_type,${value.type}}`,
-  "x-quorum-initial-group-size": (value) => countFault(value) ?? zeroFault(value),
-};
-
-/** In the order in which RabbitMQ compares them: the first that differs is the one in the text. */
-const ARGUMENTS: Record<QueueType, readonly string[]> = {
-  classic: [
-    "x-expires",
-    "x-message-ttl",
-    "x-dead-letter-exchange",
-    "x-dead-letter-routing-key",
-    "x-max-length",
-    "x-max-length-bytes",
-    "x-max-priority",
-    "x-overflow",
-    "x-queue-mode",
-    "x-queue-version",
-    "x-single-active-consumer",
-    "x-queue-type",
-    "x-queue-master-locator",
-  ],
-  quorum: [
-    "x-dead-letter-exchange",
-    "x-dead-letter-routing-key",
-    "x-dead-letter-strategy",
-    "x-expires",
-    "x-max-length",
-    "x-max-length-bytes",
-    "x-max-in-memory-length",
-    "x-max-in-memory-bytes",
-    "x-overflow",
-    "x-single-active-consumer",
-    "x-queue-type",
-    "x-quorum-initial-group-size",
-    "x-delivery-limit",
-    "x-message-ttl",
-    "x-queue-leader-locator",
-  ],
-};
-const ALL_ARGUMENTS = new Set([
-  ...ARGUMENTS.classic,
-  ...ARGUMENTS.quorum,
-  "x-max-age",
-  "x-stream-max-segment-size-bytes",
-  "x-initial-cluster-size",
-]);
 
 /**
  * Checks arguments as RabbitMQ does and returns their meaning.
@@ -123,21 +58,10 @@ const ALL_ARGUMENTS = new Set([
 export function parseQueueSettings(
   resource: string,
   table: FieldTable,
-  defaultDeliveryLimit: number | undefined,
+  rules: VersionRules,
 ): QueueSettings {
   const type = queueTypeOf(resource, table);
-  for (const [name, check] of Object.entries(CHECKS)) {
-    const value = table.get(name);
-    if (value === undefined || !ARGUMENTS[type].includes(name)) continue;
-    const fault = check(value, table);
-    if (fault !== undefined) throw invalidArgument(name, resource, `: ${fault}`);
-  }
-  for (const name of table.keys()) {
-    if (ALL_ARGUMENTS.has(name) && !ARGUMENTS[type].includes(name)) {
-      throw invalidArgument(name, resource, ` of queue type rabbit_${type}_queue`);
-    }
-  }
-  const deliveryLimit = integerOf(table.get("x-delivery-limit")) ?? defaultDeliveryLimit;
+  checkQueueArguments({ resource, type, rules }, table);
   return {
     type,
     messageTtlMs: integerOf(table.get("x-message-ttl")),
@@ -145,12 +69,19 @@ export function parseQueueSettings(
     maxLength: integerOf(table.get("x-max-length")),
     maxLengthBytes: integerOf(table.get("x-max-length-bytes")),
     maxPriority: integerOf(table.get("x-max-priority")) ?? 0,
-    overflow: overflowOf(table),
+    overflow: overflowOf(table, type),
     deadLetterExchange: textOf(table.get("x-dead-letter-exchange")),
     deadLetterRoutingKey: textOf(table.get("x-dead-letter-routing-key")),
-    deliveryLimit: type === "quorum" ? deliveryLimit : undefined,
+    deliveryLimit: type === "quorum" ? deliveryLimitOf(table, rules) : undefined,
     singleActiveConsumer: table.get("x-single-active-consumer")?.value === true,
+    consumerTimeoutMs: integerOf(table.get("x-consumer-timeout")),
   };
+}
+
+/** Returns the arguments of a declaration as they are kept: from version 4 on with the type. */
+export function keptArguments(table: FieldTable, { namesQueueType }: VersionRules): FieldTable {
+  if (!namesQueueType || table.has("x-queue-type")) return table;
+  return new Map(table).set("x-queue-type", longString("classic"));
 }
 
 /**
@@ -159,15 +90,15 @@ export function parseQueueSettings(
  * @throws {AmqpError} If one of the queue type's arguments differs.
  */
 export function assertQueueArguments(
-  resource: string,
-  { type, current, received }: {
-    readonly type: QueueType;
-    readonly current: FieldTable;
-    readonly received: FieldTable;
-  },
+  owner: ArgumentOwner,
+  { current, received }: { readonly current: FieldTable; readonly received: FieldTable },
 ): void {
-  for (const name of ARGUMENTS[type]) {
-    assertArgument(resource, { name, current: current.get(name), received: received.get(name) });
+  for (const name of queueArgumentNames(owner)) {
+    assertArgument(owner.resource, {
+      name,
+      current: current.get(name),
+      received: received.get(name),
+    });
   }
 }
 
@@ -216,59 +147,43 @@ export function inequivalent(
   );
 }
 
+/** Returns the text of the argument that names the type of a queue, if it names one that is known. */
+export function knownQueueType(table: FieldTable): QueueType | undefined {
+  const type = textOf(table.get("x-queue-type")) ?? "classic";
+  return type === "classic" || type === "quorum" ? type : undefined;
+}
+
 function printValue(value: FieldValue): string {
-  return `'${textOf(value) ?? String(value.value)}'`;
+  const text = textOf(value) ?? String(value.value);
+  const isWholeFloat = (value.type === "double" || value.type === "float") &&
+    Number.isInteger(value.value);
+  return isWholeFloat ? `'${text}.0'` : `'${text}'`;
 }
 
 function queueTypeOf(resource: string, table: FieldTable): QueueType {
   const value = table.get("x-queue-type");
-  if (value === undefined) return "classic";
   const type = textOf(value);
-  if (type === "classic" || type === "quorum") return type;
+  const known = value === undefined || type !== undefined ? knownQueueType(table) : undefined;
+  if (known !== undefined) return known;
   if (type === "stream") {
     throw new AmqpError("not-implemented", "stream queues are not part of the test broker");
   }
   const fault = type === undefined
-    ? `{unacceptable_type,${value.type}}`
+    ? `{unacceptable_type,${value?.type}}`
     : `"unsupported queue type '${type}'"`;
   throw invalidArgument("x-queue-type", resource, `: ${fault}`);
 }
 
-function overflowOf(table: FieldTable): Overflow {
+/** Quorum queues take the overflow that they do not know for the default. */
+function overflowOf(table: FieldTable, type: QueueType): Overflow {
   const text = textOf(table.get("x-overflow"));
-  return text === "reject-publish" || text === "reject-publish-dlx" ? text : "drop-head";
+  if (text === "reject-publish-dlx" && type === "classic") return text;
+  return text === "reject-publish" ? text : "drop-head";
 }
 
-function invalidArgument(name: string, resource: string, fault: string): AmqpError {
-  return new AmqpError("precondition-failed", `invalid arg '${name}' for ${resource}${fault}`);
-}
-
-function integerFault(value: FieldValue): string | undefined {
-  if (typeof value.value === "bigint" && value.type !== "timestamp") return undefined;
-  return `"expected integer, got ${value.type}"`;
-}
-
-function countFault(value: FieldValue): string | undefined {
-  return integerFault(value) ?? negativeFault(value);
-}
-
-function negativeFault(value: FieldValue): string | undefined {
-  return Number(value.value) < 0 ? `{value_negative,${value.value}}` : undefined;
-}
-
-function zeroFault(value: FieldValue): string | undefined {
-  return value.value === 0n ? "{value_zero,0}" : undefined;
-}
-
-function expiryFault(value: FieldValue): string | undefined {
-  const tooLarge = Number(value.value) > MAX_EXPIRY_MS;
-  return negativeFault(value) ?? (tooLarge ? `{value_too_large,${value.value}}` : undefined);
-}
-
-function textFault(value: FieldValue): string | undefined {
-  return value.type === "longstr" ? undefined : `{unacceptable_type,${value.type}}`;
-}
-
-function oneOf(value: FieldValue, allowed: readonly string[], fault: string): string | undefined {
-  return allowed.includes(textOf(value) ?? "") ? undefined : fault;
+/** From version 4 on a negative limit is none; before it is a limit that each return exceeds. */
+function deliveryLimitOf(table: FieldTable, rules: VersionRules): number | undefined {
+  const limit = integerOf(table.get("x-delivery-limit"));
+  if (limit === undefined) return rules.deliveryLimit;
+  return limit < 0 && rules.deliveryLimit !== undefined ? undefined : limit;
 }

@@ -27,11 +27,17 @@ export interface UserOptions {
 /** What may be done with an exchange or a queue. */
 export type Permission = "configure" | "write" | "read";
 
-interface CompiledPermissions {
-  readonly configure: RegExp;
-  readonly write: RegExp;
-  readonly read: RegExp;
+/** A queue or an exchange that a user wants to use. */
+export interface Resource {
+  /** Which of both. */
+  readonly kind: "queue" | "exchange";
+  /** Its name. */
+  readonly name: string;
+  /** Its virtual host. */
+  readonly virtualHost: string;
 }
+
+type CompiledPermissions = Readonly<Record<Permission, RegExp>>;
 
 /** A user who has logged in. */
 export class User {
@@ -78,18 +84,29 @@ export class User {
    */
   assertMay(
     permission: Permission,
-    { kind, name, virtualHost }: {
-      readonly kind: "queue" | "exchange";
-      readonly name: string;
-      readonly virtualHost: string;
-    },
+    { kind, name, virtualHost }: Resource,
   ): void {
     // RabbitMQ checks the default exchange under this name.
     const checked = kind === "exchange" && name === "" ? "amq.default" : name;
     if (this.#permissions.get(virtualHost)?.[permission].test(checked)) return;
-    throw new AmqpError(
+    throw this.#refusal({ kind, name: checked, virtualHost });
+  }
+
+  /**
+   * Checks that the user has any right to a queue or an exchange.
+   *
+   * @throws {AmqpError} If there is none.
+   */
+  assertMayAny(resource: Resource): void {
+    const permissions = this.#permissions.get(resource.virtualHost);
+    const all = permissions === undefined ? [] : Object.values(permissions);
+    if (!all.some((pattern) => pattern.test(resource.name))) throw this.#refusal(resource);
+  }
+
+  #refusal({ kind, name, virtualHost }: Resource): AmqpError {
+    return new AmqpError(
       "access-refused",
-      `access to ${kind} '${checked}' in vhost '${virtualHost}' refused for user '${this.name}'`,
+      `access to ${kind} '${name}' in vhost '${virtualHost}' refused for user '${this.name}'`,
     );
   }
 }

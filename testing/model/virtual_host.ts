@@ -12,6 +12,8 @@ import {
 } from "./exchange.ts";
 import type { Message } from "./message.ts";
 import { type DeathReason, Queue, type QueueDeclaration, type QueueHost } from "./queue.ts";
+import { ReplyConsumers } from "./reply_consumers.ts";
+import type { VersionRules } from "./version_rules.ts";
 
 /** Bounds that keep a faulty peer from filling the memory. */
 export interface VirtualHostLimits {
@@ -25,10 +27,10 @@ export interface VirtualHostLimits {
 
 /** What became of a publish. */
 export interface PublishOutcome {
-  /** The number of queues that the message was routed to. */
-  readonly routed: number;
+  /** Whether it was routed to a queue, or to what counts as one. */
+  readonly isRouted: boolean;
   /** Whether a full queue rejected it. */
-  readonly rejected: boolean;
+  readonly isRejected: boolean;
 }
 
 /** What a virtual host needs from the broker. */
@@ -37,6 +39,8 @@ export interface VirtualHostOptions {
   readonly name: string;
   /** Source of time. */
   readonly clock: Clock;
+  /** What the version does. */
+  readonly rules: VersionRules;
   /** Bounds on what clients may create. */
   readonly limits: VirtualHostLimits;
   /** Told of every change in the bytes of stored bodies. */
@@ -64,18 +68,22 @@ export class VirtualHost implements QueueHost {
   readonly name: string;
   /** Source of time. */
   readonly clock: Clock;
+  /** What the version does. */
+  readonly rules: VersionRules;
+  /** The consumers of direct replies. */
+  readonly replyConsumers: ReplyConsumers = new ReplyConsumers();
   readonly #limits: VirtualHostLimits;
   readonly #countBytes: (change: number) => void;
   readonly #exchanges = new Map<string, Exchange>();
   readonly #queues = new Map<string, Queue>();
-  readonly #replyConsumers = new Map<string, (message: Message) => void>();
   readonly #deadLetters: PendingDeadLetter[] = [];
   #isDeadLettering = false;
 
   /** Creates a virtual host with the exchanges that every one has. */
-  constructor({ name, clock, limits, countBytes }: VirtualHostOptions) {
+  constructor({ name, clock, rules, limits, countBytes }: VirtualHostOptions) {
     this.name = name;
     this.clock = clock;
+    this.rules = rules;
     this.#limits = limits;
     this.#countBytes = countBytes;
     for (const [exchange, type] of PREDECLARED) {
@@ -201,6 +209,7 @@ export class VirtualHost implements QueueHost {
         }: binding limit (${this.#limits.maxBindings}) is reached`,
       );
     }
+    if (exchange.declaration.type === "x-local-random") this.#assertLocal(destination, key);
     exchange.bind(destination, key);
   }
 
@@ -214,24 +223,15 @@ export class VirtualHost implements QueueHost {
     return exchange.bindingCount > 0;
   }
 
-  /** Registers the consumer of direct replies behind an address. */
-  addReplyConsumer(address: string, deliver: (message: Message) => void): void {
-    this.#replyConsumers.set(address, deliver);
-  }
-
-  /** Removes the consumer of direct replies behind an address. */
-  removeReplyConsumer(address: string): void {
-    this.#replyConsumers.delete(address);
-  }
-
-  /** Tells whether somebody consumes direct replies behind an address. */
-  hasReplyConsumer(address: string): boolean {
-    return this.#replyConsumers.has(address);
-  }
-
   /** Routes a message and puts it into every queue that it reaches. */
   publish(exchange: Exchange, message: Message): PublishOutcome {
-    return this.#publishTo(this.#route(exchange, message), message);
+    const queues = this.#route(exchange, message);
+    const isReply = exchange.name === "" && this.rules.routesDirectReplies &&
+      message.routingKeys.some((key) => this.replyConsumers.isAddress(key));
+    return {
+      isRouted: queues.size > 0 || isReply,
+      isRejected: !this.#publishTo(queues, message),
+    };
   }
 
   /** Publishes what a queue gave up to its dead-letter exchange. */
@@ -267,14 +267,11 @@ export class VirtualHost implements QueueHost {
     }
   }
 
-  #publishTo(queues: Iterable<Queue>, message: Message): PublishOutcome {
-    let routed = 0;
-    let rejected = false;
-    for (const queue of queues) {
-      routed++;
-      if (!queue.publish(message)) rejected = true;
-    }
-    return { routed, rejected };
+  /** Tells whether all queues have taken the message. */
+  #publishTo(queues: Iterable<Queue>, message: Message): boolean {
+    let isTaken = true;
+    for (const queue of queues) isTaken = queue.publish(message) && isTaken;
+    return isTaken;
   }
 
   #publishDeadLetter({ queue, message, reason }: PendingDeadLetter): void {
@@ -287,7 +284,7 @@ export class VirtualHost implements QueueHost {
       { exchange: deadLetterExchange, routingKey: deadLetterRoutingKey },
     );
     const targets = [...this.#route(exchange, dead)].filter((target) =>
-      reason === "rejected" || !isDeadLetterCycle(dead.properties, target.name)
+      reason === "rejected" || !isDeadLetterCycle(dead, target.name)
     );
     this.#publishTo(targets, dead);
   }
@@ -300,7 +297,7 @@ export class VirtualHost implements QueueHost {
       const destinations = current.name === ""
         ? message.routingKeys.map((name): Destination => ({ kind: "queue", name }))
         : current.route(message);
-      if (current.name === "") this.#deliverReplies(message);
+      if (current.name === "") this.replyConsumers.deliver(message);
       let matched = false;
       for (const { kind, name } of destinations) {
         const queue = kind === "queue" ? this.#queues.get(name) : undefined;
@@ -315,8 +312,17 @@ export class VirtualHost implements QueueHost {
     return queues;
   }
 
-  #deliverReplies(message: Message): void {
-    for (const key of new Set(message.routingKeys)) this.#replyConsumers.get(key)?.(message);
+  /** Exchanges that route to one queue of the node take classic queues only, without a key. */
+  #assertLocal({ kind, name }: Destination, { routingKey }: BindingKey): void {
+    const queue = kind === "queue" ? this.#queues.get(name) : undefined;
+    const type = queue?.declaration.settings.type;
+    if (routingKey === "" && type === "classic") return;
+    const fault = routingKey !== ""
+      ? `Non empty binding '${routingKey}' key not permitted`
+      : type === undefined
+      ? "Destination not found"
+      : `Queue type rabbit_${type}_queue not valid for this exchange type`;
+    throw new AmqpError("precondition-failed", fault);
   }
 
   #unbindAll(destination: Destination): void {

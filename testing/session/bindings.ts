@@ -1,6 +1,7 @@
 /** Binding and unbinding of queues and exchanges. @module */
 
 import type { BindingKey, Destination } from "../model/exchange.ts";
+import { REPLY_TO_PREFIX } from "../model/reply_consumers.ts";
 import { AmqpError } from "../wire/amqp_error.ts";
 import type { Channel } from "./channel.ts";
 import { stripLineBreaks } from "./names.ts";
@@ -41,8 +42,15 @@ function checked(
   channel: Channel,
   { source, destination }: BindingRequest,
 ): Pick<BindingRequest, "source" | "destination"> {
-  const { virtualHost: { name: virtualHost }, user } = channel.host;
+  const { virtualHost: { name: virtualHost, rules }, user } = channel.host;
   const target = { ...destination, name: stripLineBreaks(destination.name) };
+  const isReply = target.kind === "queue" && target.name.startsWith(`${REPLY_TO_PREFIX}.`);
+  if (isReply && rules.routesDirectReplies) {
+    throw new AmqpError(
+      "access-refused",
+      "cannot bind or unbind to a volatile (direct reply-to) queue",
+    );
+  }
   user.assertMay("write", { ...target, virtualHost });
   const name = stripLineBreaks(source);
   if (name === "" || (target.kind === "exchange" && target.name === "")) {

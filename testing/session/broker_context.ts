@@ -4,29 +4,29 @@ import type { Clock } from "../clock.ts";
 import type { Faults } from "../faults.ts";
 import type { MethodLog } from "../method_log.ts";
 import type { User } from "../model/users.ts";
+import type { VersionRules } from "../model/version_rules.ts";
 import type { VirtualHost } from "../model/virtual_host.ts";
-
-/** The RabbitMQ version whose behaviour is followed where versions differ. */
-export type Compat = "3.10" | "4";
 
 /** Bounds on what one connection may ask for. */
 export interface ConnectionLimits {
-  /** The largest frame, in bytes. */
-  readonly maxFrameSize: number;
   /** The most channels of a connection. */
   readonly maxChannels: number;
   /** The most consumers of a channel. */
   readonly maxConsumers: number;
-  /** The largest body, in bytes. */
-  readonly maxBodyBytes: number;
   /** The deepest nesting of field tables. */
   readonly maxTableDepth: number;
 }
 
 /** What connections and channels know of the broker around them. */
 export interface BrokerContext {
-  /** The version whose behaviour is followed. */
-  readonly compat: Compat;
+  /** What the version does whose behaviour is followed. */
+  readonly rules: VersionRules;
+  /** The largest frame that the broker proposes, in bytes. */
+  readonly frameMax: number;
+  /** The largest body, in bytes. */
+  readonly maxMessageBytes: number;
+  /** How long a delivery may stay unsettled, in milliseconds. */
+  readonly consumerTimeoutMs: number;
   /** The heartbeat interval that the broker proposes, in seconds. */
   readonly heartbeatSeconds: number;
   /** Bounds on what one connection may ask for. */

@@ -2,15 +2,16 @@
 
 import type { Consumer, DeliverySink } from "../model/consumer.ts";
 import type { Message, QueuedMessage } from "../model/message.ts";
-import type { Queue, Settlement, SettleOutcome } from "../model/queue.ts";
+import type { Queue } from "../model/queue.ts";
+import { ABANDONED, type SettleOutcome, TIMED_OUT } from "../model/settle_outcome.ts";
 import type { User } from "../model/users.ts";
 import type { VirtualHost } from "../model/virtual_host.ts";
 import { AmqpError } from "../wire/amqp_error.ts";
-import type { BasicProperties } from "../wire/basic_properties.ts";
-import { sortedTable } from "../wire/field_value.ts";
 import type { MethodArguments, MethodName } from "../wire/methods.ts";
 import type { BrokerContext } from "./broker_context.ts";
 import { Confirms } from "./confirms.ts";
+import { consumersOf, Deliveries, DeliveryBatch, type TaggedDelivery } from "./deliveries.ts";
+import { countedProperties } from "./delivery_counts.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** A message as it is sent to a client. */
@@ -26,6 +27,8 @@ export interface ChannelHost {
   readonly virtualHost: VirtualHost;
   /** Whether the client wants to know of cancelled consumers. */
   readonly wantsCancelNotify: boolean;
+  /** Closes one of the channels. */
+  closeChannel(channel: Channel, error: AmqpError): void;
   /** Tells whether the client reads fast enough; if not, consumers are served again once it has. */
   hasRoom(): boolean;
   /** Sends a method, with content if given. */
@@ -34,11 +37,6 @@ export interface ChannelHost {
     values: MethodArguments<Name>,
     content?: OutgoingContent,
   ): void;
-}
-
-/** A delivery that the client has to settle. */
-interface Delivery extends Settlement {
-  readonly queue: Queue;
 }
 
 /** A consumer of this channel and the queue that it consumes. */
@@ -75,17 +73,19 @@ export class Channel implements DeliverySink {
   confirms: Confirms | undefined;
   /** Transaction mode, if selected. */
   transaction: Transaction | undefined;
-  readonly #deliveries = new Map<number, Delivery>();
+  /** What the client has not settled yet. */
+  readonly deliveries: Deliveries;
   #globalPrefetch = 0;
-  /** Deliveries to consumers that are not settled; those to `basic.get` count to no limit. */
-  #consumed = 0;
   #nextDeliveryTag = 1;
+  /** Deliveries that wait for the answer to a commit. */
+  #held: (() => void)[] | undefined;
   #isReleased = false;
 
   /** Creates an open channel. */
   constructor(number: number, host: ChannelHost) {
     this.number = number;
     this.host = host;
+    this.deliveries = new Deliveries(host.context.clock, (overdue) => this.#endOverdue(overdue));
   }
 
   /** Whether a limit over all consumers is set. */
@@ -108,6 +108,17 @@ export class Channel implements DeliverySink {
     this.resumeConsumers();
   }
 
+  /** Keeps deliveries back until they are released. */
+  holdDeliveries(): { release(): void } {
+    const held: (() => void)[] = this.#held = [];
+    return {
+      release: () => {
+        this.#held = undefined;
+        for (const send of held) send();
+      },
+    };
+  }
+
   /** Selects confirm mode. */
   selectConfirms(): void {
     this.confirms ??= new Confirms(({ outcome, deliveryTag, multiple }) => {
@@ -126,9 +137,9 @@ export class Channel implements DeliverySink {
   canDeliver(consumer: Consumer): boolean {
     if (this.#isReleased || !this.host.hasRoom()) return false;
     // The limit of the channel keeps even those waiting who settle nothing, as in RabbitMQ.
-    if (this.hasGlobalPrefetch && this.#consumed >= this.#globalPrefetch) return false;
-    const { noAck, prefetch, unacked } = consumer;
-    return noAck || prefetch === 0 || unacked < prefetch;
+    if (this.hasGlobalPrefetch && this.deliveries.consumed >= this.#globalPrefetch) return false;
+    const { noAck, prefetch, unacked, overdue } = consumer;
+    return overdue === 0 && (noAck || prefetch === 0 || unacked < prefetch);
   }
 
   /** Delivers a message to a consumer. */
@@ -137,20 +148,23 @@ export class Channel implements DeliverySink {
     if (subscription === undefined) return;
     const deliveryTag = this.#nextDeliveryTag++;
     const { queue } = subscription;
-    if (!consumer.noAck) this.#add(deliveryTag, { queue, entry, consumer });
-    const { exchange, routingKeys: [routingKey], properties, body } = entry.message;
-    this.send("basic.deliver", {
+    if (!consumer.noAck) {
+      const deadline = this.#deadline(queue, consumer);
+      this.deliveries.add(deliveryTag, { queue, entry, consumer, deadline, isSpent: false });
+    }
+    const { exchange, routingKeys: [routingKey], body } = entry.message;
+    this.#sendDelivery({
       consumerTag: consumer.tag,
       deliveryTag,
       redelivered: entry.redelivered,
       exchange,
       routingKey,
-    }, { properties: entry.deliveryCount > 0 ? countedProperties(entry) : properties, body });
+    }, { properties: countedProperties(queue, entry), body });
   }
 
   /** Delivers a direct reply, which nobody settles. */
   deliverReply(tag: string, message: Message): void {
-    this.send("basic.deliver", {
+    this.#sendDelivery({
       consumerTag: tag,
       deliveryTag: this.#nextDeliveryTag++,
       redelivered: false,
@@ -162,17 +176,21 @@ export class Channel implements DeliverySink {
   /** Answers `basic.get` with a message. */
   sendGetOk(queue: Queue, entry: QueuedMessage, noAck: boolean): void {
     const deliveryTag = this.#nextDeliveryTag++;
-    if (!noAck) this.#deliveries.set(deliveryTag, { queue, entry, consumer: undefined });
-    const { exchange, routingKeys: [routingKey], properties, body } = entry.message;
-    // Unlike deliveries, what is fetched from a quorum queue carries a count of zero too.
-    const isCounted = queue.declaration.settings.type === "quorum";
+    if (!noAck) {
+      const deadline = this.#deadline(queue);
+      const consumer = undefined;
+      this.deliveries.add(deliveryTag, { queue, entry, consumer, deadline, isSpent: false });
+    }
+    const { exchange, routingKeys: [routingKey], body } = entry.message;
+    // Unlike deliveries, what is fetched from a quorum queue of 3.10 carries a count of zero, too.
+    const alwaysCounts = !this.host.virtualHost.rules.keepsAnnotations;
     this.send("basic.get-ok", {
       deliveryTag,
       redelivered: entry.redelivered,
       exchange,
       routingKey,
       messageCount: queue.messageCount,
-    }, { properties: isCounted ? countedProperties(entry) : properties, body });
+    }, { properties: countedProperties(queue, entry, { alwaysCounts }), body });
   }
 
   /** Tells the client that its consumer is gone, because the queue is. */
@@ -181,37 +199,15 @@ export class Channel implements DeliverySink {
     this.send("basic.cancel", { consumerTag: consumer.tag, nowait: true });
   }
 
-  /**
-   * Takes deliveries out so that they can be settled.
-   *
-   * @throws {AmqpError} If the delivery tag is unknown.
-   */
-  takeDeliveries(deliveryTag: number, multiple: boolean): DeliveryBatch {
-    if (deliveryTag === 0 && multiple) return this.takeAllDeliveries();
-    const delivery = this.#deliveries.get(deliveryTag);
-    if (delivery === undefined) {
-      throw new AmqpError("precondition-failed", `unknown delivery tag ${deliveryTag}`);
-    }
-    return this.#take(multiple ? this.#upTo(deliveryTag) : [[deliveryTag, delivery]]);
-  }
-
-  /** Takes all deliveries out. */
-  takeAllDeliveries(): DeliveryBatch {
-    return this.#take(this.#deliveries);
-  }
-
-  /** Puts deliveries back that were taken out and not settled, as a rollback does. */
-  restoreDeliveries(batches: readonly DeliveryBatch[]): void {
-    const rest = this.takeAllDeliveries();
-    const all = [...batches, rest].flatMap(({ deliveries }) => deliveries);
-    all.sort(([one], [other]) => one - other);
-    for (const [tag, delivery] of all) this.#add(tag, delivery);
-  }
-
   /** Settles deliveries and uses the room that this makes. */
   settle(batch: DeliveryBatch, outcome: SettleOutcome): void {
     batch.settle(outcome);
     if (this.hasGlobalPrefetch) this.resumeConsumers();
+    for (const [, { queue, consumer, isSpent }] of batch.deliveries) {
+      if (!isSpent || consumer === undefined) continue;
+      consumer.overdue--;
+      queue.resume(consumer);
+    }
   }
 
   /** Ends the channel: consumers go, deliveries go back. */
@@ -220,64 +216,57 @@ export class Channel implements DeliverySink {
     this.#isReleased = true;
     const { virtualHost } = this.host;
     if (this.replyConsumer !== undefined) {
-      virtualHost.removeReplyConsumer(this.replyConsumer.address);
+      virtualHost.replyConsumers.remove(this.replyConsumer.address);
     }
     const subscriptions = [...this.subscriptions.values()];
     this.subscriptions.clear();
     this.transaction?.rollback();
-    const batch = this.takeAllDeliveries();
-    for (const { consumer, queue } of subscriptions) queue.removeConsumer(consumer);
-    batch.settle("return");
+    this.deliveries.stop();
+    const batch = this.deliveries.takeAll();
+    for (const { consumer, queue } of subscriptions) queue.detachConsumer(consumer);
+    batch.settle(ABANDONED);
+    // Only now, so that what comes back goes before what waits.
+    for (const { queue } of subscriptions) queue.run();
   }
 
-  #add(deliveryTag: number, delivery: Delivery): void {
-    this.#deliveries.set(deliveryTag, delivery);
-    if (delivery.consumer !== undefined) this.#consumed++;
+  #sendDelivery(values: MethodArguments<"basic.deliver">, content: OutgoingContent): void {
+    if (this.#held === undefined) this.send("basic.deliver", values, content);
+    else this.#held.push(() => this.send("basic.deliver", values, content));
   }
 
-  *#upTo(deliveryTag: number): Generator<[number, Delivery]> {
-    for (const entry of this.#deliveries) {
-      if (entry[0] > deliveryTag) return;
-      yield entry;
+  #deadline(queue: Queue, consumer?: Consumer): number {
+    const { rules, clock } = this.host.virtualHost;
+    const { type, consumerTimeoutMs } = queue.declaration.settings;
+    if (rules.consumerTimeoutEnds === "consumer" && type === "classic") return Infinity;
+    const ms = consumer?.timeoutMs ?? consumerTimeoutMs ?? this.host.context.consumerTimeoutMs;
+    return ms === Infinity ? Infinity : clock.now() + ms;
+  }
+
+  /** Before 4.3 the channel ends; since then the consumer, if its client can be told. */
+  #endOverdue(overdue: readonly TaggedDelivery[]): void {
+    const consumers = consumersOf(overdue);
+    const { rules } = this.host.virtualHost;
+    const canCancel = this.host.wantsCancelNotify && overdue.every(([, { consumer }]) => consumer);
+    if (rules.consumerTimeoutEnds === "channel" || !canCancel) {
+      return this.host.closeChannel(this, this.#overdueError());
+    }
+    for (const [, { consumer }] of overdue) if (consumer !== undefined) consumer.overdue++;
+    new DeliveryBatch(overdue).settle(TIMED_OUT);
+    // The client may still settle them, which lets the consumer take part again.
+    this.deliveries.markSpent(overdue);
+    for (const { tag: consumerTag } of consumers) {
+      this.send("basic.cancel", { consumerTag, nowait: true });
     }
   }
 
-  #take(meant: Iterable<[number, Delivery]>): DeliveryBatch {
-    const taken: [number, Delivery][] = [];
-    for (const [tag, delivery] of meant) {
-      taken.push([tag, delivery]);
-      this.#deliveries.delete(tag);
-      if (delivery.consumer !== undefined) this.#consumed--;
-    }
-    return new DeliveryBatch(taken);
+  #overdueError(): AmqpError {
+    const { context, virtualHost: { rules } } = this.host;
+    // From 4.3 on RabbitMQ does not know any more here how long it was.
+    const ms = rules.consumerTimeoutEnds === "channel" ? context.consumerTimeoutMs : -1;
+    return new AmqpError(
+      "precondition-failed",
+      `delivery acknowledgement on channel ${this.number} timed out. Timeout value used: ${ms} ms. ` +
+        "This timeout value can be configured, see consumers doc guide to learn more",
+    );
   }
-}
-
-/** Deliveries that were taken out of a channel, by delivery tag in ascending order. */
-export class DeliveryBatch {
-  /** The deliveries with their tags. */
-  readonly deliveries: readonly (readonly [number, Delivery])[];
-
-  /** Creates a batch. */
-  constructor(deliveries: readonly (readonly [number, Delivery])[]) {
-    this.deliveries = deliveries;
-  }
-
-  /** Settles the deliveries, queue by queue. */
-  settle(outcome: SettleOutcome): void {
-    const byQueue = new Map<Queue, Settlement[]>();
-    for (const [, delivery] of this.deliveries) {
-      const same = byQueue.get(delivery.queue);
-      if (same === undefined) byQueue.set(delivery.queue, [delivery]);
-      else same.push(delivery);
-    }
-    for (const [queue, settlements] of byQueue) queue.settle(settlements, outcome);
-  }
-}
-
-/** Quorum queues tell how often a message came back. */
-function countedProperties({ message, deliveryCount }: QueuedMessage): BasicProperties {
-  const headers = new Map(message.properties.headers);
-  headers.set("x-delivery-count", { type: "long", value: BigInt(deliveryCount) });
-  return message.properties.with({ headers: sortedTable(headers) });
 }

@@ -43,10 +43,9 @@ export function handleChannelMethod(channel: Channel, { method, content }: Comma
     case "basic.qos":
       return setQos(channel, method.arguments);
     case "basic.recover-async":
-      return recover(channel, method.arguments.requeue);
+      return recover(channel, { ...method.arguments, hasAnswer: false });
     case "basic.recover":
-      recover(channel, method.arguments.requeue);
-      return channel.send("basic.recover-ok", {});
+      return recover(channel, { ...method.arguments, hasAnswer: true });
     default:
       return handleTopologyMethod(channel, method);
   }

@@ -48,7 +48,8 @@ export class ChannelTable {
       this.#tap.after(passing);
     } catch (error) {
       const fault = toAmqpError(error);
-      if (slot !== undefined && fault.scope === "channel") this.#close(slot, fault, method?.name);
+      const cause = method?.name ?? "basic.publish";
+      if (slot !== undefined && fault.scope === "channel") this.#close(slot, fault, cause);
       else onConnectionError(fault, method?.name);
     }
   }
@@ -56,6 +57,12 @@ export class ChannelTable {
   /** Serves the consumers of all channels. */
   resumeConsumers(): void {
     for (const { channel } of this.#slots.values()) channel.resumeConsumers();
+  }
+
+  /** Closes a channel because of an error. */
+  close(channel: Channel, error: AmqpError): void {
+    const slot = this.#slots.get(channel.number);
+    if (slot?.channel === channel) this.#close(slot, error, undefined);
   }
 
   /** Ends all channels. */
@@ -76,7 +83,10 @@ export class ChannelTable {
       );
     }
     const slot: Slot = {
-      assembler: new ContentAssembler(this.#host.context.limits),
+      assembler: new ContentAssembler({
+        maxMessageBytes: this.#host.context.maxMessageBytes,
+        maxTableDepth: this.#host.context.limits.maxTableDepth,
+      }),
       channel: new Channel(number, this.#host),
       state: "new",
     };
@@ -114,7 +124,7 @@ export class ChannelTable {
     channel.send("channel.close", {
       replyCode: error.replyCode,
       replyText: error.replyText,
-      ...methodIds(cause ?? "basic.publish"),
+      ...methodIds(cause),
     });
   }
 }

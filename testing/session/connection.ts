@@ -4,11 +4,18 @@ import type { DropKind } from "../faults.ts";
 import type { User } from "../model/users.ts";
 import type { VirtualHost } from "../model/virtual_host.ts";
 import { AmqpError, toAmqpError } from "../wire/amqp_error.ts";
-import { type Frame, FrameType, PROTOCOL_HEADER, unexpectedFrame } from "../wire/frame.ts";
+import {
+  type Frame,
+  FrameType,
+  headerForForeigner,
+  isKnownFrame,
+  unexpectedFrame,
+  unknownFrame,
+} from "../wire/frame.ts";
 import { decodeMethod, methodIds } from "../wire/method_codec.ts";
 import type { Method, MethodArguments, MethodName } from "../wire/methods.ts";
 import type { BrokerContext } from "./broker_context.ts";
-import type { ChannelHost, OutgoingContent } from "./channel.ts";
+import type { Channel, ChannelHost, OutgoingContent } from "./channel.ts";
 import { ChannelTable } from "./channel_table.ts";
 import { ConnectionOutput } from "./connection_output.ts";
 import { FrameInput } from "./frame_input.ts";
@@ -60,9 +67,9 @@ export class Connection implements ChannelHost, TransportEvents {
     this.context = context;
     this.#transport = transport;
     this.#onClosed = onClosed;
-    this.#input = new FrameInput(context.limits.maxFrameSize, {
+    this.#input = new FrameInput(context.frameMax, {
       onHeader: () => this.#greet(),
-      onForeignHeader: () => this.#refuseProtocol(),
+      onForeignHeader: (header) => this.#refuseProtocol(header),
       onFrame: (frame) => this.#handleFrame(frame),
       onFault: (error) => this.#closeForGood(toAmqpError(error)),
       setReading: (isReading) => transport.setReading(isReading),
@@ -103,6 +110,11 @@ export class Connection implements ChannelHost, TransportEvents {
     if (this.#output.backlog < MAX_DELIVERY_BACKLOG) return true;
     this.#awaitsDrain = true;
     return false;
+  }
+
+  /** Closes one of the channels. */
+  closeChannel(channel: Channel, error: AmqpError): void {
+    this.#channels.close(channel, error);
   }
 
   /** Whether the client wants to know of cancelled consumers. */
@@ -152,7 +164,7 @@ export class Connection implements ChannelHost, TransportEvents {
     this.send({ channel: 0, name: "connection.close" }, {
       replyCode: error.replyCode,
       replyText: error.replyText,
-      ...methodIds(cause),
+      ...methodIds(error.isStumble ? undefined : cause),
     });
     if (!this.#isGone) this.#liveness.expectWithin(CLOSE_TIMEOUT_MS);
   }
@@ -193,8 +205,8 @@ export class Connection implements ChannelHost, TransportEvents {
     this.#handshake.start();
   }
 
-  #refuseProtocol(): void {
-    this.#output.write(PROTOCOL_HEADER.slice());
+  #refuseProtocol(header: Uint8Array): void {
+    this.#output.write(headerForForeigner(header, this.context.rules.ownProtocol));
     this.#transport.end();
     this.onClose();
   }
@@ -211,9 +223,9 @@ export class Connection implements ChannelHost, TransportEvents {
     }
     if (frame.channel === 0) return this.#handleConnectionFrame(frame);
     if (this.#state === "closing") return;
-    if (this.#state !== "running" || frame.type === FrameType.heartbeat) {
-      return this.close(unexpectedFrame(frame));
-    }
+    if (this.#state !== "running") return this.close(unexpectedFrame(frame));
+    if (!isKnownFrame(frame)) return this.close(unknownFrame(frame));
+    if (frame.type === FrameType.heartbeat) return this.close(unexpectedFrame(frame));
     this.#channels.handleFrame(frame, (error, cause) => this.close(error, cause));
     const isPublishing = frame.type === FrameType.header || frame.type === FrameType.body;
     if (isPublishing && this.context.blockedReason !== undefined) {
@@ -222,6 +234,7 @@ export class Connection implements ChannelHost, TransportEvents {
   }
 
   #handleConnectionFrame(frame: Frame): void {
+    if (!isKnownFrame(frame)) return this.close(unknownFrame(frame));
     if (frame.type === FrameType.heartbeat) return;
     if (frame.type !== FrameType.method) return this.close(unexpectedFrame(frame));
     let method: Method | undefined;

@@ -35,7 +35,7 @@ export class ConnectionOutput {
   constructor({ number, context, transport, onSent, onDrop }: ConnectionOutputOptions) {
     this.#transport = transport;
     this.#onSent = onSent;
-    this.#sender = new FrameSender(context.limits.maxFrameSize, (bytes) => this.write(bytes));
+    this.#sender = new FrameSender(context.frameMax, (bytes) => this.write(bytes));
     this.tap = new MethodTap(context, number, (how, direction) => {
       // What was sent shall arrive; what was handled shall have no answer.
       if (direction === "sent") this.#sender.flush();
@@ -74,9 +74,11 @@ export class ConnectionOutput {
     this.tap.after({ channel, direction: "sent", method });
   }
 
-  /** Sends a heartbeat. */
+  /** Sends a heartbeat at once, with what was collected. */
   heartbeat(): void {
+    if (this.#isSilent) return;
     this.#sender.heartbeat();
+    this.#sender.flush();
   }
 
   /** Sends bytes at once. */

@@ -1,12 +1,14 @@
 /** The methods of class basic that begin and end consuming. @module */
 
-import type { Consumer } from "../model/consumer.ts";
+import { checkConsumerArguments } from "../model/argument_checks.ts";
+import { type Consumer, QUORUM_PREFETCH } from "../model/consumer.ts";
 import type { Queue } from "../model/queue.ts";
+import { REPLY_TO_PREFIX } from "../model/reply_consumers.ts";
 import { AmqpError } from "../wire/amqp_error.ts";
-import { integerOf } from "../wire/field_value.ts";
+import { type FieldTable, integerOf } from "../wire/field_value.ts";
 import type { MethodArguments } from "../wire/methods.ts";
 import type { Channel } from "./channel.ts";
-import { cancelReplies, consumeReplies, REPLY_TO_PREFIX } from "./direct_reply_to.ts";
+import { cancelReplies, consumeReplies } from "./direct_reply_to.ts";
 import { generateName, resolveQueueName } from "./names.ts";
 import { assertAccess } from "./queue_access.ts";
 
@@ -19,15 +21,17 @@ export function consume(channel: Channel, values: MethodArguments<"basic.consume
   user.assertMay("read", { kind: "queue", name, virtualHost: virtualHost.name });
   const queue = virtualHost.queue(name);
   assertAccess(channel, queue);
-  assertConsumable(channel, queue, values.exclusive);
+  assertConsumable(channel, queue, values);
   const consumer: Consumer = {
     tag: values.consumerTag === "" ? generateName("amq.ctag") : values.consumerTag,
     noAck: values.noAck,
     exclusive: values.exclusive,
     priority: integerOf(values.arguments.get("x-priority")) ?? 0,
-    prefetch: channel.consumerPrefetch,
+    prefetch: prefetchOf(channel, queue),
     sink: channel,
+    timeoutMs: timeoutOf(values.arguments, queue),
     unacked: 0,
+    overdue: 0,
   };
   channel.subscriptions.set(consumer.tag, { consumer, queue });
   if (!values.nowait) channel.send("basic.consume-ok", { consumerTag: consumer.tag });
@@ -37,12 +41,13 @@ export function consume(channel: Channel, values: MethodArguments<"basic.consume
 /** Handles `basic.cancel`; a consumer that does not exist is no fault. */
 export function cancel(channel: Channel, values: MethodArguments<"basic.cancel">): void {
   const { consumerTag } = values;
-  const subscription = channel.subscriptions.get(consumerTag);
-  if (!cancelReplies(channel, consumerTag) && subscription !== undefined) {
-    channel.subscriptions.delete(consumerTag);
-    subscription.queue.removeConsumer(subscription.consumer);
-  }
+  // Before the deliveries to who is served next.
   if (!values.nowait) channel.send("basic.cancel-ok", { consumerTag });
+  if (cancelReplies(channel, consumerTag)) return;
+  const subscription = channel.subscriptions.get(consumerTag);
+  if (subscription === undefined) return;
+  channel.subscriptions.delete(consumerTag);
+  subscription.queue.removeConsumer(subscription.consumer);
 }
 
 /** Handles `basic.qos`. */
@@ -50,12 +55,24 @@ export function setQos(channel: Channel, values: MethodArguments<"basic.qos">): 
   if (values.prefetchSize !== 0) {
     throw new AmqpError("not-implemented", `prefetch_size!=0 (${values.prefetchSize})`);
   }
-  if (values.global) channel.setGlobalPrefetch(values.prefetchCount);
-  else {
-    channel.consumerPrefetch = values.prefetchCount;
-    channel.setGlobalPrefetch(0);
-  }
+  // Before the deliveries that it causes.
   channel.send("basic.qos-ok", {});
+  if (values.global && channel.host.virtualHost.rules.hasGlobalPrefetch) {
+    return channel.setGlobalPrefetch(values.prefetchCount);
+  }
+  channel.consumerPrefetch = values.prefetchCount;
+  channel.setGlobalPrefetch(0);
+}
+
+/** Quorum queues bound those, too, who set no prefetch. */
+function prefetchOf({ consumerPrefetch }: Channel, { declaration: { settings } }: Queue): number {
+  return consumerPrefetch === 0 && settings.type === "quorum" ? QUORUM_PREFETCH : consumerPrefetch;
+}
+
+/** Since 4.3 consumers of quorum queues may have a timeout of their own. */
+function timeoutOf(table: FieldTable, { rules }: Queue): number | undefined {
+  const hasOwn = rules.consumerTimeoutEnds === "consumer";
+  return hasOwn ? integerOf(table.get("x-consumer-timeout")) : undefined;
 }
 
 function assertTagIsFree(channel: Channel, tag: string): void {
@@ -63,7 +80,11 @@ function assertTagIsFree(channel: Channel, tag: string): void {
   throw new AmqpError("not-allowed", `attempt to reuse consumer tag '${tag}'`);
 }
 
-function assertConsumable(channel: Channel, queue: Queue, exclusive: boolean): void {
+function assertConsumable(
+  channel: Channel,
+  queue: Queue,
+  { exclusive, arguments: table }: MethodArguments<"basic.consume">,
+): void {
   const { virtualHost, context: { limits } } = channel.host;
   const resource = virtualHost.describe({ kind: "queue", name: queue.name });
   if (channel.subscriptions.size >= limits.maxConsumers) {
@@ -72,6 +93,8 @@ function assertConsumable(channel: Channel, queue: Queue, exclusive: boolean): v
       `cannot consume from ${resource}: consumer limit of the channel (${limits.maxConsumers}) is reached`,
     );
   }
+  const { type } = queue.declaration.settings;
+  checkConsumerArguments({ resource, type, rules: queue.rules }, table);
   if (channel.hasGlobalPrefetch && queue.declaration.settings.type === "quorum") {
     throw new AmqpError("not-implemented", `${resource} does not support global qos`);
   }

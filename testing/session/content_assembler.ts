@@ -7,18 +7,28 @@ import { type Frame, FrameType } from "../wire/frame.ts";
 import { decodeMethod } from "../wire/method_codec.ts";
 import type { Method } from "../wire/methods.ts";
 
+/** What came with a publish. */
+export interface IncomingContent {
+  /** The properties. */
+  readonly properties: BasicProperties;
+  /** The body; empty if it was too large to be kept. */
+  readonly body: Uint8Array;
+  /** The number of bytes that were sent. */
+  readonly size: number;
+}
+
 /** A method with the content that followed it, if it is one that has content. */
 export interface Command {
   /** The method. */
   readonly method: Method;
   /** The properties and the body of a publish. */
-  readonly content: { readonly properties: BasicProperties; readonly body: Uint8Array } | undefined;
+  readonly content: IncomingContent | undefined;
 }
 
 /** Bounds of what is put together. */
 export interface AssemblerLimits {
   /** The largest body, in bytes; of larger ones only the size is kept. */
-  readonly maxBodyBytes: number;
+  readonly maxMessageBytes: number;
   /** The deepest nesting of field tables. */
   readonly maxTableDepth: number;
 }
@@ -84,7 +94,6 @@ export class ContentAssembler {
     const bytes = reader.bytes(reader.remaining).slice();
     const properties = BasicProperties.decode(bytes, this.#limits.maxTableDepth);
     this.#state = { expects: "body", method, properties, fragments: [], size, received: 0 };
-    if (size > this.#limits.maxBodyBytes) throw tooLarge(size, this.#limits.maxBodyBytes);
     return size === 0 ? this.#complete() : undefined;
   }
 
@@ -93,13 +102,10 @@ export class ContentAssembler {
       throw unexpected("expected content body, got non content body frame");
     }
     if (payload.length > state.size - state.received) {
-      throw new AmqpError(
-        "frame-error",
-        `content body is larger than its header says: ${state.size}`,
-      );
+      throw new AmqpError("frame-error", "content body frame exceeds remaining content size");
     }
     // Memory is taken as bytes arrive, never on the word of the header.
-    if (state.size <= this.#limits.maxBodyBytes) state.fragments.push(payload.slice());
+    if (state.size <= this.#limits.maxMessageBytes) state.fragments.push(payload.slice());
     state.received += payload.length;
     return state.received === state.size ? this.#complete() : undefined;
   }
@@ -108,20 +114,13 @@ export class ContentAssembler {
     const state = this.#state;
     if (state.expects !== "body") return undefined;
     this.#state = { expects: "method" };
-    const { method, properties, fragments } = state;
-    return { method, content: { properties, body: concatenate(fragments) } };
+    const { method, properties, fragments, size } = state;
+    return { method, content: { properties, body: concatenate(fragments), size } };
   }
 }
 
 function unexpected(text: string): AmqpError {
   return new AmqpError("unexpected-frame", `${text} instead`);
-}
-
-function tooLarge(size: number, limit: number): AmqpError {
-  return new AmqpError(
-    "precondition-failed",
-    `message size ${size} is larger than configured max size ${limit}`,
-  );
 }
 
 function concatenate(fragments: readonly Uint8Array[]): Uint8Array {

@@ -1,16 +1,11 @@
 /** Direct reply-to: the pseudo-queue `amq.rabbitmq.reply-to`. @module */
 
+import { REPLY_TO_PREFIX } from "../model/reply_consumers.ts";
 import type { BasicProperties } from "../wire/basic_properties.ts";
 import { AmqpError } from "../wire/amqp_error.ts";
 import type { MethodArguments } from "../wire/methods.ts";
 import type { Channel } from "./channel.ts";
 import { generateName, randomBase64 } from "./names.ts";
-
-/** The name of the pseudo-queue, with which every reply address begins. */
-export const REPLY_TO_PREFIX = "amq.rabbitmq.reply-to";
-
-/** RabbitMQ puts the id of the Erlang process there that has the channel: this is one of its ids. */
-const PROCESS_ID = "g1h3DnJlcGx5QDI5ODM0NTk2AAAC4AAAAABrAZB2";
 
 /** Handles `basic.consume` of the pseudo-queue. */
 export function consumeReplies(channel: Channel, values: MethodArguments<"basic.consume">): void {
@@ -21,12 +16,10 @@ export function consumeReplies(channel: Channel, values: MethodArguments<"basic.
     throw new AmqpError("precondition-failed", "reply consumer already set");
   }
   const tag = values.consumerTag === "" ? generateName("amq.ctag") : values.consumerTag;
-  const address = `${REPLY_TO_PREFIX}.${PROCESS_ID}.${randomBase64()}`;
+  const { replyConsumers } = channel.host.virtualHost;
+  const address = replyConsumers.address(randomBase64());
   channel.replyConsumer = { tag, address };
-  channel.host.virtualHost.addReplyConsumer(
-    address,
-    (message) => channel.deliverReply(tag, message),
-  );
+  replyConsumers.add(address, (message) => channel.deliverReply(tag, message));
   if (!values.nowait) channel.send("basic.consume-ok", { consumerTag: tag });
 }
 
@@ -34,9 +27,30 @@ export function consumeReplies(channel: Channel, values: MethodArguments<"basic.
 export function cancelReplies(channel: Channel, consumerTag: string): boolean {
   const { replyConsumer } = channel;
   if (replyConsumer?.tag !== consumerTag) return false;
-  channel.host.virtualHost.removeReplyConsumer(replyConsumer.address);
+  channel.host.virtualHost.replyConsumers.remove(replyConsumer.address);
   channel.replyConsumer = undefined;
   return true;
+}
+
+/**
+ * Handles `queue.declare` of the pseudo-queue or of a reply address.
+ *
+ * @throws {AmqpError} If there is no consumer behind the address.
+ */
+export function declareReplyAddress(
+  channel: Channel,
+  { queue, nowait }: Pick<MethodArguments<"queue.declare">, "queue" | "nowait">,
+): void {
+  const { virtualHost } = channel.host;
+  const { replyConsumers, rules } = virtualHost;
+  if (queue !== REPLY_TO_PREFIX && !replyConsumers.has(queue)) {
+    const [, ...parts] = queue.slice(REPLY_TO_PREFIX.length).split(".");
+    // RabbitMQ stumbles over addresses that it cannot read; before 4.3 they had to look like one.
+    const stumbles = rules.routesDirectReplies || parts.filter((part) => part !== "").length === 2;
+    if (stumbles && !replyConsumers.isAddress(queue)) throw new AmqpError("internal-error");
+    virtualHost.queue(queue);
+  }
+  if (!nowait) channel.send("queue.declare-ok", { queue, messageCount: 0, consumerCount: 1 });
 }
 
 /**

@@ -2,6 +2,7 @@
 
 import type { Exchange, ExchangeType } from "../model/exchange.ts";
 import { assertArgument, inequivalent } from "../model/queue_settings.ts";
+import type { VersionRules } from "../model/version_rules.ts";
 import { AmqpError } from "../wire/amqp_error.ts";
 import { type FieldTable, textOf } from "../wire/field_value.ts";
 import type { MethodArguments } from "../wire/methods.ts";
@@ -18,9 +19,12 @@ export function declareExchange(
   const name = stripLineBreaks(values.exchange);
   if (values.passive) {
     assertNotDefault(name);
+    if (virtualHost.rules.guardsPassiveDeclare) {
+      user.assertMayAny({ kind: "exchange", name, virtualHost: virtualHost.name });
+    }
     virtualHost.exchange(name);
   } else {
-    const type = exchangeType(values.type);
+    const type = exchangeType(values.type, virtualHost.rules);
     assertNotDefault(name);
     user.assertMay("configure", { kind: "exchange", name, virtualHost: virtualHost.name });
     const existing = virtualHost.findExchange(name);
@@ -119,16 +123,17 @@ function assertEquivalent(channel: Channel, existing: Exchange, request: Exchang
   });
 }
 
-function exchangeType(type: string): ExchangeType {
+function exchangeType(type: string, rules: VersionRules): ExchangeType {
   switch (type) {
     case "direct":
     case "fanout":
     case "topic":
     case "headers":
       return type;
-    default:
-      throw new AmqpError("command-invalid", `unknown exchange type '${type}'`);
+    case "x-local-random":
+      if (rules.hasLocalRandom) return type;
   }
+  throw new AmqpError(rules.unknownExchangeType, `unknown exchange type '${type}'`);
 }
 
 function assertNotDefault(name: string): void {

@@ -1,6 +1,6 @@
 /** Reading of a connection: bytes to frames, and the reasons not to read on. @module */
 
-import { type Frame, FrameReader, PROTOCOL_HEADER } from "../wire/frame.ts";
+import { type Frame, FrameReader, isProtocolHeader, PROTOCOL_HEADER } from "../wire/frame.ts";
 
 /** Why nothing is read for a while. */
 export type PauseReason = "blocked" | "backlog";
@@ -10,7 +10,7 @@ export interface FrameInputEvents {
   /** The client has begun with the header of our protocol. */
   onHeader(): void;
   /** The client has begun with something else. */
-  onForeignHeader(): void;
+  onForeignHeader(header: Uint8Array): void;
   /** A frame has arrived; its payload is a view of the input. */
   onFrame(frame: Frame): void;
   /** The input makes no frames any more. */
@@ -86,11 +86,11 @@ export class FrameInput {
   #readHeader(): boolean {
     const header = this.#reader.take(PROTOCOL_HEADER.length);
     if (header === undefined) return false;
-    this.#hasHeader = header.every((byte, index) => byte === PROTOCOL_HEADER[index]);
+    this.#hasHeader = isProtocolHeader(header);
     if (this.#hasHeader) this.#events.onHeader();
     else {
       this.stop();
-      this.#events.onForeignHeader();
+      this.#events.onForeignHeader(header);
     }
     return this.#hasHeader;
   }

@@ -6,7 +6,6 @@ import { AmqpError } from "../wire/amqp_error.ts";
 import { encodeText } from "../wire/byte_writer.ts";
 import { decodeTable, encodeTable } from "../wire/field_table.ts";
 import { type FieldTable, type FieldValue, longString } from "../wire/field_value.ts";
-import { MIN_FRAME_SIZE } from "../wire/frame.ts";
 import type { Method, MethodArguments, MethodName } from "../wire/methods.ts";
 import { authenticate, MECHANISMS } from "./authentication.ts";
 import type { BrokerContext } from "./broker_context.ts";
@@ -105,21 +104,17 @@ export class Handshake {
     if (capabilities?.type === "table") this.#capabilities = decodeTable(capabilities.value);
     const user = authenticate(this.#context, values);
     this.#state = { name: "tuning", user };
-    const { limits, heartbeatSeconds } = this.#context;
+    const { limits, frameMax, heartbeatSeconds } = this.#context;
     this.#send("connection.tune", {
       channelMax: limits.maxChannels,
-      frameMax: limits.maxFrameSize,
+      frameMax,
       heartbeat: heartbeatSeconds,
     });
   }
 
   #tune(user: User, tuned: MethodArguments<"connection.tune-ok">): undefined {
-    const { limits } = this.#context;
-    assertNegotiated(tuned.frameMax, {
-      name: "frame_max",
-      min: MIN_FRAME_SIZE,
-      max: limits.maxFrameSize,
-    });
+    const { limits, rules, frameMax } = this.#context;
+    assertNegotiated(tuned.frameMax, { name: "frame_max", min: rules.minFrameMax, max: frameMax });
     assertNegotiated(tuned.channelMax, { name: "channel_max", min: 1, max: limits.maxChannels });
     this.#state = { name: "opening", user, tuned };
   }
@@ -153,7 +148,7 @@ function assertNegotiated(
   );
 }
 
-function serverProperties({ compat }: BrokerContext): FieldTable {
+function serverProperties({ rules }: BrokerContext): FieldTable {
   const capabilities = CAPABILITIES.map((name): [string, FieldValue] => [
     name,
     { type: "bool", value: true },
@@ -161,7 +156,7 @@ function serverProperties({ compat }: BrokerContext): FieldTable {
   return new Map<string, FieldValue>([
     ["capabilities", { type: "table", value: encodeTable(new Map(capabilities)) }],
     ["product", longString("Warren test broker")],
-    ["version", longString(compat === "4" ? "4.0.0" : "3.10.8")],
+    ["version", longString(rules.version)],
     ["platform", longString("Deno")],
     ["information", longString("In-memory broker for development and tests")],
   ]);

@@ -8,20 +8,28 @@ export interface HeartbeatsOptions {
   readonly intervalMs: number;
   /** Source of time. */
   readonly clock: Clock;
-  /** Sends a heartbeat. */
+  /** Sends a heartbeat at once. */
   readonly send: () => void;
-  /** Called when the peer has been silent for two intervals. */
+  /** Called when the peer has been silent for two whole intervals, and some of a third. */
   readonly onSilence: () => void;
 }
 
-/** Sends a heartbeat in every half interval without traffic, and listens for the peer's. */
+/** Whole intervals without a byte that are forgiven. */
+const FORGIVEN_INTERVALS = 1;
+
+/**
+ * Sends a heartbeat after every half interval without other traffic, and looks for the peer's once
+ * in every interval.
+ */
 export class Heartbeats {
   readonly #options: HeartbeatsOptions;
-  /** Whether silence counts; it does not while the connection is not read. */
-  isListening = true;
-  #sentSomething = false;
-  #silentTicks = 0;
-  #timer: ClockTimer | undefined;
+  #sendTimer: ClockTimer | undefined;
+  #receiveTimer: ClockTimer | undefined;
+  #hasSent = false;
+  /** The first heartbeat is sent whatever else was. */
+  #isFirst = true;
+  #hasReceived = true;
+  #silentIntervals = 0;
 
   /** Creates heartbeats that have not started. */
   constructor(options: HeartbeatsOptions) {
@@ -30,35 +38,53 @@ export class Heartbeats {
 
   /** Starts, unless the interval is 0. */
   start(): void {
-    if (this.#options.intervalMs > 0) this.#schedule();
+    if (this.#options.intervalMs === 0) return;
+    this.#scheduleSend();
+    this.#scheduleReceive();
   }
 
   /** Stops. */
   stop(): void {
-    this.#timer?.cancel();
+    this.#sendTimer?.cancel();
+    this.#receiveTimer?.cancel();
+  }
+
+  /** Says whether silence counts; it does not while the connection is not read. */
+  listen(isListening: boolean): void {
+    this.#receiveTimer?.cancel();
+    this.#hasReceived = true;
+    this.#silentIntervals = 0;
+    if (isListening && this.#options.intervalMs > 0) this.#scheduleReceive();
   }
 
   /** Notes that something was sent. */
   noteSent(): void {
-    this.#sentSomething = true;
+    this.#hasSent = true;
   }
 
   /** Notes that something was received. */
   noteReceived(): void {
-    this.#silentTicks = 0;
+    this.#hasReceived = true;
   }
 
-  #schedule(): void {
+  #scheduleSend(): void {
     const { clock, intervalMs } = this.#options;
-    this.#timer = clock.schedule(intervalMs / 2, () => this.#tick());
+    this.#sendTimer = clock.schedule(intervalMs / 2, () => {
+      this.#scheduleSend();
+      if (this.#isFirst || !this.#hasSent) this.#options.send();
+      this.#isFirst = false;
+      // A heartbeat of our own is no traffic in whose place the next one could stay out.
+      this.#hasSent = false;
+    });
   }
 
-  #tick(): void {
-    if (this.isListening) this.#silentTicks++;
-    // Two intervals are four ticks; traffic just before a tick does not shorten them.
-    if (this.#silentTicks > 4) return this.#options.onSilence();
-    if (!this.#sentSomething) this.#options.send();
-    this.#sentSomething = false;
-    this.#schedule();
+  #scheduleReceive(): void {
+    const { clock, intervalMs } = this.#options;
+    this.#receiveTimer = clock.schedule(intervalMs, () => {
+      this.#scheduleReceive();
+      this.#silentIntervals = this.#hasReceived ? 0 : this.#silentIntervals + 1;
+      this.#hasReceived = false;
+      if (this.#silentIntervals > FORGIVEN_INTERVALS) this.#options.onSilence();
+    });
   }
 }

@@ -36,7 +36,7 @@ export class Liveness {
 
   /** Says whether silence counts; it does not while the connection is not read. */
   listen(isListening: boolean): void {
-    if (this.#heartbeats !== undefined) this.#heartbeats.isListening = isListening;
+    this.#heartbeats?.listen(isListening);
   }
 
   /** Notes that something was sent. */

@@ -26,10 +26,19 @@ export function selectTransactions(channel: Channel): void {
   channel.send("tx.select-ok", {});
 }
 
-/** Handles `tx.commit`. */
+/**
+ * Handles `tx.commit`.
+ *
+ * @throws {AmqpError} If a full queue has rejected a publish of the transaction.
+ */
 export function commit(channel: Channel): void {
-  transactionOf(channel).commit();
-  channel.send("tx.commit-ok", {});
+  const transaction = transactionOf(channel);
+  // The answer waits for the publishes, as for confirms, but not for what the settlements cause.
+  const deliveries = transaction.hasPublishes ? undefined : channel.holdDeliveries();
+  const isComplete = transaction.commit();
+  if (isComplete) channel.send("tx.commit-ok", {});
+  deliveries?.release();
+  if (!isComplete) throw new AmqpError("precondition-failed", "partial tx completion");
 }
 
 /** Handles `tx.rollback`. */

@@ -1,21 +1,24 @@
 /** `basic.publish`: checks, routing, returns and confirms. @module */
 
 import type { Exchange } from "../model/exchange.ts";
+import { annotationsOf, deliveredProperties } from "../model/annotations.ts";
 import { expirationOf, type Message, routingKeysOf, withoutBcc } from "../model/message.ts";
 import { AmqpError } from "../wire/amqp_error.ts";
 import type { BasicProperties } from "../wire/basic_properties.ts";
 import type { MethodArguments } from "../wire/methods.ts";
-import type { Channel, OutgoingContent } from "./channel.ts";
-import { REPLY_TO_PREFIX, withReplyAddress } from "./direct_reply_to.ts";
+import type { Channel } from "./channel.ts";
+import type { IncomingContent } from "./content_assembler.ts";
+import { withReplyAddress } from "./direct_reply_to.ts";
 
 /** Handles `basic.publish` with its content. */
 export function publish(
   channel: Channel,
   values: MethodArguments<"basic.publish">,
-  content: OutgoingContent,
+  content: IncomingContent,
 ): void {
   if (values.immediate) throw new AmqpError("not-implemented", "immediate=true");
-  const { virtualHost, user } = channel.host;
+  const { virtualHost, user, context } = channel.host;
+  assertSize(content.size, context.maxMessageBytes);
   user.assertMay("write", {
     kind: "exchange",
     name: values.exchange,
@@ -27,18 +30,45 @@ export function publish(
     throw new AmqpError("access-refused", `cannot publish to internal ${resource}`);
   }
   const properties = withReplyAddress(channel, content.properties);
-  assertUserId(channel, properties);
-  expirationOf(properties);
-  const message: Message = {
-    exchange: exchange.name,
-    routingKeys: routingKeysOf(values.routingKey, properties),
-    properties: withoutBcc(properties),
-    body: content.body,
-  };
+  const message = messageOf(channel, {
+    exchange,
+    routingKey: values.routingKey,
+    properties,
+    content,
+  });
   const { mandatory } = values;
-  const deliver = (): void => deliverPublish(channel, { exchange, message, mandatory });
-  if (channel.transaction === undefined) deliver();
-  else channel.transaction.add({ commit: deliver, rollback: () => {} });
+  const publish = (): boolean => deliverPublish(channel, { exchange, message, mandatory });
+  if (channel.transaction === undefined) publish();
+  else channel.transaction.addPublish(publish);
+}
+
+function messageOf(
+  channel: Channel,
+  { exchange, routingKey, properties, content: { body } }: {
+    readonly exchange: Exchange;
+    readonly routingKey: string;
+    readonly properties: BasicProperties;
+    readonly content: IncomingContent;
+  },
+): Message {
+  const { keepsAnnotations } = channel.host.context.rules;
+  // The order of the checks decides which fault a client is told of.
+  if (!keepsAnnotations) assertUserId(channel, properties);
+  const ttlMs = expirationOf(properties);
+  if (!keepsAnnotations) assertDeliveryMode(properties);
+  const routingKeys = routingKeysOf(routingKey, properties);
+  if (keepsAnnotations) assertUserId(channel, properties);
+  const published = withoutBcc(properties);
+  const annotations = keepsAnnotations
+    ? annotationsOf(properties, { published, ttlMs })
+    : undefined;
+  return {
+    exchange: exchange.name,
+    routingKeys,
+    properties: annotations === undefined ? published : deliveredProperties(annotations),
+    body,
+    annotations,
+  };
 }
 
 function deliverPublish(
@@ -48,20 +78,17 @@ function deliverPublish(
     readonly message: Message;
     readonly mandatory: boolean;
   },
-): void {
+): boolean {
   const { virtualHost, context } = channel.host;
   const confirmTag = channel.confirms?.open();
-  const { routed, rejected } = virtualHost.publish(exchange, message);
-  if (mandatory && routed === 0 && !isQuietReply(channel, message)) sendReturn(channel, message);
-  if (confirmTag === undefined) return;
-  context.faults.confirm(rejected ? "nack" : "ack", (outcome) => {
-    channel.confirms?.settle(confirmTag, outcome);
-  });
-}
-
-/** RabbitMQ 4 does not return direct replies; 3.10 returns even those that it delivers. */
-function isQuietReply({ host }: Channel, { exchange, routingKeys: [key] }: Message): boolean {
-  return host.context.compat === "4" && exchange === "" && key.startsWith(`${REPLY_TO_PREFIX}.`);
+  const { isRouted, isRejected } = virtualHost.publish(exchange, message);
+  if (mandatory && !isRouted) sendReturn(channel, message);
+  if (confirmTag !== undefined) {
+    context.faults.confirm(isRejected ? "nack" : "ack", (outcome) => {
+      channel.confirms?.settle(confirmTag, outcome);
+    });
+  }
+  return !isRejected;
 }
 
 function sendReturn(channel: Channel, message: Message): void {
@@ -79,5 +106,22 @@ function assertUserId({ host: { user } }: Channel, properties: BasicProperties):
   throw new AmqpError(
     "precondition-failed",
     `user_id property set to '${claimed}' but authenticated user was '${user.name}'`,
+  );
+}
+
+function assertSize(bytes: number, limit: number): void {
+  if (bytes <= limit) return;
+  throw new AmqpError(
+    "precondition-failed",
+    `message size ${bytes} is larger than configured max size ${limit}`,
+  );
+}
+
+/** Version 4 takes any delivery mode for one of transient messages. */
+function assertDeliveryMode({ deliveryMode }: BasicProperties): void {
+  if (deliveryMode === undefined || deliveryMode === 1 || deliveryMode === 2) return;
+  throw new AmqpError(
+    "precondition-failed",
+    `invalid message: {delivery_mode_unknown,${deliveryMode}}`,
   );
 }

@@ -1,31 +1,32 @@
 /** The methods of class queue. @module */
 
 import type { Queue } from "../model/queue.ts";
-import { assertQueueArguments, inequivalent, parseQueueSettings } from "../model/queue_settings.ts";
+import {
+  assertQueueArguments,
+  inequivalent,
+  keptArguments,
+  knownQueueType,
+  parseQueueSettings,
+} from "../model/queue_settings.ts";
+import { REPLY_TO_PREFIX } from "../model/reply_consumers.ts";
 import { AmqpError } from "../wire/amqp_error.ts";
-import { textOf } from "../wire/field_value.ts";
+import { type FieldTable, textOf } from "../wire/field_value.ts";
 import type { MethodArguments } from "../wire/methods.ts";
 import { bind, unbind } from "./bindings.ts";
 import type { Channel } from "./channel.ts";
-import { REPLY_TO_PREFIX } from "./direct_reply_to.ts";
+import { declareReplyAddress } from "./direct_reply_to.ts";
 import { assertNotReserved, generateName, resolveQueueName, stripLineBreaks } from "./names.ts";
 import { assertAccess, locked } from "./queue_access.ts";
 
-/** RabbitMQ 4 limits redeliveries by default. */
-const DEFAULT_DELIVERY_LIMIT = { "3.10": undefined, "4": 20 } as const;
-
 /** Handles `queue.declare`. */
 export function declareQueue(channel: Channel, values: MethodArguments<"queue.declare">): void {
-  const { virtualHost } = channel.host;
   const name = stripLineBreaks(values.queue);
   if (name.startsWith(REPLY_TO_PREFIX)) {
     return declareReplyAddress(channel, { ...values, queue: name });
   }
-  let queue: Queue;
-  if (values.passive) {
-    queue = virtualHost.queue(name);
-    assertAccess(channel, queue);
-  } else queue = findOrCreate(channel, { ...values, queue: name });
+  const queue = values.passive
+    ? findQueue(channel, name)
+    : findOrCreate(channel, { ...values, queue: name });
   queue.touch();
   channel.lastQueueName = queue.name;
   if (values.nowait) return;
@@ -107,26 +108,44 @@ function assertDeletable(
   }
 }
 
-function declareReplyAddress(
-  channel: Channel,
-  { queue, nowait }: MethodArguments<"queue.declare">,
-): void {
-  const { virtualHost } = channel.host;
-  if (queue !== REPLY_TO_PREFIX && !virtualHost.hasReplyConsumer(queue)) virtualHost.queue(queue);
-  if (nowait) return;
-  channel.send("queue.declare-ok", { queue, messageCount: 0, consumerCount: 1 });
+function findQueue(channel: Channel, name: string): Queue {
+  const { virtualHost, user } = channel.host;
+  if (virtualHost.rules.guardsPassiveDeclare) {
+    user.assertMayAny({ kind: "queue", name, virtualHost: virtualHost.name });
+  }
+  const queue = virtualHost.queue(name);
+  assertAccess(channel, queue);
+  return queue;
 }
 
-function findOrCreate(channel: Channel, values: MethodArguments<"queue.declare">): Queue {
+function findOrCreate(channel: Channel, declared: MethodArguments<"queue.declare">): Queue {
   const { virtualHost, user } = channel.host;
+  const values = { ...declared, arguments: keptArguments(declared.arguments, virtualHost.rules) };
   const isServerNamed = values.queue === "";
-  if (!isServerNamed) assertNotReserved("queue", values.queue);
+  if (isServerNamed) assertServerNamed(channel, values.arguments);
+  else assertNotReserved("queue", values.queue);
   const name = isServerNamed ? generateName("amq.gen") : values.queue;
   user.assertMay("configure", { kind: "queue", name, virtualHost: virtualHost.name });
   const existing = virtualHost.findQueue(name);
-  if (existing === undefined) return create(channel, { ...values, queue: name }, isServerNamed);
+  if (existing === undefined) return create(channel, { ...values, queue: name });
   assertEquivalent(channel, existing, values);
   return existing;
+}
+
+/** Classic queues alone may have a name of the broker's choice. */
+function assertServerNamed(channel: Channel, table: FieldTable): void {
+  const type = knownQueueType(table);
+  if (type === "classic") return;
+  if (type === "quorum") {
+    throw new AmqpError(
+      "precondition-failed",
+      "Cannot declare a server-named queue for type rabbit_quorum_queue",
+    );
+  }
+  // Before 4.3 RabbitMQ stumbles over a type that it does not know.
+  if (!channel.host.virtualHost.rules.routesDirectReplies) throw new AmqpError("internal-error");
+  const text = textOf(table.get("x-queue-type"));
+  throw new AmqpError("precondition-failed", `unknown queue type '${text ?? ""}'`);
 }
 
 function assertEquivalent(
@@ -148,42 +167,26 @@ function assertEquivalent(
     if (current === wanted) continue;
     throw inequivalent(resource, { name, current: `'${current}'`, received: `'${wanted}'` });
   }
-  assertQueueArguments(resource, {
-    type: declaration.settings.type,
-    current: declaration.arguments,
-    received: values.arguments,
-  });
+  const { type } = declaration.settings;
+  const { rules } = channel.host.virtualHost;
+  assertQueueArguments(
+    { resource, type, rules },
+    { current: declaration.arguments, received: values.arguments },
+  );
 }
 
-function create(
-  channel: Channel,
-  values: MethodArguments<"queue.declare">,
-  isServerNamed: boolean,
-): Queue {
-  const { virtualHost, user, context: { compat } } = channel.host;
+function create(channel: Channel, values: MethodArguments<"queue.declare">): Queue {
+  const { virtualHost } = channel.host;
   const { queue: name, exclusive, autoDelete } = values;
+  const { rules } = virtualHost;
   const resource = virtualHost.describe({ kind: "queue", name });
   const durable = values.durable && !exclusive;
-  const settings = parseQueueSettings(resource, values.arguments, DEFAULT_DELIVERY_LIMIT[compat]);
-  assertCreatable(resource, {
-    ...values,
-    durable,
-    isQuorum: settings.type === "quorum",
-    isServerNamed,
-  });
-  if (compat === "4" && !durable && !exclusive) {
-    throw new AmqpError(
-      "internal-error",
-      "Feature `transient_nonexcl_queues` is deprecated and not permitted: " +
-        "declare the queue durable or exclusive",
-    );
+  assertDeadLetterRights(channel, values);
+  const settings = parseQueueSettings(resource, values.arguments, rules);
+  if (!rules.permitsTransientQueues && !durable && !exclusive) {
+    throw deprecated("transient_nonexcl_queues");
   }
-  const deadLetterExchange = textOf(values.arguments.get("x-dead-letter-exchange"));
-  if (deadLetterExchange !== undefined) {
-    const where = { virtualHost: virtualHost.name };
-    user.assertMay("read", { ...where, kind: "queue", name });
-    user.assertMay("write", { ...where, kind: "exchange", name: deadLetterExchange });
-  }
+  if (settings.type === "quorum") assertQuorumProperties(resource, { ...values, durable });
   return virtualHost.declareQueue({
     name,
     durable,
@@ -194,23 +197,46 @@ function create(
   });
 }
 
-function assertCreatable(
+/** Who gives a queue a dead-letter exchange must be able to read it and to write there. */
+function assertDeadLetterRights(
+  channel: Channel,
+  { queue: name, arguments: table }: MethodArguments<"queue.declare">,
+): void {
+  const { virtualHost, user } = channel.host;
+  const exchange = table.get("x-dead-letter-exchange");
+  if (exchange === undefined) return;
+  const exchangeName = textOf(exchange);
+  if (exchangeName === undefined) {
+    const resource = virtualHost.describe({ kind: "queue", name });
+    throw new AmqpError(
+      "precondition-failed",
+      `invalid type '${exchange.type}' for arg 'x-dead-letter-exchange' in ${resource}`,
+    );
+  }
+  const where = { virtualHost: virtualHost.name };
+  user.assertMay("read", { ...where, kind: "queue", name });
+  user.assertMay("write", { ...where, kind: "exchange", name: exchangeName });
+}
+
+/** Returns RabbitMQ's error for a feature that its version denies by default. */
+function deprecated(feature: string): AmqpError {
+  return new AmqpError(
+    "internal-error",
+    `Feature \`${feature}\` is deprecated.\nBy default, this feature is not permitted anymore.\n` +
+      "The feature will be removed from a future major RabbitMQ version, regardless of the " +
+      "configuration; actual version to be determined.\nTo continue using this feature when it " +
+      "is not permitted by default, set the following parameter in your configuration:",
+  );
+}
+
+function assertQuorumProperties(
   resource: string,
-  { isQuorum, isServerNamed, durable, exclusive, autoDelete }: {
-    readonly isQuorum: boolean;
-    readonly isServerNamed: boolean;
+  { durable, exclusive, autoDelete }: {
     readonly durable: boolean;
     readonly exclusive: boolean;
     readonly autoDelete: boolean;
   },
 ): void {
-  if (!isQuorum) return;
-  if (isServerNamed) {
-    throw new AmqpError(
-      "precondition-failed",
-      "Cannot declare a server-named queue for type rabbit_quorum_queue",
-    );
-  }
   const faults = [
     ["auto-delete", autoDelete],
     ["exclusive-owner", exclusive],

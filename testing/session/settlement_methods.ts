@@ -1,9 +1,18 @@
 /** The methods of class basic that fetch and settle single messages. @module */
 
-import type { SettleOutcome } from "../model/queue.ts";
+import type { Queue } from "../model/queue.ts";
+import {
+  ACKED,
+  NACKED,
+  REJECTED,
+  REQUEUED,
+  RETURNED,
+  type SettleOutcome,
+} from "../model/settle_outcome.ts";
 import { AmqpError } from "../wire/amqp_error.ts";
 import type { MethodArguments } from "../wire/methods.ts";
-import type { Channel, DeliveryBatch } from "./channel.ts";
+import type { Channel } from "./channel.ts";
+import type { DeliveryBatch } from "./deliveries.ts";
 import { resolveQueueName } from "./names.ts";
 import { assertAccess } from "./queue_access.ts";
 
@@ -14,6 +23,7 @@ export function get(channel: Channel, values: MethodArguments<"basic.get">): voi
   user.assertMay("read", { kind: "queue", name, virtualHost: virtualHost.name });
   const queue = virtualHost.queue(name);
   assertAccess(channel, queue);
+  assertGettable(channel, queue);
   const entry = queue.get(values.noAck);
   if (entry === undefined) channel.send("basic.get-empty", { clusterId: "" });
   else channel.sendGetOk(queue, entry, values.noAck);
@@ -24,7 +34,7 @@ export function ack(
   channel: Channel,
   { deliveryTag, multiple }: MethodArguments<"basic.ack">,
 ): void {
-  settle(channel, channel.takeDeliveries(deliveryTag, multiple), "ack");
+  settle(channel, channel.deliveries.take(deliveryTag, multiple), ACKED);
 }
 
 /** Handles `basic.nack`. */
@@ -32,7 +42,7 @@ export function nack(
   channel: Channel,
   { deliveryTag, multiple, requeue }: MethodArguments<"basic.nack">,
 ): void {
-  settle(channel, channel.takeDeliveries(deliveryTag, multiple), requeue ? "requeue" : "reject");
+  settle(channel, channel.deliveries.take(deliveryTag, multiple), requeue ? REQUEUED : NACKED);
 }
 
 /** Handles `basic.reject`. */
@@ -40,19 +50,36 @@ export function reject(
   channel: Channel,
   { deliveryTag, requeue }: MethodArguments<"basic.reject">,
 ): void {
-  settle(channel, channel.takeDeliveries(deliveryTag, false), requeue ? "requeue" : "reject");
+  settle(channel, channel.deliveries.take(deliveryTag, false), requeue ? RETURNED : REJECTED);
 }
 
-/** Handles `basic.recover` and `basic.recover-async`. */
-export function recover(channel: Channel, requeue: boolean): void {
+/** Handles `basic.recover`, and `basic.recover-async`, which has no answer. */
+export function recover(
+  channel: Channel,
+  { requeue, hasAnswer }: { readonly requeue: boolean; readonly hasAnswer: boolean },
+): void {
   if (!requeue) throw new AmqpError("not-implemented", "requeue=false");
-  channel.settle(channel.takeAllDeliveries(), "requeue");
+  const batch = channel.deliveries.takeAll();
+  // Before the deliveries that it causes, because RabbitMQ's queues take some time.
+  if (hasAnswer) channel.send("basic.recover-ok", {});
+  channel.settle(batch, REQUEUED);
+}
+
+function assertGettable(channel: Channel, { name, declaration, rules }: Queue): void {
+  const { type, singleActiveConsumer } = declaration.settings;
+  if (type !== "quorum" || !singleActiveConsumer) return;
+  const resource = channel.host.virtualHost.describe({ kind: "queue", name });
+  throw new AmqpError(
+    "resource-locked",
+    `cannot obtain access to locked ${resource}. basic.get operations are not supported by ` +
+      `${rules.quorumName} queues with single active consumer`,
+  );
 }
 
 function settle(channel: Channel, batch: DeliveryBatch, outcome: SettleOutcome): void {
   if (channel.transaction === undefined) return channel.settle(batch, outcome);
-  channel.transaction.add({
+  channel.transaction.addSettlement({
     commit: () => channel.settle(batch, outcome),
-    rollback: () => channel.restoreDeliveries([batch]),
+    rollback: () => channel.deliveries.restore([batch]),
   });
 }

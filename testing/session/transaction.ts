@@ -1,29 +1,44 @@
 /** Transactions: publishes and settlements that wait for `tx.commit`. @module */
 
-/** What a transaction does at its end. */
-export interface TransactionStep {
-  /** Makes the step happen. */
+/** A settlement that may still be taken back. */
+export interface SettlementStep {
+  /** Makes it happen. */
   commit(): void;
-  /** Takes the step back. */
+  /** Takes it back. */
   rollback(): void;
 }
 
 /** The open transaction of a channel. */
 export class Transaction {
-  #steps: TransactionStep[] = [];
+  readonly #publishes: (() => boolean)[] = [];
+  readonly #settlements: SettlementStep[] = [];
 
-  /** Adds a step. */
-  add(step: TransactionStep): void {
-    this.#steps.push(step);
+  /** Whether there is a publish in it. */
+  get hasPublishes(): boolean {
+    return this.#publishes.length > 0;
   }
 
-  /** Makes all steps happen and starts anew. */
-  commit(): void {
-    for (const step of this.#steps.splice(0)) step.commit();
+  /** Adds a publish, which tells whether all queues have taken the message. */
+  addPublish(publish: () => boolean): void {
+    this.#publishes.push(publish);
   }
 
-  /** Takes all steps back and starts anew. */
+  /** Adds a settlement. */
+  addSettlement(step: SettlementStep): void {
+    this.#settlements.push(step);
+  }
+
+  /** Makes all publishes happen, then all settlements; tells whether all publishes were taken. */
+  commit(): boolean {
+    let isComplete = true;
+    for (const publish of this.#publishes.splice(0)) isComplete = publish() && isComplete;
+    for (const step of this.#settlements.splice(0)) step.commit();
+    return isComplete;
+  }
+
+  /** Takes everything back and starts anew. */
   rollback(): void {
-    for (const step of this.#steps.splice(0)) step.rollback();
+    this.#publishes.length = 0;
+    for (const step of this.#settlements.splice(0)) step.rollback();
   }
 }

@@ -57,16 +57,19 @@ export class AmqpError extends Error {
   readonly replyText: string;
   /** What the error closes. */
   readonly scope: AmqpErrorScope;
+  /** Whether RabbitMQ stumbles here: it says nothing of the reason and names no method. */
+  readonly isStumble: boolean;
 
-  /** Creates an error with RabbitMQ's reply code and explanation. */
-  constructor(name: ReplyCodeName, explanation: string) {
+  /** Creates an error with RabbitMQ's reply code, and its explanation if RabbitMQ gives one. */
+  constructor(name: ReplyCodeName, explanation?: string) {
     const { code, text, scope } = REPLY_CODES[name];
-    const replyText = fitShortString(`${text} - ${explanation}`);
+    const replyText = fitShortString(explanation === undefined ? text : `${text} - ${explanation}`);
     super(replyText);
     this.name = "AmqpError";
     this.replyCode = code;
     this.replyText = replyText;
     this.scope = scope;
+    this.isStumble = explanation === undefined;
   }
 }
 

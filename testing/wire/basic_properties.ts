@@ -90,9 +90,14 @@ export class BasicProperties {
     return this.#segment("priority")?.[0];
   }
 
+  /** The delivery mode, or `undefined`. */
+  get deliveryMode(): number | undefined {
+    return this.#segment("deliveryMode")?.[0];
+  }
+
   /** Whether the publisher asked for a persistent message. */
   get isPersistent(): boolean {
-    return this.#segment("deliveryMode")?.[0] === 2;
+    return this.deliveryMode === 2;
   }
 
   /** Whether there is a headers table, be it empty. */

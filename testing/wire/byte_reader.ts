@@ -3,6 +3,16 @@
 import { AmqpError } from "./amqp_error.ts";
 
 const TEXT_DECODER = new TextDecoder();
+const STRICT_TEXT_DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** The input has ended before its last field. */
+export class EndOfInputError extends AmqpError {
+  /** Creates an error. */
+  constructor() {
+    super("frame-error", "cannot decode: unexpected end of input");
+    this.name = "EndOfInputError";
+  }
+}
 
 /** Reads AMQP's basic types from bytes; every read past the end throws a frame error. */
 export class ByteReader {
@@ -57,6 +67,20 @@ export class ByteReader {
     return decodeText(this.bytes(this.octet()));
   }
 
+  /**
+   * Reads a short string that names something.
+   *
+   * @throws {AmqpError} If it is not UTF-8.
+   */
+  name(): string {
+    try {
+      return decodeText(this.bytes(this.octet()), STRICT_TEXT_DECODER);
+    } catch (error) {
+      if (error instanceof AmqpError) throw error;
+      throw new AmqpError("frame-error", "Malformed UTF-8 in shortstr");
+    }
+  }
+
   /** Reads a long string, whose bytes have no encoding. */
   longString(): Uint8Array {
     return this.bytes(this.long());
@@ -76,21 +100,19 @@ export class ByteReader {
 
   #take(count: number): number {
     const start = this.#offset;
-    if (count > this.#bytes.length - start) {
-      throw new AmqpError("frame-error", "cannot decode: unexpected end of input");
-    }
+    if (count > this.#bytes.length - start) throw new EndOfInputError();
     this.#offset = start + count;
     return start;
   }
 }
 
 /** Decodes UTF-8; for the short ASCII names of AMQP a loop is three times as fast as TextDecoder. */
-export function decodeText(bytes: Uint8Array): string {
-  if (bytes.length > 48) return TEXT_DECODER.decode(bytes);
+export function decodeText(bytes: Uint8Array, decoder: TextDecoder = TEXT_DECODER): string {
+  if (bytes.length > 48) return decoder.decode(bytes);
   let text = "";
   for (let index = 0; index < bytes.length; index++) {
     const code = bytes[index] ?? 0;
-    if (code > 0x7f) return TEXT_DECODER.decode(bytes);
+    if (code > 0x7f) return decoder.decode(bytes);
     text += String.fromCharCode(code);
   }
   return text;

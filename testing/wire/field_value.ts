@@ -53,8 +53,13 @@ export function integerOf(value: FieldValue | undefined): number | undefined {
   return typeof value?.value === "bigint" ? Number(value.value) : undefined;
 }
 
-/** Tells whether two values are equal, numbers of different types included. */
+/** Tells whether two values are equal; so are integers of different types, but not 1 and 1.0. */
 export function fieldValuesEqual(one: FieldValue, other: FieldValue): boolean {
+  return typeof one.value === typeof other.value && fieldValuesMatch(one, other);
+}
+
+/** Tells whether two values are equal, numbers of all types included. */
+export function fieldValuesMatch(one: FieldValue, other: FieldValue): boolean {
   if (one.value instanceof Uint8Array && other.value instanceof Uint8Array) {
     return isNested(one) === isNested(other) && bytesEqual(one.value, other.value);
   }

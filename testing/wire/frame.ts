@@ -12,11 +12,30 @@ export const FRAME_END = 0xce;
 /** The bytes of a frame around its payload. */
 export const FRAME_OVERHEAD = 8;
 
-/** The smallest frame size that a peer may negotiate. */
-export const MIN_FRAME_SIZE = 4096;
-
 /** The eight bytes with which a client of AMQP 0-9-1 begins. */
 export const PROTOCOL_HEADER: Uint8Array = Uint8Array.of(0x41, 0x4d, 0x51, 0x50, 0, 0, 9, 1);
+
+/** The same as clients of AMQP 0-9 wrote it, which RabbitMQ still takes. */
+const OLD_PROTOCOL_HEADER: Uint8Array = Uint8Array.of(0x41, 0x4d, 0x51, 0x50, 1, 1, 0, 9);
+
+/** Tells whether a client begins with AMQP 0-9-1. */
+export function isProtocolHeader(header: Uint8Array): boolean {
+  return [PROTOCOL_HEADER, OLD_PROTOCOL_HEADER].some((known) =>
+    known.every((byte, index) => byte === header[index])
+  );
+}
+
+/** Returns the header that answers a client of another protocol: `own` if it is from elsewhere. */
+export function headerForForeigner(header: Uint8Array, own: readonly number[]): Uint8Array {
+  const [a, m, q, p, protocol, major, minor = 0] = header;
+  const isAmqp = a === 0x41 && m === 0x4d && q === 0x51 && p === 0x50;
+  // The protocol 0-10 and odd revisions of 0-9 get the one that they nearly speak.
+  const isNearlyOurs = isAmqp && protocol === 0 && major === 0 && minor >= 9;
+  // Who asks for AMQP 1.0 would take the name of it for a yes.
+  const isLater = isAmqp && major === 1 && minor === 0;
+  if (isNearlyOurs || isLater) return PROTOCOL_HEADER.slice();
+  return Uint8Array.of(...PROTOCOL_HEADER.subarray(0, 4), ...own);
+}
 
 /** One frame; the payload is a view that is valid until the handler returns. */
 export interface Frame {
@@ -136,6 +155,27 @@ export function writeFrameWith(
 /** Returns RabbitMQ's error for a frame where it does not belong. */
 export function unexpectedFrame({ type, payload }: Frame): AmqpError {
   return new AmqpError("unexpected-frame", `type ${type}, ${snippet(payload)}`);
+}
+
+/** Tells whether a payload is long enough for its type; a heartbeat has none. */
+export function isKnownFrame({ type, payload: { length } }: Frame): boolean {
+  switch (type) {
+    case FrameType.method:
+      return length >= 4;
+    case FrameType.header:
+      return length >= 12;
+    case FrameType.body:
+      return true;
+    case FrameType.heartbeat:
+      return length === 0;
+    default:
+      return false;
+  }
+}
+
+/** Returns RabbitMQ's error for a frame that is none. */
+export function unknownFrame({ type, payload }: Frame): AmqpError {
+  return new AmqpError("frame-error", `type ${type}, ${snippet(payload)}: unknown_frame`);
 }
 
 /** Renders the start of a payload as RabbitMQ's texts do. */

@@ -1,7 +1,7 @@
 /** Methods to bytes and back, driven by the table of methods. @module */
 
 import { AmqpError } from "./amqp_error.ts";
-import { ByteReader } from "./byte_reader.ts";
+import { ByteReader, EndOfInputError } from "./byte_reader.ts";
 import type { ByteWriter } from "./byte_writer.ts";
 import { checkTable, decodeTable, encodeTable } from "./field_table.ts";
 import type { FieldTable } from "./field_value.ts";
@@ -50,23 +50,16 @@ export function decodeMethod(payload: Uint8Array, maxDepth?: number): Method {
       `unknown method: class ${id >>> 16}, method ${id & 0xffff}`,
     );
   }
-  const values: Record<string, ArgumentValue> = {};
-  let bits = 0;
-  let bitIndex = 8;
-  for (const [field, type] of layout.fields) {
-    if (type !== "bit") {
-      values[field] = readArgument(reader, type, maxDepth);
-      bitIndex = 8;
-      continue;
+  try {
+    const values = readArguments(reader, layout, maxDepth);
+    if (reader.remaining === 0) {
+      // The layout of `name` has just been followed field by field.
+      return { name: layout.name, arguments: values } as Method;
     }
-    if (bitIndex === 8) {
-      bits = reader.octet();
-      bitIndex = 0;
-    }
-    values[field] = (bits & (1 << bitIndex++)) !== 0;
+  } catch (error) {
+    if (!(error instanceof EndOfInputError)) throw error;
   }
-  // The layout of `name` has just been followed field by field.
-  return { name: layout.name, arguments: values } as Method;
+  throw new AmqpError("frame-error", `cannot decode <<${payload.subarray(4, 260).join(",")}>>`);
 }
 
 /** Encodes a method as the payload of a method frame. */
@@ -105,6 +98,33 @@ function layoutOf(name: MethodName): MethodLayout {
   const layout = LAYOUTS_BY_NAME.get(name);
   if (layout === undefined) throw new TypeError(`Cannot encode method as it is unknown: "${name}"`);
   return layout;
+}
+
+function readArguments(
+  reader: ByteReader,
+  { name, fields }: MethodLayout,
+  maxDepth: number | undefined,
+): Record<string, ArgumentValue> {
+  const values: Record<string, ArgumentValue> = {};
+  // RabbitMQ looks at the encoding of names, but not in methods with content.
+  const isStrict = name !== "basic.publish";
+  let bits = 0;
+  let bitIndex = 8;
+  for (const [field, type] of fields) {
+    if (type !== "bit") {
+      values[field] = type === "shortstr" && isStrict
+        ? reader.name()
+        : readArgument(reader, type, maxDepth);
+      bitIndex = 8;
+      continue;
+    }
+    if (bitIndex === 8) {
+      bits = reader.octet();
+      bitIndex = 0;
+    }
+    values[field] = (bits & (1 << bitIndex++)) !== 0;
+  }
+  return values;
 }
 
 function readArgument(

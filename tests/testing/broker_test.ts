@@ -1,7 +1,9 @@
 import { assert, assertEquals, assertStringIncludes } from "../../deps/std_assert.ts";
 import { TestBroker, VirtualClock } from "../../testing/mod.ts";
-import { longString } from "../../testing/wire/field_value.ts";
+import { type FieldValue, longString, textOf } from "../../testing/wire/field_value.ts";
+import { PROTOCOL_HEADER } from "../../testing/wire/frame.ts";
 import { AmqplibClient } from "./helpers/amqplib.ts";
+import { handshake } from "./helpers/bare_broker.ts";
 import { declareQueue, refusal } from "./helpers/both_brokers.ts";
 import { RawClient } from "../../tools/raw/raw_client.ts";
 
@@ -93,14 +95,114 @@ Deno.test("TestBroker expires messages when its clock is advanced", async () => 
   assertEquals(messages(broker), { dead: 1, q: 0 });
 });
 
-Deno.test("TestBroker sends heartbeats when its clock is advanced", async () => {
+Deno.test("TestBroker sends a heartbeat in each half interval", async () => {
+  const clock = new VirtualClock();
+  await using broker = await TestBroker.start({ clock });
+  await using wire = await Wire.open(broker.url, { heartbeat: 10 });
+  for (let half = 0; half < 4; half++) clock.advance(5000);
+  await wire.received(4 * HEARTBEAT.length);
+  assertEquals(wire.bytes, Array.from({ length: 4 }, () => HEARTBEAT).flat());
+});
+
+Deno.test("TestBroker sends no heartbeat in place of other traffic", async () => {
+  const clock = new VirtualClock();
+  await using broker = await TestBroker.start({ clock });
+  await using wire = await Wire.open(broker.url, { heartbeat: 10 });
+  clock.advance(5000);
+  await wire.received(HEARTBEAT.length);
+  await wire.write(OPEN_CHANNEL);
+  await wire.received(HEARTBEAT.length + CHANNEL_OPEN.length);
+  clock.advance(5000);
+  clock.advance(5000);
+  await wire.received(2 * HEARTBEAT.length + CHANNEL_OPEN.length);
+  assertEquals(wire.bytes, [...HEARTBEAT, ...CHANNEL_OPEN, ...HEARTBEAT]);
+});
+
+Deno.test("TestBroker takes a client for lost after two whole silent intervals", async () => {
   const clock = new VirtualClock();
   await using broker = await TestBroker.start({ clock });
   using client = await RawClient.open(broker.url, { heartbeat: 10 });
-  clock.advance(20_000);
-  await client.openChannel(1);
-  clock.advance(25_001);
+  // As RabbitMQ does: it looks once in each interval, and the first of them is forgiven.
+  clock.advance(29_999);
+  assertEquals(broker.connectionCount, 1);
+  clock.advance(1);
+  assertEquals(broker.connectionCount, 0);
   await client.ended();
+});
+
+Deno.test("TestBroker bears with a client that writes once in an interval", async () => {
+  const clock = new VirtualClock();
+  await using broker = await TestBroker.start({ clock });
+  using client = await RawClient.open(broker.url, { heartbeat: 10 });
+  await client.openChannel(1);
+  for (let interval = 0; interval < 10; interval++) {
+    clock.advance(19_999);
+    await client.call(1, ["basic.qos", "basic.qos-ok"]);
+  }
+});
+
+Deno.test("TestBroker counts no silence of a client that it does not read", async () => {
+  const clock = new VirtualClock();
+  await using broker = await TestBroker.start({ clock });
+  using client = await RawClient.open(broker.url, { heartbeat: 10 });
+  await client.openChannel(1);
+  broker.faults.blockPublishers();
+  client.send(1, "basic.publish");
+  await client.next(0, "connection.blocked");
+  clock.advance(600_000);
+  broker.faults.unblockPublishers();
+  await client.call(1, ["basic.qos", "basic.qos-ok"]);
+});
+
+for (const compat of ["3.10", "4.0"] as const) {
+  Deno.test(`TestBroker as ${compat} ends a channel that settles too late`, async () => {
+    const clock = new VirtualClock();
+    await using broker = await TestBroker.start({ compat, clock, consumerTimeoutMs: 5000 });
+    using client = await RawClient.open(broker.url);
+    await client.openChannel(1);
+    await declareQueue(client, { queue: "q", durable: true });
+    await client.call(1, ["basic.consume", "basic.consume-ok"], { queue: "q" });
+    client.send(1, "basic.publish", { routingKey: "q" });
+    await client.next(1, "basic.deliver");
+    clock.advance(4999);
+    await client.call(1, ["basic.qos", "basic.qos-ok"]);
+    clock.advance(1);
+    assertStringIncludes(
+      await refusal(client.next(1, "basic.qos-ok")),
+      "PRECONDITION_FAILED - delivery acknowledgement on channel 1 timed out. Timeout value used: " +
+        "5000 ms. This timeout value can be configured, see consumers doc guide to learn more",
+    );
+    assertEquals(messages(broker), { q: 1 });
+  });
+}
+
+Deno.test("TestBroker as 4.3 cancels a consumer that settles too late", async () => {
+  const clock = new VirtualClock();
+  await using broker = await TestBroker.start({ compat: "4.3", clock });
+  using client = await RawClient.open(broker.url);
+  await client.openChannel(1);
+  const quorum = new Map([["x-queue-type", longString("quorum")]]);
+  await declareQueue(client, { queue: "q", durable: true, arguments: quorum });
+  await declareQueue(client, { queue: "classic", durable: true });
+  const timeout: FieldValue = { type: "signedint", value: 5000n };
+  await client.call(1, ["basic.consume", "basic.consume-ok"], {
+    queue: "q",
+    consumerTag: "late",
+    arguments: new Map([["x-consumer-timeout", timeout]]),
+  });
+  await client.call(1, ["basic.consume", "basic.consume-ok"], { queue: "classic" });
+  for (const routingKey of ["q", "classic"]) client.send(1, "basic.publish", { routingKey });
+  const { arguments: { deliveryTag } } = await client.next(1, "basic.deliver");
+  await client.next(1, "basic.deliver");
+  clock.advance(5000);
+  assertEquals((await client.next(1, "basic.cancel")).arguments.consumerTag, "late");
+  assertEquals(messages(broker), { q: 1, classic: 0 });
+  // As in RabbitMQ: the consumer gets more once it has settled what it was too late with.
+  client.send(1, "basic.ack", { deliveryTag });
+  const again = await client.next(1, "basic.deliver");
+  assertEquals([again.arguments.consumerTag, again.arguments.redelivered], ["late", true]);
+  const count = again.properties?.headers.get("x-acquired-count")?.value;
+  assertEquals(count, 1n);
 });
 
 Deno.test("TestBroker says why it refuses what was not proposed", async () => {
@@ -112,6 +214,65 @@ Deno.test("TestBroker says why it refuses what was not proposed", async () => {
   );
 });
 
+for (const [compat, frameMax] of [["3.10", 4096], ["4.0", 4096], ["4.3", 8192]] as const) {
+  Deno.test(`TestBroker as ${compat} takes frames from ${frameMax} bytes on`, async () => {
+    await using broker = await TestBroker.start({ compat, frameMax: 20_000 });
+    using client = await RawClient.open(broker.url, { frameMax });
+    await client.openChannel(1);
+    using small = await RawClient.dial(broker.url);
+    assertStringIncludes(
+      await refusal(small.handshake({ frameMax: frameMax - 1 }, broker.url)),
+      `frame_max = ${frameMax - 1} is lower than the minimum allowed value (${frameMax})`,
+    );
+    using large = await RawClient.dial(broker.url);
+    assertStringIncludes(
+      await refusal(large.handshake({ frameMax: 20_001 }, broker.url)),
+      "frame_max = 20001 is higher than the maximum allowed value (20000)",
+    );
+  });
+}
+
+for (const compat of ["3.10", "4.0", "4.3"] as const) {
+  Deno.test(`TestBroker as ${compat} names it`, async () => {
+    await using broker = await TestBroker.start({ compat });
+    using client = await RawClient.dial(broker.url);
+    client.write(PROTOCOL_HEADER);
+    const { arguments: { serverProperties } } = await client.next(0, "connection.start");
+    const version = textOf(serverProperties.get("version"));
+    assertEquals(version?.startsWith(`${compat}.`), true);
+  });
+}
+
+Deno.test("TestBroker as 4.3 lets nobody look at what he has no right to", async () => {
+  const users = [
+    { name: "owner", password: "secret" },
+    {
+      name: "reader",
+      password: "secret",
+      permissions: { "/": { configure: "", write: "", read: "^mine$" } },
+    },
+  ];
+  for (const compat of ["4.0", "4.3"] as const) {
+    await using broker = await TestBroker.start({ compat, users });
+    using owner = await RawClient.open(broker.url);
+    await owner.openChannel(1);
+    for (const queue of ["mine", "other"]) await declareQueue(owner, { queue, durable: true });
+    const credentials = { name: "reader", password: "secret" };
+    using reader = await RawClient.open(broker.url, { credentials });
+    await reader.openChannel(1);
+    await declareQueue(reader, { queue: "mine", passive: true });
+    const look = declareQueue(reader, { queue: "other", passive: true });
+    if (compat === "4.0") {
+      await look;
+      continue;
+    }
+    assertStringIncludes(
+      await refusal(look),
+      "ACCESS_REFUSED - access to queue 'other' in vhost '/' refused for user 'reader'",
+    );
+  }
+});
+
 Deno.test("TestBroker gives up on a client that does not begin", async () => {
   const clock = new VirtualClock();
   await using broker = await TestBroker.start({ clock });
@@ -120,44 +281,6 @@ Deno.test("TestBroker gives up on a client that does not begin", async () => {
   while (broker.connectionCount === 0) await new Promise((resolve) => setTimeout(resolve));
   clock.advance(10_000);
   await client.ended();
-});
-
-Deno.test("TestBroker as 4 refuses transient queues that are shared", async () => {
-  await using broker = await TestBroker.start({ compat: "4" });
-  using client = await RawClient.open(broker.url);
-  await client.openChannel(1);
-  await declareQueue(client, { exclusive: true });
-  assertStringIncludes(
-    await refusal(declareQueue(client, { queue: "q" })),
-    "INTERNAL_ERROR - Feature `transient_nonexcl_queues` is deprecated",
-  );
-});
-
-Deno.test("TestBroker as 4 limits redeliveries of quorum queues to 20", async () => {
-  await using broker = await TestBroker.start({ compat: "4" });
-  using client = await RawClient.open(broker.url);
-  await client.openChannel(1);
-  const table = new Map([["x-queue-type", longString("quorum")]]);
-  await declareQueue(client, { queue: "q", durable: true, arguments: table });
-  await client.call(1, ["basic.consume", "basic.consume-ok"], { queue: "q" });
-  client.send(1, "basic.publish", { routingKey: "q" });
-  for (let count = 0; count <= 20; count++) {
-    const { arguments: { deliveryTag } } = await client.next(1, "basic.deliver");
-    client.send(1, "basic.nack", { deliveryTag, requeue: true });
-  }
-  await client.call(1, ["basic.qos", "basic.qos-ok"]);
-  assertEquals(messages(broker), { q: 0 });
-});
-
-Deno.test("TestBroker as 4 returns no direct reply", async () => {
-  await using broker = await TestBroker.start({ compat: "4" });
-  using client = await RawClient.open(broker.url);
-  await client.openChannel(1);
-  await client.call(1, ["confirm.select", "confirm.select-ok"]);
-  const routingKey = "amq.rabbitmq.reply-to.gone";
-  client.send(1, "basic.publish", { routingKey, mandatory: true });
-  await client.next(1, "basic.ack");
-  assertEquals(client.received, []);
 });
 
 Deno.test("TestBroker bounds queues, bindings, consumers and connections", async () => {
@@ -180,7 +303,10 @@ Deno.test("TestBroker bounds queues, bindings, consumers and connections", async
 });
 
 Deno.test("TestBroker bounds bodies and the nesting of headers", async () => {
-  await using broker = await TestBroker.start({ limits: { maxBodyBytes: 10, maxTableDepth: 2 } });
+  await using broker = await TestBroker.start({
+    maxMessageBytes: 10,
+    limits: { maxTableDepth: 2 },
+  });
   using client = await RawClient.open(broker.url);
   await client.openChannel(1);
   client.send(1, "basic.publish", {}, { body: new Uint8Array(11) });
@@ -243,4 +369,54 @@ async function runChild(program: string): Promise<string> {
   }).output();
   assertEquals(code, 0);
   return new TextDecoder().decode(stdout);
+}
+
+const HEARTBEAT = [8, 0, 0, 0, 0, 0, 0, 206];
+const OPEN_CHANNEL = Uint8Array.of(1, 0, 1, 0, 0, 0, 5, 0, 20, 0, 10, 0, 206);
+const CHANNEL_OPEN = [1, 0, 1, 0, 0, 0, 8, 0, 20, 0, 11, 0, 0, 0, 0, 206];
+
+/** What a broker writes once the connection is open, byte by byte. */
+class Wire implements AsyncDisposable {
+  readonly #socket: Deno.TcpConn;
+  readonly bytes: number[] = [];
+
+  private constructor(socket: Deno.TcpConn) {
+    this.#socket = socket;
+  }
+
+  static async open(url: string, { heartbeat }: { heartbeat: number }): Promise<Wire> {
+    const { hostname, port } = new URL(url);
+    const socket = await Deno.connect({ hostname, port: Number(port) });
+    const wire = new Wire(socket);
+    for (const bytes of handshake(heartbeat)) await wire.write(bytes);
+    // The frame of connection.open-ok is the last one of the handshake.
+    while (!endsWith(wire.bytes, [0, 10, 0, 41, 0, 206])) await wire.#read();
+    wire.bytes.length = 0;
+    return wire;
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    await this.#socket.write(bytes);
+  }
+
+  /** Reads until so many bytes have come. */
+  async received(count: number): Promise<void> {
+    while (this.bytes.length < count) await this.#read();
+  }
+
+  async #read(): Promise<void> {
+    const buffer = new Uint8Array(4096);
+    const count = await this.#socket.read(buffer);
+    if (count === null) throw new Error("Cannot read as the broker has ended the connection: end");
+    this.bytes.push(...buffer.subarray(0, count));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#socket.close();
+    return Promise.resolve();
+  }
+}
+
+function endsWith(bytes: readonly number[], end: readonly number[]): boolean {
+  return bytes.slice(-end.length).join() === end.join();
 }

@@ -160,7 +160,7 @@ onBothBrokers("queue.declare without an answer declares all the same", async ({ 
 
 onBothBrokers("basic.consume refuses others beside an exclusive one", async ({ open, name }) => {
   const client = await open();
-  const queue = await declareQueue(client, { queue: name, autoDelete: true });
+  const queue = await declareQueue(client, { queue: name, durable: true, autoDelete: true });
   await client.call(1, ["basic.consume", "basic.consume-ok"], { queue, exclusive: true });
   assertStringIncludes(
     await refusal(consume(await open(), queue)),
@@ -170,7 +170,7 @@ onBothBrokers("basic.consume refuses others beside an exclusive one", async ({ o
 
 onBothBrokers("Queue that is auto-delete goes with its last consumer", async ({ open, name }) => {
   const client = await open();
-  const queue = await declareQueue(client, { queue: name, autoDelete: true });
+  const queue = await declareQueue(client, { queue: name, durable: true, autoDelete: true });
   await consume(client, queue, "last");
   const values = { consumerTag: "last" };
   await client.call(1, ["basic.cancel", "basic.cancel-ok"], values);

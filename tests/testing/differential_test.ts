@@ -2,7 +2,7 @@ import { assertEquals } from "../../deps/std_assert.ts";
 import { TestBroker } from "../../testing/mod.ts";
 import { type Operation, OperationSource } from "./differential/operations.ts";
 import { Random } from "../../tools/raw/random.ts";
-import { RABBITMQ_URL } from "./helpers/both_brokers.ts";
+import { RABBITMQ, type RabbitmqUnderTest } from "./helpers/both_brokers.ts";
 import { type Outcome, Side } from "./differential/side.ts";
 
 const SEED = Number(Deno.env.get("DIFFERENTIAL_SEED") ?? 1);
@@ -12,16 +12,18 @@ const PATIENCE_MS = 3000;
 
 Deno.test({
   name: `TestBroker differs in nothing from RabbitMQ in ${OPERATIONS} random operations`,
-  ignore: RABBITMQ_URL === undefined,
+  ignore: RABBITMQ === undefined,
   fn: async () => {
-    await using broker = await TestBroker.start();
+    if (RABBITMQ === undefined) return;
+    const { compat } = RABBITMQ;
+    await using broker = await TestBroker.start({ compat });
     const differences: string[] = [];
     for (let run = 0; run * OPERATIONS_PER_RUN < OPERATIONS; run++) {
       const seed = SEED * 1_000_000 + run;
-      let difference = await compare(broker.url, RABBITMQ_URL ?? "", seed);
+      let difference = await compare(broker.url, RABBITMQ, seed);
       // RabbitMQ's queues race each other: a difference counts only if it is there each time.
       for (let again = 0; difference !== undefined && again < 2; again++) {
-        difference = await compare(broker.url, RABBITMQ_URL ?? "", seed);
+        difference = await compare(broker.url, RABBITMQ, seed);
       }
       if (difference !== undefined) differences.push(difference);
     }
@@ -29,14 +31,18 @@ Deno.test({
   },
 });
 
-async function compare(ours: string, theirs: string, seed: number): Promise<string | undefined> {
-  using embedded = new Side(ours);
-  using rabbitmq = new Side(theirs);
-  const source = new OperationSource(
-    new Random(seed),
-    `diff.${crypto.randomUUID().slice(0, 8)}.`,
-    embedded,
-  );
+async function compare(
+  url: string,
+  theirs: RabbitmqUnderTest,
+  seed: number,
+): Promise<string | undefined> {
+  using embedded = new Side(url);
+  using rabbitmq = new Side(theirs.url);
+  const source = new OperationSource(new Random(seed), {
+    prefix: `diff.${crypto.randomUUID().slice(0, 8)}.`,
+    compat: theirs.compat,
+    state: embedded,
+  });
   const history: string[] = [];
   try {
     const preamble = source.preamble();
@@ -91,7 +97,12 @@ function sorted(outcome: Outcome): string {
 }
 
 function report(seed: number, history: string[], expected: string, actual: string): string {
-  return [`seed ${seed}`, ...history, `embedded: ${expected}`, `RabbitMQ: ${actual}`].join("\n");
+  const [ours, theirs] = [expected.split("\n"), actual.split("\n")];
+  const differing = [
+    ...ours.filter((line) => !theirs.includes(line)).map((line) => `embedded: ${line}`),
+    ...theirs.filter((line) => !ours.includes(line)).map((line) => `RabbitMQ: ${line}`),
+  ];
+  return [`seed ${seed}`, ...history, ...differing].join("\n");
 }
 
 function show(operation: Operation): string {

@@ -14,6 +14,7 @@ import {
   describeFieldValue,
   type FieldValue,
   fieldValuesEqual,
+  fieldValuesMatch,
   longString,
 } from "../../testing/wire/field_value.ts";
 import { FrameReader, FrameType, writeFrame } from "../../testing/wire/frame.ts";
@@ -85,10 +86,11 @@ for (
   });
 }
 
-Deno.test("fieldValuesEqual() compares numbers across types", () => {
+Deno.test("fieldValuesEqual() compares integers across types", () => {
   const five: FieldValue = { type: "signedint", value: 5n };
   assertEquals(fieldValuesEqual(five, { type: "long", value: 5n }), true);
-  assertEquals(fieldValuesEqual(five, { type: "double", value: 5 }), true);
+  assertEquals(fieldValuesEqual(five, { type: "double", value: 5 }), false);
+  assertEquals(fieldValuesMatch(five, { type: "double", value: 5 }), true);
   assertEquals(fieldValuesEqual(five, { type: "long", value: 6n }), false);
   assertEquals(fieldValuesEqual(five, longString("5")), false);
 });

@@ -1,9 +1,21 @@
 /** What a broker sent, in plain words that can be compared. @module */
 
-import type { BasicProperties } from "../../../testing/wire/basic_properties.ts";
+import type { BasicProperties, TextProperty } from "../../../testing/wire/basic_properties.ts";
 import { decodeArray, decodeTable } from "../../../testing/wire/field_table.ts";
 import { type FieldTable, type FieldValue, textOf } from "../../../testing/wire/field_value.ts";
 import type { Received } from "../../../tools/raw/raw_client.ts";
+
+const TEXTS: readonly TextProperty[] = [
+  "contentType",
+  "contentEncoding",
+  "correlationId",
+  "replyTo",
+  "expiration",
+  "messageId",
+  "type",
+  "userId",
+  "appId",
+];
 
 /** Tells what a method says, without what differs from run to run. */
 export function describe({ name, arguments: values, properties, body }: Received): string {
@@ -12,9 +24,13 @@ export function describe({ name, arguments: values, properties, body }: Received
   const content = properties === undefined
     ? ""
     : ` ${describeProperties(properties)} ${new TextDecoder().decode(body)}`;
-  // Queues race for delivery tags, so a tag says nothing across brokers.
-  const text = JSON.stringify(shown).replace(/unknown delivery tag \d+/, "unknown delivery tag");
-  return `${name} ${text}${content}`;
+  const text = JSON.stringify(shown)
+    // Queues race for delivery tags, so a tag says nothing across brokers.
+    .replace(/unknown delivery tag \d+/, "unknown delivery tag")
+    // What follows depends on the configuration that denies it.
+    .replace(/(` is deprecated\.).*(",)/, "$1$2");
+  // Names that the broker makes.
+  return `${name} ${text}${content}`.replace(/amq\.(gen|ctag)-[\w-]{22}/g, "amq.$1");
 }
 
 /** Dead letters of a queue race with what others publish: RabbitMQ's queues are processes. */
@@ -26,13 +42,12 @@ export function originOf(item: Received | undefined): string {
 }
 
 function describeProperties(properties: BasicProperties): string {
-  const texts = (["expiration", "replyTo", "correlationId"] as const).map((name) =>
-    properties.text(name)
-  );
+  const texts = TEXTS.map((name) => properties.text(name));
   return JSON.stringify([
-    properties.isPersistent,
+    properties.deliveryMode,
     properties.priority,
     texts,
+    properties.hasHeaders,
     plain(properties.headers),
   ]);
 }

@@ -1,9 +1,11 @@
 /** Random AMQP operations. @module */
 
+import type { PropertyChanges } from "../../../testing/wire/basic_properties.ts";
 import { encodeArray } from "../../../testing/wire/field_table.ts";
 import { type FieldValue, longString } from "../../../testing/wire/field_value.ts";
 import type { MethodName } from "../../../testing/wire/methods.ts";
 import type { Sparse } from "../../../tools/raw/raw_client.ts";
+import type { Compat } from "../../../testing/mod.ts";
 import type { Random } from "../../../tools/raw/random.ts";
 
 /** A channel of one of the connections. */
@@ -12,13 +14,14 @@ export interface Place {
   readonly channel: number;
 }
 
-/** Properties of a random message. */
+/** A random message. */
 export interface RandomMessage {
   readonly id: string;
-  readonly expiration: string | undefined;
-  readonly priority: number | undefined;
-  readonly headers: ReadonlyMap<string, FieldValue> | undefined;
-  readonly persistent: boolean;
+  readonly properties: PropertyChanges;
+}
+
+interface Profile {
+  readonly [name: string]: FieldValue;
 }
 
 /** One operation; deliveries are meant by what they carry, since tags may differ. */
@@ -43,6 +46,8 @@ export type Operation =
   );
 
 const QUEUES = ["q0", "q1", "q2", "q3", "dead"];
+/** Names that mean the queue declared last, or that clients may not declare. */
+const SPECIAL_QUEUES = ["", "", "", "amq.mine"];
 const EXCHANGES = ["direct", "fanout", "topic", "headers", "alternate"];
 const KEYS = ["a", "a.b", "a.b.c", "b", ""];
 const PATTERNS = [...KEYS, "#", "*", "a.*", "a.#", "*.b.#", "#.c"];
@@ -53,40 +58,108 @@ const PLACES: readonly Place[] = [
   { connection: 1, channel: 1 },
 ];
 
-const PROFILES: readonly { readonly [name: string]: FieldValue }[] = [
+/** Arguments of queues; names after an at sign belong to the run. */
+const CLASSIC_PROFILES: readonly Profile[] = [
   {},
   {},
   { "x-message-ttl": integer(600_000) },
   { "x-message-ttl": integer(0) },
-  {
-    "x-max-length": integer(2),
-    "x-dead-letter-exchange": longString(""),
-    "x-dead-letter-routing-key": longString("@dead"),
-  },
+  { "x-max-length": integer(2), ...deadLetters("", "@dead") },
   { "x-max-length": integer(2), "x-overflow": longString("reject-publish") },
   {
     "x-max-length": integer(1),
     "x-overflow": longString("reject-publish-dlx"),
-    "x-dead-letter-exchange": longString("@fanout"),
+    ...deadLetters("@fanout"),
   },
   { "x-max-length-bytes": integer(12) },
   { "x-max-priority": integer(3) },
-  { "x-single-active-consumer": { type: "bool", value: true } },
-  { "x-dead-letter-exchange": longString("@topic") },
-  { "x-dead-letter-exchange": longString("@direct"), "x-dead-letter-routing-key": longString("a") },
+  { "x-max-priority": integer(3), "x-max-length": integer(3), ...deadLetters("", "@dead") },
+  { "x-max-priority": integer(9), "x-max-length-bytes": integer(9) },
+  { "x-single-active-consumer": bool(true) },
+  { "x-single-active-consumer": bool(true), "x-max-priority": integer(2) },
+  deadLetters("@topic"),
+  deadLetters("@direct", "a"),
   { "x-queue-type": longString("classic") },
-  {
-    "x-queue-type": longString("quorum"),
-    "x-delivery-limit": integer(1),
-    "x-dead-letter-exchange": longString("@headers"),
-  },
-  { "x-queue-type": longString("quorum") },
+];
+
+const QUORUM_PROFILES: readonly Profile[] = [
+  { "x-delivery-limit": integer(1), ...deadLetters("@headers") },
+  {},
+  { "x-delivery-limit": integer(-1) },
+  { "x-max-length": integer(2), ...deadLetters("", "@dead") },
+  { "x-max-length-bytes": integer(20) },
+  { "x-single-active-consumer": bool(true) },
+  { "x-single-active-consumer": bool(true), ...deadLetters("", "@dead") },
+  { "x-message-ttl": integer(600_000), ...deadLetters("", "@q1") },
+].map((profile) => ({ "x-queue-type": longString("quorum"), ...profile }));
+
+/** Arguments that some or all versions refuse. */
+const ODD_PROFILES: readonly Profile[] = [
   { "x-queue-type": longString("odd") },
+  { "x-queue-type": integer(1) },
   { "x-expires": integer(0) },
   { "x-overflow": longString("odd") },
   { "x-max-length": integer(-1) },
+  { "x-max-length": { type: "double", value: 2 } },
   { "x-dead-letter-routing-key": longString("a") },
+  { "x-dead-letter-exchange": integer(1) },
   { "x-message-ttl": longString("5") },
+  { "x-message-ttl": { type: "timestamp", value: 5n } },
+  { "x-max-priority": integer(256) },
+  { "x-max-priority": { type: "long", value: 3n } },
+  { "x-single-active-consumer": longString("true") },
+  { "x-queue-mode": longString("lazy") },
+  { "x-queue-mode": longString("odd") },
+  { "x-queue-version": integer(1) },
+  { "x-queue-version": integer(2) },
+  { "x-queue-leader-locator": longString("balanced") },
+  { "x-queue-leader-locator": longString("odd") },
+  { "x-consumer-timeout": integer(900_000) },
+  { "x-delivery-limit": integer(3) },
+  { "x-max-age": longString("1D") },
+  { "x-dead-letter-strategy": longString("odd") },
+  { "x-quorum-initial-group-size": integer(0) },
+  { "x-stream-filter-size-bytes": integer(16) },
+  { "x-queue-type": longString("quorum"), "x-max-priority": integer(3) },
+  { "x-queue-type": longString("quorum"), "x-queue-mode": longString("lazy") },
+  { "x-queue-type": longString("quorum"), "x-consumer-timeout": integer(900_000) },
+  { "x-odd": integer(1) },
+];
+
+/** Arguments of consumers; most are fine. */
+const CONSUMER_PROFILES: readonly Profile[] = [
+  ...[0, 1, 2, 2, -1].map((priority) => ({ "x-priority": integer(priority) })),
+  { "x-priority": longString("1") },
+  { "x-priority": { type: "double", value: 1 } },
+  { "x-stream-offset": longString("first") },
+  { "x-cancel-on-ha-failover": bool(true) },
+  { "x-cancel-on-ha-failover": longString("yes") },
+  { "x-consumer-timeout": integer(900_000) },
+  { "x-odd": integer(1) },
+];
+
+const EXPIRATIONS = ["0", "600000", "+600000", "0600000", "x", "-1", "1.5", "", "315360000001"];
+const HEADER_VALUES: readonly FieldValue[] = [
+  integer(1),
+  integer(2),
+  { type: "long", value: 1n },
+  { type: "double", value: 1 },
+  { type: "timestamp", value: 1n },
+  bool(true),
+  longString("v"),
+  { type: "binary", value: Uint8Array.of(0x76) },
+  { type: "void", value: undefined },
+];
+/** Headers that RabbitMQ writes itself. */
+const RESERVED_HEADERS: readonly (readonly [string, FieldValue])[] = [
+  ["x-delivery-count", integer(20)],
+  ["x-acquired-count", integer(20)],
+  ["x-death", { type: "array", value: encodeArray([longString("odd")]) }],
+  ["x-death", longString("odd")],
+  ["x-first-death-queue", longString("odd")],
+  ["x-last-death-reason", longString("odd")],
+  ["x-match", longString("odd")],
+  ["x-k", integer(1)],
 ];
 
 /** What the generator must know of the run so far. */
@@ -99,12 +172,18 @@ export interface RunState {
 export class OperationSource {
   readonly #random: Random;
   readonly #prefix: string;
+  readonly #compat: Compat;
   readonly #state: RunState;
   #messages = 0;
 
-  constructor(random: Random, prefix: string, state: RunState) {
+  constructor(random: Random, { prefix, compat, state }: {
+    readonly prefix: string;
+    readonly compat: Compat;
+    readonly state: RunState;
+  }) {
     this.#random = random;
     this.#prefix = prefix;
+    this.#compat = compat;
     this.#state = state;
   }
 
@@ -148,7 +227,8 @@ export class OperationSource {
   }
 
   #queue(): string {
-    return this.#name(this.#random.pick(QUEUES));
+    const random = this.#random;
+    return random.oneIn(25) ? random.pick(SPECIAL_QUEUES) : this.#name(random.pick(QUEUES));
   }
 
   #exchange(): string {
@@ -175,13 +255,28 @@ export class OperationSource {
         routingKey: toQueue ? this.#queue() : random.pick(KEYS),
         mandatory: random.oneIn(3),
       },
-      message: {
-        id: `m${this.#messages++}`,
-        expiration: random.oneIn(12) ? random.pick(["0", "600000", "x", "-1", "1.5"]) : undefined,
-        priority: random.oneIn(4) ? random.below(6) : undefined,
-        headers: this.#headers(),
-        persistent: random.oneIn(2),
-      },
+      message: { id: `m${this.#messages++}`, properties: this.#properties() },
+    };
+  }
+
+  #properties(): PropertyChanges {
+    const random = this.#random;
+    return {
+      expiration: random.oneIn(12) ? random.pick(EXPIRATIONS) : undefined,
+      priority: random.oneIn(3) ? random.pick([0, 1, 2, 3, 4, 5, 6, 9, 32, 255]) : undefined,
+      headers: this.#headers(),
+      deliveryMode: random.oneIn(60)
+        ? random.pick([0, 3, 255])
+        : random.oneIn(4)
+        ? undefined
+        : random.pick([1, 2]),
+      correlationId: random.oneIn(4) ? "id" : undefined,
+      replyTo: random.oneIn(10) ? random.pick(["me", "", "amq.rabbitmq.reply-to.x"]) : undefined,
+      contentType: random.oneIn(8) ? "text/plain" : undefined,
+      messageId: random.oneIn(8) ? "message" : undefined,
+      type: random.oneIn(8) ? "type" : undefined,
+      appId: random.oneIn(8) ? "app" : undefined,
+      userId: random.oneIn(60) ? random.pick(["guest", "eve"]) : undefined,
     };
   }
 
@@ -189,8 +284,10 @@ export class OperationSource {
     const random = this.#random;
     if (random.oneIn(2)) return undefined;
     const headers = new Map<string, FieldValue>();
-    if (random.oneIn(2)) headers.set("k", random.pick([integer(1), integer(2), longString("v")]));
     if (random.oneIn(3)) headers.set("n", integer(random.below(2)));
+    if (random.oneIn(2)) headers.set("k", random.pick(HEADER_VALUES));
+    if (random.oneIn(6)) headers.set("B", integer(1));
+    if (random.oneIn(12)) headers.set(...random.pick(RESERVED_HEADERS));
     if (random.oneIn(8)) {
       const name = random.oneIn(2) ? "CC" : "BCC";
       headers.set(name, { type: "array", value: encodeArray([longString(this.#queue())]) });
@@ -202,25 +299,37 @@ export class OperationSource {
   #declareQueue(place: Place, queue = this.#queue()): Operation {
     const random = this.#random;
     if (random.oneIn(5)) return this.#method(place, "queue.declare", { queue, passive: true });
-    const profile = queue.endsWith("dead") ? {} : random.pick(PROFILES);
-    const table = Object.entries(profile).map((
-      [key, value],
-    ): [string, FieldValue] => [key, this.#local(value)]);
-    const isQuorum = table.some(([key]) => key === "x-queue-type");
+    const profile = queue.endsWith("dead") ? {} : this.#profile();
+    const isQuorum = "x-queue-type" in profile;
     return this.#method(place, "queue.declare", {
       queue,
-      durable: isQuorum ? !random.oneIn(10) : random.oneIn(2),
+      durable: this.#isDurable(isQuorum),
       exclusive: random.oneIn(10),
       autoDelete: random.oneIn(10),
-      arguments: new Map(table),
+      arguments: this.#localTable(profile),
     });
   }
 
-  /** Names after an at sign belong to this run. */
-  #local(value: FieldValue): FieldValue {
-    if (value.type !== "longstr") return value;
-    const text = new TextDecoder().decode(value.value);
-    return text.startsWith("@") ? longString(this.#name(text.slice(1))) : value;
+  #profile(): Profile {
+    const random = this.#random;
+    if (random.oneIn(6)) return random.pick(ODD_PROFILES);
+    return random.pick(random.oneIn(3) ? QUORUM_PROFILES : CLASSIC_PROFILES);
+  }
+
+  /** What is transient and shared ends the connection in 4.3, which would leave little to compare. */
+  #isDurable(isQuorum: boolean): boolean {
+    const random = this.#random;
+    if (this.#compat === "4.3") return !random.oneIn(40);
+    return isQuorum ? !random.oneIn(10) : random.oneIn(2);
+  }
+
+  #localTable(profile: Profile): Map<string, FieldValue> {
+    return new Map(
+      Object.entries(profile).map(([key, value]): [string, FieldValue] => {
+        const text = value.type === "longstr" ? new TextDecoder().decode(value.value) : "";
+        return [key, text.startsWith("@") ? longString(this.#name(text.slice(1))) : value];
+      }),
+    );
   }
 
   #declareExchange(place: Place): Operation {
@@ -269,13 +378,16 @@ export class OperationSource {
     const random = this.#random;
     const table = new Map<string, FieldValue>();
     if (random.oneIn(2)) {
-      table.set("x-match", longString(random.pick(["all", "any", "any-with-x"])));
+      const kinds = ["all", "any", "any-with-x", "all-with-x"];
+      table.set("x-match", longString(random.pick(kinds)));
     }
     if (random.oneIn(30)) table.set("x-match", longString("odd"));
-    if (random.oneIn(2)) table.set("k", random.pick([integer(1), longString("v")]));
+    if (random.oneIn(2)) table.set("k", random.pick(HEADER_VALUES));
     if (random.oneIn(3)) {
       table.set("n", random.pick([integer(0), { type: "void", value: undefined }]));
     }
+    if (random.oneIn(6)) table.set("x-k", integer(1));
+    if (random.oneIn(10)) table.set("x-first-death-reason", longString("maxlen"));
     return table;
   }
 
@@ -286,7 +398,7 @@ export class OperationSource {
       consumerTag: random.pick(TAGS),
       noAck: random.oneIn(4),
       exclusive: random.oneIn(15),
-      arguments: random.oneIn(8) ? new Map([["x-priority", integer(random.below(3))]]) : new Map(),
+      arguments: this.#localTable(random.oneIn(4) ? random.pick(CONSUMER_PROFILES) : {}),
     });
   }
 
@@ -339,6 +451,17 @@ export class OperationSource {
         return this.#method(place, "confirm.select", {});
     }
   }
+}
+
+function deadLetters(exchange: string, routingKey?: string): Profile {
+  const target = { "x-dead-letter-exchange": longString(exchange) };
+  return routingKey === undefined
+    ? target
+    : { ...target, "x-dead-letter-routing-key": longString(routingKey) };
+}
+
+function bool(value: boolean): FieldValue {
+  return { type: "bool", value };
 }
 
 function integer(value: number): FieldValue {

@@ -99,21 +99,40 @@ export class Side implements Disposable {
     for (const queue of queues) {
       using client = await RawClient.open(this.#url);
       await client.openChannel(1);
-      for (;;) {
-        client.send(1, "basic.get", { queue, noAck: true });
-        client.send(1, "channel.flow", { active: true });
-        await client.next(1, "channel.flow-ok").catch(() => {});
-        const [answer] = client.takeAll();
-        const text = answer === undefined ? "nothing" : this.#tell(answer);
-        lines.push(`${queue} ${originOf(answer)}: ${text}`);
-        if (answer?.name !== "basic.get-ok") break;
-      }
-      if (!lines.at(-1)?.includes("close")) {
-        await client.call(1, ["queue.delete", "queue.delete-ok"], { queue }).catch(() => {});
-      }
+      const items = await this.#get(client, queue);
+      for (const item of items) lines.push(`${queue} ${originOf(item)}: ${this.#tell(item)}`);
+      if (items.some(({ name }) => name === "channel.close")) continue;
+      await client.call(1, ["queue.delete", "queue.delete-ok"], { queue }).catch(() => {});
     }
     // Stable, so the order within one origin remains.
     return lines.sort((one, other) => one.split(":", 1) < other.split(":", 1) ? -1 : 1);
+  }
+
+  async #get(client: RawClient, queue: string): Promise<Received[]> {
+    const items: Received[] = [];
+    for (;;) {
+      client.send(1, "basic.get", { queue, noAck: true });
+      client.send(1, "channel.flow", { active: true });
+      await client.next(1, "channel.flow-ok").catch(() => {});
+      const [answer] = client.takeAll();
+      if (answer?.name === "channel.close" && answer.arguments.replyCode === 405) {
+        return this.#consume(client, queue);
+      }
+      if (answer?.name !== "basic.get-ok") return answer === undefined ? items : [...items, answer];
+      items.push(answer);
+    }
+  }
+
+  /** Takes everything from a queue that gives single messages to nobody. */
+  async #consume(client: RawClient, queue: string): Promise<Received[]> {
+    client.send(1, "channel.close-ok");
+    await client.openChannel(1);
+    const count = client.call(1, ["queue.declare", "queue.declare-ok"], { queue, passive: true });
+    const { messageCount } = (await count).arguments;
+    await client.call(1, ["basic.consume", "basic.consume-ok"], { queue, noAck: true });
+    const items: Received[] = [];
+    while (items.length < messageCount) items.push(await client.next(1, "basic.deliver"));
+    return items;
   }
 
   /** Deletes exchanges. */
@@ -346,10 +365,6 @@ function placeOf(key: string): Place {
   return { connection: Number(connection), channel: Number(channel) };
 }
 
-function contentOf(message: RandomMessage): Parameters<RawClient["send"]>[3] {
-  const { id, expiration, priority, headers, persistent } = message;
-  return {
-    body: new TextEncoder().encode(id),
-    properties: { expiration, priority, headers, deliveryMode: persistent ? 2 : 1 },
-  };
+function contentOf({ id, properties }: RandomMessage): Parameters<RawClient["send"]>[3] {
+  return { body: new TextEncoder().encode(id), properties };
 }

@@ -4,6 +4,7 @@ import { VirtualClock } from "../../../testing/clock.ts";
 import { Faults } from "../../../testing/faults.ts";
 import { MethodLog } from "../../../testing/method_log.ts";
 import { User } from "../../../testing/model/users.ts";
+import { type Compat, rulesOf } from "../../../testing/model/version_rules.ts";
 import { VirtualHost } from "../../../testing/model/virtual_host.ts";
 import type { BrokerContext } from "../../../testing/session/broker_context.ts";
 import { Connection } from "../../../testing/session/connection.ts";
@@ -54,24 +55,22 @@ class CountingClock extends VirtualClock {
 }
 
 /** Starts a broker without sockets. */
-export function startBare(): BareBroker {
+export function startBare(compat: Compat = "3.10"): BareBroker {
+  const rules = rulesOf(compat);
   const clock = new CountingClock();
   const limits = { maxQueues: 100, maxExchanges: 100, maxBindings: 1000 };
-  const virtualHost = new VirtualHost({ name: "/", clock, limits, countBytes: () => {} });
+  const virtualHost = new VirtualHost({ name: "/", clock, rules, limits, countBytes: () => {} });
   const user = new User({ name: "guest", password: "guest" });
   const faults: string[] = [];
   const log = new MethodLog(10_000);
   let handled = 0;
   const context: BrokerContext = {
-    compat: "3.10",
+    rules,
+    frameMax: 131_072,
+    maxMessageBytes: 1_000_000,
+    consumerTimeoutMs: 1_800_000,
     heartbeatSeconds: 0,
-    limits: {
-      maxFrameSize: 131_072,
-      maxChannels: 2047,
-      maxConsumers: 100,
-      maxBodyBytes: 1_000_000,
-      maxTableDepth: 100,
-    },
+    limits: { maxChannels: 2047, maxConsumers: 100, maxTableDepth: 100 },
     clock,
     faults: new Faults(() => {}),
     log,
@@ -99,6 +98,7 @@ export function startBare(): BareBroker {
       });
       connection.start();
       for (const bytes of handshake()) connection.onBytes(bytes);
+      connection.onBytes(methodFrame(1, "channel.open", { reserved1: "" }));
       return connection;
     },
     get handled(): number {
@@ -165,7 +165,8 @@ export function headerFrame(
   return writer.take();
 }
 
-function handshake(): Uint8Array[] {
+/** Returns what a client sends to open a connection. */
+export function handshake(heartbeat = 0): Uint8Array[] {
   return [
     PROTOCOL_HEADER,
     methodFrame(0, "connection.start-ok", {
@@ -174,8 +175,7 @@ function handshake(): Uint8Array[] {
       response: encodeText("\0guest\0guest"),
       locale: "en_US",
     }),
-    methodFrame(0, "connection.tune-ok", { channelMax: 2047, frameMax: 131_072, heartbeat: 0 }),
+    methodFrame(0, "connection.tune-ok", { channelMax: 2047, frameMax: 131_072, heartbeat }),
     methodFrame(0, "connection.open", { virtualHost: "/", reserved1: "", reserved2: false }),
-    methodFrame(1, "channel.open", { reserved1: "" }),
   ];
 }

@@ -29,7 +29,7 @@ Deno.test("declareRequestQueue() leaves no queue type to the virtual host's defa
 });
 
 Deno.test("RpcServer.listen() says that the broker denies transient queues", async () => {
-  await using broker = await TestBroker.start({ compat: "4" });
+  await using broker = await TestBroker.start({ compat: "4.3" });
   const events: RpcServerEvent[] = [];
   const onEvent = (event: RpcServerEvent) => events.push(event);
   const options = { queue: "math", handlers, durability: "transient", onEvent } as const;
