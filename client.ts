@@ -31,10 +31,12 @@ import type {
 import { generate as newCorrelationId } from "./deps/std_uuid.ts";
 import { RpcError } from "./errors.ts";
 import { Batch, inOrder } from "./internal/calling/batch.ts";
-import { Callbacks, writeTicket } from "./internal/calling/callbacks.ts";
-import { RequestMaker } from "./internal/calling/call_request.ts";
+import { CallbackTickets } from "./internal/calling/callback_tickets.ts";
+import { Callbacks } from "./internal/calling/callbacks.ts";
+import { RequestMaker, timeLeftMs } from "./internal/calling/call_request.ts";
 import { ClientCalls } from "./internal/calling/client_calls.ts";
 import {
+  checkCallOptions,
   type ClientSettings,
   resolveClientOptions,
   resolveStreamOptions,
@@ -65,6 +67,7 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
   readonly #settings: ClientSettings;
   readonly #requests: RequestMaker;
   readonly #reader: ReplyReader;
+  readonly #tickets: CallbackTickets;
   readonly #callbacks: Callbacks;
   readonly #calls: ClientCalls;
   #closing: Promise<void> | undefined;
@@ -73,8 +76,21 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
     this.#settings = settings;
     this.#requests = new RequestMaker(settings);
     this.#reader = new ReplyReader(settings);
-    this.#callbacks = new Callbacks(this.#reader, (correlationId, error) => {
-      settings.onEvent({ type: "callback-failed", correlationId, error });
+    const { replyQueue, callbackKeys } = settings;
+    this.#tickets = new CallbackTickets(
+      callbackKeys,
+      typeof replyQueue === "object" ? replyQueue.name : "",
+    );
+    this.#callbacks = new Callbacks({
+      reader: this.#reader,
+      tickets: this.#tickets,
+      onFailure: (correlationId, error) => {
+        settings.onEvent({ type: "callback-failed", correlationId, error });
+      },
+      onRefused: (correlationId, error) => {
+        settings.onEvent({ type: "callback-refused", correlationId, error });
+      },
+      onUnknown: (name, reply) => this.#calls.leave(name, reply),
     });
     this.#calls = new ClientCalls(settings, this.#callbacks);
   }
@@ -143,7 +159,8 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
    * find it after a restart, if the reply queue is durable: then it runs at least once.
    * @param options Timeout, signal, and whether it is idempotent.
    * @returns The correlation id, for {@linkcode RpcClient.cancel}.
-   * @throws {TypeError} If the callback is neither a function nor the name of one.
+   * @throws {TypeError} If the callback is neither a function nor the name of one, or there are no
+   * `callbackKeys` for a name.
    */
   callAsync<Name extends ProcedureName<C>>(
     procedure: Name,
@@ -161,7 +178,9 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
       const kind = "a function or the name of a registered callback";
       throw new TypeError(wrongValue("call", ["callback", run], kind));
     }
-    const ticket = isNamed ? this.#ticket(callback, procedure, options) : undefined;
+    const ticket = isNamed
+      ? this.#ticket(callback, { correlationId, procedure, options })
+      : undefined;
     const sink = this.#progressSink(correlationId, options);
     const parts = { kind: "call", procedure, correlationId, sink, callback: ticket } as const;
     // It never rejects. As in call(): the contract is not checked at run time.
@@ -173,11 +192,13 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
 
   /**
    * Registers a callback by name, for {@linkcode RpcClient.callAsync}. Replies that arrived for it
-   * while the client was away are handed to it now.
+   * while the client was away are handed to it now. Register it within 5 s after connecting:
+   * `unknownCallbacks` says what becomes of replies whose callback is not registered by then.
    *
    * @param name Its name, the same after every start.
    * @param callback Gets the result, and the context that the call was sent with.
-   * @throws {TypeError} If there is one of that name, or it is no function.
+   * @throws {TypeError} If there is one of that name, it is no function, or there are no
+   * `callbackKeys`.
    */
   registerCallback(name: string, callback: NamedCallback): void {
     this.#callbacks.register(name, callback);
@@ -326,6 +347,7 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
   async #close(graceMs: number): Promise<void> {
     // Their replies wait in the durable queue for the next start.
     for (const correlationId of this.#calls.releaseNamed()) this.#callbacks.remove(correlationId);
+    this.#callbacks.close();
     await this.#calls.close(graceMs);
   }
 
@@ -346,9 +368,22 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
     return new ProgressSink({ correlationId, reader: this.#reader, onProgress, onFailure });
   }
 
-  #ticket(name: string, procedure: string, options: NamedCallbackOptions): string {
+  #ticket(
+    name: string,
+    { correlationId: id, procedure, options }: {
+      readonly correlationId: string;
+      readonly procedure: string;
+      readonly options: NamedCallbackOptions;
+    },
+  ): string {
     const { callbackContext: context, immediate = false } = options;
-    const { queue } = this.#settings;
-    return writeTicket({ name, context, procedure, queue, immediate, startedAt: Date.now() });
+    const { queue, replyQueue, timeoutMs } = this.#settings;
+    checkCallOptions("call", options);
+    const startedAt = Date.now();
+    // A reply comes in time, and its queue keeps it for so long at most.
+    const keptMs = typeof replyQueue === "object" ? replyQueue.expiresMs : 0;
+    const expiresAt = startedAt + timeLeftMs(options, timeoutMs) + keptMs;
+    const call = { procedure, queue, immediate, startedAt, expiresAt };
+    return this.#tickets.write({ id, name, context, ...call });
   }
 }

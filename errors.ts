@@ -34,6 +34,7 @@
  * | `too-large` | a body is larger than `maxBodyBytes` | no, if it was the input |
  * | `undecodable` | a body is not what its content type says, or headers cannot be read | no, if it was the input |
  * | `unencodable` | a value cannot be carried by the codec | no, if it was the input |
+ * | `unknown-callback` | no callback of that name is registered; only parked replies say so | yes |
  * | `unknown-procedure` | the server has no procedure of that name | no |
  * | `unwanted-stream` | `call()` of a procedure that is a generator | no |
  * | `unreachable` | no connection to the broker | no |
@@ -66,6 +67,7 @@ export type RpcErrorCode =
   | "too-large"
   | "undecodable"
   | "unencodable"
+  | "unknown-callback"
   | "unknown-procedure"
   | "unreachable"
   | "unroutable"

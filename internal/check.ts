@@ -198,6 +198,34 @@ export function checkCodecs(action: string, codecs: unknown): void {
   }
 }
 
+/** Fewer bytes could be guessed. */
+const MIN_KEY_BYTES = 16;
+
+/**
+ * Checks a list of secret keys, whose values no error shows.
+ *
+ * @param action What cannot be done otherwise.
+ * @param options The option; one that is absent is right.
+ * @throws {TypeError} If it is no list of at least one key, or a key is too short.
+ */
+export function checkKeys(action: string, options: CheckedOptions): void {
+  for (const [name, keys] of Object.entries(options)) {
+    if (keys === undefined) continue;
+    if (!Array.isArray(keys) || keys.length === 0) {
+      const state = Array.isArray(keys) ? "it is empty" : "it is none";
+      throw new TypeError(`Cannot ${action} as "${name}" must be a list of secret keys: ${state}`);
+    }
+    for (const [index, key] of keys.entries()) {
+      const isKey = typeof key === "string" || key instanceof Uint8Array;
+      if (isKey && key.length >= MIN_KEY_BYTES) continue;
+      throw new TypeError(
+        `Cannot ${action} as "${name}[${index}]" must be a text or bytes, at least ` +
+          `${MIN_KEY_BYTES} long: ${isKey ? `it has ${key.length}` : "it is neither"}`,
+      );
+    }
+  }
+}
+
 function isCodec(value: unknown): value is Codec {
   return typeof value === "object" && value !== null &&
     "contentType" in value && typeof value.contentType === "string" &&

@@ -30,12 +30,13 @@ export type ReplyQueue = "exclusive" | "direct" | DurableReplyQueue;
 /**
  * A durable reply queue, which outlives its client. It delivers at most 256 replies that are not
  * acknowledged: those whose callback by name runs, or is not registered yet. Further replies wait
- * for them.
+ * for them. A callback that is not registered within 5 s has its replies treated as
+ * `unknownCallbacks` says.
  */
 export interface DurableReplyQueue {
   /**
    * Its name, which the next start of the same client uses again: queue `rpc.replies.` and this.
-   * From 1 to 243 bytes.
+   * From 1 to 231 bytes, and not ending in `.parked` or `.lock`.
    */
   readonly name: string;
   /**
@@ -76,6 +77,24 @@ export interface RpcClientOptions extends ConnectOptions {
    * @default {"exclusive"}
    */
   readonly replyQueue?: ReplyQueue;
+  /**
+   * Secret keys, each a text or bytes and at least 16 long, without which there are no callbacks by
+   * name: what a reply says of its callback is signed with the first one, and run only if one of
+   * them has signed it, so that nobody else can run it. All starts of a client, and nobody else,
+   * have the same key; `openssl rand -hex 32` prints one. To replace a key, put the new one in front
+   * of it, and take the old one out when its replies are in.
+   *
+   * @default {none}
+   */
+  readonly callbackKeys?: readonly (string | Uint8Array)[];
+  /**
+   * What becomes of a reply in a durable queue whose callback by name is not registered: it is kept
+   * in the queue `rpc.replies.<name>.parked`, from which `@warren/rpc/parked` brings it back, or
+   * dropped. The event `callback-unknown` tells of either.
+   *
+   * @default {"park"}
+   */
+  readonly unknownCallbacks?: "park" | "drop";
   /**
    * Codecs beside JSON. The first one encodes inputs, so the servers must have it, too; each decodes
    * outputs of its content types.
@@ -208,7 +227,8 @@ export type NamedCallback = (result: CallResult<unknown>, reply: NamedReply) => 
 export interface NamedCallbackOptions extends CallOptions {
   /**
    * Handed to the callback along with the result, also after a restart. It travels with the
-   * request, so anybody who can read the queue can read it. Must be encodable as JSON.
+   * request, signed but in clear, so anybody who can read the queue can read it. Must be encodable
+   * as JSON.
    *
    * @default {undefined}
    */

@@ -30,7 +30,27 @@ export type RpcClientEvent =
    */
   | { readonly type: "returns-unavailable"; readonly error: unknown }
   /** A callback of `callAsync()` threw, or its promise rejected. */
-  | { readonly type: "callback-failed"; readonly correlationId: string; readonly error: unknown };
+  | { readonly type: "callback-failed"; readonly correlationId: string; readonly error: unknown }
+  /**
+   * A reply was dropped as what it says of its callback by name was not signed with one of the
+   * `callbackKeys`, is for another reply, or has expired: `protocol` or `expired` in `error`.
+   */
+  | {
+    readonly type: "callback-refused";
+    readonly correlationId: string | undefined;
+    readonly error: RpcError;
+  }
+  /** A reply came for a callback by name that is not registered. */
+  | {
+    readonly type: "callback-unknown";
+    /** The name. */
+    readonly name: string;
+    readonly correlationId: string;
+    /** Its id in the parking queue; `undefined` if it was dropped. */
+    readonly parkedId: string | undefined;
+    /** Why it could not be parked, if it was to be. */
+    readonly error?: unknown;
+  };
 
 /** What a server tells its `onEvent` observer. */
 export type RpcServerEvent =

@@ -1,7 +1,6 @@
 /** Callbacks of fire-and-forget calls: functions, and names that outlive their client. @module */
 
-import { jsonCodec } from "../../codec.ts";
-import { type CallPhase, type CallReport, RpcError } from "../../errors.ts";
+import { RpcError } from "../../errors.ts";
 import type {
   CallCallback,
   CallResult,
@@ -10,50 +9,64 @@ import type {
 } from "../../options/client_options.ts";
 import type { AmqpDelivery } from "../broker/amqp.ts";
 import { checkType, wrongValue } from "../check.ts";
-import { MAX_CALLBACK_CHARS, readDeadLetterReason } from "../protocol/envelope.ts";
+import { readDeadLetterReason } from "../protocol/envelope.ts";
+import { RecentMap } from "../recent_map.ts";
+import { type CallbackTicket, type CallbackTickets, ticketSubject } from "./callback_tickets.ts";
 import type { PendingCall } from "./pending_calls.ts";
 import type { CallSubject, ReplyReader } from "./reply_reader.ts";
-
-/** What travels with a request, so that its reply finds the callback again. */
-export interface CallbackTicket {
-  readonly name: string;
-  readonly context: unknown;
-  readonly procedure: string;
-  readonly queue: string;
-  readonly immediate: boolean;
-  /** Unix milliseconds. */
-  readonly startedAt: number;
-}
 
 /** A call that is under way, or was so in an earlier start. */
 type StartedCall = CallSubject & Pick<PendingCall, "reply">;
 
-/** The callbacks of a client: each runs once, or is taken out. */
-export class Callbacks {
-  readonly #reader: ReplyReader;
+/** What {@linkcode Callbacks} are told of, and tell. */
+export interface CallbacksOptions {
+  /** Reads the replies of calls. */
+  readonly reader: ReplyReader;
+  /** Reads what replies say of callbacks by name. */
+  readonly tickets: CallbackTickets;
   /** Told of each function of the user's that throws or rejects. */
   readonly onFailure: (correlationId: string, error: unknown) => void;
+  /** Told of each reply that is not what it says; it is dropped. */
+  readonly onRefused: (correlationId: string, error: RpcError) => void;
+  /** Settles a reply whose callback is not registered. */
+  readonly onUnknown: (name: string, reply: AmqpDelivery) => Promise<void>;
+}
+
+/**
+ * How long a reply waits for its callback to be registered, in milliseconds: a program registers it
+ * right after it has connected. Replies that wait take places of the reply queue's prefetch.
+ */
+const REGISTRATION_LIMIT_MS = 5_000;
+
+/** A name that has a reply and no callback yet. */
+interface AwaitedName extends PromiseWithResolvers<NamedCallback | undefined> {
+  readonly timer: ReturnType<typeof setTimeout>;
+}
+
+/** The callbacks of a client: each runs once, or is taken out. */
+export class Callbacks {
+  readonly #options: CallbacksOptions;
+  /** Told of each function of the user's that throws or rejects. */
+  readonly onFailure: CallbacksOptions["onFailure"];
   /** Those that wait for the result of their call, by its correlation id. */
   readonly #waiting = new Map<string, CallCallback<unknown>>();
   readonly #named = new Map<string, NamedCallback>();
-  /** Names that have a result and no callback yet. */
-  readonly #awaited = new Map<string, PromiseWithResolvers<NamedCallback>>();
+  readonly #awaited = new Map<string, AwaitedName>();
+  /** Names that had a reply and were not registered in time: further replies do not wait. */
+  readonly #missing = new Set<string>();
+  /** Replies of earlier starts that are or were dealt with, by correlation id. */
+  readonly #earlier = new RecentMap<Promise<void>>();
 
-  /**
-   * Makes an empty registry.
-   *
-   * @param reader Reads the replies of calls.
-   * @param onFailure Told of each callback that throws or rejects.
-   */
-  constructor(reader: ReplyReader, onFailure: (correlationId: string, error: unknown) => void) {
-    this.#reader = reader;
-    this.onFailure = onFailure;
+  /** Makes an empty registry. */
+  constructor(options: CallbacksOptions) {
+    this.#options = options;
+    this.onFailure = options.onFailure;
   }
 
   /**
    * Registers a callback by name; results that waited for it are handed to it.
    *
-   * @throws {TypeError} If there is one of that name, or it is no function.
+   * @throws {TypeError} If there is one of that name, it is no function, or there is no key.
    */
   register(name: string, callback: NamedCallback): void {
     checkType("register a callback", { name }, "string");
@@ -63,9 +76,10 @@ export class Callbacks {
     if (this.#named.has(name)) {
       throw new TypeError(`Cannot register callback "${name}" as there is one of that name`);
     }
+    this.#options.tickets.requireKey(`register callback "${name}"`);
     this.#named.set(name, callback);
-    this.#awaited.get(name)?.resolve(callback);
-    this.#awaited.delete(name);
+    this.#missing.delete(name);
+    this.#settleAwaited(name, callback);
   }
 
   /**
@@ -114,23 +128,57 @@ export class Callbacks {
    * Runs the callback by name that a reply was for when its call was made, by an earlier start, as
    * soon as there is one of that name.
    *
-   * @param ticketText What the reply says of its callback.
+   * @param signed What the reply says of its callback; anybody may have written it.
    * @param reply The reply, which is acknowledged after the callback has run.
    * @returns Whether it is for one.
    */
-  acceptEarlier(ticketText: string, reply: AmqpDelivery): boolean {
-    const ticket = readTicket(ticketText);
+  acceptEarlier(signed: string, reply: AmqpDelivery): boolean {
     const { correlationId } = reply.properties;
-    if (ticket === undefined || correlationId === undefined) return false;
-    const { name, procedure, context } = ticket;
+    if (correlationId === undefined) return false;
+    try {
+      const ticket = this.#options.tickets.read(signed, correlationId);
+      // It never rejects.
+      void this.#runEarlier(ticket, reply);
+      return true;
+    } catch (error) {
+      if (error instanceof RpcError) this.#options.onRefused(correlationId, error);
+      return false;
+    }
+  }
+
+  /** Stops to wait for callbacks: the replies stay in their queue. */
+  close(): void {
+    for (const { timer } of this.#awaited.values()) clearTimeout(timer);
+  }
+
+  /** Runs a callback once for two deliveries of one reply, and acknowledges both after it. */
+  async #runEarlier(ticket: CallbackTicket, reply: AmqpDelivery): Promise<void> {
+    const { id, name } = ticket;
+    const before = this.#earlier.get(id);
+    if (before !== undefined) {
+      await before;
+      return reply.ack();
+    }
+    const callback = this.#find(name);
+    const done = callback.then((callback) => {
+      if (callback !== undefined) return this.#runTicket(ticket, callback, reply);
+      // Brought back from its parking queue, it comes once more.
+      this.#earlier.delete(id);
+      return this.#options.onUnknown(name, reply);
+    });
+    this.#earlier.set(id, done);
+    await done;
+  }
+
+  #runTicket(ticket: CallbackTicket, callback: NamedCallback, reply: AmqpDelivery): Promise<void> {
+    const { id: correlationId, procedure, context } = ticket;
     const isReturned = readDeadLetterReason(reply.properties) !== undefined;
     const subject = ticketSubject(ticket, isReturned ? "queued" : "replied");
-    // It never rejects.
-    void this.run(correlationId, async (result) => {
-      const callback = await this.#find(name);
-      await callback(result, { correlationId, procedure, context });
-    }, () => ({ ...subject, reply: Promise.resolve(reply) }));
-    return true;
+    return this.run(
+      correlationId,
+      (result) => callback(result, { correlationId, procedure, context }),
+      () => ({ ...subject, reply: Promise.resolve(reply) }),
+    );
   }
 
   async #complete(
@@ -142,63 +190,32 @@ export class Callbacks {
       const arrived = await call.reply;
       // The replies of other callbacks were acknowledged when they arrived.
       if (call.request.callback !== undefined) reply = arrived;
-      return { result: { ok: true, output: await this.#reader.read(call, arrived) }, reply };
+      return {
+        result: { ok: true, output: await this.#options.reader.read(call, arrived) },
+        reply,
+      };
     } catch (error) {
       return { result: { ok: false, error }, reply };
     }
   }
 
-  async #find(name: string): Promise<NamedCallback> {
+  async #find(name: string): Promise<NamedCallback | undefined> {
     const callback = this.#named.get(name);
-    if (callback !== undefined) return callback;
-    return await this.#awaited.getOrInsertComputed(name, () => Promise.withResolvers()).promise;
+    if (callback !== undefined || this.#missing.has(name)) return callback;
+    return await this.#awaited.getOrInsertComputed(name, () => ({
+      ...Promise.withResolvers<NamedCallback | undefined>(),
+      timer: setTimeout(() => {
+        this.#missing.add(name);
+        this.#settleAwaited(name, undefined);
+      }, REGISTRATION_LIMIT_MS),
+    })).promise;
   }
-}
 
-/**
- * Writes a ticket as the text of a header.
- *
- * @throws {RpcError} `unencodable` or `too-large`, for the context.
- */
-export function writeTicket(ticket: CallbackTicket): string {
-  const text = String(jsonCodec.encode(ticket));
-  if (text.length <= MAX_CALLBACK_CHARS) return text;
-  throw new RpcError(
-    "too-large",
-    `Cannot call "${ticket.procedure}" as its "callbackContext" travels with the request and makes ` +
-      `${text.length} characters of it: the limit is ${MAX_CALLBACK_CHARS}`,
-  );
-}
-
-/** Reads a ticket; `undefined` if it is not one of ours. */
-export function readTicket(text: string): CallbackTicket | undefined {
-  try {
-    const ticket = jsonCodec.decode(text);
-    return isTicket(ticket) ? ticket : undefined;
-  } catch {
-    return undefined;
+  #settleAwaited(name: string, callback: NamedCallback | undefined): void {
+    const awaited = this.#awaited.get(name);
+    if (awaited === undefined) return;
+    this.#awaited.delete(name);
+    clearTimeout(awaited.timer);
+    awaited.resolve(callback);
   }
-}
-
-/** The call of a ticket, as far as an error has to tell of it. */
-export function ticketSubject(ticket: CallbackTicket, phase: CallPhase = "replied"): CallSubject {
-  const { name, procedure, queue, immediate, startedAt } = ticket;
-  return {
-    request: { procedure, immediate, callback: name },
-    report: (): CallReport => ({
-      procedure,
-      queue,
-      elapsedMs: Date.now() - startedAt,
-      phase,
-    }),
-  };
-}
-
-function isTicket(value: unknown): value is CallbackTicket {
-  return typeof value === "object" && value !== null &&
-    "name" in value && typeof value.name === "string" &&
-    "procedure" in value && typeof value.procedure === "string" &&
-    "immediate" in value && typeof value.immediate === "boolean" &&
-    "queue" in value && typeof value.queue === "string" &&
-    "startedAt" in value && typeof value.startedAt === "number";
 }

@@ -1,6 +1,6 @@
 /** The calls of a client: publishes their requests and gives each reply to its call. @module */
 
-import type { RpcError } from "../../errors.ts";
+import { RpcError } from "../../errors.ts";
 import type { AmqpDelivery, AmqpPublish } from "../broker/amqp.ts";
 import { Connection } from "../broker/connection.ts";
 import type { PublishOutcome } from "../broker/publisher.ts";
@@ -13,6 +13,9 @@ import {
   readItem,
   requestMessage,
 } from "../protocol/envelope.ts";
+import { type ParkingReason, UNKNOWN_CALLBACK } from "../protocol/parked_message.ts";
+import { Parking, type PersistentOutcome, type Recipient } from "../protocol/parking.ts";
+import { DURABLE_REPLY_PREFIX } from "../protocol/reply_address.ts";
 import { backoffMs, type BackoffOptions, sleep } from "../time.ts";
 import { CLOSED, disconnected, ended, queueFull, unroutable } from "./call_errors.ts";
 import type { CallRequest } from "./call_request.ts";
@@ -24,6 +27,12 @@ import { PendingCall, PendingCalls } from "./pending_calls.ts";
 /** How long a request is published again that a cluster without a leader refuses, in milliseconds. */
 const MAX_STRANDED_MS = 3_000;
 const STRANDED_PAUSE: BackoffOptions = { firstMs: 200, maxMs: 200, minMs: 20 };
+
+/**
+ * Most replies for unknown callbacks that are held while their parking queue does not take them:
+ * half of what a durable reply queue delivers, so that other replies go on.
+ */
+const MAX_HELD = 128;
 
 /** The calls of a client, on a connection that heals. */
 export class ClientCalls {
@@ -39,6 +48,10 @@ export class ClientCalls {
   /** Calls whose replies are left in the durable queue, for the next start. */
   readonly #released = new Set<string>();
   readonly #closing = new AbortController();
+  /** Keeps replies whose callback by name is not registered; absent if they are dropped. */
+  readonly #parking: Parking | undefined;
+  /** How many of them the broker does not take for the time being. */
+  #held = 0;
   #sessions = 0;
 
   /**
@@ -48,7 +61,7 @@ export class ClientCalls {
    * @param callbacks Take the replies to calls of an earlier start.
    */
   constructor(settings: ClientSettings, callbacks: Callbacks) {
-    const { maxPending, replyQueue } = settings;
+    const { maxPending, replyQueue, unknownCallbacks } = settings;
     this.#settings = settings;
     this.#callbacks = callbacks;
     this.#isDurable = typeof replyQueue === "object";
@@ -57,6 +70,16 @@ export class ClientCalls {
       onPlace: (call) => this.#publish(call),
       onAbandoned: (call) => this.#cancel(call),
     });
+    if (typeof replyQueue === "object" && unknownCallbacks === "park") {
+      this.#parking = new Parking({
+        queue: DURABLE_REPLY_PREFIX + replyQueue.name,
+        durability: "durable",
+        replies: { publish: (message, recipient) => this.#publishKept(message, recipient) },
+        declare: async (name, options) => {
+          await (await this.#connection?.whenOpen())?.declareQueue(name, options);
+        },
+      });
+    }
   }
 
   /** Connects; calls can be started from then on. */
@@ -117,6 +140,35 @@ export class ClientCalls {
     return [...this.#released];
   }
 
+  /**
+   * Settles a reply whose callback by name is not registered: it is parked or dropped, and the
+   * others go on. Never rejects.
+   */
+  async leave(name: string, reply: AmqpDelivery): Promise<void> {
+    const { correlationId = "" } = reply.properties;
+    const event = { type: "callback-unknown", name, correlationId } as const;
+    const { onEvent } = this.#settings;
+    let [isHeld, isGivenUp] = [false, false];
+    try {
+      const parkedId = await this.#parking?.park(reply, unknownCallback(name, reply), () => {
+        isGivenUp = this.#held >= MAX_HELD;
+        isHeld = !isGivenUp;
+        if (isHeld) this.#held++;
+        return isHeld;
+      });
+      reply.ack();
+      onEvent({ ...event, parkedId });
+    } catch (error) {
+      const isPassing = error instanceof RpcError && (error.retryable || error.code === "closed");
+      // With its channel, if that is gone, it is back in its queue already.
+      if (isPassing && !isGivenUp) return reply.requeue();
+      reply.ack();
+      onEvent({ ...event, parkedId: undefined, error });
+    } finally {
+      if (isHeld) this.#held--;
+    }
+  }
+
   /** Refuses calls, waits for those under way, and disconnects. */
   async close(graceMs: number): Promise<void> {
     this.#ended ??= CLOSED;
@@ -128,6 +180,7 @@ export class ClientCalls {
   #end(reason: RpcError): void {
     this.#ended ??= reason;
     this.#closing.abort();
+    this.#parking?.close();
     this.pending.rejectAll((call) => ended(call.report(), reason));
   }
 
@@ -198,6 +251,21 @@ export class ClientCalls {
     }
   }
 
+  /** Publishes until the broker has the message, or does not want it for too long. */
+  async #publishKept(message: AmqpPublish, recipient: Recipient): Promise<PersistentOutcome> {
+    for (;;) {
+      const session = this.#connection?.session ?? await this.#connection?.whenOpen();
+      switch (await session?.publisher.publish(() => message)) {
+        case "confirmed":
+          return "confirmed";
+        case "returned":
+          return "orphaned";
+      }
+      if (!recipient.isWanted) return "unpublished";
+      await sleep(STRANDED_PAUSE.firstMs, this.#closing.signal);
+    }
+  }
+
   #rejectNonIdempotent(cause: Error): void {
     for (const call of this.pending.started()) {
       if (call.request.idempotent || call.attempts === 0) continue;
@@ -236,6 +304,12 @@ export class ClientCalls {
     this.pending.countUnknown();
     reply.ack();
   }
+}
+
+/** Why a reply is parked. */
+function unknownCallback(name: string, { redeliveries }: AmqpDelivery): ParkingReason {
+  const message = `Cannot run callback "${name}" as none of that name is registered`;
+  return { error: new RpcError(UNKNOWN_CALLBACK, message), deliveries: redeliveries + 1 };
 }
 
 /** What comes before the last reply does not settle the call. */

@@ -1,13 +1,18 @@
 /** What a client has on its connection: its reply queue and a publisher. @module */
 
-import type { ReplyQueue } from "../../options/client_options.ts";
 import { RpcError } from "../../errors.ts";
-import type { AmqpChannel, AmqpConnection, AmqpDelivery } from "../broker/amqp.ts";
+import type {
+  AmqpChannel,
+  AmqpConnection,
+  AmqpDelivery,
+  AmqpQueueOptions,
+} from "../broker/amqp.ts";
 import { isConsumedAlone } from "../broker/amqp_error.ts";
 import type { Session } from "../broker/connection.ts";
 import { DIRECT_REPLY_TO, DURABLE_REPLY_PREFIX } from "../protocol/reply_address.ts";
 import { declareTopology } from "../protocol/topology.ts";
 import { type ChannelSource, Publisher } from "../broker/publisher.ts";
+import type { ClientSettings } from "./client_settings.ts";
 
 /** A client's session. */
 export interface ClientSession extends Session {
@@ -19,11 +24,13 @@ export interface ClientSession extends Session {
    * one. Absent without the shared exchanges.
    */
   readonly control: Publisher | undefined;
+  /** Declares a queue, which the broker may refuse without harm. */
+  declareQueue(name: string, options: AmqpQueueOptions): Promise<void>;
 }
 
 /** Options of {@linkcode openClientSession}. */
 export interface ClientSessionOptions {
-  readonly replyQueue: ReplyQueue;
+  readonly replyQueue: ClientSettings["replyQueue"];
   readonly confirmTimeoutMs: number;
   readonly onReply: (reply: AmqpDelivery) => void;
   /** Told why the shared exchanges cannot be used. */
@@ -32,9 +39,6 @@ export interface ClientSessionOptions {
 
 /** Most replies of a durable queue that wait for their named callback. */
 const DURABLE_PREFETCH = 256;
-
-/** How long a durable reply queue outlives its client, unless told otherwise: a day. */
-const DEFAULT_EXPIRES_MS = 86_400_000;
 
 /** Declares the reply queue and starts to consume it. */
 export async function openClientSession(
@@ -50,7 +54,15 @@ export async function openClientSession(
   const source = isQueue ? connection : onlyChannel(connection, channel);
   const publisher = await Publisher.open(source, confirmTimeoutMs);
   await consumeReplies(channel, replyTo, { isDurable: typeof replyQueue === "object", onReply });
-  return { channels: [channel, publisher], replyTo, publisher, control };
+  return {
+    channels: [channel, publisher],
+    replyTo,
+    publisher,
+    control,
+    async declareQueue(name, options) {
+      await connection.onOwnChannel((channel) => channel.declareQueue(name, options));
+    },
+  };
 }
 
 /**
@@ -72,11 +84,14 @@ function onlyChannel(connection: AmqpConnection, channel: AmqpChannel): ChannelS
   };
 }
 
-async function declareReplyQueue(channel: AmqpChannel, replyQueue: ReplyQueue): Promise<string> {
+async function declareReplyQueue(
+  channel: AmqpChannel,
+  replyQueue: ClientSettings["replyQueue"],
+): Promise<string> {
   if (replyQueue === "direct") return DIRECT_REPLY_TO;
   // Named by the broker, so that nobody can guess it; it dies with the connection.
   if (replyQueue === "exclusive") return await channel.declareQueue("", { exclusive: true });
-  const { name, expiresMs = DEFAULT_EXPIRES_MS } = replyQueue;
+  const { name, expiresMs } = replyQueue;
   await channel.prefetch(DURABLE_PREFETCH);
   return await channel.declareQueue(DURABLE_REPLY_PREFIX + name, {
     durable: true,

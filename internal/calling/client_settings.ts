@@ -4,6 +4,7 @@ import { type Codec, jsonCodec } from "../../codec.ts";
 import type {
   BatchOptions,
   CallOptions,
+  DurableReplyQueue,
   ReplyQueue,
   RpcClientOptions,
   StreamOptions,
@@ -14,8 +15,10 @@ import { type ConnectSettings, resolveConnectOptions } from "../broker/connect_s
 import {
   checkCodecs,
   checkInteger,
+  checkKeys,
   checkName,
   checkNumber,
+  checkOneOf,
   checkSignal,
   checkType,
   DEFAULT_MAX_BODY_BYTES,
@@ -23,7 +26,11 @@ import {
 } from "../check.ts";
 import { safeObserver } from "../observer.ts";
 import { MAX_CREDITS } from "../protocol/envelope.ts";
-import { DURABLE_REPLY_PREFIX } from "../protocol/reply_address.ts";
+import {
+  DURABLE_REPLY_PREFIX,
+  isBesideReplyQueue,
+  LONGEST_REPLY_SUFFIX,
+} from "../protocol/reply_address.ts";
 import { isShortText, MAX_SHORT_TEXT_BYTES } from "../text.ts";
 import { MAX_TIMEOUT_MS } from "../time.ts";
 
@@ -33,15 +40,21 @@ export interface ClientSettings extends ConnectSettings {
   readonly timeoutMs: number;
   readonly maxPending: number;
   readonly maxBodyBytes: number;
-  readonly replyQueue: ReplyQueue;
+  readonly replyQueue: Exclude<ReplyQueue, DurableReplyQueue> | Required<DurableReplyQueue>;
   /** Writes inputs. */
   readonly codec: Codec;
   /** Read outputs, beside JSON and plain bytes. */
   readonly codecs: readonly Codec[];
   readonly outputs: NonNullable<RpcClientOptions["outputs"]>;
   readonly errors: NonNullable<RpcClientOptions["errors"]>;
+  /** Sign and verify what replies say of callbacks by name; none of them without keys. */
+  readonly callbackKeys: readonly (string | Uint8Array)[];
+  readonly unknownCallbacks: "park" | "drop";
   readonly onEvent: (event: RpcClientEvent) => void;
 }
+
+/** How long a durable reply queue outlives its client, unless told otherwise: a day. */
+const DEFAULT_EXPIRES_MS = 86_400_000;
 
 /** What RabbitMQ takes as `x-expires`. */
 const MAX_EXPIRES_MS = 2 ** 32 - 1;
@@ -61,6 +74,8 @@ export function resolveClientOptions(url: BrokerUrl, options: RpcClientOptions):
     maxPending = 10_000,
     maxBodyBytes = DEFAULT_MAX_BODY_BYTES,
     replyQueue = "exclusive",
+    callbackKeys = [],
+    unknownCallbacks = "park",
     codecs = [],
     outputs = {},
     errors = {},
@@ -70,6 +85,8 @@ export function resolveClientOptions(url: BrokerUrl, options: RpcClientOptions):
   checkInteger("connect", { timeoutMs }, TIMEOUT_BOUNDS);
   checkInteger("connect", { maxPending, maxBodyBytes }, { min: 1 });
   checkReplyQueue(replyQueue);
+  checkKeys("connect", { callbackKeys: options.callbackKeys });
+  checkOneOf("connect", { unknownCallbacks }, ["park", "drop"]);
   checkCodecs("connect", codecs);
   checkOutputs(outputs);
   checkErrors(errors);
@@ -80,7 +97,12 @@ export function resolveClientOptions(url: BrokerUrl, options: RpcClientOptions):
     timeoutMs,
     maxPending,
     maxBodyBytes,
-    replyQueue,
+    replyQueue: typeof replyQueue === "string"
+      ? replyQueue
+      : { expiresMs: DEFAULT_EXPIRES_MS, ...replyQueue },
+    // Copies: whoever overwrites a key later must not change what signs.
+    callbackKeys: callbackKeys.map((key) => typeof key === "string" ? key : key.slice()),
+    unknownCallbacks,
     codec: codecs[0] ?? jsonCodec,
     codecs,
     outputs,
@@ -97,9 +119,11 @@ function checkReplyQueue(replyQueue: ReplyQueue): void {
     throw new TypeError(wrongValue("connect", ["replyQueue", replyQueue], kind));
   }
   const { name, expiresMs } = replyQueue;
-  const maxBytes = MAX_SHORT_TEXT_BYTES - DURABLE_REPLY_PREFIX.length;
-  if (typeof name !== "string" || name === "" || !isShortText(DURABLE_REPLY_PREFIX + name)) {
-    const kind = `a text of 1 to ${maxBytes} bytes`;
+  const around = DURABLE_REPLY_PREFIX + LONGEST_REPLY_SUFFIX;
+  const isText = typeof name === "string" && name !== "";
+  if (!isText || !isShortText(around + name) || isBesideReplyQueue(name)) {
+    const maxBytes = MAX_SHORT_TEXT_BYTES - around.length;
+    const kind = `a text of 1 to ${maxBytes} bytes that does not end in ".parked" or ".lock"`;
     throw new TypeError(wrongValue("connect", ["replyQueue.name", name], kind));
   }
   checkInteger("connect", { "replyQueue.expiresMs": expiresMs }, { min: 1, max: MAX_EXPIRES_MS });

@@ -46,6 +46,9 @@ const BROKER_HEADER_REGEXP = /^(B?CC|x-(death|first-death-.*|last-death-.*|.*-co
 /** What a request that is run again says as it did, beside what others have put into it. */
 const REDRIVEN_HEADERS: readonly string[] = [IDEMPOTENT_HEADER, PRIORITY_HEADER];
 
+/** The code with which a client parks a reply whose callback by name is not registered. */
+export const UNKNOWN_CALLBACK = "unknown-callback";
+
 /** The queue that keeps the parked requests of another queue. */
 export function parkingQueueOf(queue: string): string {
   return `${queue}.parked`;
@@ -152,13 +155,18 @@ export function readParked(
 
 /**
  * Writes the request that a parked one is run as: a notification, as nobody waits for it any more.
- * With the same idempotency key, so that the work of one that is sent twice may be done once.
+ * With the same idempotency key, so that the work of one that is sent twice may be done once. A reply
+ * that was parked goes back as it came: its callback is found by what it says.
  */
 export function redrivenMessage(
   queue: string,
   correlationId: string,
-  { properties, body }: Pick<AmqpDelivery, "properties" | "body">,
+  delivery: Pick<AmqpDelivery, "properties" | "body">,
 ): AmqpPublish {
+  const { properties, body } = delivery;
+  if (properties.headers?.[REASON_HEADER] === UNKNOWN_CALLBACK) {
+    return returnedReply(queue, delivery);
+  }
   const isKept = (name: string) => REDRIVEN_HEADERS.includes(name) || !name.startsWith("rpc-");
   const headers = Object.entries(keptHeaders(properties)).filter(([name]) => isKept(name));
   return {
@@ -169,6 +177,25 @@ export function redrivenMessage(
       ...keptProperties(properties),
       correlationId,
       messageId: readRequestEnvelope(properties).idempotencyKey,
+      headers: Object.fromEntries(headers),
+    },
+  };
+}
+
+function returnedReply(
+  queue: string,
+  { properties, body }: Pick<AmqpDelivery, "properties" | "body">,
+): AmqpPublish {
+  const headers = Object.entries(keptHeaders(properties)).filter(([name]) =>
+    !name.startsWith(PREFIX)
+  );
+  return {
+    routingKey: queue,
+    body,
+    mandatory: true,
+    properties: {
+      ...keptProperties(properties),
+      correlationId: properties.correlationId,
       headers: Object.fromEntries(headers),
     },
   };

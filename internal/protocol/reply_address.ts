@@ -12,11 +12,20 @@ const SERVER_NAMED_PREFIX = "amq.gen-";
 /** How the names of our durable reply queues begin. */
 export const DURABLE_REPLY_PREFIX = "rpc.replies.";
 
+/** Ends the longest name of a queue beside a durable reply queue: the lock of its parking queue. */
+export const LONGEST_REPLY_SUFFIX = ".parked.lock";
+
+/** Tells whether a queue stands beside a durable reply queue: its parking queue, or a lock. */
+export function isBesideReplyQueue(name: string): boolean {
+  return name.endsWith(".parked") || name.endsWith(".lock");
+}
+
 /** Tells whether a client of ours, or any that uses direct reply-to, can have such an address. */
 export function isReplyAddress(name: string): boolean {
-  return [SERVER_NAMED_PREFIX, DURABLE_REPLY_PREFIX].some((prefix) =>
-    name.startsWith(prefix) && name.length > prefix.length
-  ) || isDirectAddress(name);
+  if (isServerNamed(name)) return name.length > SERVER_NAMED_PREFIX.length;
+  if (!name.startsWith(DURABLE_REPLY_PREFIX)) return isDirectAddress(name);
+  // Nobody is to have a server write to what administrators look after.
+  return name.length > DURABLE_REPLY_PREFIX.length && !isBesideReplyQueue(name);
 }
 
 /** Tells whether the broker chose the name of a queue: such a queue never comes back. */

@@ -4,6 +4,7 @@ import { RpcError } from "../../errors.ts";
 import type { AmqpPublish } from "../broker/amqp.ts";
 import type { PublishOutcome } from "../broker/publisher.ts";
 import { type OutgoingReply, replyMessage } from "../protocol/envelope.ts";
+import type { PersistentOutcome, Recipient } from "../protocol/parking.ts";
 import { isDirectReply } from "../protocol/reply_address.ts";
 import { encodeError } from "../running/encode.ts";
 import { sleep } from "../time.ts";
@@ -19,16 +20,6 @@ const NACKED_PAUSE_MS = 200;
  */
 const MAX_DIRECT_LOSSES = 2;
 
-/**
- * What became of a message.
- *
- * - `confirmed`: the broker has it.
- * - `orphaned`: there is no such queue, or it is lost with its node.
- * - `unpublished`: the broker did not take it for as long as it was wanted, or it may be what costs
- *   the connections.
- */
-export type ReplyOutcome = "confirmed" | "orphaned" | "unpublished";
-
 /** The part of a connection that publishing takes. */
 export interface PublishingConnection {
   readonly session: PublishingSession | undefined;
@@ -37,12 +28,6 @@ export interface PublishingConnection {
 
 interface PublishingSession {
   readonly publisher: { publish(prepare: () => AmqpPublish): Promise<PublishOutcome> };
-}
-
-/** Whom a message is for. */
-export interface Recipient {
-  /** Whether to publish again what the broker did not take. */
-  readonly isWanted: boolean;
 }
 
 /** Publishes on whatever session there is. */
@@ -91,7 +76,7 @@ export class Replies {
    * @throws {RpcError} `closed`, if the connection was closed for good.
    * @throws {TypeError} If a property or header does not fit into AMQP.
    */
-  async publish(message: AmqpPublish, recipient: Recipient): Promise<ReplyOutcome> {
+  async publish(message: AmqpPublish, recipient: Recipient): Promise<PersistentOutcome> {
     const isDirect = isDirectReply(message.routingKey);
     for (let losses = 0; !isDirect || losses < MAX_DIRECT_LOSSES;) {
       const connection = this.#sessions.publisher;

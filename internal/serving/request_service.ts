@@ -9,12 +9,12 @@ import type { RpcServerEvent } from "../../options/events.ts";
 import type { RpcServerStats } from "../../options/server_options.ts";
 import type { AmqpDelivery } from "../broker/amqp.ts";
 import type { ControlMessage, OutgoingReply } from "../protocol/envelope.ts";
+import { Parking, type ParkingOptions } from "../protocol/parking.ts";
 import { encodeError } from "../running/encode.ts";
 import { type ActiveRequest, ActiveRequests } from "./active_requests.ts";
 import { Admission, type AdmissionOptions, Refusal } from "./admission.ts";
 import { CallerPresence } from "./caller_presence.ts";
 import { ItemPublisher } from "./item_publisher.ts";
-import { Parking, type ParkingOptions } from "./parking.ts";
 import { Replies } from "./replies.ts";
 import { isExpired } from "../time.ts";
 import type { RequestRunner } from "./request_runner.ts";
@@ -188,6 +188,7 @@ export class RequestService {
     try {
       const id = await this.#parking.park(active.delivery, refusal, (error) => {
         emit({ type: "parking-delayed", procedure, code, error });
+        return true;
       });
       this.#parked++;
       emit({ type: "parked", procedure, code, id });

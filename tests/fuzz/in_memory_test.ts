@@ -5,7 +5,11 @@ import { describeError, RpcError } from "../../errors.ts";
 import { ActiveRequests } from "../../internal/serving/active_requests.ts";
 import type { AmqpDelivery } from "../../internal/broker/amqp.ts";
 import { RequestMaker } from "../../internal/calling/call_request.ts";
-import { readTicket, ticketSubject } from "../../internal/calling/callbacks.ts";
+import {
+  type CallbackTicket,
+  CallbackTickets,
+  ticketSubject,
+} from "../../internal/calling/callback_tickets.ts";
 import { resolveClientOptions } from "../../internal/calling/client_settings.ts";
 import { readCallback, readControl, replyMessage } from "../../internal/protocol/envelope.ts";
 import { PendingCall, PendingCalls } from "../../internal/calling/pending_calls.ts";
@@ -18,7 +22,7 @@ import { msgpackCodec } from "../../extras/msgpack/codec.ts";
 import { procedure } from "../../extras/schema.ts";
 import { within } from "../helpers/eventually.ts";
 import { fakeDelivery } from "../helpers/fake_delivery.ts";
-import { type Envelope, envelopes, KNOWN_IDS, RUNS, SEED } from "./envelopes.ts";
+import { CALLBACK_KEY, type Envelope, envelopes, KNOWN_IDS, RUNS, SEED } from "./envelopes.ts";
 
 const LIMIT_MS = 300_000;
 const PARAMETERS = { numRuns: RUNS, seed: SEED };
@@ -101,6 +105,16 @@ async function errorOf(read: () => unknown): Promise<unknown> {
   }
 }
 
+const tickets = new CallbackTickets([CALLBACK_KEY], "");
+
+function readTicket(properties: Envelope["properties"]): CallbackTicket | undefined {
+  try {
+    return tickets.read(readCallback(properties) ?? "", properties.correlationId ?? "");
+  } catch (error) {
+    assert(error instanceof RpcError, String(error));
+  }
+}
+
 Deno.test(`A client makes sense of each of ${RUNS} odd replies`, async () => {
   const calls = new PendingCalls({ maxPending: 10, onPlace() {}, onAbandoned() {} });
   const reader = new ReplyReader(settings);
@@ -109,7 +123,7 @@ Deno.test(`A client makes sense of each of ${RUNS} odd replies`, async () => {
     for (const id of KNOWN_IDS) if (calls.get(id) === undefined) waitFor(calls, id);
     const reply = fakeDelivery({ properties, body });
     const call = calls.claim(properties.correlationId);
-    const ticket = readTicket(readCallback(properties) ?? "");
+    const ticket = readTicket(properties);
     const subject = typeof call === "object" ? call : ticket && ticketSubject(ticket);
     if (typeof call === "object") call.resolve(reply);
     if (subject === undefined) return calls.countUnknown();

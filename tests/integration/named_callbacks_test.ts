@@ -1,4 +1,11 @@
-import { type CallResult, type NamedReply, RpcClient, RpcError, RpcServer } from "../../mod.ts";
+import {
+  type CallResult,
+  type NamedReply,
+  RpcClient,
+  type RpcClientOptions,
+  RpcError,
+  RpcServer,
+} from "../../mod.ts";
 import {
   assert,
   assertEquals,
@@ -6,12 +13,15 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "../../deps/std_assert.ts";
+import { ParkedRequests } from "../../extras/parked/parked_requests.ts";
 import { AmqpPeer } from "../helpers/amqp_peer.ts";
 import { brokerUrl, deleteQueue, randomQueue } from "../helpers/broker.ts";
 import { startChild } from "../helpers/child.ts";
 import { eventually } from "../helpers/eventually.ts";
 
 const CLIENT = new URL("../fixtures/callback_process.ts", import.meta.url);
+
+const CALLBACK_KEYS = ["a secret of these tests"];
 
 interface Received {
   readonly result: CallResult<unknown>;
@@ -32,7 +42,13 @@ async function startPlace() {
     name,
     replyQueue,
     peer,
-    connect: () => RpcClient.connect(brokerUrl(), { queue, replyQueue: { name } }),
+    connect: (options: Partial<RpcClientOptions> = {}) =>
+      RpcClient.connect(brokerUrl(), {
+        queue,
+        replyQueue: { name },
+        callbackKeys: CALLBACK_KEYS,
+        ...options,
+      }),
     /** What the server will declare, too. */
     declare: () => peer.declareQueue(queue, { durable: true, arguments: returns }),
     serve: (work: (input: unknown) => unknown) =>
@@ -152,9 +168,7 @@ Deno.test("A callback that fails is told of, and its reply is gone", async () =>
   await using place = await startPlace();
   await using _server = await place.serve((n) => n);
   const errors: unknown[] = [];
-  await using client = await RpcClient.connect(brokerUrl(), {
-    queue: place.queue,
-    replyQueue: { name: place.name },
+  await using client = await place.connect({
     onEvent: (event) => event.type === "callback-failed" && errors.push(event.error),
   });
   const error = new Error("Cannot save");
@@ -183,6 +197,8 @@ Deno.test("RpcClient.callAsync() wants the name of a registered callback", async
   collect(client);
   assertThrows(() => collect(client), TypeError, "there is one of that name");
   const context = { when: new Date() };
+  await using keyless = await RpcClient.connect(brokerUrl(), { queue: place.queue });
+  assertThrows(() => collect(keyless), TypeError, "openssl rand -hex 32");
   const odd = () => client.callAsync("work", 1, "save", { callbackContext: context });
   assertThrows(odd, RpcError, "$.context.when");
   assertEquals(client.pending, 0);
@@ -200,4 +216,54 @@ Deno.test("A client takes out replies that are nobody's", async () => {
   await eventually(() => assertEquals(client.stats().unknownReplies, unreadable.length + 1));
   await client.close();
   assertEquals(await place.peer.countMessages(place.replyQueue), 0);
+});
+
+Deno.test("Replies for a callback that nobody registers do not stop their client", async () => {
+  await using place = await startPlace();
+  await place.declare();
+  const first = await place.connect();
+  const count = 300;
+  collect(first);
+  for (let n = 0; n < count; n++) first.callAsync("work", n, "save");
+  await first.notify("work", "marker");
+  await first.close();
+  await using _server = await place.serve((n) => n);
+  await eventually(async () => {
+    assertEquals(await place.peer.countMessages(place.replyQueue), count);
+  });
+  const parked: (string | undefined)[] = [];
+  // A release in which the callback has another name.
+  const renamed = await place.connect({
+    onEvent: (event) => event.type === "callback-unknown" && parked.push(event.parkedId),
+  });
+  assertEquals(await renamed.call("work", "answered"), "answered");
+  await eventually(() => assertEquals(parked.length, count), 20_000);
+  assert(parked.every((id) => id !== undefined));
+  await renamed.close();
+  assertEquals(await place.peer.countMessages(`${place.replyQueue}.parked`), count);
+  await using next = await place.connect();
+  const received = collect(next);
+  await using requests = await ParkedRequests.open(brokerUrl(), { queue: place.replyQueue });
+  assertEquals((await requests.list({ limit: 1 }))[0]?.reason, "unknown-callback");
+  assertEquals((await requests.redrive("all")).redriven, count);
+  await eventually(() => assertEquals(received.length, count));
+  const outputs = received.map(({ result }) => result.ok && Number(result.output));
+  assertEquals(outputs.sort((a, b) => Number(a) - Number(b)), [...Array(count).keys()]);
+});
+
+Deno.test("A client that drops replies for unknown callbacks says so", async () => {
+  await using place = await startPlace();
+  await using _server = await place.serve((n) => n);
+  await using killed = place.startChild("hang", "7");
+  await killed.line('callback ["7",{"order":7}]');
+  killed.kill("SIGKILL");
+  await killed.status;
+  const dropped = Promise.withResolvers<readonly unknown[]>();
+  await using _client = await place.connect({
+    unknownCallbacks: "drop",
+    onEvent(event) {
+      if (event.type === "callback-unknown") dropped.resolve([event.name, event.parkedId]);
+    },
+  });
+  assertEquals(await dropped.promise, ["save", undefined]);
 });

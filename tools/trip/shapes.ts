@@ -64,7 +64,7 @@ const OTHERS: ReadonlySet<string> = new Set([
   "Outcome",
   "PublishOutcome",
   "Refusal",
-  "ReplyOutcome",
+  "PersistentOutcome",
   "RpcError",
   "RpcErrorOptions",
   // What lives longer than a call, or belongs to streams only.

@@ -1,18 +1,30 @@
 import { assert, assertEquals, assertFalse, assertThrows } from "../../../deps/std_assert.ts";
 import { RpcError } from "../../../errors.ts";
-import { Callbacks, writeTicket } from "../../../internal/calling/callbacks.ts";
+import { CallbackTickets } from "../../../internal/calling/callback_tickets.ts";
+import { Callbacks } from "../../../internal/calling/callbacks.ts";
 import { resolveClientOptions } from "../../../internal/calling/client_settings.ts";
 import { ReplyReader } from "../../../internal/calling/reply_reader.ts";
 import type { CallResult, NamedReply } from "../../../options/client_options.ts";
 import { fakeDelivery } from "../../helpers/fake_delivery.ts";
+import { FakeTime } from "../../helpers/fake_time.ts";
+
+const tickets = new CallbackTickets(["a key of 16 bytes"], "billing");
 
 function newCallbacks() {
   const failures: [string, unknown][] = [];
   const results: CallResult<unknown>[] = [];
   const reader = new ReplyReader(resolveClientOptions("amqp://127.0.0.1", { queue: "math" }));
-  const callbacks = new Callbacks(reader, (id, error) => failures.push([id, error]));
+  const refused: RpcError[] = [];
+  const unknown: string[] = [];
+  const callbacks = new Callbacks({
+    reader,
+    tickets,
+    onFailure: (id, error) => failures.push([id, error]),
+    onRefused: (_id, error) => refused.push(error),
+    onUnknown: (name) => Promise.resolve(void unknown.push(name)),
+  });
   const callback = (result: CallResult<unknown>) => results.push(result);
-  return { callbacks, failures, results, callback };
+  return { callbacks, failures, results, refused, unknown, callback };
 }
 
 /** A call that ends so; says how often its reply was acknowledged. */
@@ -33,12 +45,14 @@ function callOf(reply: Promise<unknown>, { callback }: { callback?: string } = {
 }
 
 const TICKET = {
+  id: "7",
   name: "bill",
   context: { order: 7 },
   procedure: "add",
   queue: "math",
   immediate: false,
   startedAt: 0,
+  expiresAt: Number.MAX_SAFE_INTEGER,
 };
 
 Deno.test("Callbacks runs a callback once, and never at once", async () => {
@@ -122,7 +136,7 @@ Deno.test("Callbacks keeps an earlier reply until its callback is registered", a
     body: new TextEncoder().encode("5"),
     onSettled: () => acknowledged.resolve(),
   });
-  assert(callbacks.acceptEarlier(writeTicket(TICKET), earlier));
+  assert(callbacks.acceptEarlier(tickets.write(TICKET), earlier));
   callbacks.register("bill", (...args) => seen.push(args));
   await acknowledged.promise;
   const reply = { correlationId: "7", procedure: "add", context: { order: 7 } };
@@ -130,12 +144,61 @@ Deno.test("Callbacks keeps an earlier reply until its callback is registered", a
 });
 
 Deno.test("Callbacks takes no reply whose ticket is not its own", () => {
-  const { callbacks } = newCallbacks();
+  const { callbacks, refused } = newCallbacks();
   const reply = fakeDelivery({ properties: { correlationId: "7" } });
   for (const text of ["", "{", "[]", '{"name":"bill"}']) {
     assertFalse(callbacks.acceptEarlier(text, reply));
   }
-  assertFalse(callbacks.acceptEarlier(writeTicket(TICKET), fakeDelivery()));
+  assertEquals(refused.map(({ code }) => code), Array(4).fill("protocol"));
+  assertFalse(callbacks.acceptEarlier(tickets.write(TICKET), fakeDelivery()));
+});
+
+Deno.test("Callbacks hands on replies whose callback is not registered in time", async () => {
+  using time = new FakeTime();
+  const { callbacks, unknown } = newCallbacks();
+  const replies = (count: number) =>
+    Array.from(
+      { length: count },
+      (_, n) => fakeDelivery({ properties: { correlationId: `${n}` } }),
+    );
+  for (const reply of replies(300)) {
+    const id = String(reply.properties.correlationId);
+    assert(callbacks.acceptEarlier(tickets.write({ ...TICKET, id }), reply));
+  }
+  await time.advance(4_000);
+  assertEquals(unknown.length, 0);
+  await time.advance(1_001);
+  assertEquals(unknown, Array(300).fill("bill"));
+  // From then on nothing waits, until there is a callback of that name.
+  const late = fakeDelivery({ properties: { correlationId: "late" } });
+  callbacks.acceptEarlier(tickets.write({ ...TICKET, id: "late" }), late);
+  await time.advance(0);
+  assertEquals(unknown.length, 301);
+});
+
+Deno.test("Callbacks runs a callback once for two deliveries of a reply", async () => {
+  const { callbacks } = newCallbacks();
+  const gate = Promise.withResolvers<void>();
+  const settled: number[] = [];
+  let runs = 0;
+  callbacks.register("bill", () => {
+    runs++;
+    return gate.promise;
+  });
+  const both = [1, 2].map((number) => {
+    const done = Promise.withResolvers<void>();
+    const reply = fakeDelivery({
+      properties: { correlationId: "7" },
+      body: new TextEncoder().encode("5"),
+      onSettled: () => done.resolve(void settled.push(number)),
+    });
+    assert(callbacks.acceptEarlier(tickets.write(TICKET), reply));
+    return done.promise;
+  });
+  assertEquals(settled, []);
+  gate.resolve();
+  await Promise.all(both);
+  assertEquals([runs, settled], [1, [1, 2]]);
 });
 
 Deno.test("Callbacks has one callback for a name, and binds no other", () => {

@@ -29,7 +29,7 @@ function assertRefused(
 }
 
 Deno.test("resolveClientOptions() takes reply queues whose names fit with their prefix", () => {
-  for (const name of ["a", "x".repeat(243), "é".repeat(121)]) {
+  for (const name of ["a", "x".repeat(231), "é".repeat(115)]) {
     settingsOf({ replyQueue: { name, expiresMs: 2 ** 32 - 1 } });
   }
   assertEquals(settingsOf({ replyQueue: "direct" }).replyQueue, "direct");
@@ -38,7 +38,8 @@ Deno.test("resolveClientOptions() takes reply queues whose names fit with their 
 Deno.test("resolveClientOptions() refuses reply queues that there cannot be", () => {
   const kind = '"exclusive", "direct" or the name of a durable queue, as in { name: "billing" }';
   const one = `Cannot connect as "replyQueue" must be ${kind}: current value is`;
-  const name = 'Cannot connect as "replyQueue.name" must be a text of 1 to 243 bytes:';
+  const name =
+    'Cannot connect as "replyQueue.name" must be a text of 1 to 231 bytes that does not end in ".parked" or ".lock":';
   const expiry =
     'Cannot connect as "replyQueue.expiresMs" must be an integer from 1 to 4294967295:';
   assertRefused((replyQueue) => settingsOf(replyQueue), [
@@ -82,6 +83,27 @@ Deno.test("resolveClientOptions() refuses options that it cannot use, in one for
     [
       { codecs: [msgpackCodec, {}] },
       `Cannot connect as "codecs[1]" must be ${codec}: current value is an object`,
+    ],
+    [
+      { unknownCallbacks: "keep" },
+      'Cannot connect as "unknownCallbacks" must be one of "park", "drop": current value is "keep"',
+    ],
+    [
+      { callbackKeys: "secret" },
+      'Cannot connect as "callbackKeys" must be a list of secret keys: it is none',
+    ],
+    [
+      { callbackKeys: [] },
+      'Cannot connect as "callbackKeys" must be a list of secret keys: it is empty',
+    ],
+    // No error shows a key.
+    [
+      { callbackKeys: ["short key"] },
+      'Cannot connect as "callbackKeys[0]" must be a text or bytes, at least 16 long: it has 9',
+    ],
+    [
+      { callbackKeys: ["a key of 16 chars", 5] },
+      'Cannot connect as "callbackKeys[1]" must be a text or bytes, at least 16 long: it is neither',
     ],
     [{ outputs: 5 }, 'Cannot connect as "outputs" must be an object: current value is 5'],
     [

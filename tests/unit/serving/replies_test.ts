@@ -1,7 +1,8 @@
 import type { AmqpPublish } from "../../../internal/broker/amqp.ts";
 import type { PublishOutcome } from "../../../internal/broker/publisher.ts";
 import { ActiveRequest } from "../../../internal/serving/active_requests.ts";
-import { type Recipient, Replies } from "../../../internal/serving/replies.ts";
+import type { Recipient } from "../../../internal/protocol/parking.ts";
+import { Replies } from "../../../internal/serving/replies.ts";
 import { fakeDelivery } from "../../helpers/fake_delivery.ts";
 import { assertEquals } from "../../../deps/std_assert.ts";
 

@@ -2,7 +2,7 @@ import { assertEquals, assertRejects } from "../../../deps/std_assert.ts";
 import { RpcError } from "../../../errors.ts";
 import type { AmqpDelivery, AmqpPublish, AmqpQueueOptions } from "../../../internal/broker/amqp.ts";
 import { Refusal } from "../../../internal/serving/admission.ts";
-import { Parking, type ParkingOptions } from "../../../internal/serving/parking.ts";
+import { Parking, type ParkingOptions } from "../../../internal/protocol/parking.ts";
 import type { PublishOutcome } from "../../../internal/broker/publisher.ts";
 import { Replies } from "../../../internal/serving/replies.ts";
 import { fakeDelivery } from "../../helpers/fake_delivery.ts";
@@ -112,11 +112,12 @@ Deno.test("Parking.park() leaves headers out that AMQP cannot carry", async () =
 });
 
 /** Parks on a broker that refuses for ever, and notes what comes of it. */
-function parkWithRefusals(isOpen = () => true) {
+function parkWithRefusals({ isOpen, holds }: { isOpen?: () => boolean; holds?: boolean } = {}) {
   const place = parkingWith(Array(10_000).fill("nacked"));
   const delayed: string[] = [];
-  const parked = place.parking.park(fakeDelivery({ isOpen }), reason, ({ code }) => {
+  const parked = place.parking.park(fakeDelivery(isOpen && { isOpen }), reason, ({ code }) => {
     delayed.push(code);
+    return holds ?? true;
   });
   return { ...place, delayed, refused: assertRejects(() => parked, RpcError) };
 }
@@ -140,6 +141,16 @@ Deno.test("Parking.park() gives a request up before the broker takes it", async 
   assertEquals([code, retryable, delayed], ["queue-full", true, ["queue-full"]]);
 });
 
+Deno.test("Parking.park() holds nothing if it is told so", async () => {
+  using time = new FakeTime();
+  const { published, refused } = parkWithRefusals({ holds: false });
+  await time.advance(3_000);
+  assertEquals((await refused).code, "queue-full");
+  const before = published.length;
+  await time.advance(60_000);
+  assertEquals(published.length, before);
+});
+
 Deno.test("Parking.close() ends the wait of what is held", async () => {
   using time = new FakeTime();
   const { parking, published, refused } = parkWithRefusals();
@@ -153,7 +164,7 @@ Deno.test("Parking.close() ends the wait of what is held", async () => {
 Deno.test("Parking.park() tries no more for a delivery whose channel is gone", async () => {
   using time = new FakeTime();
   let isOpen = true;
-  const { published, refused } = parkWithRefusals(() => isOpen);
+  const { published, refused } = parkWithRefusals({ isOpen: () => isOpen });
   await time.advance(10 * 60_000);
   const before = published.length;
   isOpen = false;

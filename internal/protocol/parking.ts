@@ -1,9 +1,9 @@
-/** Parks requests that a server cannot serve, in a queue beside the request queue. @module */
+/** Parks what cannot be dealt with now, in a queue beside the one that it came from. @module */
 
 import { RpcError } from "../../errors.ts";
 import { generate as newId } from "../../deps/std_uuid.ts";
 import type { Durability } from "../../options/server_options.ts";
-import type { AmqpDelivery, AmqpQueueOptions } from "../broker/amqp.ts";
+import type { AmqpDelivery, AmqpPublish, AmqpQueueOptions } from "../broker/amqp.ts";
 import { amqpCodeOf } from "../broker/amqp_error.ts";
 import { checkName } from "../check.ts";
 import {
@@ -11,21 +11,39 @@ import {
   parkedMessage,
   parkingQueueOf,
   type ParkingReason,
-} from "../protocol/parked_message.ts";
-import type { Recipient, Replies } from "./replies.ts";
+} from "./parked_message.ts";
 import { sleep } from "../time.ts";
+
+/**
+ * What became of a message that was published for as long as it was wanted.
+ *
+ * - `confirmed`: the broker has it.
+ * - `orphaned`: there is no such queue, or it is lost with its node.
+ * - `unpublished`: the broker did not take it for as long as it was wanted, or it may be what costs
+ *   the connections.
+ */
+export type PersistentOutcome = "confirmed" | "orphaned" | "unpublished";
+
+/** Whom a message is for. */
+export interface Recipient {
+  /** Whether to publish again what the broker did not take. */
+  readonly isWanted: boolean;
+}
 
 /** Options of {@linkcode Parking}. */
 export interface ParkingOptions {
-  /** The request queue. */
+  /** The queue that a message came from: a request queue, or a durable reply queue. */
   readonly queue: string;
   readonly durability: Durability;
-  readonly replies: Replies;
+  /** Publishes until the broker has the message, over lost connections, too. */
+  readonly replies: {
+    publish(message: AmqpPublish, recipient: Recipient): Promise<PersistentOutcome>;
+  };
   /** Declares a queue on whatever session there is. */
   readonly declare: (queue: string, options: AmqpQueueOptions) => Promise<void>;
 }
 
-/** How long a first attempt to park a request takes that the broker refuses, in milliseconds. */
+/** How long a first attempt to park a message takes that the broker refuses, in milliseconds. */
 const FIRST_ATTEMPT_MS = 2_000;
 
 /** Pauses between the attempts that follow, in milliseconds: each is twice the one before. */
@@ -33,7 +51,7 @@ const FIRST_PAUSE_MS = 500;
 const MAX_PAUSE_MS = 60_000;
 
 /**
- * How long a request is held in hand, in milliseconds. The broker takes what is held for half an hour
+ * How long a message is held in hand, in milliseconds. The broker takes what is held for half an hour
  * unless configured, and up to 4.2 the channel with it; what it takes counts as given back.
  */
 const HOLD_MS = 20 * 60_000;
@@ -54,8 +72,8 @@ const DELIVERY_LIMIT = 2 ** 31 - 1;
 type Unparked = Omit<OutgoingParked, "withHeaders">;
 
 /**
- * Parks requests. The queue is declared when the first request needs it: most servers never do,
- * and a user who may not declare it can be given one.
+ * Parks messages. The queue is declared when the first one needs it: most programs never do, and a
+ * user who may not declare it can be given one.
  */
 export class Parking {
   readonly #options: ParkingOptions;
@@ -66,30 +84,30 @@ export class Parking {
   }
 
   /**
-   * Parks a request. For as long as the broker does not take it, it is held in hand: from RabbitMQ 4
+   * Parks a message. For as long as the broker does not take it, it is held in hand: from RabbitMQ 4
    * on, what was given back too often is dropped.
    *
-   * @param delivery The request.
+   * @param delivery The message.
    * @param reason Why it is parked.
-   * @param onDelayed Told once if it takes longer.
+   * @param onDelayed Told once if it takes longer; tells whether it is to be held.
    * @returns Its id, once the broker has it.
-   * @throws {RpcError} `closed`, if the connection was closed before; the request is still in its queue.
+   * @throws {RpcError} `closed`, if the connection was closed before; the message is still in its queue.
    * @throws {RpcError} With `retryable`, if the queue could not be reached or declared before the
-   * server closes, or for as long as the request may be held.
-   * @throws Why the request can never be parked.
+   * program closes, or for as long as the message may be held.
+   * @throws Why the message can never be parked.
    */
   async park(
     delivery: AmqpDelivery,
     reason: ParkingReason,
-    onDelayed: (error: RpcError) => void,
+    onDelayed: (error: RpcError) => boolean,
   ): Promise<string> {
     const { queue } = this.#options;
-    checkName("park the request", { "parking queue": parkingQueueOf(queue) });
+    checkName("park the message", { "parking queue": parkingQueueOf(queue) });
     const { properties, body } = delivery;
     const parked = { id: newId(), queue, properties, body, reason };
     const heldUntil = Date.now() + HOLD_MS;
     let failure = await this.#tryFor(FIRST_ATTEMPT_MS, parked);
-    if (failure !== undefined) onDelayed(failure);
+    if (failure !== undefined && !onDelayed(failure)) throw failure;
     for (let pauseMs = FIRST_PAUSE_MS; failure !== undefined; pauseMs = longer(pauseMs)) {
       await sleep(pauseMs, this.#closing.signal);
       const isHeld = !this.#closing.signal.aborted && !delivery.isLost && Date.now() < heldUntil;
@@ -170,7 +188,7 @@ export class Parking {
   }
 
   #subject(): string {
-    return `Cannot park the request in queue "${parkingQueueOf(this.#options.queue)}" as`;
+    return `Cannot park the message in queue "${parkingQueueOf(this.#options.queue)}" as`;
   }
 }
 
