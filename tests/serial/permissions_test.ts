@@ -182,7 +182,28 @@ Deno.test("The documented permissions without exchanges suffice for calls", asyn
     cancelled: false,
     events: ["connected", "returns-unavailable"],
   });
+  assertEquals(await learnsOfLoss(node), true);
 });
+
+/** Tells whether a server learns that a caller is gone, without any word from it. */
+async function learnsOfLoss(node: PrivateNode): Promise<boolean> {
+  const server = await RpcServer.listen(urlOf(node, "math-server"), {
+    queue: QUEUE,
+    handlers,
+    returns: false,
+  });
+  await using stack = new AsyncDisposableStack();
+  stack.defer(() => server.close({ graceMs: 0 }));
+  const client = await RpcClient.connect(urlOf(node, "math-client"), { queue: QUEUE });
+  const call = outcomeOf(client.call("hang", 1));
+  await eventually(() => assertEquals(server.stats().active, 1));
+  await client.close({ graceMs: 0 });
+  await call;
+  return await eventually(() => assertEquals(server.stats().orphaned, 1)).then(
+    () => true,
+    () => false,
+  );
+}
 
 Deno.test("A durable reply queue takes the documented right to its name", async () => {
   await using node = await startNode();
