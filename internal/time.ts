@@ -23,8 +23,9 @@ export class TimeLimitError extends Error {
   }
 }
 
-/** Waits; an abort only makes the wait shorter. */
+/** Waits; an abort, before or meanwhile, only makes the wait shorter. */
 export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  if (signal?.aborted) return Promise.resolve();
   const { promise, resolve } = Promise.withResolvers<void>();
   const wake = () => {
     clearTimeout(timer);

@@ -170,7 +170,7 @@ export class Parking {
       if (code === 406) return;
       if (code === 403) throw this.#refused(error);
       // The connection is being replaced.
-      await sleep(RETRY_PAUSE_MS);
+      await sleep(RETRY_PAUSE_MS, this.#closing.signal);
     }
   }
 

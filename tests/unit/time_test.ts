@@ -90,6 +90,11 @@ Deno.test("withTimeout() aborts what it started when time is up", async () => {
   assertEquals(reasons, [error]);
 });
 
+Deno.test("sleep() does not wait for a signal that has aborted before", async () => {
+  const asleep = sleep(60_000, AbortSignal.abort()).then(() => "awake");
+  assertEquals(await Promise.race([asleep, turn().then(() => "asleep")]), "awake");
+});
+
 Deno.test("abortable() rejects with the reason of its signal", async () => {
   const waiting = new AbortController();
   const aborted = abortable(new Promise(() => {}), waiting.signal);

@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects } from "../../../deps/std_assert.ts";
+import { assertEquals, assertLess, assertRejects } from "../../../deps/std_assert.ts";
 import { RpcError } from "../../../errors.ts";
 import type { AmqpDelivery, AmqpPublish, AmqpQueueOptions } from "../../../internal/broker/amqp.ts";
 import { Refusal } from "../../../internal/serving/admission.ts";
@@ -159,6 +159,24 @@ Deno.test("Parking.close() ends the wait of what is held", async () => {
   parking.close();
   assertEquals((await refused).retryable, true);
   assertEquals(published.length, before);
+});
+
+Deno.test("Parking.close() leaves no timer of a queue that could not be declared", async () => {
+  const lost = new Error("Channel ended, no reply will be forthcoming");
+  const closed = new RpcError("closed", "Cannot publish as it is closed");
+  const { parking } = parkingWith(["returned", closed], {
+    declare() {
+      queueMicrotask(() => parking.close());
+      throw lost;
+    },
+  });
+  const before = performance.now();
+  const { code } = await assertRejects(
+    () => parking.park(delivery(), reason, unexpected),
+    RpcError,
+  );
+  assertEquals(code, "closed");
+  assertLess(performance.now() - before, 400);
 });
 
 Deno.test("Parking.park() tries no more for a delivery whose channel is gone", async () => {
