@@ -5,6 +5,7 @@
  */
 
 import { RpcError } from "./errors.ts";
+import { toPrintable } from "./internal/text.ts";
 
 /** An encoded value: text for text formats, bytes for binary ones. */
 export type Body = string | Uint8Array;
@@ -99,13 +100,14 @@ export const jsonCodec: Codec = {
         : JSON.parse(text);
     } catch (error) {
       if (error instanceof RpcError) throw error;
-      throw undecodable(error instanceof Error ? error.message : String(error), error);
+      // It quotes the body, and so would the error itself as a cause.
+      throw undecodable(toPrintable(error instanceof Error ? error.message : String(error)));
     }
   },
 };
 
-function undecodable(reason: string, cause?: unknown): RpcError {
-  return new RpcError("undecodable", `Cannot decode a body as JSON: ${reason}`, { cause });
+function undecodable(reason: string): RpcError {
+  return new RpcError("undecodable", `Cannot decode a body as JSON: ${reason}`);
 }
 
 /** Bytes as they are. */

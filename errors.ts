@@ -4,6 +4,8 @@
  * @module
  */
 
+import { toPrintable } from "./internal/text.ts";
+
 /**
  * Why a call has no output. A handler that throws an error with a `code` of its own puts that
  * code here instead, which is why any string is allowed.
@@ -290,24 +292,30 @@ function describe(thrown: Error, includeStack: boolean): ErrorDescription {
 
 /**
  * Reads the decoded body of an error reply. Whatever is missing or of another type is filled in,
- * because the other side may be written in any language.
+ * because the other side may be written in any language; what a terminal would act on is written as
+ * its code.
  *
  * @param value The decoded body.
  * @returns A complete description.
  */
 export function readErrorDescription(value: unknown): ErrorDescription {
   if (typeof value !== "object" || value === null) {
-    return { name: "Error", message: shorten(String(value)), code: "handler-error" };
+    return { name: "Error", message: printable(String(value)), code: "handler-error" };
   }
   const { name, message, code, details, retryable, stack } = value as Record<string, unknown>;
   return {
-    name: typeof name === "string" ? shorten(name) : "Error",
-    message: shorten(typeof message === "string" ? message : "The server gave no message"),
-    code: typeof code === "string" ? shorten(code) : "handler-error",
+    name: typeof name === "string" ? toPrintable(shorten(name)) : "Error",
+    message: printable(typeof message === "string" ? message : "The server gave no message"),
+    code: typeof code === "string" ? toPrintable(shorten(code)) : "handler-error",
     ...(details === undefined ? {} : { details }),
     ...(retryable === true ? { retryable } : {}),
-    ...(typeof stack === "string" ? { stack } : {}),
+    ...(typeof stack === "string" ? { stack: toPrintable(stack, { lines: true }) } : {}),
   };
+}
+
+/** Messages may have several lines. */
+function printable(message: string): string {
+  return toPrintable(shorten(message), { lines: true });
 }
 
 function shorten(message: string): string {

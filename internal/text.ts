@@ -3,6 +3,9 @@
 /** What ends a line, moves a cursor, or hides or turns text: control and format characters. */
 const UNPRINTABLE_REGEXP = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 
+/** The same without what makes several lines of a text. */
+const UNPRINTABLE_IN_LINES_REGEXP = /[^\P{Cc}\n\t]|[\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+
 /** The most bytes of UTF-8 that a property or a name can have. Source: AMQP 0-9-1, short strings. */
 export const MAX_SHORT_TEXT_BYTES = 255;
 
@@ -17,14 +20,15 @@ export function isPrintable(text: string): boolean {
 }
 
 /**
- * Writes what is not printable as its code, such as `\u{a}`.
+ * Writes what is not printable as its code, such as `\u{1b}`.
  *
  * @param text A text that anybody may have written.
- * @returns A text of one line.
+ * @param options Whether it may have several lines, as messages and stacks of errors do.
+ * @returns A text that no terminal acts on; of one line, unless it may have more.
  */
-export function toPrintable(text: string): string {
+export function toPrintable(text: string, options: { readonly lines?: boolean } = {}): string {
   return text.replaceAll(
-    UNPRINTABLE_REGEXP,
+    options.lines ? UNPRINTABLE_IN_LINES_REGEXP : UNPRINTABLE_REGEXP,
     (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`,
   );
 }

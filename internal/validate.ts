@@ -3,6 +3,7 @@
 import { formatPath } from "../codec.ts";
 import type { StandardSchema, StandardSchemaIssue } from "../contract.ts";
 import { RpcError } from "../errors.ts";
+import { toPrintable } from "./text.ts";
 
 /** What a schema makes of what it accepts: what handlers get. */
 export type SchemaOutput<Schema extends StandardSchema> = NonNullable<
@@ -99,5 +100,6 @@ function toPlainKey(part: PropertyKey | { readonly key: PropertyKey }): string |
 }
 
 function describeIssue({ message, path }: ValidationIssue): string {
-  return `${message} at "${formatPath(path)}"`;
+  // Schemas quote the value that they refuse.
+  return `${toPrintable(message)} at "${toPrintable(formatPath(path))}"`;
 }

@@ -3,6 +3,7 @@
 import { RpcError } from "../../errors.ts";
 import type { AmqpChannel, AmqpConnection, AmqpDelivery } from "../../internal/broker/amqp.ts";
 import { amqpCodeOf } from "../../internal/broker/amqp_error.ts";
+import { toPrintable } from "../../internal/text.ts";
 import { sleep, withTimeout } from "../../internal/time.ts";
 import { type ParkedRequest, readParked } from "../../internal/protocol/parked_message.ts";
 
@@ -138,7 +139,7 @@ export function explainWalkError(error: unknown, queue: string): unknown {
   }
   return new RpcError(
     "disconnected",
-    `${subject} the broker does not go on: ${error.message}: open them again`,
+    `${subject} the broker does not go on: ${toPrintable(error.message)}: open them again`,
     { cause: error, retryable: true },
   );
 }

@@ -2,6 +2,7 @@
 
 import { RpcError } from "../../errors.ts";
 import { type BrokerAddress, describeAddress } from "./broker_address.ts";
+import { toPrintable } from "../text.ts";
 import { TimeLimitError } from "../time.ts";
 import { AMQPLIB_VERSION, AmqplibInsideError } from "./amqplib_inside.ts";
 
@@ -125,7 +126,7 @@ function explainTlsError(
 }
 
 function describeNetworkError(cause: Error, code: string, address: BrokerAddress): string {
-  const { message } = cause;
+  const message = toPrintable(cause.message);
   if (code === "ECONNREFUSED") return "nothing listens there: start RabbitMQ or correct the URL";
   if (code === "ENOTFOUND" || code === "EAI_AGAIN") return "there is no host of that name";
   if (cause instanceof TimeLimitError || code === "ETIMEDOUT") return "it did not answer in time";

@@ -9,6 +9,7 @@ import { RpcError } from "../../errors.ts";
 import type { ConnectionEvent } from "../../options/events.ts";
 import { type AmqpChannel, AmqpConnection } from "./amqp.ts";
 import { amqpCodeOf } from "./amqp_error.ts";
+import { toPrintable } from "../text.ts";
 import { abortable, backoffMs, type BackoffOptions, sleep, withTimeout } from "../time.ts";
 import type { BrokerAddress } from "./broker_address.ts";
 import { BrokerNodes } from "./broker_nodes.ts";
@@ -232,7 +233,7 @@ async function hasFailed(amqp: AmqpConnection): Promise<boolean> {
 function refusedError(cause: Error): RpcError {
   return new RpcError(
     "access-refused",
-    `Cannot go on as the broker refuses it: ${cause.message}: see docs/permissions.md`,
+    `Cannot go on as the broker refuses it: ${toPrintable(cause.message)}: see docs/permissions.md`,
     { cause },
   );
 }

@@ -81,7 +81,7 @@ export class ReplyReader {
       return codec.decode(body);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      throw undecodable(call.report(), reason, error);
+      throw undecodable(call.report(), toPrintable(reason), error);
     }
   }
 

@@ -14,7 +14,7 @@ import {
   readRequestEnvelope,
 } from "./envelope.ts";
 import { DIRECT_REPLY_TO } from "./reply_address.ts";
-import { readNumber, readText, toShortText } from "../text.ts";
+import { readNumber, readText, toPrintable, toShortText } from "../text.ts";
 
 const PREFIX = "rpc-parked-";
 /** Names the parked request for those who look after it. */
@@ -124,7 +124,7 @@ function reasonHeaders({ id, queue, properties, reason }: OutgoingParked): Recor
   return {
     [ID_HEADER]: id,
     [REASON_HEADER]: code,
-    [MESSAGE_HEADER]: message.slice(0, MAX_MESSAGE_CHARS),
+    [MESSAGE_HEADER]: toPrintable(message.slice(0, MAX_MESSAGE_CHARS)),
     [AT_HEADER]: Date.now(),
     [QUEUE_HEADER]: queue,
     [DELIVERIES_HEADER]: reason.deliveries,
@@ -132,7 +132,10 @@ function reasonHeaders({ id, queue, properties, reason }: OutgoingParked): Recor
   };
 }
 
-/** Reads what is known of a parked request, also if somebody else has put it there. */
+/**
+ * Reads what is known of a parked request, also if somebody else has put it there: all of it is fit to
+ * be printed.
+ */
 export function readParked(
   properties: AmqpProperties,
   body: Uint8Array,
@@ -140,13 +143,13 @@ export function readParked(
   const { headers = {} } = properties;
   const { procedure, contentType, correlationId, credits } = readRequestEnvelope(properties);
   return {
-    id: readText(headers[ID_HEADER]),
-    reason: readText(headers[REASON_HEADER]) ?? readDeadLetterReason(properties) ?? "unknown",
-    message: readText(headers[MESSAGE_HEADER]) ?? "",
+    id: readPrintable(headers[ID_HEADER]),
+    reason: readPrintable(headers[REASON_HEADER]) ?? readDeadLetterReason(properties) ?? "unknown",
+    message: readPrintable(headers[MESSAGE_HEADER]) ?? "",
     procedure,
     parkedAt: readNumber(headers[AT_HEADER]),
     deliveries: readNumber(headers[DELIVERIES_HEADER]),
-    correlationId,
+    correlationId: readPrintable(correlationId),
     contentType,
     bytes: body.length,
     isStream: credits !== undefined,
@@ -180,6 +183,11 @@ export function redrivenMessage(
       headers: Object.fromEntries(headers),
     },
   };
+}
+
+function readPrintable(value: unknown): string | undefined {
+  const text = readText(value);
+  return text === undefined ? undefined : toPrintable(text);
 }
 
 function returnedReply(

@@ -5,6 +5,7 @@ import type { Durability } from "../../options/server_options.ts";
 import type { AmqpConnection, AmqpQueueOptions } from "../broker/amqp.ts";
 import { amqpCodeOf, namesInError, readDeniedFeature, readMismatch } from "../broker/amqp_error.ts";
 import { checkOneOf } from "../check.ts";
+import { toPrintable } from "../text.ts";
 import { RETURNS_EXCHANGE } from "./topology.ts";
 
 /** The request queue as a server wants it. */
@@ -151,7 +152,7 @@ function explainMismatch(error: unknown, durability: Durability): string {
   const mismatch = readMismatch(error);
   if (mismatch === undefined) {
     return `the broker refuses "durability: ${durability}": ${
-      error instanceof Error ? error.message : error
+      toPrintable(error instanceof Error ? error.message : String(error))
     }`;
   }
   const { argument, received, current } = mismatch;

@@ -4,7 +4,7 @@ import { RpcError } from "../../errors.ts";
 import { isDirectReply, isReplyAddress } from "../protocol/reply_address.ts";
 import { parkingQueueOf } from "../protocol/parked_message.ts";
 import { RecentMap } from "../recent_map.ts";
-import { isShortText } from "../text.ts";
+import { isShortText, toPrintable } from "../text.ts";
 import type { ActiveRequest } from "./active_requests.ts";
 
 /**
@@ -104,12 +104,15 @@ function refusedReplyTo(replyTo: string): RpcError {
   return new RpcError(
     "reply-to-refused",
     `Cannot run the request as its reply would go to a queue that is not for replies: ` +
-      `${JSON.stringify(replyTo)}: allow it with the server's "replyQueues" if it is`,
+      `"${toPrintable(replyTo)}": allow it with the server's "replyQueues" if it is`,
   );
 }
 
 function undecodable(reason: string): RpcError {
-  return new RpcError("undecodable", `Cannot run the request as its headers are broken: ${reason}`);
+  return new RpcError(
+    "undecodable",
+    `Cannot run the request as its headers are broken: ${toPrintable(reason)}`,
+  );
 }
 
 function deliveredTooOften(redeliveries: number): RpcError {

@@ -14,6 +14,16 @@ Deno.test("toPrintable() leaves one line that no terminal acts on", () => {
   }));
 });
 
+Deno.test("toPrintable() leaves lines to texts that may have them", () => {
+  assertEquals(
+    toPrintable("a\r\n\tb\x1b[2J\u009b1m\u202e\u2028", { lines: true }),
+    "a\\u{d}\n\tb\\u{1b}[2J\\u{9b}1m\\u{202e}\\u{2028}",
+  );
+  fc.assert(fc.property(fc.string({ unit: "binary" }), (text) => {
+    assert(isPrintable(toPrintable(text, { lines: true }).replaceAll(/[\n\t]/g, "")));
+  }));
+});
+
 Deno.test("isPrintable() takes the texts of all languages", () => {
   for (const text of ["", "add", "größe/ß", "加法", "a b", "__proto__", "🐇"]) {
     assert(isPrintable(text));

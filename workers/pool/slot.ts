@@ -297,11 +297,12 @@ export class Slot {
   /**
    * Ends the worker and everything it held, and plans the next.
    *
-   * @param reason Why.
+   * @param cause Why, also in words of the worker's own.
    * @param lost The ids of tasks that did not reach it, and would reach no other.
    */
-  #crash(reason: string, lost: ReadonlySet<number> = new Set()): void {
+  #crash(cause: string, lost: ReadonlySet<number> = new Set()): void {
     if (!("host" in this.#state)) return;
+    const reason = toPrintable(cause, { lines: true });
     const tasks = this.held?.tasks ?? [];
     const started = this.held?.findStarted() ?? [];
     this.#planRestart(reason, started.at(-1)?.procedure.name);
