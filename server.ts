@@ -65,12 +65,14 @@ export class RpcServer implements AsyncDisposable {
   #closing: Promise<void> | undefined;
 
   private constructor(options: RpcServerOptions) {
-    const { queue, durability = "replicated", returns = true } = options;
+    const { queue, returns = true, declare = true } = options;
+    const { durability = declare ? "replicated" : "existing" } = options;
     const { maxBodyBytes = DEFAULT_MAX_BODY_BYTES, maxDeliveries = 3 } = options;
     const { handlers, defaultProcedure, codecs, replyCache = {}, sendStacks = false } = options;
     const { replyQueues, onEvent } = options;
     checkName("listen", { queue });
-    checkDurability(durability);
+    checkType("listen", { declare }, "boolean");
+    checkDurability(durability, declare);
     checkInteger("listen", { maxBodyBytes, maxDeliveries }, { min: 1 });
     checkType("listen", { returns, sendStacks }, "boolean");
     checkType("listen", { onEvent }, "function");
@@ -79,11 +81,12 @@ export class RpcServer implements AsyncDisposable {
     if (replyCache !== false) checkType("listen", { replyCache }, "object");
     const procedures = new Procedures(handlers, defaultProcedure, codecs);
     this.#prefetch = new Prefetch(procedures.handlers(), options.prefetch);
-    this.#queue = { queue, durability, returns };
+    this.#queue = { queue, durability, returns, declare };
     this.#emit = safeObserver(onEvent);
     this.#service = new RequestService({
       queue,
       durability,
+      declare,
       maxDeliveries,
       replyQueues,
       defaultProcedure: procedures.defaultName,

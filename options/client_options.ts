@@ -40,7 +40,8 @@ export interface DurableReplyQueue {
    */
   readonly name: string;
   /**
-   * How long the queue outlives its client, in milliseconds, from 1 to 4294967295.
+   * How long the queue outlives its client, in milliseconds, from 1 to 4294967295. Not for a client
+   * with `declare: false`, whose queue others declare.
    *
    * @default {86_400_000}
    */
@@ -74,7 +75,7 @@ export interface RpcClientOptions extends ConnectOptions {
   /**
    * Where replies go.
    *
-   * @default {"exclusive"}
+   * @default {"exclusive", or "direct" if `declare` is false}
    */
   readonly replyQueue?: ReplyQueue;
   /**
@@ -95,6 +96,15 @@ export interface RpcClientOptions extends ConnectOptions {
    * @default {"park"}
    */
   readonly unknownCallbacks?: "park" | "drop";
+  /**
+   * Whether the client declares what it needs: its reply queue, and what cancellations and returned
+   * requests go through. With `false` it declares, binds and deletes nothing, so that its user needs
+   * no right to configure: `replyQueue` is `"direct"`, or a durable queue that operators declare, as
+   * `@warren/rpc/definitions` gives it.
+   *
+   * @default {true}
+   */
+  readonly declare?: boolean;
   /**
    * Codecs beside JSON. The first one encodes inputs, so the servers must have it, too; each decodes
    * outputs of its content types.

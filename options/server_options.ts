@@ -36,9 +36,19 @@ export interface RpcServerOptions<C extends Contract = Record<string, Handler>>
   /**
    * What the request queue survives. A queue that exists must have been declared alike.
    *
-   * @default {"replicated"}
+   * @default {"replicated", or "existing" if `declare` is false}
    */
   readonly durability?: Durability;
+  /**
+   * Whether the server declares what it needs: its queue, its parking queue, and what cancellations
+   * come through. With `false` it declares, binds and deletes nothing, so that its user needs no
+   * right to configure: operators declare the queues, as `@warren/rpc/definitions` gives them. A queue
+   * that is missing is `misconfigured`. `durability` is `"existing"` then, cancellations do not reach
+   * the server, and streams go at the pace of the broker's confirms.
+   *
+   * @default {true}
+   */
+  readonly declare?: boolean;
   /**
    * Whether requests that the queue drops (expired, rejected, too many) come back to their callers
    * with the reason, for which the queue is declared with a dead letter exchange. Set it to `false`

@@ -9,8 +9,12 @@ import { RpcError } from "../../errors.ts";
 import type { AmqpConnection } from "../../internal/broker/amqp.ts";
 import { checkInteger, checkName } from "../../internal/check.ts";
 import { resolveConnectOptions } from "../../internal/broker/connect_settings.ts";
-import { lockQueueOf, openLocked } from "./lock.ts";
-import { type ParkedRequest, parkingQueueOf } from "../../internal/protocol/parked_message.ts";
+import { openLocked } from "./open_locked.ts";
+import {
+  lockQueueOf,
+  type ParkedRequest,
+  parkingQueueOf,
+} from "../../internal/protocol/parked_message.ts";
 import { explainWalkError, type HeldRequest, type ParkedWalk, walkParked } from "./walk.ts";
 import { Publisher } from "../../internal/broker/publisher.ts";
 import { Redrive } from "./redrive.ts";

@@ -130,6 +130,12 @@ export interface AmqpQueueOptions {
   readonly arguments?: Readonly<Record<string, unknown>>;
 }
 
+/** Arguments of `queue.bind`: by a routing key, or by headers. */
+export interface AmqpBinding {
+  readonly routingKey?: string;
+  readonly arguments?: Readonly<Record<string, string>>;
+}
+
 /** Options of {@linkcode AmqpConnection.open}. */
 export interface AmqpConnectionOptions {
   /** Longest time that connecting may take, in milliseconds. */
@@ -314,14 +320,9 @@ export class AmqpChannel {
     await this.#channel.assertExchange(name, type, { durable: true });
   }
 
-  /** Binds a queue to an exchange: by its routing key, or by headers that must all match. */
-  async bindQueue(
-    queue: string,
-    exchange: string,
-    binding: { readonly routingKey?: string; readonly headers?: Readonly<Record<string, string>> },
-  ): Promise<void> {
-    const { routingKey = "", headers } = binding;
-    const args = headers === undefined ? {} : { ...headers, "x-match": "all" };
+  /** Binds a queue to an exchange. */
+  async bindQueue(queue: string, exchange: string, binding: AmqpBinding): Promise<void> {
+    const { routingKey = "", arguments: args = {} } = binding;
     await this.#channel.bindQueue(queue, exchange, routingKey, args);
   }
 
@@ -332,6 +333,11 @@ export class AmqpChannel {
   async checkQueue(name: string): Promise<number> {
     const { messageCount } = await this.#channel.checkQueue(name);
     return messageCount;
+  }
+
+  /** Checks that there is such an exchange. Fails, and closes the channel, if there is not. */
+  async checkExchange(name: string): Promise<void> {
+    await this.#channel.checkExchange(name);
   }
 
   /** Takes the first message out of a queue, to be acknowledged; `undefined` if there is none. */

@@ -61,7 +61,7 @@ export class ClientCalls {
    * @param callbacks Take the replies to calls of an earlier start.
    */
   constructor(settings: ClientSettings, callbacks: Callbacks) {
-    const { maxPending, replyQueue, unknownCallbacks } = settings;
+    const { maxPending, replyQueue, unknownCallbacks, declare } = settings;
     this.#settings = settings;
     this.#callbacks = callbacks;
     this.#isDurable = typeof replyQueue === "object";
@@ -75,22 +75,23 @@ export class ClientCalls {
         queue: DURABLE_REPLY_PREFIX + replyQueue.name,
         durability: "durable",
         replies: { publish: (message, recipient) => this.#publishKept(message, recipient) },
-        declare: async (name, options) => {
-          await (await this.#connection?.whenOpen())?.declareQueue(name, options);
-        },
+        declare: declare
+          ? async (name, options) => {
+            await (await this.#connection?.whenOpen())?.declareQueue(name, options);
+          }
+          : undefined,
       });
     }
   }
 
   /** Connects; calls can be started from then on. */
   async open(): Promise<void> {
-    const { replyQueue, confirmTimeoutMs, onEvent } = this.#settings;
+    const { onEvent } = this.#settings;
     this.#connection = await Connection.open<ClientSession>({
       ...this.#settings,
       setUp: (connection) =>
         openClientSession(connection, {
-          replyQueue,
-          confirmTimeoutMs,
+          ...this.#settings,
           onNoExchanges: (error) => onEvent({ type: "returns-unavailable", error }),
           onReply: (reply) => this.#accept(reply),
         }),
@@ -120,9 +121,9 @@ export class ClientCalls {
 
   /** Allows the server of a stream to send so many items more. */
   grant(creditTo: string, correlationId: string, count: number): void {
-    const control = this.#connection?.session?.control;
+    const credits = this.#connection?.session?.credits;
     // If it is lost with its connection, so is the stream, and the next one begins with new credits.
-    control?.publish(() => creditMessage(creditTo, correlationId, count)).catch(() => {});
+    credits?.publish(() => creditMessage(creditTo, correlationId, count)).catch(() => {});
   }
 
   /**

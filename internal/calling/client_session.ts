@@ -7,10 +7,10 @@ import type {
   AmqpDelivery,
   AmqpQueueOptions,
 } from "../broker/amqp.ts";
-import { isConsumedAlone } from "../broker/amqp_error.ts";
+import { amqpCodeOf, isConsumedAlone } from "../broker/amqp_error.ts";
 import type { Session } from "../broker/connection.ts";
 import { DIRECT_REPLY_TO, DURABLE_REPLY_PREFIX } from "../protocol/reply_address.ts";
-import { declareTopology } from "../protocol/topology.ts";
+import { checkTopology, declareTopology, replyQueueOptions } from "../protocol/topology.ts";
 import { type ChannelSource, Publisher } from "../broker/publisher.ts";
 import type { ClientSettings } from "./client_settings.ts";
 
@@ -19,6 +19,8 @@ export interface ClientSession extends Session {
   /** Where replies go: the name of a queue, or the pseudo-queue of direct reply-to. */
   readonly replyTo: string;
   readonly publisher: Publisher;
+  /** Publishes the credits of streams, on a channel of its own: they do not wait behind requests. */
+  readonly credits: Publisher;
   /**
    * Publishes cancellations, on a channel of its own: a user who may not publish them loses that
    * one. Absent without the shared exchanges.
@@ -31,6 +33,8 @@ export interface ClientSession extends Session {
 /** Options of {@linkcode openClientSession}. */
 export interface ClientSessionOptions {
   readonly replyQueue: ClientSettings["replyQueue"];
+  /** Whether anything is declared. */
+  readonly declare: boolean;
   readonly confirmTimeoutMs: number;
   readonly onReply: (reply: AmqpDelivery) => void;
   /** Told why the shared exchanges cannot be used. */
@@ -40,17 +44,18 @@ export interface ClientSessionOptions {
 /** Most replies of a durable queue that wait for their named callback. */
 const DURABLE_PREFETCH = 256;
 
-/** Declares the reply queue and starts to consume it. */
+/** Declares the reply queue, unless nothing is to be declared, and starts to consume it. */
 export async function openClientSession(
   connection: AmqpConnection,
   options: ClientSessionOptions,
 ): Promise<ClientSession> {
   const { replyQueue, confirmTimeoutMs, onReply } = options;
   const channel = await connection.openChannel();
-  const replyTo = await declareReplyQueue(channel, replyQueue);
+  const replyTo = await openReplyQueue(channel, options);
   const isQueue = replyTo !== DIRECT_REPLY_TO;
   const hasExchanges = await tryExchanges(connection, isQueue ? replyTo : undefined, options);
   const control = hasExchanges ? await Publisher.open(connection, confirmTimeoutMs) : undefined;
+  const credits = await Publisher.open(connection, confirmTimeoutMs);
   const source = isQueue ? connection : onlyChannel(connection, channel);
   const publisher = await Publisher.open(source, confirmTimeoutMs);
   await consumeReplies(channel, replyTo, { isDurable: typeof replyQueue === "object", onReply });
@@ -58,6 +63,7 @@ export async function openClientSession(
     channels: [channel, publisher],
     replyTo,
     publisher,
+    credits,
     control,
     async declareQueue(name, options) {
       await connection.onOwnChannel((channel) => channel.declareQueue(name, options));
@@ -84,19 +90,17 @@ function onlyChannel(connection: AmqpConnection, channel: AmqpChannel): ChannelS
   };
 }
 
-async function declareReplyQueue(
+async function openReplyQueue(
   channel: AmqpChannel,
-  replyQueue: ClientSettings["replyQueue"],
+  { replyQueue, declare }: ClientSessionOptions,
 ): Promise<string> {
   if (replyQueue === "direct") return DIRECT_REPLY_TO;
   // Named by the broker, so that nobody can guess it; it dies with the connection.
   if (replyQueue === "exclusive") return await channel.declareQueue("", { exclusive: true });
-  const { name, expiresMs } = replyQueue;
+  const name = DURABLE_REPLY_PREFIX + replyQueue.name;
   await channel.prefetch(DURABLE_PREFETCH);
-  return await channel.declareQueue(DURABLE_REPLY_PREFIX + name, {
-    durable: true,
-    arguments: { "x-expires": expiresMs },
-  });
+  if (declare) await channel.declareQueue(name, replyQueueOptions(replyQueue.expiresMs));
+  return name;
 }
 
 async function consumeReplies(
@@ -115,22 +119,30 @@ async function consumeReplies(
       channel.close();
     });
   } catch (error) {
-    if (!isDurable || !isConsumedAlone(error)) throw error;
-    throw new RpcError(
-      "misconfigured",
-      `Cannot connect as reply queue "${queue}" is in use by another client: give each its own name`,
-      { cause: error, retryable: true },
-    );
+    throw isDurable ? explainRefusal(error, queue) : error;
   }
+}
+
+function explainRefusal(error: unknown, queue: string): unknown {
+  const subject = `Cannot connect as reply queue "${queue}"`;
+  const options = { cause: error, retryable: true };
+  if (isConsumedAlone(error)) {
+    const message = `${subject} is in use by another client: give each its own name`;
+    return new RpcError("misconfigured", message, options);
+  }
+  if (amqpCodeOf(error) !== 404) return error;
+  const step = 'declare it as "@warren/rpc/definitions" has it, as "declare" is false';
+  return new RpcError("misconfigured", `${subject} does not exist: ${step}`, options);
 }
 
 async function tryExchanges(
   connection: AmqpConnection,
   replyQueue: string | undefined,
-  { onNoExchanges }: ClientSessionOptions,
+  { declare, onNoExchanges }: ClientSessionOptions,
 ): Promise<boolean> {
   try {
-    await declareTopology(connection, replyQueue);
+    if (declare) await declareTopology(connection, replyQueue);
+    else await checkTopology(connection);
     return true;
   } catch (error) {
     onNoExchanges(error);

@@ -31,6 +31,7 @@ import {
   isBesideReplyQueue,
   LONGEST_REPLY_SUFFIX,
 } from "../protocol/reply_address.ts";
+import { REPLY_QUEUE_EXPIRES_MS } from "../protocol/topology.ts";
 import { isShortText, MAX_SHORT_TEXT_BYTES } from "../text.ts";
 import { MAX_TIMEOUT_MS } from "../time.ts";
 
@@ -41,6 +42,8 @@ export interface ClientSettings extends ConnectSettings {
   readonly maxPending: number;
   readonly maxBodyBytes: number;
   readonly replyQueue: Exclude<ReplyQueue, DurableReplyQueue> | Required<DurableReplyQueue>;
+  /** Whether anything is declared. */
+  readonly declare: boolean;
   /** Writes inputs. */
   readonly codec: Codec;
   /** Read outputs, beside JSON and plain bytes. */
@@ -52,9 +55,6 @@ export interface ClientSettings extends ConnectSettings {
   readonly unknownCallbacks: "park" | "drop";
   readonly onEvent: (event: RpcClientEvent) => void;
 }
-
-/** How long a durable reply queue outlives its client, unless told otherwise: a day. */
-const DEFAULT_EXPIRES_MS = 86_400_000;
 
 /** What RabbitMQ takes as `x-expires`. */
 const MAX_EXPIRES_MS = 2 ** 32 - 1;
@@ -73,7 +73,8 @@ export function resolveClientOptions(url: BrokerUrl, options: RpcClientOptions):
     timeoutMs = 30_000,
     maxPending = 10_000,
     maxBodyBytes = DEFAULT_MAX_BODY_BYTES,
-    replyQueue = "exclusive",
+    declare = true,
+    replyQueue = declare ? "exclusive" : "direct",
     callbackKeys = [],
     unknownCallbacks = "park",
     codecs = [],
@@ -84,7 +85,8 @@ export function resolveClientOptions(url: BrokerUrl, options: RpcClientOptions):
   checkName("connect", { queue });
   checkInteger("connect", { timeoutMs }, TIMEOUT_BOUNDS);
   checkInteger("connect", { maxPending, maxBodyBytes }, { min: 1 });
-  checkReplyQueue(replyQueue);
+  checkType("connect", { declare }, "boolean");
+  checkReplyQueue(replyQueue, declare);
   checkKeys("connect", { callbackKeys: options.callbackKeys });
   checkOneOf("connect", { unknownCallbacks }, ["park", "drop"]);
   checkCodecs("connect", codecs);
@@ -99,10 +101,11 @@ export function resolveClientOptions(url: BrokerUrl, options: RpcClientOptions):
     maxBodyBytes,
     replyQueue: typeof replyQueue === "string"
       ? replyQueue
-      : { expiresMs: DEFAULT_EXPIRES_MS, ...replyQueue },
+      : { expiresMs: REPLY_QUEUE_EXPIRES_MS, ...replyQueue },
     // Copies: whoever overwrites a key later must not change what signs.
     callbackKeys: callbackKeys.map((key) => typeof key === "string" ? key : key.slice()),
     unknownCallbacks,
+    declare,
     codec: codecs[0] ?? jsonCodec,
     codecs,
     outputs,
@@ -112,8 +115,13 @@ export function resolveClientOptions(url: BrokerUrl, options: RpcClientOptions):
 }
 
 /** Checks where replies are to go, before anything is connected. */
-function checkReplyQueue(replyQueue: ReplyQueue): void {
-  if (replyQueue === "exclusive" || replyQueue === "direct") return;
+function checkReplyQueue(replyQueue: ReplyQueue, declare: boolean): void {
+  if (replyQueue === "direct") return;
+  if (replyQueue === "exclusive") {
+    if (declare) return;
+    const kind = '"direct" or the name of a durable queue as "declare" is false';
+    throw new TypeError(wrongValue("connect", ["replyQueue", replyQueue], kind));
+  }
   if (typeof replyQueue !== "object" || replyQueue === null) {
     const kind = '"exclusive", "direct" or the name of a durable queue, as in { name: "billing" }';
     throw new TypeError(wrongValue("connect", ["replyQueue", replyQueue], kind));
@@ -127,6 +135,9 @@ function checkReplyQueue(replyQueue: ReplyQueue): void {
     throw new TypeError(wrongValue("connect", ["replyQueue.name", name], kind));
   }
   checkInteger("connect", { "replyQueue.expiresMs": expiresMs }, { min: 1, max: MAX_EXPIRES_MS });
+  if (declare || expiresMs === undefined) return;
+  const kind = 'absent as "declare" is false';
+  throw new TypeError(wrongValue("connect", ["replyQueue.expiresMs", expiresMs], kind));
 }
 
 function checkOutputs(outputs: ClientSettings["outputs"]): void {

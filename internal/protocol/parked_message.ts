@@ -54,6 +54,11 @@ export function parkingQueueOf(queue: string): string {
   return `${queue}.parked`;
 }
 
+/** The queue whose owner may look after a parking queue; it dies with its connection. */
+export function lockQueueOf(parkingQueue: string): string {
+  return `${parkingQueue}.lock`;
+}
+
 /** Why a request is parked. */
 export interface ParkingReason {
   readonly error: RpcError;

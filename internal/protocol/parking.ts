@@ -12,6 +12,7 @@ import {
   parkingQueueOf,
   type ParkingReason,
 } from "./parked_message.ts";
+import { parkingQueueOptions } from "./topology.ts";
 import { sleep } from "../time.ts";
 
 /**
@@ -39,8 +40,8 @@ export interface ParkingOptions {
   readonly replies: {
     publish(message: AmqpPublish, recipient: Recipient): Promise<PersistentOutcome>;
   };
-  /** Declares a queue on whatever session there is. */
-  readonly declare: (queue: string, options: AmqpQueueOptions) => Promise<void>;
+  /** Declares a queue on whatever session there is; absent if nothing is to be declared. */
+  readonly declare: ((queue: string, options: AmqpQueueOptions) => Promise<void>) | undefined;
 }
 
 /** How long a first attempt to park a message takes that the broker refuses, in milliseconds. */
@@ -62,11 +63,8 @@ const RETRY_PAUSE_MS = 500;
 /** Most attempts to have the queue. */
 const MAX_ATTEMPTS = 20;
 
-/**
- * Whoever inspects a quorum queue gives back what is in it, and from RabbitMQ 4 on a message is
- * dropped that was given back 20 times. This number is not reached; older versions take it, too.
- */
-const DELIVERY_LIMIT = 2 ** 31 - 1;
+/** Somebody may declare it while the message is held. */
+const UNDECLARED = 'it does not exist: declare it, as "declare" is false';
 
 /** What does not change from one attempt to the next. */
 type Unparked = Omit<OutgoingParked, "withHeaders">;
@@ -149,6 +147,9 @@ export class Parking {
         case "unpublished":
           return this.#passing("queue-full", "the broker does not take it");
         case "orphaned":
+          if (this.#options.declare === undefined) {
+            return this.#passing("misconfigured", UNDECLARED);
+          }
           await this.#declare();
       }
     }
@@ -157,12 +158,8 @@ export class Parking {
 
   async #declare(): Promise<void> {
     const { queue, durability, declare } = this.#options;
-    const args = durability === "replicated"
-      ? { "x-queue-type": "quorum", "x-delivery-limit": DELIVERY_LIMIT }
-      // A virtual host may have another default, and with it a limit.
-      : { "x-queue-type": "classic" };
     try {
-      await declare(parkingQueueOf(queue), { durable: true, arguments: args });
+      await declare?.(parkingQueueOf(queue), parkingQueueOptions(durability));
     } catch (error) {
       if (error instanceof RpcError) throw error;
       const code = amqpCodeOf(error);
@@ -174,7 +171,7 @@ export class Parking {
     }
   }
 
-  #passing(code: "queue-full" | "disconnected", reason: string): RpcError {
+  #passing(code: "queue-full" | "disconnected" | "misconfigured", reason: string): RpcError {
     return new RpcError(code, `${this.#subject()} ${reason}`, { retryable: true });
   }
 

@@ -4,9 +4,10 @@ import { RpcError } from "../../errors.ts";
 import type { Durability } from "../../options/server_options.ts";
 import type { AmqpConnection, AmqpQueueOptions } from "../broker/amqp.ts";
 import { amqpCodeOf, namesInError, readDeniedFeature, readMismatch } from "../broker/amqp_error.ts";
-import { checkOneOf } from "../check.ts";
+import { checkOneOf, wrongValue } from "../check.ts";
 import { toPrintable } from "../text.ts";
-import { RETURNS_EXCHANGE } from "./topology.ts";
+import { parkingQueueOf } from "./parked_message.ts";
+import { requestQueueOptions, RETURNS_ARGUMENT, RETURNS_EXCHANGE } from "./topology.ts";
 
 /** The request queue as a server wants it. */
 export interface RequestQueue {
@@ -14,6 +15,8 @@ export interface RequestQueue {
   readonly durability: Durability;
   /** Whether what the queue drops shall come back to its caller. */
   readonly returns: boolean;
+  /** Whether the server declares anything at all. */
+  readonly declare: boolean;
 }
 
 /** What the declaration came to. */
@@ -22,26 +25,21 @@ export interface DeclaredQueue {
   readonly hasReturns: boolean;
 }
 
-/** The argument that says where a queue sends what it drops. */
-const RETURNS_ARGUMENT = "x-dead-letter-exchange";
-
 const DURABILITIES: readonly Durability[] = ["replicated", "durable", "transient", "existing"];
 
 /**
  * Checks the option.
  *
- * @throws {TypeError} If there is no such durability.
+ * @param durability The option.
+ * @param declare Whether the server may declare the queue.
+ * @throws {TypeError} If there is no such durability, or it says how to declare what is not declared.
  */
-export function checkDurability(durability: string): void {
+export function checkDurability(durability: string, declare: boolean): void {
   checkOneOf("listen", { durability }, DURABILITIES);
+  if (declare || durability === "existing") return;
+  const kind = '"existing" as "declare" is false';
+  throw new TypeError(wrongValue("listen", ["durability", durability], kind));
 }
-
-const QUEUE_OPTIONS: Readonly<Record<Exclude<Durability, "existing">, AmqpQueueOptions>> = {
-  replicated: { durable: true, arguments: { "x-queue-type": "quorum" } },
-  // Said where it is the default, as it is not on every virtual host. RabbitMQ takes it as equal.
-  durable: { durable: true, arguments: { "x-queue-type": "classic" } },
-  transient: { durable: false },
-};
 
 /**
  * Declares the request queue, or checks that it is there. A queue that was declared by others in
@@ -55,22 +53,33 @@ export async function declareRequestQueue(
 ): Promise<DeclaredQueue> {
   const { durability, returns } = request;
   if (durability === "existing") {
-    await attempt(connection, request, undefined);
+    await checkQueues(connection, request);
     return { hasReturns: true };
   }
-  const options = QUEUE_OPTIONS[durability];
-  // Tutorial peers declare transient queues without arguments, and must be able to join.
-  if (!returns || durability === "transient") {
-    await attempt(connection, request, options);
-    return { hasReturns: false };
-  }
+  const options = requestQueueOptions(durability, returns);
+  const hasReturns = options.arguments?.[RETURNS_ARGUMENT] !== undefined;
   try {
-    await attempt(connection, request, withReturns(options));
-    return { hasReturns: true };
-  } catch (error) {
-    if (!lacksReturns(error)) throw error;
     await attempt(connection, request, options);
+    return { hasReturns };
+  } catch (error) {
+    if (!hasReturns || !lacksReturns(error)) throw error;
+    await attempt(connection, request, requestQueueOptions(durability, false));
     return { hasReturns: false };
+  }
+}
+
+/** Where nothing is declared, the parking queue cannot be had later either. */
+async function checkQueues(connection: AmqpConnection, request: RequestQueue): Promise<void> {
+  const { queue, declare } = request;
+  for (const name of declare ? [queue] : [queue, parkingQueueOf(queue)]) {
+    try {
+      await connection.onOwnChannel((channel) => channel.checkQueue(name));
+    } catch (error) {
+      // Who may not look may consume all the same. It depends on the release what looking takes.
+      if (amqpCodeOf(error) === 403) continue;
+      if (amqpCodeOf(error) === 404) throw missingError(name, request, error);
+      throw explain(error, request);
+    }
   }
 }
 
@@ -79,33 +88,42 @@ function lacksReturns(error: unknown): boolean {
   return error instanceof RpcError && namesInError(error.cause, RETURNS_ARGUMENT);
 }
 
-function withReturns(options: AmqpQueueOptions): AmqpQueueOptions {
-  return {
-    ...options,
-    arguments: { ...options.arguments, [RETURNS_ARGUMENT]: RETURNS_EXCHANGE },
-  };
-}
-
 /** Uses a channel of its own, as a refusal closes it. */
 async function attempt(
   connection: AmqpConnection,
-  { queue, durability }: RequestQueue,
-  options: AmqpQueueOptions | undefined,
+  request: RequestQueue,
+  options: AmqpQueueOptions,
 ): Promise<void> {
   try {
-    await connection.onOwnChannel(async (channel) => {
-      if (options === undefined) await channel.checkQueue(queue);
-      else await channel.declareQueue(queue, options);
-    });
+    await connection.onOwnChannel((channel) => channel.declareQueue(request.queue, options));
   } catch (error) {
     const feature = readDeniedFeature(await connection.endReason());
-    if (feature !== undefined) throw deniedError(feature, queue, durability);
-    throw explain(error, queue, durability);
+    if (feature !== undefined) throw deniedError(feature, request);
+    throw explain(error, request);
   }
 }
 
+/**
+ * Says that a queue is missing that others are to declare.
+ *
+ * @param name The queue.
+ * @param request What was to be served.
+ * @param cause The broker's words.
+ */
+export function missingError(name: string, request: RequestQueue, cause: unknown): RpcError {
+  const { queue, declare } = request;
+  const step = declare
+    ? 'declare it, or set "durability" to what it shall be'
+    : 'declare it as "@warren/rpc/definitions" has it, as "declare" is false';
+  return new RpcError(
+    "misconfigured",
+    `Cannot listen on queue "${queue}" as queue "${name}" does not exist: ${step}`,
+    { cause, retryable: true },
+  );
+}
+
 /** From RabbitMQ 4.3 on, unless configured otherwise. It closes the connection, not the channel. */
-function deniedError(feature: string, queue: string, durability: Durability): RpcError {
+function deniedError(feature: string, { queue, durability }: RequestQueue): RpcError {
   return new RpcError(
     "misconfigured",
     `Cannot listen on queue "${queue}" as the broker denies durability "${durability}": set ` +
@@ -114,19 +132,13 @@ function deniedError(feature: string, queue: string, durability: Durability): Rp
   );
 }
 
-function explain(error: unknown, queue: string, durability: Durability): unknown {
+function explain(error: unknown, { queue, durability }: RequestQueue): unknown {
   const subject = `Cannot listen on queue "${queue}" as`;
   switch (amqpCodeOf(error)) {
     case 403:
       return new RpcError("access-refused", `${subject} ${explainRefusal(error)}`, {
         cause: error,
       });
-    case 404:
-      return new RpcError(
-        "misconfigured",
-        `${subject} it does not exist: declare it, or set "durability" to what it shall be`,
-        { cause: error, retryable: true },
-      );
     case 405:
       return new RpcError("misconfigured", `${subject} it belongs to another connection alone`, {
         cause: error,

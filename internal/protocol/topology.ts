@@ -1,6 +1,12 @@
-/** The exchanges that clients and servers share. @module */
+/**
+ * The exchanges, queues and bindings of servers and clients: how each is declared, here and by
+ * operators who declare them by hand (`extras/definitions.ts`).
+ *
+ * @module
+ */
 
-import type { AmqpConnection } from "../broker/amqp.ts";
+import type { Durability } from "../../options/server_options.ts";
+import type { AmqpBinding, AmqpConnection, AmqpQueueOptions } from "../broker/amqp.ts";
 
 /**
  * Where request queues send what they drop (expired, rejected, given back too often, too many): a
@@ -12,11 +18,80 @@ export const RETURNS_EXCHANGE = "rpc.returns";
 /** Where clients tell the servers of a queue that they do not want an output any more. */
 export const CONTROL_EXCHANGE = "rpc.control";
 
+/** The exchanges that clients and servers share, all durable. */
+export const EXCHANGES: readonly {
+  readonly name: string;
+  readonly type: "direct" | "headers";
+}[] = [
+  { name: RETURNS_EXCHANGE, type: "headers" },
+  { name: CONTROL_EXCHANGE, type: "direct" },
+];
+
 /** The header by which {@linkcode RETURNS_EXCHANGE} finds the caller: the name of its reply queue. */
 export const REPLY_TO_HEADER = "rpc-reply-to";
 
+/** The argument that says where a queue sends what it drops. */
+export const RETURNS_ARGUMENT = "x-dead-letter-exchange";
+
+/** What queues survive that are declared. */
+export type DeclaredDurability = Exclude<Durability, "existing">;
+
+const QUEUE_OPTIONS: Readonly<Record<DeclaredDurability, AmqpQueueOptions>> = {
+  replicated: { durable: true, arguments: { "x-queue-type": "quorum" } },
+  // Said where it is the default, as it is not on every virtual host. RabbitMQ takes it as equal.
+  durable: { durable: true, arguments: { "x-queue-type": "classic" } },
+  transient: { durable: false },
+};
+
 /**
- * Declares them, on a channel of its own: a refusal closes it.
+ * Whoever inspects a quorum queue gives back what is in it, and from RabbitMQ 4 on a message is
+ * dropped that was given back 20 times. This number is not reached; older versions take it, too.
+ */
+const PARKING_DELIVERY_LIMIT = 2 ** 31 - 1;
+
+/** How long a durable reply queue outlives its client, unless told otherwise: a day. */
+export const REPLY_QUEUE_EXPIRES_MS = 86_400_000;
+
+/**
+ * The request queue.
+ *
+ * @param durability What it survives.
+ * @param returns Whether what it drops goes to {@linkcode RETURNS_EXCHANGE}.
+ */
+export function requestQueueOptions(
+  durability: DeclaredDurability,
+  returns: boolean,
+): AmqpQueueOptions {
+  const options = QUEUE_OPTIONS[durability];
+  // Tutorial peers declare transient queues without arguments, and must be able to join.
+  if (!returns || durability === "transient") return options;
+  return {
+    ...options,
+    arguments: { ...options.arguments, [RETURNS_ARGUMENT]: RETURNS_EXCHANGE },
+  };
+}
+
+/** The queue that keeps the parked requests of a request queue. */
+export function parkingQueueOptions(durability: Durability): AmqpQueueOptions {
+  const args = durability === "replicated"
+    ? { "x-queue-type": "quorum", "x-delivery-limit": PARKING_DELIVERY_LIMIT }
+    // A virtual host may have another default, and with it a limit.
+    : { "x-queue-type": "classic" };
+  return { durable: true, arguments: args };
+}
+
+/** A durable reply queue. */
+export function replyQueueOptions(expiresMs: number): AmqpQueueOptions {
+  return { durable: true, arguments: { "x-expires": expiresMs } };
+}
+
+/** How a reply queue is bound to {@linkcode RETURNS_EXCHANGE}. */
+export function returnsBinding(replyQueue: string): AmqpBinding {
+  return { arguments: { "x-match": "all", [REPLY_TO_HEADER]: replyQueue } };
+}
+
+/**
+ * Declares the exchanges, on a channel of its own: a refusal closes it.
  *
  * @param connection Where to.
  * @param replyQueue The reply queue to bind to the returns, for a client.
@@ -27,11 +102,18 @@ export async function declareTopology(
   replyQueue?: string,
 ): Promise<void> {
   await connection.onOwnChannel(async (channel) => {
-    await channel.declareExchange(RETURNS_EXCHANGE, "headers");
-    await channel.declareExchange(CONTROL_EXCHANGE, "direct");
+    for (const { name, type } of EXCHANGES) await channel.declareExchange(name, type);
     if (replyQueue === undefined) return;
-    await channel.bindQueue(replyQueue, RETURNS_EXCHANGE, {
-      headers: { [REPLY_TO_HEADER]: replyQueue },
-    });
+    await channel.bindQueue(replyQueue, RETURNS_EXCHANGE, returnsBinding(replyQueue));
   });
+}
+
+/**
+ * Checks that there is the exchange that a client publishes to. What it is bound to, or a queue
+ * drops into, is for operators to know.
+ *
+ * @throws If there is none, or the user may not look.
+ */
+export async function checkTopology(connection: AmqpConnection): Promise<void> {
+  await connection.onOwnChannel((channel) => channel.checkExchange(CONTROL_EXCHANGE));
 }

@@ -1,7 +1,8 @@
 /** Takes requests from the queue: as many as the handlers can take, and none while they cannot. @module */
 
 import type { AmqpChannel, AmqpConnection, AmqpDelivery } from "../broker/amqp.ts";
-import { declareRequestQueue, type RequestQueue } from "../protocol/request_queue.ts";
+import { amqpCodeOf } from "../broker/amqp_error.ts";
+import { declareRequestQueue, missingError, type RequestQueue } from "../protocol/request_queue.ts";
 import { IntakeWatch } from "./intake_watch.ts";
 
 /** Takes requests over, and settles them. */
@@ -76,7 +77,12 @@ export class Intake {
   ): Promise<Intake> {
     const intake = new Intake(connection, channel, options);
     await intake.#declare();
-    await intake.#consume(options.prefetch());
+    try {
+      await intake.#consume(options.prefetch());
+    } catch (error) {
+      // Who may not look whether it is there finds out here.
+      throw amqpCodeOf(error) === 404 ? missingError(options.queue, options, error) : error;
+    }
     // Others may have declared that only one consumer gets requests, and the rest wait for its end.
     if (options.durability !== "existing") void intake.#watch.start();
     return intake;

@@ -23,6 +23,8 @@ import type { ServerSessions } from "./server_sessions.ts";
 /** What a {@linkcode RequestService} needs of its server. */
 export interface RequestServiceOptions
   extends AdmissionOptions, Pick<ParkingOptions, "durability"> {
+  /** Whether the server declares anything at all. */
+  readonly declare: boolean;
   readonly runner: RequestRunner;
   /** What a request without a name means, if anything. */
   readonly defaultProcedure: string | undefined;
@@ -66,9 +68,11 @@ export class RequestService {
     this.#parking = new Parking({
       ...options,
       replies: this.#replies,
-      declare: async (name, options) => {
-        await (await sessions.publisher?.whenOpen())?.declareQueue(name, options);
-      },
+      declare: options.declare
+        ? async (name, options) => {
+          await (await sessions.publisher?.whenOpen())?.declareQueue(name, options);
+        }
+        : undefined,
     });
   }
 

@@ -57,14 +57,15 @@ export async function openConsumerSession(
 }
 
 /**
- * Listens for control messages, in a queue of this server's own, on a channel of its own: a user who may
+ * Listens for control messages, unless the server declares nothing, in a queue of this server's own, on a channel of its own: a user who may
  * not loses that one, and deadlines have to do.
  */
 async function tryControl(
   connection: AmqpConnection,
   session: AmqpChannel,
-  { queue, requests, onNoReturns }: ConsumerOptions,
+  { queue, declare, requests, onNoReturns }: ConsumerOptions,
 ): Promise<string | undefined> {
+  if (!declare) return undefined;
   try {
     await declareTopology(connection);
     const channel = await connection.openChannel();

@@ -54,6 +54,11 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
     reason: "a codec that most do without",
     names: "Body Codec msgpackCodec",
   },
+  "./definitions": {
+    reason: "for operators, who run it before anything else",
+    names: `BrokerDefinitions DefinitionsOptions DelayedRetry ServiceDefinition UserDefinition
+      brokerDefinitions`,
+  },
   "./parked": {
     reason: "for administrators: neither callers nor servers load it",
     names: `BrokerUrl ConnectOptions DropCounts ListParkedOptions ParkedDetails ParkedRequest

@@ -9,12 +9,14 @@ import { brokerUrl, randomQueue } from "./broker.ts";
 export type Feature =
   | "transient shared queues"
   | "a queue that odd deaths end"
-  | "a queue that outlives odd deaths";
+  | "a queue that outlives odd deaths"
+  | "delayed retry";
 
 const HAS: Readonly<Record<Feature, (version: string) => boolean>> = {
   "transient shared queues": (version) => compareVersions(version, "4.3") < 0,
   "a queue that odd deaths end": (version) => compareVersions(version, "4.0") < 0,
   "a queue that outlives odd deaths": (version) => compareVersions(version, "4.0") >= 0,
+  "delayed retry": (version) => compareVersions(version, "4.3.1") >= 0,
 };
 
 /** Options of {@linkcode rabbitmqTest}. */

@@ -24,6 +24,11 @@ export const ROOMS: readonly Room[] = [
     uses: ["internal/protocol", "internal/broker", ...GROUND],
   },
   {
+    name: "extras/definitions",
+    files: /^extras\/definitions\.ts$/,
+    uses: ["internal/protocol", "internal/broker", "internal (leaves)"],
+  },
+  {
     name: "extras/resilience",
     files: /^extras\/resilience\//,
     uses: GROUND,

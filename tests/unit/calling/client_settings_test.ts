@@ -57,6 +57,25 @@ Deno.test("resolveClientOptions() refuses reply queues that there cannot be", ()
   ]);
 });
 
+Deno.test("resolveClientOptions() takes direct reply-to where nothing is declared", () => {
+  assertEquals(settingsOf({}).replyQueue, "exclusive");
+  assertEquals(settingsOf({ declare: false }).replyQueue, "direct");
+  settingsOf({ declare: false, replyQueue: { name: "billing" } });
+  const kind = '"direct" or the name of a durable queue as "declare" is false';
+  assertRefused((options) => settingsOf(options), [
+    [
+      { declare: false, replyQueue: "exclusive" },
+      `Cannot connect as "replyQueue" must be ${kind}: current value is "exclusive"`,
+    ],
+    [
+      { declare: false, replyQueue: { name: "billing", expiresMs: 1 } },
+      'Cannot connect as "replyQueue.expiresMs" must be absent as "declare" is false: ' +
+      "current value is 1",
+    ],
+    [{ declare: 0 }, 'Cannot connect as "declare" must be a boolean: current value is 0'],
+  ]);
+});
+
 Deno.test("resolveClientOptions() refuses options that it cannot use, in one form", () => {
   const codec = "a codec, which has contentType, encode() and decode()";
   assertRefused((options) => settingsOf(options), [

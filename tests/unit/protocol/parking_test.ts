@@ -17,9 +17,10 @@ function delivery(headers: Readonly<Record<string, unknown>> = {}): AmqpDelivery
 /** A parking queue on a broker that answers as told. */
 function parkingWith(
   answers: (PublishOutcome | Error)[],
-  { declare = () => {}, ...options }: {
+  options: {
     durability?: ParkingOptions["durability"];
-    declare?: () => void;
+    /** Absent for nothing, `undefined` if nothing may be declared. */
+    declare?: (() => void) | undefined;
   } = {},
 ) {
   const published: AmqpPublish[] = [];
@@ -39,11 +40,11 @@ function parkingWith(
       { publisher: { session, whenOpen: () => Promise.resolve(session) } },
       { isLost: () => Promise.resolve(false) },
     ),
-    declare(_name, options) {
-      declared.push(options);
-      return new Promise((resolve) => resolve(declare()));
-    },
     ...options,
+    declare: "declare" in options && options.declare === undefined ? undefined : (_name, args) => {
+      declared.push(args);
+      return new Promise((resolve) => resolve(options.declare?.()));
+    },
   });
   return { parking, published, declared };
 }
@@ -55,6 +56,23 @@ function unexpected(error: RpcError): never {
 function channelError(code: number): Error {
   return Object.assign(new Error(`Operation failed: ${code}`), { code });
 }
+
+Deno.test("Parking.park() holds a message whose queue it may not declare", async () => {
+  using time = new FakeTime();
+  const { parking, published } = parkingWith(["returned", "returned"], { declare: undefined });
+  const delays: RpcError[] = [];
+  const onDelayed = (error: RpcError) => delays.push(error) > 0;
+  const parked = parking.park(delivery(), reason, onDelayed);
+  await time.advance(5_000);
+  await parked;
+  assertEquals(published.length, 3);
+  assertEquals(delays.map(({ code, retryable, message }) => [code, retryable, message]), [[
+    "misconfigured",
+    true,
+    'Cannot park the message in queue "math.parked" as it does not exist: declare it, ' +
+    'as "declare" is false',
+  ]]);
+});
 
 Deno.test("Parking.park() declares nothing if the queue is there", async () => {
   const { parking, published, declared } = parkingWith([]);

@@ -17,7 +17,12 @@ async function declaredFor(durability: Durability): Promise<AmqpQueueOptions | u
   const connection = {
     onOwnChannel: (work: (channel: unknown) => Promise<unknown>) => work({ declareQueue }),
   } as Partial<AmqpConnection> as AmqpConnection;
-  await declareRequestQueue(connection, { queue: "math", durability, returns: false });
+  await declareRequestQueue(connection, {
+    queue: "math",
+    durability,
+    returns: false,
+    declare: true,
+  });
   return declared;
 }
 

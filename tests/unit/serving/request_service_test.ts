@@ -33,6 +33,7 @@ function serviceWith(handler: Handler | object, answers: (PublishOutcome | Error
   const service = new RequestService({
     queue: "math",
     durability: "durable",
+    declare: true,
     replyQueues: undefined,
     maxDeliveries: 3,
     defaultProcedure: procedures.defaultName,

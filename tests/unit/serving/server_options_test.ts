@@ -37,6 +37,11 @@ const WRONG: readonly (readonly [options: object, message: string])[] = [
     '"durability" must be one of "replicated", "durable", "transient", "existing": ' +
     'current value is "durabel"',
   ],
+  [{ declare: "no" }, '"declare" must be a boolean: current value is "no"'],
+  [
+    { declare: false, durability: "replicated" },
+    '"durability" must be "existing" as "declare" is false: current value is "replicated"',
+  ],
   [
     { handlers: undefined },
     '"handlers" must have functions of its own: current value is undefined',

@@ -7,12 +7,8 @@ import type { BrokerAddress } from "../../internal/broker/broker_address.ts";
 import { BrokerNodes } from "../../internal/broker/broker_nodes.ts";
 import { explainConnectError } from "../../internal/broker/connect_error.ts";
 import type { ConnectSettings } from "../../internal/broker/connect_settings.ts";
+import { lockQueueOf } from "../../internal/protocol/parked_message.ts";
 import { abortable, withTimeout } from "../../internal/time.ts";
-
-/** The queue whose owner may look after a parking queue; it dies with its connection. */
-export function lockQueueOf(parkingQueue: string): string {
-  return `${parkingQueue}.lock`;
-}
 
 /**
  * Connects to the first node that answers, and locks the parking queue against other

@@ -1,0 +1,123 @@
+import { assert, assertEquals } from "../../deps/std_assert.ts";
+import { type BrokerDefinitions, brokerDefinitions } from "../../extras/definitions.ts";
+import { sealHandler } from "../../internal/running/encoded_handler.ts";
+import { RpcClient, RpcError, RpcServer } from "../../mod.ts";
+import { PrivateNode } from "../../tools/brokers/private_node.ts";
+import { rabbitmqTest } from "../helpers/features.ts";
+import {
+  ALL_WORKS,
+  codeOf,
+  OPERATED_USERS,
+  operatedDefinitions,
+  type OperatedUser,
+  refusalOf,
+  useAll,
+} from "../helpers/operators.ts";
+
+/** A node with the users of the definitions, who may not do anything yet. */
+async function startNode(): Promise<PrivateNode> {
+  const node = await PrivateNode.start();
+  for (const user of OPERATED_USERS) await node.ctl("add_user", user, "secret");
+  return node;
+}
+
+async function importInto(node: PrivateNode, definitions: BrokerDefinitions): Promise<void> {
+  const file = await Deno.makeTempFile({ suffix: ".json" });
+  try {
+    await Deno.writeTextFile(file, JSON.stringify(definitions));
+    await node.ctl("import_definitions", file);
+  } finally {
+    await Deno.remove(file);
+  }
+}
+
+function urlOf(node: PrivateNode, user: OperatedUser): string {
+  return node.url.replace("guest:guest", `${user}:secret`);
+}
+
+Deno.test(rabbitmqTest("Imported definitions are all that servers and clients need", async () => {
+  await using node = await startNode();
+  const definitions = operatedDefinitions({ maxWaiting: 1_000 });
+  for (const { user, configure } of definitions.permissions) {
+    assertEquals(configure, user === "math-admin" ? "^math\\.parked\\.lock$" : "^$", user);
+  }
+  await importInto(node, definitions);
+  const before = await node.ctl("list_queues", "name", "arguments", "policy");
+  assertEquals(await useAll((user) => urlOf(node, user)), ALL_WORKS);
+  assertEquals(await node.ctl("list_queues", "name", "arguments", "policy"), before);
+}));
+
+Deno.test(rabbitmqTest("Imported definitions are what a server declares itself", async () => {
+  await using node = await startNode();
+  for (const durability of ["replicated", "durable"] as const) {
+    const queue = `math.${durability}`;
+    await importInto(node, brokerDefinitions({ services: [{ queue, durability }] }));
+    // Whatever differs is misconfigured.
+    const handlers = { echo: (value: unknown) => value };
+    await using _server = await RpcServer.listen(node.url, { queue, durability, handlers });
+    await using client = await RpcClient.connect(node.url, { queue });
+    assertEquals(await client.call("echo", 1), 1);
+  }
+  const service = { queue: "math" };
+  const users = [{ name: "math-client", calls: true, replyQueues: ["billing"] }];
+  await importInto(node, brokerDefinitions({ services: [service], users }));
+  await using _client = await RpcClient.connect(node.url, {
+    queue: "math",
+    replyQueue: { name: "billing" },
+  });
+}));
+
+Deno.test(rabbitmqTest("A queue that operators have not declared is misconfigured", async () => {
+  await using node = await startNode();
+  const handlers = { echo: (value: unknown) => value };
+  const options = { queue: "math", declare: false } as const;
+  const listen = () => RpcServer.listen(urlOf(node, "math-server"), { ...options, handlers });
+  const complete = operatedDefinitions();
+  const [queue, parked, ...others] = complete.queues;
+  assert(queue !== undefined && parked !== undefined && others.length === 2);
+  await importInto(node, { ...complete, queues: [], bindings: [] });
+  const missing = await refusalOf(listen());
+  assertEquals([missing.code, missing.retryable], ["misconfigured", true]);
+  assert(missing.message.includes('queue "math" does not exist'), missing.message);
+  await importInto(node, { ...complete, queues: [queue], bindings: [] });
+  const unparked = await refusalOf(listen());
+  assertEquals(unparked.code, "misconfigured");
+  assert(unparked.message.includes('queue "math.parked" does not exist'), unparked.message);
+  const replyQueue = { name: "billing" };
+  const connect = () => RpcClient.connect(urlOf(node, "math-client"), { ...options, replyQueue });
+  assertEquals(await codeOf(connect()), "misconfigured");
+}));
+
+/** How a request is tried again whose worker dies of it: the pauses between its deliveries. */
+async function pausesOf(node: PrivateNode, tries: number): Promise<number[]> {
+  const runs: number[] = [];
+  const deadly = sealHandler({
+    handle() {
+      runs.push(performance.now());
+      return Promise.reject(new RpcError("worker-crashed", "Cannot go on as the worker died"));
+    },
+  });
+  const events: string[] = [];
+  await using _server = await RpcServer.listen(node.url, {
+    queue: "math",
+    handlers: { deadly, echo: (value: unknown) => value },
+    maxDeliveries: tries,
+    onEvent: ({ type }) => events.push(type),
+  });
+  await using client = await RpcClient.connect(node.url, { queue: "math" });
+  const call = codeOf(client.call("deadly", 1));
+  assertEquals(await client.call("echo", 1), 1);
+  assertEquals(await call, "worker-crashed");
+  // Nor does the server take a request that rests for one that the broker does not deliver.
+  assertEquals(events.filter((type) => type === "disconnected"), []);
+  return runs.slice(1).map((at, index) => at - (runs[index] ?? 0));
+}
+
+Deno.test(rabbitmqTest("A request rests by policy before it is tried again", async () => {
+  await using node = await startNode();
+  const delayedRetry = { minMs: 2_000, maxMs: 4_000 };
+  await importInto(node, operatedDefinitions({ delayedRetry }));
+  const [first = 0, second = 0, ...others] = await pausesOf(node, 3);
+  assertEquals(others, []);
+  assert(first >= 2_000 && second >= 4_000, `It rested for ${first} and ${second} ms`);
+}, { needs: "delayed retry" }));
