@@ -78,6 +78,7 @@ export class Replies {
    */
   async publish(message: AmqpPublish, recipient: Recipient): Promise<PersistentOutcome> {
     const isDirect = isDirectReply(message.routingKey);
+    let refusedAt: number | undefined;
     for (let losses = 0; !isDirect || losses < MAX_DIRECT_LOSSES;) {
       const connection = this.#sessions.publisher;
       const session = connection?.session ?? await connection?.whenOpen();
@@ -89,7 +90,10 @@ export class Replies {
         case "nacked":
         case "stranded":
           if (!recipient.isWanted) return "unpublished";
-          if (await this.#callers.isLost(message.routingKey)) return "orphaned";
+          refusedAt ??= performance.now();
+          if (await this.#callers.isLost(message.routingKey, performance.now() - refusedAt)) {
+            return "orphaned";
+          }
           await sleep(NACKED_PAUSE_MS);
           break;
         case "unknown":

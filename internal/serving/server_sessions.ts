@@ -21,8 +21,8 @@ export interface ConsumerSession extends Session {
   readonly intake: Intake;
   /** Where this server takes control messages; absent if it may not. */
   readonly controlQueue: string | undefined;
-  /** Tells whether a queue does not exist for certain. */
-  lacksQueue(queue: string): Promise<boolean>;
+  /** Tells whether a queue does not exist for certain; `undefined` if the user may not know. */
+  lacksQueue(queue: string): Promise<boolean | undefined>;
 }
 
 /** Publishes replies. A broker that is short of memory blocks this connection only. */
@@ -83,13 +83,17 @@ async function tryControl(
   }
 }
 
-async function lacksQueue(connection: AmqpConnection, queue: string): Promise<boolean> {
+async function lacksQueue(
+  connection: AmqpConnection,
+  queue: string,
+): Promise<boolean | undefined> {
   try {
     await connection.onOwnChannel((channel) => channel.checkQueue(queue));
     return false;
   } catch (error) {
+    const code = amqpCodeOf(error);
     // 405: it is there, and it is another connection's.
-    return amqpCodeOf(error) === 404;
+    return code === 403 ? undefined : code === 404;
   }
 }
 

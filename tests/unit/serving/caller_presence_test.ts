@@ -19,13 +19,20 @@ function startRequests(requests: ActiveRequests, count: number): void {
 Deno.test("CallerPresence.isLost() believes a broker that answers", async () => {
   for (const isGone of [true, false]) {
     const presence = presenceOf(() => Promise.resolve(isGone));
-    assertEquals(await presence.isLost("amq.gen-a"), isGone);
+    assertEquals(await presence.isLost("amq.gen-a", isGone ? 0 : 60_000), isGone);
   }
   assertEquals(
-    await presenceOf(() => Promise.reject(new Error("lost"))).isLost("amq.gen-a"),
+    await presenceOf(() => Promise.reject(new Error("lost"))).isLost("amq.gen-a", 60_000),
     false,
   );
-  assertEquals(await presenceOf(() => undefined).isLost("amq.gen-a"), false);
+  assertEquals(await presenceOf(() => undefined).isLost("amq.gen-a", 60_000), false);
+});
+
+Deno.test("CallerPresence.isLost() goes by the time of refusal where it may not ask", async () => {
+  const presence = presenceOf(() => Promise.resolve(undefined));
+  assertEquals(await presence.isLost("amq.gen-a", 299), false);
+  assertEquals(await presence.isLost("amq.gen-a", 300), true);
+  assertEquals(await presence.isLost("rpc.replies.billing", 60_000), false);
 });
 
 Deno.test("CallerPresence.isLost() knows only of queues that the broker named", async () => {
@@ -35,7 +42,7 @@ Deno.test("CallerPresence.isLost() knows only of queues that the broker named", 
     return Promise.resolve(true);
   });
   for (const queue of ["rpc.replies.billing", "amq.rabbitmq.reply-to.g1h2.k"]) {
-    assertEquals(await presence.isLost(queue), false);
+    assertEquals(await presence.isLost(queue, 0), false);
   }
   assertEquals(asked, []);
 });
@@ -49,16 +56,16 @@ Deno.test("CallerPresence.isLost() waits ever less for a broker that gives no an
   });
   const isLostWithin = async (queue: string, ms: number) => {
     let answer: boolean | undefined;
-    presence.isLost(queue).then((isLost) => answer = isLost);
+    presence.isLost(queue, 0).then((isLost) => answer = isLost);
     await time.advance(ms - 1);
     assertEquals(answer, undefined, `${queue} is lost too early`);
     await time.advance(1);
     assertEquals(answer, true);
   };
-  await isLostWithin("amq.gen-0", 500);
-  assertEquals(await presence.isLost("amq.gen-0"), true);
+  await isLostWithin("amq.gen-0", 200);
+  assertEquals(await presence.isLost("amq.gen-0", 0), true);
   for (let n = 1; n < 16; n++) await isLostWithin(`amq.gen-${n}`, 50);
-  assertEquals(await presence.isLost("amq.gen-16"), true);
+  assertEquals(await presence.isLost("amq.gen-16", 0), true);
   assertEquals(asked, 16);
 });
 
@@ -67,16 +74,16 @@ Deno.test("CallerPresence.isLost() asks as patiently as before once all is answe
   const late = Promise.withResolvers<boolean>();
   const presence = presenceOf((queue) =>
     queue === "amq.gen-late" ? late.promise : new Promise((resolve) => {
-      setTimeout(() => resolve(false), 400);
+      setTimeout(() => resolve(false), 150);
     })
   );
-  const first = presence.isLost("amq.gen-late");
-  await time.advance(500);
+  const first = presence.isLost("amq.gen-late", 0);
+  await time.advance(200);
   assertEquals(await first, true);
   late.resolve(true);
   await time.settle();
-  const second = presence.isLost("amq.gen-slow");
-  await time.advance(400);
+  const second = presence.isLost("amq.gen-slow", 0);
+  await time.advance(150);
   assertEquals(await second, false);
 });
 

@@ -10,6 +10,7 @@ const REPLY: AmqpPublish = { routingKey: "q", body: "1", mandatory: true, proper
 
 /** A reply queue whose node is down. */
 const LOST = "amq.gen-lost";
+const UNKNOWN = "amq.gen-unknown";
 
 const WANTED = { isWanted: true };
 const UNWANTED = { isWanted: false };
@@ -24,7 +25,10 @@ function repliesTo(...answers: (PublishOutcome | Error)[]) {
   };
   const session = { channels: [], publisher: { publish } };
   const whenOpen = () => Promise.resolve(session);
-  const callers = { isLost: (queue: string) => Promise.resolve(queue === LOST) };
+  const callers = {
+    isLost: (queue: string, refusedMs: number) =>
+      Promise.resolve(queue === LOST || (queue === UNKNOWN && refusedMs >= 300)),
+  };
   return { replies: new Replies({ publisher: { session, whenOpen } }, callers), published };
 }
 
@@ -49,6 +53,13 @@ Deno.test("Replies.publish() does not insist where the queue is lost with its no
   assertEquals(await publish(lost, WANTED, "nacked", "confirmed"), "orphaned");
   assertEquals(await publish(lost, WANTED, "stranded", "confirmed"), "orphaned");
   assertEquals(await publish(lost, WANTED, "unknown", "confirmed"), "confirmed");
+});
+
+Deno.test("Replies.publish() says for how long a queue has refused all", async () => {
+  const unknown = { ...REPLY, routingKey: UNKNOWN };
+  assertEquals(await publish(unknown, WANTED, "nacked", "nacked", "confirmed"), "confirmed");
+  const nacks = Array.from({ length: 20 }, () => "nacked" as const);
+  assertEquals(await publish(unknown, WANTED, ...nacks), "orphaned");
 });
 
 Deno.test("Replies.publish() stops when nobody waits any more", async () => {
