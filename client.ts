@@ -41,10 +41,22 @@ import {
   resolveClientOptions,
   resolveStreamOptions,
 } from "./internal/calling/client_settings.ts";
-import { ClientStream, ProgressSink } from "./internal/calling/client_stream.ts";
+import {
+  ClientStream,
+  type OpenStream,
+  ProgressSink,
+  readStream,
+} from "./internal/calling/client_stream.ts";
 import { ReplyReader } from "./internal/calling/reply_reader.ts";
 import { checkNumber, wrongValue } from "./internal/check.ts";
 import { MAX_TIMEOUT_MS } from "./internal/time.ts";
+
+/** The arguments of {@linkcode RpcClient.stream}. */
+interface StreamParts {
+  readonly procedure: string;
+  readonly input: unknown;
+  readonly options: StreamOptions;
+}
 
 /**
  * Calls procedures of the servers that listen on one queue. Many calls are in flight at a time, on
@@ -239,8 +251,9 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
   }
 
   /**
-   * Calls a procedure that is a generator and reads its items while it runs. Leaving the loop
-   * cancels it.
+   * Calls a procedure that is a generator and reads its items while it runs. Leaving the loop, an
+   * abort and {@linkcode RpcClient.close} end it at once, also while an item is waited for: the
+   * server is told to stop, and what has come and was not read is dropped.
    *
    * @typeParam Name The procedure.
    * @param procedure The procedure's name.
@@ -256,31 +269,20 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
    * for await (const prime of client.stream("primes", 100)) console.log(prime);
    * ```
    */
-  async *stream<Name extends ProcedureName<C>>(
+  stream<Name extends ProcedureName<C>>(
     procedure: Name,
     ...rest: CallArguments<InputOf<C, Name>, StreamOptions>
   ): AsyncGenerator<ItemOf<OutputOf<C, Name>>, void, undefined> {
     const [input, options = {}]: [unknown?, StreamOptions?] = rest;
-    const { credits, idleTimeoutMs } = resolveStreamOptions(options, this.#settings.timeoutMs);
-    const correlationId = newCorrelationId();
-    const sink = new ClientStream({
-      correlationId,
-      procedure,
-      credits,
-      idleTimeoutMs,
-      progress: this.#progressSink(correlationId, options),
-      calls: this.#calls,
-      reader: this.#reader,
-    });
-    const parts = { kind: "stream", procedure, correlationId, sink, idleTimeoutMs } as const;
-    const request = this.#requests.make(parts, input, { timeoutMs: MAX_TIMEOUT_MS, ...options });
+    const items = readStream(() => this.#openStream({ procedure, input, options }));
     // As in call(): the contract is not checked at run time.
-    yield* sink.read(this.#calls.start(request)) as AsyncGenerator<ItemOf<OutputOf<C, Name>>>;
+    return items as AsyncGenerator<ItemOf<OutputOf<C, Name>>, void, undefined>;
   }
 
   /**
    * Calls one procedure with many inputs, so many at a time. The first failure ends the batch and
-   * cancels what is under way; so does leaving the loop.
+   * cancels what is under way; so do leaving the loop, an abort and {@linkcode RpcClient.close}, at
+   * once, and no output comes after them.
    *
    * @typeParam Name The procedure.
    * @param procedure The procedure's name.
@@ -289,15 +291,23 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
    * @returns The outputs, in the order of the inputs; `Array.fromAsync` makes an array of them.
    * @throws As {@linkcode RpcClient.call}.
    */
-  async *map<Name extends ProcedureName<C>>(
+  map<Name extends ProcedureName<C>>(
     procedure: Name,
     inputs: Iterable<InputOf<C, Name>> | AsyncIterable<InputOf<C, Name>>,
     options: BatchOptions = {},
   ): AsyncGenerator<OutputOf<C, Name>, void, undefined> {
-    using batch = new Batch(options, this.#settings.timeoutMs);
-    yield* inOrder(inputs, batch.concurrency, async (input) => {
-      // As in call(): the contract is not checked at run time.
-      return await this.#call(procedure, input, batch.next()) as OutputOf<C, Name>;
+    return inOrder(inputs, () => {
+      const batch = new Batch(options, this.#settings.timeoutMs);
+      return {
+        concurrency: batch.concurrency,
+        // As in call(): the contract is not checked at run time.
+        start: (input) => this.#call(procedure, input, batch.next()) as Promise<OutputOf<C, Name>>,
+        check: () => {
+          batch.throwIfAborted();
+          this.#calls.throwIfEnded(procedure);
+        },
+        onLeft: () => batch[Symbol.dispose](),
+      };
     });
   }
 
@@ -316,15 +326,17 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
     options: BatchOptions = {},
   ): Promise<BatchOutputs<C, Calls>> {
     using batch = new Batch(options, this.#settings.timeoutMs);
-    const outputs = inOrder(calls, batch.concurrency, ([procedure, input]) => {
-      return this.#call(procedure, input, batch.next());
-    });
+    const outputs = inOrder(calls, () => ({
+      concurrency: batch.concurrency,
+      start: ([procedure, input]) => this.#call(procedure, input, batch.next()),
+    }));
     // As in call(): the contract is not checked at run time.
     return await Array.fromAsync(outputs) as BatchOutputs<C, Calls>;
   }
 
   /**
-   * Refuses further calls, waits for the pending ones, and disconnects. May be called again.
+   * Refuses further calls, waits for the pending ones, and disconnects. Streams and loops over
+   * {@linkcode RpcClient.map} end at once with `closed`. May be called again.
    *
    * @param options How long to wait.
    * @returns When the connection is closed.
@@ -349,6 +361,23 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
     for (const correlationId of this.#calls.releaseNamed()) this.#callbacks.remove(correlationId);
     this.#callbacks.close();
     await this.#calls.close(graceMs);
+  }
+
+  #openStream({ procedure, input, options }: StreamParts): OpenStream {
+    const { credits, idleTimeoutMs } = resolveStreamOptions(options, this.#settings.timeoutMs);
+    const correlationId = newCorrelationId();
+    const sink = new ClientStream({
+      correlationId,
+      procedure,
+      credits,
+      idleTimeoutMs,
+      progress: this.#progressSink(correlationId, options),
+      calls: this.#calls,
+      reader: this.#reader,
+    });
+    const parts = { kind: "stream", procedure, correlationId, sink, idleTimeoutMs } as const;
+    const request = this.#requests.make(parts, input, { timeoutMs: MAX_TIMEOUT_MS, ...options });
+    return { stream: sink, call: this.#calls.start(request) };
   }
 
   async #call(procedure: string, input: unknown, options: CallOptions): Promise<unknown> {

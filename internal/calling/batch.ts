@@ -1,6 +1,7 @@
 /** Many calls that share one deadline and end together, their outputs in order. @module */
 
 import type { BatchOptions, CallOptions } from "../../options/client_options.ts";
+import { ItemReader, type ReadableItems } from "../streaming/item_reader.ts";
 import { signalsOf, timeLeftMs } from "./call_request.ts";
 import { checkBatchOptions } from "./client_settings.ts";
 
@@ -38,6 +39,11 @@ export class Batch implements Disposable {
     return { ...this.#options, timeoutMs, signal: this.#end.signal };
   }
 
+  /** Throws what has ended the batch, if anything has. */
+  throwIfAborted(): void {
+    this.#end.signal.throwIfAborted();
+  }
+
   [Symbol.dispose](): void {
     for (const signal of this.#signals) signal.removeEventListener("abort", this.#follow);
     this.#end.abort(new DOMException("The batch has ended", "AbortError"));
@@ -49,6 +55,18 @@ export class Batch implements Disposable {
   };
 }
 
+/** How {@linkcode inOrder} goes about it. */
+export interface InOrderPlan<Input, Output> {
+  /** Most operations that run at a time. */
+  readonly concurrency: number;
+  /** Starts one. */
+  readonly start: (input: Input) => Promise<Output>;
+  /** Throws if the reader is to get no more, whatever is done. */
+  readonly check?: () => void;
+  /** Told once that nothing more is read. */
+  readonly onLeft?: () => void;
+}
+
 /**
  * Starts an operation for each input, so many at a time, and yields the outputs in the order of
  * the inputs, each as soon as it and those before it are there. Operations that are done wait for
@@ -56,29 +74,34 @@ export class Batch implements Disposable {
  * the others' places empty. The first failure ends it at once, whatever its place in the order.
  *
  * @param inputs The inputs, taken as they are needed.
- * @param concurrency Most operations that run at a time.
- * @param start Starts one.
+ * @param plan Tells with the first read how to go about it; nothing is started before.
  */
-export async function* inOrder<Input, Output>(
+export function inOrder<Input, Output>(
   inputs: Iterable<Input> | AsyncIterable<Input>,
-  concurrency: number,
-  start: (input: Input) => Promise<Output>,
-): AsyncGenerator<Output, void, undefined> {
+  plan: () => InOrderPlan<Input, Output>,
+): ItemReader<Output> {
+  return new ItemReader((wake) => startInOrder(inputs, plan(), wake));
+}
+
+function startInOrder<Input, Output>(
+  inputs: Iterable<Input> | AsyncIterable<Input>,
+  { concurrency, start, check, onLeft }: InOrderPlan<Input, Output>,
+  wake: () => void,
+): ReadableItems<Output> {
   const semaphore = new Semaphore(concurrency);
-  const outputs = new OrderedOutputs<Output>(2 * concurrency);
-  const feeding = feed(inputs, outputs, (input) => semaphore.run(() => start(input)));
-  try {
-    for (let next = outputs.next(); next !== undefined; next = outputs.next()) {
-      const output = await next;
-      if (output === undefined) continue;
-      outputs.shift();
-      yield output.value;
-    }
-    await feeding;
-  } finally {
-    // Not waited for: inputs that never come must not hold up whoever leaves.
-    outputs.close();
-  }
+  const outputs = new OrderedOutputs<Output>(2 * concurrency, wake);
+  // It never rejects, and is not waited for: inputs that never come must not hold up whoever leaves.
+  void feed(inputs, outputs, (input) => semaphore.run(() => start(input)));
+  return {
+    take() {
+      check?.();
+      return outputs.take();
+    },
+    leave() {
+      outputs.close();
+      onLeft?.();
+    },
+  };
 }
 
 /** Starts the operations. Never rejects: a failure goes to the outputs. */
@@ -98,30 +121,34 @@ async function feed<Input, Output>(
   }
 }
 
-/** What the reader of {@linkcode OrderedOutputs} gets: an output, or a reason to look again. */
-type Next<Output> = Promise<{ readonly value: Output } | undefined>;
+/** The place of an output in the order; its operation may still run. */
+interface Place<Output> {
+  output: { readonly value: Output } | undefined;
+}
 
 /** Outputs in the order of their operations, whichever is done first. */
 class OrderedOutputs<Output> {
   readonly #maxLength: number;
-  readonly #places: PromiseWithResolvers<{ readonly value: Output }>[] = [];
+  readonly #wake: () => void;
+  readonly #places: Place<Output>[] = [];
   #state:
     | { readonly name: "open" | "ended" | "closed" }
     | { readonly name: "failed"; readonly error: unknown } = { name: "open" };
-  #changed = Promise.withResolvers<undefined>();
+  #changed = Promise.withResolvers<void>();
 
-  constructor(maxLength: number) {
+  constructor(maxLength: number, wake: () => void) {
     this.#maxLength = maxLength;
+    this.#wake = wake;
   }
 
   /** Adds the output of an operation that was just started. */
-  add(output: Promise<Output>): void {
-    const place = Promise.withResolvers<{ readonly value: Output }>();
-    // All places reject with the first failure, and only the oldest is waited for.
-    place.promise.catch(() => {});
+  add(operation: Promise<Output>): void {
+    const place: Place<Output> = { output: undefined };
     this.#places.push(place);
-    output.then((value) => place.resolve({ value }), (error) => this.fail(error));
-    this.#notify();
+    operation.then((value) => {
+      place.output = { value };
+      if (place === this.#places[0]) this.#wake();
+    }, (error) => this.fail(error));
   }
 
   /** Waits for room; tells whether further outputs are wanted. */
@@ -130,24 +157,23 @@ class OrderedOutputs<Output> {
     return this.#isOpen();
   }
 
-  /** The oldest output; `undefined` after the last one. */
-  next(): Next<Output> | undefined {
-    const [oldest] = this.#places;
-    if (oldest !== undefined) return oldest.promise;
-    if (this.#state.name === "failed") return Promise.reject(this.#state.error);
-    return this.#isOpen() ? this.#changed.promise : undefined;
-  }
-
-  /** Removes the oldest output. */
-  shift(): void {
-    this.#places.shift();
-    this.#notify();
+  /** Takes the oldest output; `undefined` if it is not there yet. */
+  take(): IteratorResult<Output, void> | undefined {
+    const oldest = this.#places[0]?.output;
+    if (oldest !== undefined) {
+      this.#places.shift();
+      this.#notify();
+      return { done: false, value: oldest.value };
+    }
+    if (this.#state.name === "failed") throw this.#state.error;
+    const isEnded = this.#state.name === "ended" && this.#places.length === 0;
+    return isEnded ? { done: true, value: undefined } : undefined;
   }
 
   /** Says that all operations were started. */
   end(): void {
     if (this.#isOpen()) this.#state = { name: "ended" };
-    this.#notify();
+    this.#wake();
   }
 
   /** Fails all outputs that are not there yet. */
@@ -155,8 +181,8 @@ class OrderedOutputs<Output> {
     if (this.#state.name === "open" || this.#state.name === "ended") {
       this.#state = { name: "failed", error };
     }
-    for (const { reject } of this.#places) reject(error);
     this.#notify();
+    this.#wake();
   }
 
   /** Says that the reader has left. */
@@ -170,7 +196,7 @@ class OrderedOutputs<Output> {
   }
 
   #notify(): void {
-    this.#changed.resolve(undefined);
+    this.#changed.resolve();
     this.#changed = Promise.withResolvers();
   }
 }

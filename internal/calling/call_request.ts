@@ -26,6 +26,8 @@ export interface CallSink {
   readonly wantsProgress: boolean;
   /** Takes an item or a progress; runs inside amqplib's callback. */
   accept(item: IncomingItem, reply: AmqpDelivery): void;
+  /** Told at once when the caller does not want the call any more. */
+  onAbandoned?(reason: unknown): void;
 }
 
 /** What the methods of a client differ in. */

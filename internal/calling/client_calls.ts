@@ -110,13 +110,21 @@ export class ClientCalls {
    * @throws {RpcError} If the client is closed, or its connection for good.
    */
   start(request: CallRequest): PendingCall {
-    const { procedure, queue } = request;
-    if (this.#ended !== undefined) {
-      throw ended({ procedure, queue, elapsedMs: 0, phase: "not-published" }, this.#ended);
-    }
+    this.throwIfEnded(request.procedure);
     const call = new PendingCall(request, this.pending);
     if (this.pending.add(call)) this.#publish(call);
     return call;
+  }
+
+  /**
+   * Checks that calls can be started.
+   *
+   * @throws {RpcError} If the client is closed, or its connection for good.
+   */
+  throwIfEnded(procedure: string): void {
+    if (this.#ended === undefined) return;
+    const { queue } = this.#settings;
+    throw ended({ procedure, queue, elapsedMs: 0, phase: "not-published" }, this.#ended);
   }
 
   /** Allows the server of a stream to send so many items more. */
@@ -170,11 +178,12 @@ export class ClientCalls {
     }
   }
 
-  /** Refuses calls, waits for those under way, and disconnects. */
+  /** Refuses calls, ends streams, waits for the calls under way, and disconnects. */
   async close(graceMs: number): Promise<void> {
-    this.#ended ??= CLOSED;
+    const reason = this.#ended ??= CLOSED;
+    this.pending.abandonStreams((call) => ended(call.report(), reason));
     await this.pending.drain(graceMs);
-    this.#end(this.#ended);
+    this.#end(reason);
     await this.#connection?.close();
   }
 

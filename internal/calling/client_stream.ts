@@ -6,6 +6,7 @@ import { safeObserver } from "../observer.ts";
 import { type IncomingItem, readItemCount } from "../protocol/envelope.ts";
 import type { EncodedItem } from "../encoded_reply.ts";
 import { ItemBuffer } from "../streaming/item_buffer.ts";
+import { ItemReader } from "../streaming/item_reader.ts";
 import { RecentMap } from "../recent_map.ts";
 import type { CallSink } from "./call_request.ts";
 import type { ClientCalls } from "./client_calls.ts";
@@ -98,15 +99,20 @@ export class ClientStream implements CallSink {
     this.#passOn();
   }
 
-  /** Reads the items; leaving the loop abandons the call. */
-  read(call: PendingCall): AsyncGenerator<unknown> {
+  /** Drops what was not read. */
+  onAbandoned(reason: unknown): void {
+    this.#items.drop(reason);
+  }
+
+  /** Has the items read; leaving the loop abandons the call. */
+  connect(call: PendingCall, wake: () => void): ItemBuffer {
     const { reader } = this.#options;
-    return this.#items.read({
+    return this.#items.connect({
       ended: call.reply.then((reply) => this.#end(call, reply)),
       grant: (count) => this.#grant(count),
       decode: (item) => reader.decodeItem(item),
       cancel: (reason) => call.abandon(reason),
-    });
+    }, wake);
   }
 
   /** A server that sends whatever it likes must not fill our memory. */
@@ -158,6 +164,20 @@ export class ClientStream implements CallSink {
         : `Cannot complete the stream of "${procedure}" as ${this.#nextSeq} of ${count} items came`,
     );
   }
+}
+
+/** A stream whose call was started. */
+export interface OpenStream {
+  readonly stream: ClientStream;
+  readonly call: PendingCall;
+}
+
+/** Reads a stream, which the first read opens. */
+export function readStream(open: () => OpenStream): AsyncGenerator<unknown, void, undefined> {
+  return new ItemReader((wake) => {
+    const { stream, call } = open();
+    return stream.connect(call, wake);
+  });
 }
 
 function toEncodedItem(seq: number, { body, properties }: AmqpDelivery): EncodedItem {

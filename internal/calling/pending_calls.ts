@@ -92,6 +92,13 @@ export class PendingCalls {
     return [...this.#calls.values()];
   }
 
+  /** Ends the streams: their readers may be what waits for the end of all calls. */
+  abandonStreams(reason: (call: PendingCall) => RpcError): void {
+    for (const call of [...this.#waiting.values(), ...this.#calls.values()]) {
+      if (call.request.kind === "stream") call.abandon(reason(call));
+    }
+  }
+
   /** Waits until no call is left, at most so long. */
   async drain(graceMs: number): Promise<void> {
     if (this.size === 0 || graceMs <= 0) return;
@@ -216,6 +223,7 @@ export class PendingCall {
   abandon(reason: unknown): void {
     if (!this.#settle()) return;
     this.#reject(reason);
+    this.request.sink?.onAbandoned?.(reason);
     this.#calls.onAbandoned(this);
   }
 

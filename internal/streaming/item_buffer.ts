@@ -6,6 +6,8 @@
 
 import { RpcError } from "../../errors.ts";
 import type { EncodedItem, ItemSink } from "../encoded_reply.ts";
+import { DeadlineTimer } from "../time.ts";
+import type { ReadableItems } from "./item_reader.ts";
 
 /** What a stream needs of the task that it reads. */
 export interface StreamSource {
@@ -19,27 +21,36 @@ export interface StreamSource {
   cancel(reason: unknown): void;
 }
 
+type State =
+  | { readonly name: "open" }
+  /** All items have come. */
+  | { readonly name: "ended" }
+  | { readonly name: "failed"; readonly error: unknown };
+
 /** Holds the items that have come and were not read yet: never more than there were credits. */
-export class ItemBuffer implements ItemSink {
+export class ItemBuffer implements ItemSink, ReadableItems<unknown> {
   /** How many items may be on their way, or wait here, at a time. */
   readonly credits: number;
   readonly #procedure: string;
-  readonly #idleTimeoutMs: number | undefined;
-  readonly #items: EncodedItem[] = [];
+  readonly #idleTimeoutMs: number;
+  readonly #idleTimer = new DeadlineTimer(() => this.#checkIdle());
+  /** Since when the reader waits for an item, by `performance.now()`, if it does. */
+  #waitsSince: number | undefined;
+  #items: EncodedItem[] = [];
   #nextSeq = 0;
   #granted = 0;
+  #source: StreamSource | undefined;
   #wake: () => void = () => {};
-  #failure: { readonly error: unknown } | undefined;
-  #hasEnded = false;
+  #state: State = { name: "open" };
 
   /**
    * Makes a buffer that has had no item.
    *
    * @param procedure The procedure, for messages.
    * @param credits How many items may be under way.
-   * @param idleTimeoutMs The longest wait for one item; absent is no limit.
+   * @param idleTimeoutMs The longest wait for one item, in milliseconds; `Infinity` is no limit.
    */
-  constructor(procedure: string, credits: number, idleTimeoutMs: number | undefined) {
+  constructor(procedure: string, credits: number, idleTimeoutMs: number) {
     this.#procedure = procedure;
     this.credits = credits;
     this.#idleTimeoutMs = idleTimeoutMs;
@@ -48,6 +59,14 @@ export class ItemBuffer implements ItemSink {
   /** How many items have come and were not read yet. */
   get waiting(): number {
     return this.#items.length;
+  }
+
+  /** Says where the items come from, and whom to wake when there are any. */
+  connect(source: StreamSource, wake: () => void): this {
+    this.#source = source;
+    this.#wake = wake;
+    source.ended.then(() => this.#become({ name: "ended" }), (error) => this.fail(error));
+    return this;
   }
 
   /** Takes an item; one that does not follow the last one fails the stream. */
@@ -59,50 +78,65 @@ export class ItemBuffer implements ItemSink {
 
   /** Ends the stream with an error, after the items that have come. */
   fail(error: unknown): void {
-    this.#failure ??= { error };
+    this.#become({ name: "failed", error });
+  }
+
+  /** Ends the stream at once, as its reader does not want what has come any more. */
+  drop(reason: unknown): void {
+    this.#items = [];
+    this.#state = { name: "failed", error: reason };
     this.#wake();
   }
 
-  /** Reads the items in order; leaving the loop cancels the task. */
-  async *read(source: StreamSource): AsyncGenerator<unknown> {
-    source.ended.then(() => this.#end(), (error) => this.fail(error));
-    try {
-      for (;;) {
-        const item = this.#items.shift();
-        if (item !== undefined) {
-          this.#return(source);
-          yield source.decode(item);
-        } else if (this.#failure !== undefined) throw this.#failure.error;
-        else if (this.#hasEnded) return;
-        else await this.#untilChange();
-      }
-    } finally {
-      source.cancel(
-        new RpcError("closed", `Cannot go on with "${this.#procedure}" as its reader left`),
-      );
+  take(): IteratorResult<unknown, void> | undefined {
+    this.#waitsSince = undefined;
+    const item = this.#items.shift();
+    if (item !== undefined) {
+      this.#return();
+      return { done: false, value: this.#source?.decode(item) };
+    }
+    switch (this.#state.name) {
+      case "failed":
+        throw this.#state.error;
+      case "ended":
+        return { done: true, value: undefined };
+      case "open":
+        this.#await();
     }
   }
 
-  /** Credits go back by halves, so that a message carries many and the task need not wait. */
-  #return(source: StreamSource): void {
-    if (++this.#granted * 2 < this.credits) return;
-    source.grant(this.#granted);
-    this.#granted = 0;
+  leave(): void {
+    this.#idleTimer.stop();
+    this.#items = [];
+    this.#source?.cancel(
+      new RpcError("closed", `Cannot go on with "${this.#procedure}" as its reader left`),
+    );
   }
 
-  #end(): void {
-    this.#hasEnded = true;
+  /** Only the first end counts. */
+  #become(state: State): void {
+    if (this.#state.name === "open") this.#state = state;
     this.#wake();
   }
 
-  async #untilChange(): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#wake = resolve;
-    if (this.#idleTimeoutMs === undefined) return await promise;
-    const limitMs = this.#idleTimeoutMs;
-    const timer = setTimeout(() => this.fail(idleError(this.#procedure, limitMs)), limitMs);
-    await promise;
-    clearTimeout(timer);
+  /** Credits go back by halves, so that a message carries many and the task need not wait. */
+  #return(): void {
+    if (++this.#granted * 2 < this.credits) return;
+    this.#source?.grant(this.#granted);
+    this.#granted = 0;
+  }
+
+  #await(): void {
+    if (this.#idleTimeoutMs === Infinity) return;
+    this.#waitsSince = performance.now();
+    this.#idleTimer.schedule(this.#waitsSince + this.#idleTimeoutMs);
+  }
+
+  #checkIdle(): number | undefined {
+    if (this.#waitsSince === undefined) return undefined;
+    const dueAt = this.#waitsSince + this.#idleTimeoutMs;
+    if (performance.now() < dueAt) return dueAt;
+    this.fail(idleError(this.#procedure, this.#idleTimeoutMs));
   }
 }
 

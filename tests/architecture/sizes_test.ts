@@ -2,13 +2,14 @@ import { assert, assertEquals } from "../../deps/std_assert.ts";
 import { productPaths, sourcePaths, textOf } from "../helpers/source_files.ts";
 import { findings, type FunctionNode, functionVisitor, linesOf } from "../helpers/source_rules.ts";
 
-const MAX_PRODUCT_FILES = 118;
+/** 118, and one for readers that can leave while they wait (internal/streaming/item_reader.ts). */
+const MAX_PRODUCT_FILES = 119;
 const MAX_FOLDER_FILES = 18;
 const MAX_CODE_LINES = 300;
 const MAX_FUNCTION_LINES = 50;
 const MAX_PARAMETERS = 3;
 
-Deno.test("The product has at most 118 files", () => {
+Deno.test("The product has at most 119 files", () => {
   const count = productPaths.length;
   assert(count > 0 && count <= MAX_PRODUCT_FILES, `There are ${count}`);
 });

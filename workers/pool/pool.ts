@@ -24,6 +24,7 @@ import {
 import type { EncodedItem, ItemSink } from "../../internal/encoded_reply.ts";
 import { takeBytes } from "../../internal/running/bytes.ts";
 import { ItemBuffer } from "../../internal/streaming/item_buffer.ts";
+import { ItemReader } from "../../internal/streaming/item_reader.ts";
 import { abortable } from "../../internal/time.ts";
 import { hostStarter } from "../host/host_starter.ts";
 import { notUtf8Reply, ownBody, readReply } from "./bodies.ts";
@@ -42,7 +43,14 @@ import {
 } from "./pool_options.ts";
 import type { PoolStats } from "./pool_stats.ts";
 import { Scheduler } from "./scheduler.ts";
-import type { Task, TaskParts } from "./task.ts";
+import { closedError, type Task, type TaskParts } from "./task.ts";
+
+/** The arguments of {@linkcode WorkerPool.stream}. */
+interface StreamParts {
+  readonly procedure: string;
+  readonly input: unknown;
+  readonly options: PoolStreamOptions;
+}
 
 /** The handlers that a pool offers to a server. */
 export type PoolHandlers<C extends Contract> = {
@@ -72,6 +80,8 @@ export type PoolHandlers<C extends Contract> = {
 export class WorkerPool<C extends Contract = AnyContract> implements AsyncDisposable {
   readonly #scheduler: Scheduler;
   readonly #codecs: readonly Codec[];
+  /** Ends the streams that are being read, each with its procedure. */
+  readonly #streams = new Map<(reason: unknown) => void, string>();
   #closing: Promise<void> | undefined;
 
   private constructor(scheduler: Scheduler, codecs: readonly Codec[]) {
@@ -159,34 +169,24 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
    * @param procedure The name of the procedure.
    * @param input Its input.
    * @param options Limits and signal.
-   * @returns The items. The task starts with the first read.
+   * @returns The items. The task starts with the first read. Leaving the loop, or an abort, ends it
+   * at once: what has come and was not read is dropped.
    * @throws {RangeError} If an option is out of its range.
    * @throws {RpcRemoteError} What the procedure threw, after the items that came before.
    * @throws {RpcError} `worker-crashed`, `overloaded`, `closed`, or `timeout` between items.
    */
-  async *stream<Name extends ProcedureName<C>>(
+  stream<Name extends ProcedureName<C>>(
     procedure: Name,
     input: InputOf<C, Name>,
     options: PoolStreamOptions = {},
-  ): AsyncGenerator<ItemOf<OutputOf<C, Name>>> {
-    const { signal, priority = 0, onProgress, idleTimeoutMs, credits = 64 } = options;
-    checkStreamOptions(options);
-    signal?.throwIfAborted();
-    const items = new ItemBuffer(procedure, credits, idleTimeoutMs);
-    const sink: ItemSink = {
-      credits,
-      onItem: (item) => items.onItem(item),
-      ...(onProgress === undefined ? {} : this.#progressSink(onProgress)),
-    };
-    const encoded = this.#encode(input);
-    const task = this.#scheduler.submit(procedure, { ...encoded, signal, priority, sink });
+  ): AsyncGenerator<ItemOf<OutputOf<C, Name>>, void, undefined> {
+    const reader = new ItemReader((wake) => {
+      checkStreamOptions(options);
+      options.signal?.throwIfAborted();
+      return this.#openStream({ procedure, input, options }, wake);
+    });
     // The contract is the worker file's promise; nothing here can check it.
-    yield* items.read({
-      ended: task.reply.then((reply) => readReply(procedure, reply, this.#codecs)),
-      decode: (item) => this.#decode(item),
-      grant: (count) => task.holder?.grant(task, count),
-      cancel: (reason) => this.#scheduler.cancel(task, reason),
-    }) as AsyncGenerator<ItemOf<OutputOf<C, Name>>>;
+    return reader as AsyncGenerator<ItemOf<OutputOf<C, Name>>, void, undefined>;
   }
 
   /**
@@ -213,20 +213,50 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
   }
 
   /**
-   * Refuses new tasks, waits for those that it has, and terminates the workers. Calling it again
-   * gives the same promise.
+   * Refuses new tasks, waits for those that it has, and terminates the workers. Streams that are
+   * being read end at once with `closed`. Calling it again gives the same promise.
    *
    * @param options How long tasks may go on.
    * @throws {RangeError} If the grace is out of its range.
    */
   close(options: PoolCloseOptions = {}): Promise<void> {
     const graceMs = resolveGraceMs(options);
+    for (const [drop, procedure] of this.#streams) drop(closedError(procedure));
     return this.#closing ??= this.#scheduler.close(graceMs);
   }
 
   /** Closes the pool with the default grace. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #openStream({ procedure, input, options }: StreamParts, wake: () => void): ItemBuffer {
+    const { signal, priority = 0, onProgress, idleTimeoutMs = Infinity, credits = 64 } = options;
+    const items = new ItemBuffer(procedure, credits, idleTimeoutMs);
+    const sink: ItemSink = {
+      credits,
+      onItem: (item) => items.onItem(item),
+      ...(onProgress === undefined ? {} : this.#progressSink(onProgress)),
+    };
+    const encoded = this.#encode(input);
+    const task = this.#scheduler.submit(procedure, { ...encoded, signal, priority, sink });
+    const drop = (reason: unknown) => {
+      items.drop(reason);
+      this.#scheduler.cancel(task, reason);
+    };
+    const abort = () => drop(signal?.reason);
+    signal?.addEventListener("abort", abort);
+    this.#streams.set(drop, procedure);
+    return items.connect({
+      ended: task.reply.then((reply) => readReply(procedure, reply, this.#codecs)),
+      decode: (item) => this.#decode(item),
+      grant: (count) => task.holder?.grant(task, count),
+      cancel: (reason) => {
+        signal?.removeEventListener("abort", abort);
+        this.#streams.delete(drop);
+        this.#scheduler.cancel(task, reason);
+      },
+    }, wake);
   }
 
   #start(request: EncodedRequest, capacity: PoolCapacity, sink: ItemSink): RunningRequest {

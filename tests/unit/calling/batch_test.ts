@@ -29,14 +29,19 @@ function turn(): Promise<void> {
 
 Deno.test("inOrder() yields outputs in the order of their inputs", async () => {
   const operations = new Operations();
-  const outputs = Array.fromAsync(inOrder([1, 2, 3], 3, operations.start));
+  const outputs = Array.fromAsync(
+    inOrder([1, 2, 3], () => ({ concurrency: 3, start: operations.start })),
+  );
   await turn();
   for (const input of [3, 1, 2]) operations.end(input).resolve(10 * input);
   assertEquals(await outputs, [10, 20, 30]);
 });
 
 Deno.test("inOrder() yields nothing for no inputs", async () => {
-  assertEquals(await Array.fromAsync(inOrder([], 1, () => Promise.resolve(1))), []);
+  assertEquals(
+    await Array.fromAsync(inOrder([], () => ({ concurrency: 1, start: () => Promise.resolve(1) }))),
+    [],
+  );
 });
 
 Deno.test("inOrder() runs so many at a time and no more", async () => {
@@ -47,12 +52,18 @@ Deno.test("inOrder() runs so many at a time and no more", async () => {
       async (turns, concurrency) => {
         let running = 0;
         let most = 0;
-        const outputs = inOrder(turns.entries(), concurrency, async ([index, turns]) => {
-          most = Math.max(most, ++running);
-          for (let left = turns; left > 0; left--) await turn();
-          running--;
-          return index;
-        });
+        const outputs = inOrder(
+          turns.entries(),
+          () => ({
+            concurrency,
+            start: async ([index, turns]) => {
+              most = Math.max(most, ++running);
+              for (let left = turns; left > 0; left--) await turn();
+              running--;
+              return index;
+            },
+          }),
+        );
         assertEquals(await Array.fromAsync(outputs), [...turns.keys()]);
         assertEquals(most, Math.min(concurrency, turns.length));
       },
@@ -64,7 +75,9 @@ Deno.test("inOrder() runs so many at a time and no more", async () => {
 Deno.test("inOrder() fills the places behind a slow operation", async () => {
   const operations = new Operations();
   const inputs = Array.from({ length: 20 }, (_, n) => n);
-  const outputs = Array.fromAsync(inOrder(inputs, 2, operations.start));
+  const outputs = Array.fromAsync(
+    inOrder(inputs, () => ({ concurrency: 2, start: operations.start })),
+  );
   for (const input of [1, 2, 3]) {
     await turn();
     operations.end(input).resolve(input);
@@ -77,7 +90,9 @@ Deno.test("inOrder() fills the places behind a slow operation", async () => {
 
 Deno.test("inOrder() ends with the first failure, whatever its place", async () => {
   const operations = new Operations();
-  const outputs = Array.fromAsync(inOrder([1, 2, 3, 4], 2, operations.start));
+  const outputs = Array.fromAsync(
+    inOrder([1, 2, 3, 4], () => ({ concurrency: 2, start: operations.start })),
+  );
   await turn();
   operations.end(2).reject(new Error("second"));
   await assertRejects(() => outputs, Error, "second");
@@ -87,7 +102,7 @@ Deno.test("inOrder() ends with the first failure, whatever its place", async () 
 
 Deno.test("inOrder() yields what was done before the failure", async () => {
   const operations = new Operations();
-  const outputs = inOrder([1, 2, 3], 3, operations.start);
+  const outputs = inOrder([1, 2, 3], () => ({ concurrency: 3, start: operations.start }));
   const first = outputs.next();
   await turn();
   operations.end(1).resolve(1);
@@ -100,7 +115,9 @@ Deno.test("inOrder() yields what was done before the failure", async () => {
 Deno.test("inOrder() takes no more inputs after a failure", async () => {
   const operations = new Operations();
   const inputs = Array.from({ length: 20 }, (_, n) => n);
-  const outputs = Array.fromAsync(inOrder(inputs, 2, operations.start));
+  const outputs = Array.fromAsync(
+    inOrder(inputs, () => ({ concurrency: 2, start: operations.start })),
+  );
   await turn();
   operations.end(0).reject(new Error("first"));
   await assertRejects(() => outputs, Error, "first");
@@ -118,7 +135,10 @@ Deno.test("inOrder() yields an output before the next input comes", async () => 
     yield 1;
     yield await second.promise;
   }
-  const outputs = inOrder(inputs(), 8, (input) => Promise.resolve(input));
+  const outputs = inOrder(
+    inputs(),
+    () => ({ concurrency: 8, start: (input) => Promise.resolve(input) }),
+  );
   assertEquals(await outputs.next(), { done: false, value: 1 });
   second.resolve(2);
   assertEquals(await outputs.next(), { done: false, value: 2 });
@@ -130,7 +150,10 @@ Deno.test("inOrder() fails while it waits for an input", async () => {
     yield 1;
     await new Promise(() => {});
   }
-  const outputs = inOrder(inputs(), 8, () => Promise.reject(new Error("first")));
+  const outputs = inOrder(
+    inputs(),
+    () => ({ concurrency: 8, start: () => Promise.reject(new Error("first")) }),
+  );
   await assertRejects(() => outputs.next(), Error, "first");
 });
 
@@ -140,7 +163,10 @@ Deno.test("inOrder() fails with what its inputs throw", async () => {
     yield 1;
     throw reason;
   }
-  const outputs = inOrder(inputs(), 8, () => new Promise<never>(() => {}));
+  const outputs = inOrder(
+    inputs(),
+    () => ({ concurrency: 8, start: () => new Promise<never>(() => {}) }),
+  );
   assertStrictEquals(await outputs.next().catch((error) => error), reason);
 });
 
@@ -153,7 +179,12 @@ Deno.test("inOrder() ends its inputs when its reader leaves", async () => {
       isEnded = true;
     }
   }
-  for await (const output of inOrder(inputs(), 2, (input) => Promise.resolve(input))) {
+  for await (
+    const output of inOrder(inputs(), () => ({
+      concurrency: 2,
+      start: (input) => Promise.resolve(input),
+    }))
+  ) {
     if (output === 3) break;
   }
   await turn();
@@ -162,7 +193,7 @@ Deno.test("inOrder() ends its inputs when its reader leaves", async () => {
 
 Deno.test("inOrder() starts nothing before it is read", async () => {
   const operations = new Operations();
-  const outputs = inOrder([1], 1, operations.start);
+  const outputs = inOrder([1], () => ({ concurrency: 1, start: operations.start }));
   await turn();
   assertEquals(operations.started, []);
   await outputs.return();
