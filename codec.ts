@@ -6,6 +6,7 @@
 
 import { RpcError } from "./errors.ts";
 import { toPrintable } from "./internal/text.ts";
+import { inspectJsonText, readExactNumbers, undecodable } from "./internal/json_text.ts";
 
 /** An encoded value: text for text formats, bytes for binary ones. */
 export type Body = string | Uint8Array;
@@ -37,9 +38,11 @@ export interface Codec {
 /** The most levels of nesting that {@linkcode jsonCodec} encodes and decodes. */
 export const MAX_DEPTH = 1_000;
 
+/** The most digits of a number that {@linkcode jsonCodec} decodes. */
+const MAX_DIGITS = 10_000;
+
 /** The part of `JSON` that TypeScript's library does not describe yet (ECMAScript, source text access). */
 interface ExactJson {
-  parse(text: string, reviver: typeof readExactInteger): unknown;
   rawJSON(text: string): unknown;
 }
 const exactJson = JSON as JSON & ExactJson;
@@ -49,13 +52,9 @@ const exactJson = JSON as JSON & ExactJson;
  * outside the safe range, and no number is read as `Infinity`.
  */
 const LONG_NUMBER_REGEXP = /\d{16}|[eE]\+?\d{3}/;
-const INTEGER_REGEXP = /^-?\d+$/;
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-/** `[` and `{` differ in one bit, which is set in the latter; so do `]` and `}`. */
-const BRACE_BIT = 0x20;
-const OPENING_BRACE = 0x7b;
-const CLOSING_BRACE = 0x7d;
+
+/** All that are ours: bytes are none of theirs. */
+const jsonCodecs = new WeakSet<Codec>();
 
 /** What errors call the format. */
 const JSON_FORMAT = "JSON";
@@ -81,33 +80,93 @@ const JSON_FORMAT = "JSON";
  * assertEquals(jsonCodec.decode(body), { fibonacci100: 354224848179261915075n });
  * ```
  */
-export const jsonCodec: Codec = {
-  contentType: "application/json",
-  encode(value: unknown): string {
-    if (value === undefined) return "";
-    const needsExactIntegers = inspectValue(value, [], 0);
-    return needsExactIntegers ? JSON.stringify(value, writeExactInteger) : JSON.stringify(value);
-  },
-  decode(body: Body): unknown {
-    if (body.length === 0) return undefined;
-    try {
-      const text = typeof body === "string" ? body : decodeUtf8(body);
-      if (isNestedDeeper(text, MAX_DEPTH)) {
-        throw undecodable(`it is nested deeper than ${MAX_DEPTH} levels`);
-      }
-      return LONG_NUMBER_REGEXP.test(text)
-        ? exactJson.parse(text, readExactInteger)
-        : JSON.parse(text);
-    } catch (error) {
-      if (error instanceof RpcError) throw error;
-      // It quotes the body, and so would the error itself as a cause.
-      throw undecodable(toPrintable(error instanceof Error ? error.message : String(error)));
-    }
-  },
-};
+export const jsonCodec: Codec = createJsonCodec();
 
-function undecodable(reason: string): RpcError {
-  return new RpcError("undecodable", `Cannot decode a body as JSON: ${reason}`);
+/** Options of {@linkcode createJsonCodec}. */
+export interface JsonCodecOptions {
+  /**
+   * The most digits of a number that it decodes, from 16; a body with a longer one is `undecodable`.
+   *
+   * @default {10_000}
+   */
+  readonly maxDigits?: number;
+  /**
+   * The largest body that it decodes, in bytes; a larger one is `too-large`. It bounds how long
+   * decoding holds up the thread that decodes: half a mebibyte takes no more than about 20 ms,
+   * whatever is in it.
+   *
+   * @default {Infinity}
+   */
+  readonly maxBytes?: number;
+}
+
+/**
+ * Makes a {@linkcode jsonCodec} with other limits.
+ *
+ * @param options The limits.
+ * @returns The codec, for the option `codecs`, where it comes before the one that is built in.
+ * @throws {RangeError} If a limit is out of its bounds.
+ *
+ * @example Integers of a million digits
+ * ```ts
+ * import { assertEquals } from "jsr:@std/assert@^1.0.0";
+ * import { createJsonCodec } from "@warren/rpc";
+ *
+ * const codec = createJsonCodec({ maxDigits: 1_000_000 });
+ * assertEquals(codec.decode("9".repeat(20_000)), 10n ** 20_000n - 1n);
+ * ```
+ */
+export function createJsonCodec(options: JsonCodecOptions = {}): Codec {
+  const { maxDigits = MAX_DIGITS, maxBytes = Infinity } = options;
+  checkLimit({ maxDigits }, 16);
+  checkLimit({ maxBytes }, 1);
+  const limits = { maxDepth: MAX_DEPTH, maxDigits };
+  // Each level takes two characters.
+  const shortChars = Math.min(2 * MAX_DEPTH, maxDigits);
+  const codec: Codec = {
+    contentType: "application/json",
+    encode(value: unknown): string {
+      if (value === undefined) return "";
+      const needsExactIntegers = inspectValue(value, [], 0);
+      return needsExactIntegers ? JSON.stringify(value, writeExactInteger) : JSON.stringify(value);
+    },
+    decode(body: Body): unknown {
+      if (body.length === 0) return undefined;
+      if (body.length > maxBytes) throw tooLarge(body.length, maxBytes);
+      try {
+        const text = typeof body === "string" ? body : decodeUtf8(body);
+        // Short texts have no depth to look for, and few have long numbers.
+        if (text.length <= shortChars && !LONG_NUMBER_REGEXP.test(text)) return JSON.parse(text);
+        const bytes = typeof body === "string" ? utf8Encoder.encode(body) : body;
+        const isExact = !inspectJsonText(bytes, limits);
+        const value: unknown = JSON.parse(text);
+        return isExact ? value : readExactNumbers({ text, bytes }, value);
+      } catch (error) {
+        if (error instanceof RpcError) throw error;
+        // It quotes the body, and so would the error itself as a cause.
+        throw undecodable(toPrintable(error instanceof Error ? error.message : String(error)));
+      }
+    },
+  };
+  jsonCodecs.add(codec);
+  return codec;
+}
+
+function checkLimit(option: Readonly<Record<string, unknown>>, min: number): void {
+  for (const [name, value] of Object.entries(option)) {
+    if (typeof value === "number" && value >= min) continue;
+    throw new RangeError(
+      `Cannot create a codec as "${name}" must be a number of at least ${min}: ` +
+        `current value is ${typeof value === "string" ? `"${value}"` : String(value)}`,
+    );
+  }
+}
+
+function tooLarge(bytes: number, maxBytes: number): RpcError {
+  return new RpcError(
+    "too-large",
+    `Cannot decode a body as JSON as it has ${bytes} bytes: the limit "maxBytes" is ${maxBytes}`,
+  );
 }
 
 /** Bytes as they are. */
@@ -118,7 +177,7 @@ export const bytesCodec: Codec = {
     throw new RpcError("unencodable", `Cannot encode a value as bytes: it is ${typeof value}`);
   },
   decode(body: Body): Uint8Array {
-    if (typeof body === "string") return new TextEncoder().encode(body);
+    if (typeof body === "string") return utf8Encoder.encode(body);
     // A message may share its memory with others, but not the whole of it.
     const isWhole = body.byteLength === body.buffer.byteLength;
     return isWhole ? new Uint8Array(body.buffer) : new Uint8Array(body);
@@ -133,8 +192,8 @@ export const bytesCodec: Codec = {
  * @param codec The codec of its caller.
  */
 export function codecOf(value: unknown, codec: Codec): Codec {
-  if (codec !== jsonCodec && codec !== bytesCodec) return codec;
-  return value instanceof Uint8Array ? bytesCodec : jsonCodec;
+  if (value instanceof Uint8Array) return jsonCodecs.has(codec) ? bytesCodec : codec;
+  return codec === bytesCodec ? jsonCodec : codec;
 }
 
 /**
@@ -142,25 +201,29 @@ export function codecOf(value: unknown, codec: Codec): Codec {
  * tutorial sends bare digits.
  *
  * @param contentType The `contentType` property of a message.
- * @param codecs Other codecs than JSON and plain bytes.
+ * @param codecs Codecs that come before JSON and plain bytes.
  * @returns The codec, or `undefined` if there is none for it.
  */
 export function codecFor(
   contentType: string | undefined,
   codecs: readonly Codec[] = [],
 ): Codec | undefined {
-  if (contentType === undefined || contentType === jsonCodec.contentType) return jsonCodec;
-  const mediaType = contentType.split(";", 1)[0]?.trim().toLowerCase();
-  if (mediaType === "" || mediaType === "text/plain" || mediaType === jsonCodec.contentType) {
-    return jsonCodec;
+  const type = contentType === undefined ? jsonCodec.contentType : mediaTypeOf(contentType);
+  for (const codec of codecs) {
+    if (codec.contentType === type || codec.aliases?.includes(type)) return codec;
   }
-  if (mediaType === undefined) return undefined;
-  const found = codecs.find(({ contentType, aliases = [] }) =>
-    contentType === mediaType || aliases.includes(mediaType)
-  );
-  return found ?? (mediaType === bytesCodec.contentType ? bytesCodec : undefined);
+  if (type === jsonCodec.contentType || type === "text/plain") return jsonCodec;
+  return type === bytesCodec.contentType ? bytesCodec : undefined;
 }
 
+/** A content type without its parameters, in lower case; one that says nothing is JSON's. */
+function mediaTypeOf(contentType: string): string {
+  if (contentType === jsonCodec.contentType) return contentType;
+  const [type = ""] = contentType.split(";", 1);
+  return type.trim().toLowerCase() || jsonCodec.contentType;
+}
+
+const utf8Encoder = new TextEncoder();
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /**
@@ -237,14 +300,6 @@ function isAltered(value: number): boolean {
   return Number.isInteger(value) && (!Number.isSafeInteger(value) || Object.is(value, -0));
 }
 
-function readExactInteger(_key: string, value: unknown, context: { source?: string }): unknown {
-  if (typeof value !== "number" || Number.isSafeInteger(value)) return value;
-  const { source = "" } = context;
-  if (INTEGER_REGEXP.test(source)) return BigInt(source);
-  if (Number.isFinite(value)) return value;
-  throw new RangeError(`Cannot read "${source}" as it is too large for a number`);
-}
-
 /** The keys and indexes that lead from a whole value to a part of it. */
 export type ValuePath = readonly (string | number)[];
 
@@ -284,41 +339,4 @@ export function describeObject(value: object): string {
   const name: unknown = value.constructor?.name;
   const kind = typeof name === "string" && name !== "" ? `an instance of ${name}` : "of a class";
   return `is not plain data but ${kind}`;
-}
-
-/**
- * Tells whether a JSON text has more levels of arrays and objects than allowed. Whoever walks a value
- * by recursion, `structuredClone` and `postMessage` included, overflows the stack some thousand
- * levels down, and `JSON.parse` itself does not mind.
- *
- * @param text The text; whether it is JSON at all is for others to say.
- * @param maxDepth The most levels.
- */
-export function isNestedDeeper(text: string, maxDepth: number): boolean {
-  // Each level takes two characters, so that short texts need no look.
-  if (text.length <= 2 * maxDepth) return false;
-  let depth = 0;
-  for (let index = 0; index < text.length; index++) {
-    const code = text.charCodeAt(index);
-    if (code === QUOTE) index = endOfString(text, index);
-    else if ((code | BRACE_BIT) === OPENING_BRACE) {
-      if (++depth > maxDepth) return true;
-    } else if ((code | BRACE_BIT) === CLOSING_BRACE) depth--;
-  }
-  return false;
-}
-
-function endOfString(text: string, start: number): number {
-  let end = start;
-  do {
-    end = text.indexOf('"', end + 1);
-    if (end === -1) return text.length;
-  } while (isEscaped(text, end));
-  return end;
-}
-
-function isEscaped(text: string, index: number): boolean {
-  let backslashes = 0;
-  while (text.charCodeAt(index - backslashes - 1) === BACKSLASH) backslashes++;
-  return backslashes % 2 === 1;
 }

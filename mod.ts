@@ -39,7 +39,14 @@ export type {
   RpcClientStats,
   StreamOptions,
 } from "./options/client_options.ts";
-export { type Body, type Codec, codecFor, jsonCodec } from "./codec.ts";
+export {
+  type Body,
+  type Codec,
+  codecFor,
+  createJsonCodec,
+  jsonCodec,
+  type JsonCodecOptions,
+} from "./codec.ts";
 export type { BrokerUrl, ConnectOptions, TlsOptions } from "./options/connect_options.ts";
 export type {
   AnyContract,

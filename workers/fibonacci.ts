@@ -20,7 +20,10 @@ import { expose } from "./runtime.ts";
 
 /** What the demo service offers. Import it as a type only: this file is for workers. */
 export type FibonacciContract = {
-  /** The `n`th Fibonacci number, exactly, for integers from 0 to 1,000,000. */
+  /**
+   * The `n`th Fibonacci number, exactly, for integers from 0 to 1,000,000. From the 47,847th on it
+   * has more than 10,000 digits: its reader needs `createJsonCodec({ maxDigits })`.
+   */
   readonly fibonacci: (n: number) => number | bigint;
   /** The same by naive recursion, slow on purpose, for integers from 0 to 50. */
   readonly slowFibonacci: (n: number) => number;

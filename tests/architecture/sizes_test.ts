@@ -2,14 +2,17 @@ import { assert, assertEquals } from "../../deps/std_assert.ts";
 import { productPaths, sourcePaths, textOf } from "../helpers/source_files.ts";
 import { findings, type FunctionNode, functionVisitor, linesOf } from "../helpers/source_rules.ts";
 
-/** 118, and one for readers that can leave while they wait (internal/streaming/item_reader.ts). */
-const MAX_PRODUCT_FILES = 119;
+/**
+ * 118, one for readers that can leave while they wait (internal/streaming/item_reader.ts),
+ * one for the numbers that JSON.parse does not read exactly (internal/json_text.ts).
+ */
+const MAX_PRODUCT_FILES = 120;
 const MAX_FOLDER_FILES = 18;
 const MAX_CODE_LINES = 300;
 const MAX_FUNCTION_LINES = 50;
 const MAX_PARAMETERS = 3;
 
-Deno.test("The product has at most 119 files", () => {
+Deno.test("The product has at most 120 files", () => {
   const count = productPaths.length;
   assert(count > 0 && count <= MAX_PRODUCT_FILES, `There are ${count}`);
 });

@@ -123,10 +123,10 @@ export const ROOMS: readonly Room[] = [
     files: /^internal\/broker\//,
     uses: GROUND,
   },
-  { name: "internal (leaves)", files: /^internal\/(?!text\.ts)\w+\.ts$/, uses: ["values"] },
+  { name: "internal (leaves)", files: /^internal\/(?!(json_)?text\.ts)\w+\.ts$/, uses: ["values"] },
   { name: "options", files: /^options\//, uses: ["values"] },
   // What is printed passes internal/text.ts wherever it comes from.
-  { name: "values", files: /^((contract|codec|errors)|internal\/text)\.ts$/, uses: [] },
+  { name: "values", files: /^((contract|codec|errors)|internal\/(json_)?text)\.ts$/, uses: [] },
   { name: "testing", files: /^testing\//, uses: ["deps"] },
   { name: "deps", files: /^deps\//, uses: [] },
 ];

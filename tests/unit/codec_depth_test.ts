@@ -1,22 +1,37 @@
 import { fc } from "../../deps/fast_check.ts";
-import { assert, assertEquals, assertFalse, assertThrows } from "../../deps/std_assert.ts";
-import { isNestedDeeper, jsonCodec, MAX_DEPTH } from "../../codec.ts";
+import {
+  assert,
+  assertEquals,
+  assertFalse,
+  assertStringIncludes,
+  assertThrows,
+} from "../../deps/std_assert.ts";
+import { jsonCodec, MAX_DEPTH } from "../../codec.ts";
 import { RpcError } from "../../errors.ts";
+import { inspectJsonText } from "../../internal/json_text.ts";
+
+function isNestedDeeper(text: string, maxDepth: number): boolean {
+  try {
+    inspectJsonText(new TextEncoder().encode(text), { maxDepth, maxDigits: 1_000 });
+    return false;
+  } catch (error) {
+    assertStringIncludes(String(error), "nested deeper");
+    return true;
+  }
+}
 
 function depthOf(value: unknown): number {
   if (typeof value !== "object" || value === null) return 0;
   return 1 + Math.max(0, ...Object.values(value).map(depthOf));
 }
 
-Deno.test("isNestedDeeper() counts levels and nothing within strings", () => {
+Deno.test("inspectJsonText() counts levels and nothing within strings", () => {
   fc.assert(fc.property(fc.jsonValue(), fc.integer({ min: 0, max: 6 }), (value, maxDepth) => {
-    // Spaces make every text long enough to be looked at.
-    const text = JSON.stringify(value) + " ".repeat(20);
-    assertEquals(isNestedDeeper(text, maxDepth), depthOf(value) > maxDepth);
+    assertEquals(isNestedDeeper(JSON.stringify(value), maxDepth), depthOf(value) > maxDepth);
   }));
 });
 
-Deno.test("isNestedDeeper() takes texts that are no JSON", () => {
+Deno.test("inspectJsonText() looks into texts that are no JSON", () => {
   fc.assert(fc.property(fc.string({ unit: fc.constantFrom(...'[]{}"\\a') }), (text) => {
     isNestedDeeper(text, 1);
   }));
