@@ -16,6 +16,8 @@ export interface DeliverySink {
 export interface Consumer {
   /** The tag by which the client knows it. */
   readonly tag: string;
+  /** Its place among the consumers that its channel has had. */
+  readonly number: number;
   /** Whether deliveries need no acknowledgement. */
   readonly noAck: boolean;
   /** Whether it keeps other consumers out. */

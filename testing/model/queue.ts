@@ -284,6 +284,8 @@ export class Queue {
       if (goesToEnd) this.#ready.push(this.#entries.behindAll(entry));
       else this.#ready.putBack(entry);
     }
+    // Quorum queues look at their limits when consumers have taken what they can.
+    if (this.#isQuorum) this.run();
     if (dropsLastFirst) this.#dropOverflow();
     this.#deadLetter(exceeding, "delivery_limit");
     if (!dropsLastFirst) this.#dropOverflow();

@@ -60,7 +60,7 @@ export function parseQueueSettings(
   table: FieldTable,
   rules: VersionRules,
 ): QueueSettings {
-  const type = queueTypeOf(resource, table);
+  const type = queueTypeOf(resource, table, rules);
   checkQueueArguments({ resource, type, rules }, table);
   return {
     type,
@@ -148,8 +148,12 @@ export function inequivalent(
 }
 
 /** Returns the text of the argument that names the type of a queue, if it names one that is known. */
-export function knownQueueType(table: FieldTable): QueueType | undefined {
+export function knownQueueType(
+  table: FieldTable,
+  { takesEmptyQueueType }: VersionRules,
+): QueueType | undefined {
   const type = textOf(table.get("x-queue-type")) ?? "classic";
+  if (type === "" && takesEmptyQueueType) return "classic";
   return type === "classic" || type === "quorum" ? type : undefined;
 }
 
@@ -160,10 +164,12 @@ function printValue(value: FieldValue): string {
   return isWholeFloat ? `'${text}.0'` : `'${text}'`;
 }
 
-function queueTypeOf(resource: string, table: FieldTable): QueueType {
+function queueTypeOf(resource: string, table: FieldTable, rules: VersionRules): QueueType {
   const value = table.get("x-queue-type");
   const type = textOf(value);
-  const known = value === undefined || type !== undefined ? knownQueueType(table) : undefined;
+  const known = value === undefined || type !== undefined
+    ? knownQueueType(table, rules)
+    : undefined;
   if (known !== undefined) return known;
   if (type === "stream") {
     throw new AmqpError("not-implemented", "stream queues are not part of the test broker");

@@ -33,6 +33,12 @@ export interface VersionRules {
   readonly guardsPassiveDeclare: boolean;
   /** Whether queues may be neither durable nor exclusive. */
   readonly permitsTransientQueues: boolean;
+  /** Whether an empty `x-queue-type` means a classic queue. */
+  readonly takesEmptyQueueType: boolean;
+  /** What becomes of a queue that says by `x-queue-master-locator` on which node it wants to be. */
+  readonly masterLocator: "checked" | "ignored" | "denied";
+  /** Whether a `basic.cancel-ok`, which nobody waits for, is refused with a reason. */
+  readonly explainsCancelOk: boolean;
   /** Whether `basic.qos` can limit a channel as a whole. */
   readonly hasGlobalPrefetch: boolean;
   /** Whether queues that name no type get the argument `x-queue-type`. */
@@ -47,6 +53,8 @@ export interface VersionRules {
   readonly countedReturns: CountedReturns;
   /** Whether quorum queues take each message of a `basic.nack` back by itself. */
   readonly returnsOneByOne: boolean;
+  /** In which order quorum queues take back what the consumers of a lost channel had. */
+  readonly returnOrder: "by-tag" | "by-subscription";
   /** Whether quorum queues give up what is too much before other dead letters, the last first. */
   readonly dropsLastFirst: boolean;
   /** Whether quorum queues without a limit put what comes back behind all others. */
@@ -74,6 +82,9 @@ const RULES_3_10: VersionRules = {
   routesDirectReplies: false,
   guardsPassiveDeclare: false,
   permitsTransientQueues: true,
+  takesEmptyQueueType: false,
+  masterLocator: "checked",
+  explainsCancelOk: true,
   hasGlobalPrefetch: true,
   namesQueueType: false,
   keepsAnnotations: false,
@@ -81,6 +92,7 @@ const RULES_3_10: VersionRules = {
   deliveryLimit: undefined,
   countedReturns: "all",
   returnsOneByOne: true,
+  returnOrder: "by-tag",
   dropsLastFirst: true,
   requeuesToEnd: true,
   servesAfterCancel: false,
@@ -98,10 +110,12 @@ const RULES_4_0: VersionRules = {
   ownProtocol: [3, 1, 0, 0],
   unknownExchangeType: "precondition-failed",
   hasLocalRandom: true,
+  masterLocator: "ignored",
   namesQueueType: true,
   keepsAnnotations: true,
   deliveryLimit: 20,
   returnsOneByOne: false,
+  returnOrder: "by-subscription",
   servesAfterCancel: true,
   quorumPriorities: "two-to-one",
   replacesSingleActive: true,
@@ -115,6 +129,9 @@ const RULES_4_3: VersionRules = {
   routesDirectReplies: true,
   guardsPassiveDeclare: true,
   permitsTransientQueues: false,
+  takesEmptyQueueType: true,
+  masterLocator: "denied",
+  explainsCancelOk: false,
   hasGlobalPrefetch: false,
   consumerTimeoutEnds: "consumer",
   countedReturns: "failed",

@@ -10,7 +10,13 @@ import { AmqpError } from "../wire/amqp_error.ts";
 import type { MethodArguments, MethodName } from "../wire/methods.ts";
 import type { BrokerContext } from "./broker_context.ts";
 import { Confirms } from "./confirms.ts";
-import { consumersOf, Deliveries, DeliveryBatch, type TaggedDelivery } from "./deliveries.ts";
+import {
+  consumersOf,
+  Deliveries,
+  DeliveryBatch,
+  inReturnOrder,
+  type TaggedDelivery,
+} from "./deliveries.ts";
 import { countedProperties } from "./delivery_counts.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -67,6 +73,8 @@ export class Channel implements DeliverySink {
   replyConsumer: ReplyConsumer | undefined;
   /** The queue declared last, which an empty queue name means. */
   lastQueueName = "";
+  /** The number of the consumer to come. */
+  nextConsumerNumber = 0;
   /** The most unsettled deliveries of consumers to come, 0 for no limit. */
   consumerPrefetch = 0;
   /** Confirm mode, if selected. */
@@ -222,7 +230,8 @@ export class Channel implements DeliverySink {
     this.subscriptions.clear();
     this.transaction?.rollback();
     this.deliveries.stop();
-    const batch = this.deliveries.takeAll();
+    const { deliveries } = this.deliveries.takeAll();
+    const batch = new DeliveryBatch(inReturnOrder(deliveries, virtualHost.rules));
     for (const { consumer, queue } of subscriptions) queue.detachConsumer(consumer);
     batch.settle(ABANDONED);
     // Only now, so that what comes back goes before what waits.

@@ -39,7 +39,7 @@ export function handleChannelMethod(channel: Channel, { method, content }: Comma
     case "basic.cancel":
       return cancel(channel, method.arguments);
     case "basic.cancel-ok":
-      return;
+      return refuseCancelOk(channel);
     case "basic.qos":
       return setQos(channel, method.arguments);
     case "basic.recover-async":
@@ -49,6 +49,13 @@ export function handleChannelMethod(channel: Channel, { method, content }: Comma
     default:
       return handleTopologyMethod(channel, method);
   }
+}
+
+/** RabbitMQ asks for no answer when it tells of a cancelled consumer. */
+function refuseCancelOk({ host: { context: { rules } } }: Channel): never {
+  throw rules.explainsCancelOk
+    ? new AmqpError("command-invalid", "unimplemented method")
+    : new AmqpError("internal-error");
 }
 
 function handleTopologyMethod(channel: Channel, method: Command["method"]): void {

@@ -15,15 +15,17 @@ import { assertAccess } from "./queue_access.ts";
 /** Handles `basic.consume`. */
 export function consume(channel: Channel, values: MethodArguments<"basic.consume">): void {
   const { virtualHost, user } = channel.host;
-  assertTagIsFree(channel, values.consumerTag);
-  if (values.queue === REPLY_TO_PREFIX) return consumeReplies(channel, values);
+  // RabbitMQ looks for the queue that is meant before it looks at the tag.
   const name = resolveQueueName(channel, values.queue);
+  assertTagIsFree(channel, values.consumerTag);
+  if (name === REPLY_TO_PREFIX) return consumeReplies(channel, values);
   user.assertMay("read", { kind: "queue", name, virtualHost: virtualHost.name });
   const queue = virtualHost.queue(name);
   assertAccess(channel, queue);
   assertConsumable(channel, queue, values);
   const consumer: Consumer = {
     tag: values.consumerTag === "" ? generateName("amq.ctag") : values.consumerTag,
+    number: channel.nextConsumerNumber++,
     noAck: values.noAck,
     exclusive: values.exclusive,
     priority: integerOf(values.arguments.get("x-priority")) ?? 0,

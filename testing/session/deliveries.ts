@@ -4,6 +4,7 @@ import type { Clock, ClockTimer } from "../clock.ts";
 import type { Consumer } from "../model/consumer.ts";
 import type { Queue, Settlement } from "../model/queue.ts";
 import type { SettleOutcome } from "../model/settle_outcome.ts";
+import type { VersionRules } from "../model/version_rules.ts";
 import { AmqpError } from "../wire/amqp_error.ts";
 
 /** A delivery that the client has to settle. */
@@ -147,6 +148,27 @@ export class Deliveries {
     }
     return new DeliveryBatch(taken);
   }
+}
+
+/**
+ * Returns the deliveries of a channel that is gone in the order in which quorum queues take them back:
+ * each fetched message is to them a consumer of its own.
+ */
+export function inReturnOrder(
+  deliveries: readonly TaggedDelivery[],
+  { returnOrder }: VersionRules,
+): readonly TaggedDelivery[] {
+  const rankOf = ([tag, { consumer }]: TaggedDelivery): readonly [number, string] =>
+    returnOrder === "by-tag"
+      ? [0, consumer?.tag ?? String(tag)]
+      : consumer === undefined
+      ? [Infinity, String(tag)]
+      : [consumer.number, ""];
+  return deliveries.toSorted((one, other) => {
+    const [[rank, text], [otherRank, otherText]] = [rankOf(one), rankOf(other)];
+    if (rank !== otherRank) return rank < otherRank ? -1 : 1;
+    return text === otherText ? 0 : text < otherText ? -1 : 1;
+  });
 }
 
 /** Returns the consumers among some deliveries, each once. */

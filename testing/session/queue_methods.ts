@@ -134,7 +134,7 @@ function findOrCreate(channel: Channel, declared: MethodArguments<"queue.declare
 
 /** Classic queues alone may have a name of the broker's choice. */
 function assertServerNamed(channel: Channel, table: FieldTable): void {
-  const type = knownQueueType(table);
+  const type = knownQueueType(table, channel.host.virtualHost.rules);
   if (type === "classic") return;
   if (type === "quorum") {
     throw new AmqpError(
@@ -183,6 +183,7 @@ function create(channel: Channel, values: MethodArguments<"queue.declare">): Que
   const durable = values.durable && !exclusive;
   assertDeadLetterRights(channel, values);
   const settings = parseQueueSettings(resource, values.arguments, rules);
+  assertMasterLocator(channel, values.arguments);
   if (!rules.permitsTransientQueues && !durable && !exclusive) {
     throw deprecated("transient_nonexcl_queues");
   }
@@ -195,6 +196,16 @@ function create(channel: Channel, values: MethodArguments<"queue.declare">): Que
     arguments: values.arguments,
     settings,
   });
+}
+
+/** Version 3.10 stumbles over a locator that it does not know; 4.3 denies all of them. */
+function assertMasterLocator(channel: Channel, table: FieldTable): void {
+  const value = table.get("x-queue-master-locator");
+  if (value === undefined) return;
+  const { masterLocator } = channel.host.virtualHost.rules;
+  if (masterLocator === "denied") throw deprecated("queue_master_locator");
+  const isKnown = ["client-local", "min-masters", "random"].includes(textOf(value) ?? "");
+  if (masterLocator === "checked" && !isKnown) throw new AmqpError("internal-error");
 }
 
 /** Who gives a queue a dead-letter exchange must be able to read it and to write there. */

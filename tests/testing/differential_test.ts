@@ -98,11 +98,23 @@ function sorted(outcome: Outcome): string {
 
 function report(seed: number, history: string[], expected: string, actual: string): string {
   const [ours, theirs] = [expected.split("\n"), actual.split("\n")];
-  const differing = [
-    ...ours.filter((line) => !theirs.includes(line)).map((line) => `embedded: ${line}`),
-    ...theirs.filter((line) => !ours.includes(line)).map((line) => `RabbitMQ: ${line}`),
+  const differing = differenceOf(
+    ours.filter((line) => !theirs.includes(line)),
+    theirs.filter((line) => !ours.includes(line)),
+  );
+  // The same lines in another order.
+  const moved = differenceOf(
+    ours.filter((line, index) => line !== theirs[index]),
+    theirs.filter((line, index) => line !== ours[index]),
+  );
+  return [`seed ${seed}`, ...history, ...differing.length === 0 ? moved : differing].join("\n");
+}
+
+function differenceOf(ours: readonly string[], theirs: readonly string[]): string[] {
+  return [
+    ...ours.map((line) => `embedded: ${line}`),
+    ...theirs.map((line) => `RabbitMQ: ${line}`),
   ];
-  return [`seed ${seed}`, ...history, ...differing].join("\n");
 }
 
 function show(operation: Operation): string {

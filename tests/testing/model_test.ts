@@ -269,6 +269,7 @@ function consumer(
     priority,
     prefetch: 0,
     timeoutMs: undefined,
+    number: 0,
     unacked: 0,
     overdue: 0,
     sink: { canDeliver: () => room, deliver: () => {}, cancelled: () => {} },

@@ -97,6 +97,8 @@ const QUORUM_PROFILES: readonly Profile[] = [
 const ODD_PROFILES: readonly Profile[] = [
   { "x-queue-type": longString("odd") },
   { "x-queue-type": integer(1) },
+  { "x-queue-type": longString("") },
+  { "x-queue-master-locator": longString("client-local") },
   { "x-expires": integer(0) },
   { "x-overflow": longString("odd") },
   { "x-max-length": integer(-1) },
@@ -121,6 +123,7 @@ const ODD_PROFILES: readonly Profile[] = [
   { "x-quorum-initial-group-size": integer(0) },
   { "x-stream-filter-size-bytes": integer(16) },
   { "x-queue-type": longString("quorum"), "x-max-priority": integer(3) },
+  { "x-queue-type": longString("quorum"), "x-overflow": longString("reject-publish-dlx") },
   { "x-queue-type": longString("quorum"), "x-queue-mode": longString("lazy") },
   { "x-queue-type": longString("quorum"), "x-consumer-timeout": integer(900_000) },
   { "x-odd": integer(1) },
@@ -150,11 +153,16 @@ const HEADER_VALUES: readonly FieldValue[] = [
   { type: "binary", value: Uint8Array.of(0x76) },
   { type: "void", value: undefined },
 ];
+/** What 3.10 takes for its own: it loses the message, and its queue starts anew. */
+const ODD_DEATHS: readonly [string, FieldValue] = [
+  "x-death",
+  { type: "array", value: encodeArray([longString("odd")]) },
+];
 /** Headers that RabbitMQ writes itself. */
 const RESERVED_HEADERS: readonly (readonly [string, FieldValue])[] = [
   ["x-delivery-count", integer(20)],
   ["x-acquired-count", integer(20)],
-  ["x-death", { type: "array", value: encodeArray([longString("odd")]) }],
+  ODD_DEATHS,
   ["x-death", longString("odd")],
   ["x-first-death-queue", longString("odd")],
   ["x-last-death-reason", longString("odd")],
@@ -287,7 +295,10 @@ export class OperationSource {
     if (random.oneIn(3)) headers.set("n", integer(random.below(2)));
     if (random.oneIn(2)) headers.set("k", random.pick(HEADER_VALUES));
     if (random.oneIn(6)) headers.set("B", integer(1));
-    if (random.oneIn(12)) headers.set(...random.pick(RESERVED_HEADERS));
+    if (random.oneIn(12)) {
+      const header = random.pick(RESERVED_HEADERS);
+      if (header !== ODD_DEATHS || this.#compat !== "3.10") headers.set(...header);
+    }
     if (random.oneIn(8)) {
       const name = random.oneIn(2) ? "CC" : "BCC";
       headers.set(name, { type: "array", value: encodeArray([longString(this.#queue())]) });
