@@ -34,6 +34,8 @@ export interface RowFigures {
   readonly outagesMs?: readonly number[];
   /** Further figures of the scorecard. */
   readonly limits?: readonly Limit[];
+  /** Why figures could not be measured, if so: they are `NaN` then. */
+  readonly unjudged?: string;
   /** Figures that are told and not judged. */
   readonly notes?: Readonly<Record<string, number>>;
 }

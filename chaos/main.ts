@@ -12,7 +12,7 @@ import { type ChaosOptions, readCommandLine, USAGE } from "./command_line.ts";
 import { environment } from "./environment.ts";
 import type { Fault } from "./fault.ts";
 import { FAULTS, faultsOf } from "./faults/mod.ts";
-import { headLines, type Report, rowLines } from "./report.ts";
+import { headLines, type Report, rowLines, summaryOf } from "./report.ts";
 import { type Row, runFault } from "./run_fault.ts";
 import { SharedNode } from "./processes/shared_node.ts";
 
@@ -46,14 +46,13 @@ async function main(): Promise<number> {
     if (!interruption.signal.aborted) throw error;
     console.error(`Interrupted after ${rows.length} rows`);
   }
-  const passed = rows.length > 0 && rows.every((row) => row.passed);
+  const passed = rows.length > 0 && rows.every(({ verdict }) => verdict === "passed");
   const seconds = Math.round((performance.now() - start) / 1_000);
   const { minutes, seed, isShort } = options;
   const run = { seed, minutes, isShort, startedAt, seconds, passed };
   const report: Report = { ...run, ...await environment(), rows };
   await Deno.writeTextFile(options.report, `${JSON.stringify(report, undefined, 2)}\n`);
-  const failed = rows.filter((row) => !row.passed).length;
-  console.log(`\n${rows.length} rows, ${failed} failed, ${seconds} s; see ${options.report}`);
+  console.log(`\n${summaryOf(rows)}, ${seconds} s; see ${options.report}`);
   if (interruption.signal.aborted) return EXIT_INTERRUPTED;
   return passed ? 0 : 1;
 }
@@ -103,7 +102,7 @@ async function* runAll(
       node,
     });
     // Nobody knows what state it is in.
-    if (!row.passed) await node[Symbol.asyncDispose]();
+    if (row.verdict !== "passed") await node[Symbol.asyncDispose]();
     for (const line of rowLines(row)) console.log(line);
     yield row;
   }

@@ -1,7 +1,7 @@
 /** The report: a table for people and a file for programs. @module */
 
 import type { Limit } from "./limits.ts";
-import type { Row } from "./run_fault.ts";
+import type { Row, Verdict } from "./run_fault.ts";
 
 /** The file that a run writes. */
 export interface Report {
@@ -41,7 +41,7 @@ const COLUMNS: readonly Column[] = [
     cell: ({ outageP50, outageMax }) =>
       outageP50 === undefined ? "-" : `${count(outageP50)}/${count(outageMax ?? NaN)} ms`,
   },
-  { head: "verdict", width: -7, cell: verdict },
+  { head: "verdict", width: -8, cell: verdictOf },
 ];
 
 /** The heads of the columns. */
@@ -51,14 +51,16 @@ export function headLines(): string[] {
 
 /** A row in one line, and further lines for what is worth more words. */
 export function rowLines(row: Row): string[] {
-  const { limits, notes, error, mustBreak, rejected, disconnectedOnce } = row;
+  const { limits, notes, error, mustBreak, rejected, disconnectedOnce, unjudged, attempts } = row;
   const shown = limits.filter(({ holds, name }) =>
     mustBreak === undefined ? !holds : name === mustBreak
   );
   const figures = limits.filter(({ name, holds }) => holds && isMeasured(name));
   return [
     line(({ cell }) => cell(row)),
-    ...shown.map((limit) => `       ${limit.holds ? "" : "NOT "}${describe(limit)}`),
+    ...shown.map((limit) => `       ${prefixOf(limit)}${describe(limit)}`),
+    ...(unjudged === undefined ? [] : [`       it cannot be judged: ${unjudged}`]),
+    ...(attempts === undefined ? [] : [`       tried ${attempts} times`]),
     ...figures.map((limit) => `       ${describe(limit)}`),
     ...Object.entries(notes).map(([name, value]) => `       ${name}: ${count(value)}`),
     ...Object.entries(rejected).map(([code, times]) => `       rejected as ${code}: ${times}`),
@@ -69,18 +71,38 @@ export function rowLines(row: Row): string[] {
   ];
 }
 
+function prefixOf({ holds, figure }: Limit): string {
+  return holds || Number.isNaN(figure) ? "" : "NOT ";
+}
+
 /** Counts of the standard limits have columns of their own; times and memory have not. */
 function isMeasured(name: string): boolean {
   return name.includes(",");
 }
 
 function describe({ name, figure, bound, limit }: Limit): string {
+  if (Number.isNaN(figure)) return `${name}: not measured, must be ${bound} ${limit}`;
   return `${name}: ${Math.round(figure * 100) / 100}, must be ${bound} ${limit}`;
 }
 
-function verdict({ passed, mustBreak }: Row): string {
-  if (mustBreak !== undefined) return passed ? "caught" : "MISSED";
-  return passed ? "ok" : "FAILED";
+function verdictOf({ verdict, mustBreak }: Row): string {
+  switch (verdict) {
+    case "passed":
+      return mustBreak === undefined ? "ok" : "caught";
+    case "failed":
+      return mustBreak === undefined ? "FAILED" : "MISSED";
+    case "unjudged":
+      return "UNJUDGED";
+    case "not-run":
+      return "NOT RUN";
+  }
+}
+
+/** The end of a run in one line: rows that prove nothing are told apart from ones that failed. */
+export function summaryOf(rows: readonly Row[]): string {
+  const count = (verdict: Verdict) => rows.filter((row) => row.verdict === verdict).length;
+  return `${rows.length} rows, ${count("failed")} failed, ${count("unjudged")} unjudged, ` +
+    `${count("not-run")} not run`;
 }
 
 function count(value: number): string {

@@ -6,12 +6,22 @@ import { type Limit, standardLimits } from "./limits.ts";
 import { quantile } from "../tools/measuring/quantile.ts";
 import { Scene, type SceneOptions } from "./scene.ts";
 
+/**
+ * What is said of a row. Only what has `passed` is as it must be: a row is `unjudged` if a figure
+ * could not be measured and no other is wrong, and a proof that came to no end was `not-run`, which
+ * says nothing about the checker.
+ */
+export type Verdict = "passed" | "failed" | "unjudged" | "not-run";
+
 /** A row of the report. */
 export interface Row {
   readonly id: string;
   readonly title: string;
-  /** Whether it is as it must be. */
-  readonly passed: boolean;
+  readonly verdict: Verdict;
+  /** How often it was tried, if more than once. */
+  readonly attempts?: number;
+  /** Why figures are missing, if the row knows. */
+  readonly unjudged?: string;
   /** Of a row that proves that the checker sees: the limit that had to be broken, and was. */
   readonly mustBreak?: string;
   readonly seconds: number;
@@ -46,15 +56,25 @@ export interface Row {
 const OVERTIME_MS = 240_000;
 const MAX_EXAMPLES = 20;
 
+/** How often a proof is tried that came to no end. */
+const PROOF_ATTEMPTS = 3;
+
 /**
- * Runs one fault. A row that throws or hangs has failed; only an interruption rejects.
+ * Runs one fault. A row that throws or hangs has failed; a proof that throws is tried again, as its
+ * servers are not ours and may not get up. Only an interruption rejects.
  *
  * @param signal Interrupts the whole run.
  */
-export async function runFault(
-  fault: Fault,
-  { signal, ...options }: SceneOptions,
-): Promise<Row> {
+export async function runFault(fault: Fault, options: SceneOptions): Promise<Row> {
+  for (let attempt = 1;; attempt++) {
+    const row = await runOnce(fault, options);
+    const { verdict } = row;
+    if (verdict === "not-run" && attempt < PROOF_ATTEMPTS) continue;
+    return attempt === 1 ? row : { ...row, attempts: attempt };
+  }
+}
+
+async function runOnce(fault: Fault, { signal, ...options }: SceneOptions): Promise<Row> {
   const start = performance.now();
   const controller = new AbortController();
   const limitMs = options.budgetMs + OVERTIME_MS;
@@ -67,9 +87,10 @@ export async function runFault(
   } catch (error) {
     signal.throwIfAborted();
     const text = Error.isError(error) ? error.stack ?? error.message : `${error}`;
+    const isProof = fault.mustBreak !== undefined && !controller.signal.aborted;
     return {
       ...toRow(fault, { injected: 0 }, performance.now() - start),
-      passed: false,
+      verdict: isProof ? "not-run" : "failed",
       error: text,
     };
   } finally {
@@ -89,13 +110,12 @@ function toRow({ id, title, mustBreak }: Fault, figures: RowFigures, ms: number)
   const { injected, check = NO_CHECK, terms = { extraBound: 0 }, outagesMs = [] } = figures;
   const standard = figures.check === undefined ? [] : standardLimits(check, terms);
   const limits = [atLeastOne(injected), ...standard, ...figures.limits ?? []];
-  const broken = limits.filter(({ holds }) => !holds).map(({ name }) => name);
-  const passed = mustBreak === undefined ? broken.length === 0 : broken.includes(mustBreak);
   const { lost, wrong, unsettled, settledTwice, extraExecutions, maxExecutions } = check;
   return {
     id,
     title,
-    passed,
+    verdict: judge(limits, mustBreak),
+    ...(figures.unjudged !== undefined && { unjudged: figures.unjudged }),
     ...(mustBreak !== undefined && { mustBreak }),
     seconds: Math.round(ms / 100) / 10,
     injected,
@@ -118,6 +138,15 @@ function toRow({ id, title, mustBreak }: Fault, figures: RowFigures, ms: number)
     notes: figures.notes ?? {},
     examples: examplesOf(check),
   };
+}
+
+/** A figure that could not be measured holds no limit, and breaks none. */
+function judge(limits: readonly Limit[], mustBreak: string | undefined): Verdict {
+  const judged = limits.filter(({ name }) => mustBreak === undefined || name === mustBreak);
+  const broken = judged.filter(({ holds }) => !holds);
+  const isBroken = broken.some(({ figure }) => !Number.isNaN(figure));
+  if (!isBroken && broken.length > 0) return "unjudged";
+  return isBroken === (mustBreak !== undefined) ? "passed" : "failed";
 }
 
 /** A row that has injected nothing proves nothing. */

@@ -56,7 +56,10 @@ async function run(scene: Scene, bad: Bad): Promise<RowFigures> {
   const { program, spoil, timeoutMs = 60_000, quietMs = 2_000 } = bad;
   const node = await scene.node();
   const server = { urls: [node.url], prefetch: 16, program };
-  await Promise.all([scene.startServer(server), scene.startServer(server)]);
+  // One by one: RabbitMQ closes the connection of all but one that declare a queue at the same time,
+  // and the server that is wrong on purpose does not come again.
+  await scene.startServer(server);
+  await scene.startServer(server);
   const client = await scene.connect(node.url);
   await scene.startLoad([spoil(client)], { maxWorkMs: 20, timeoutMs, kinds: ["call"] });
   let kills = 0;
