@@ -1,59 +1,23 @@
 /** The test broker: what a test starts, looks at and closes. @module */
 
 import { createServer, type Server, type Socket } from "node:net";
-import { type Clock, SystemClock } from "./clock.ts";
+import {
+  type BrokerLimits,
+  checkBrokerOptions,
+  DEFAULT_LIMITS,
+  DEFAULT_USERS,
+  type TestBrokerOptions,
+} from "./broker_options.ts";
+import { SystemClock } from "./clock.ts";
 import { Faults } from "./faults.ts";
 import { MethodLog } from "./method_log.ts";
-import { User, type UserOptions } from "./model/users.ts";
+import { User } from "./model/users.ts";
 import { VirtualHost } from "./model/virtual_host.ts";
-import { type Compat, rulesOf } from "./model/version_rules.ts";
-import type { BrokerContext, ConnectionLimits } from "./session/broker_context.ts";
+import { rulesOf } from "./model/version_rules.ts";
+import type { BrokerContext } from "./session/broker_context.ts";
 import { Connection } from "./session/connection.ts";
 import { SocketTransport } from "./session/socket_transport.ts";
 import { AmqpError } from "./wire/amqp_error.ts";
-import { MAX_TABLE_DEPTH } from "./wire/field_table.ts";
-
-/** Bounds that keep a faulty peer from filling the memory. */
-export interface BrokerLimits extends ConnectionLimits {
-  /** The most connections. @default {1000} */
-  readonly maxConnections: number;
-  /** The most queues of a virtual host. @default {10000} */
-  readonly maxQueues: number;
-  /** The most exchanges of a virtual host. @default {10000} */
-  readonly maxExchanges: number;
-  /** The most bindings of a virtual host. @default {100000} */
-  readonly maxBindings: number;
-  /** The bytes of stored bodies at which publishers are blocked. @default {268435456} */
-  readonly maxMemoryBytes: number;
-}
-
-/** Options of {@linkcode TestBroker.start}. */
-export interface TestBrokerOptions {
-  /** The TCP port, 0 for a free one. @default {0} */
-  readonly port?: number;
-  /** The address to listen on. @default {"127.0.0.1"} */
-  readonly hostname?: string;
-  /** The RabbitMQ version to follow where versions differ. @default {"3.10"} */
-  readonly compat?: Compat;
-  /** The largest frame that the broker proposes, in bytes. @default {131072} */
-  readonly frameMax?: number;
-  /** The largest body, in bytes. @default {134217728 as 3.10, 16777216 as 4.0 and 4.3} */
-  readonly maxMessageBytes?: number;
-  /** How long a delivery may stay unsettled, in milliseconds. @default {1800000} */
-  readonly consumerTimeoutMs?: number;
-  /** The users. @default {[{ name: "guest", password: "guest" }]} */
-  readonly users?: readonly UserOptions[];
-  /** Virtual hosts besides "/" and those of the users' permissions. @default {[]} */
-  readonly virtualHosts?: readonly string[];
-  /** The heartbeat interval that the broker proposes, in seconds; 0 for none. @default {60} */
-  readonly heartbeatSeconds?: number;
-  /** Source of time; see {@linkcode VirtualClock}. @default the system's clock */
-  readonly clock?: Clock;
-  /** The number of methods that the log keeps. @default {10000} */
-  readonly logCapacity?: number;
-  /** Bounds that keep a faulty peer from filling the memory. */
-  readonly limits?: Partial<BrokerLimits>;
-}
 
 /** What is known of a queue. */
 export interface QueueInfo {
@@ -66,17 +30,6 @@ export interface QueueInfo {
   /** The number of consumers. */
   readonly consumers: number;
 }
-
-const DEFAULT_LIMITS: BrokerLimits = {
-  maxConnections: 1000,
-  maxChannels: 2047,
-  maxConsumers: 10_000,
-  maxQueues: 10_000,
-  maxExchanges: 10_000,
-  maxBindings: 100_000,
-  maxTableDepth: MAX_TABLE_DEPTH,
-  maxMemoryBytes: 268_435_456,
-};
 
 /**
  * An in-memory AMQP 0-9-1 broker for development and tests, on a loopback TCP port.
@@ -141,9 +94,12 @@ export class TestBroker implements AsyncDisposable {
   /**
    * Starts a broker.
    *
+   * @throws {RangeError} If a number among the options is out of its bounds.
+   * @throws {TypeError} If an option is not of its type, or a permission no regular expression.
    * @throws {Error} If the port is taken.
    */
   static async start(options: TestBrokerOptions = {}): Promise<TestBroker> {
+    checkBrokerOptions(options);
     const broker = new TestBroker(options);
     await broker.startApp();
     return broker;
@@ -156,8 +112,8 @@ export class TestBroker implements AsyncDisposable {
 
   /** The URL with the first user's name and password. */
   get url(): string {
-    const { hostname = "127.0.0.1", users = [] } = this.#options;
-    const { name, password } = users[0] ?? { name: "guest", password: "guest" };
+    const { hostname = "127.0.0.1", users = DEFAULT_USERS } = this.#options;
+    const [{ name, password } = { name: "", password: "" }] = users;
     const credentials = `${encodeURIComponent(name)}:${encodeURIComponent(password)}`;
     return `amqp://${credentials}@${hostname}:${this.#port}`;
   }
@@ -247,7 +203,7 @@ export class TestBroker implements AsyncDisposable {
   }
 
   #addUsers(): void {
-    const { users = [{ name: "guest", password: "guest" }], virtualHosts = [] } = this.#options;
+    const { users = DEFAULT_USERS, virtualHosts = [] } = this.#options;
     for (const options of users) this.#users.set(options.name, new User(options));
     const ofUsers = [...this.#users.values()].flatMap((user) => user.virtualHosts);
     for (const name of ["/", ...virtualHosts, ...ofUsers]) {

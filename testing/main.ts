@@ -9,52 +9,57 @@
  * @module
  */
 
-import { parseArgs } from "../deps/std_cli.ts";
-import { isCompat } from "./model/version_rules.ts";
-import { TestBroker, type TestBrokerOptions } from "./mod.ts";
+import { TestBroker } from "./broker.ts";
+import type { TestBrokerOptions } from "./broker_options.ts";
+import { parseProgramArgs, USAGE } from "./program_options.ts";
 
-const USAGE = `Usage: deno run --allow-net jsr:@warren/rpc/testing/main [options]
+/** Exit codes of `sysexits.h`, and what they are for. */
+const EXIT_CODES = { usage: 64, unavailable: 69, system: 71, denied: 77 } as const;
 
-  --port <number>      TCP port, 0 for a free one (default 5672)
-  --hostname <name>    address to listen on (default 127.0.0.1)
-  --compat <version>   RabbitMQ version to follow: 3.10, 4.0 or 4.3 (default 3.10)
-  --help               this text`;
+if (import.meta.main) Deno.exitCode = await main(Deno.args);
 
-if (import.meta.main) await main(Deno.args);
-
-async function main(args: string[]): Promise<void> {
-  const flags = parseArgs(args, {
-    string: ["port", "hostname", "compat"],
-    boolean: ["help"],
-    default: { port: "5672", hostname: "127.0.0.1", compat: "3.10" },
-  });
-  if (flags.help) return console.log(USAGE);
-  const broker = await TestBroker.start(toOptions(flags));
+async function main(args: string[]): Promise<number> {
+  let broker: TestBroker;
+  try {
+    const options = parseProgramArgs(args);
+    if (options === undefined) {
+      console.log(USAGE);
+      return 0;
+    }
+    if (await isDenied(options)) {
+      console.error("Cannot listen as Deno denies it: run with --allow-net");
+      return EXIT_CODES.denied;
+    }
+    broker = await TestBroker.start(options);
+  } catch (error) {
+    const { code, text } = explain(error);
+    console.error(text);
+    return code;
+  }
   console.log(`Test broker for development, not for production: ${broker.url}`);
   await stopSignal();
   await broker.close();
+  return 0;
 }
 
-/** Checks what the user typed. */
-function toOptions(
-  { port, hostname, compat }: {
-    readonly port: string;
-    readonly hostname: string;
-    readonly compat: string;
-  },
-): TestBrokerOptions {
-  const number = Number(port);
-  if (!Number.isInteger(number) || number < 0 || number > 65_535) {
-    throw new RangeError(
-      `Cannot start as '--port' must be from 0 to 65535: current value is ${port}`,
-    );
+/** Without a terminal nobody can be asked, and a refusal would come as a stack trace. */
+async function isDenied({ hostname = "127.0.0.1", port = 0 }: TestBrokerOptions): Promise<boolean> {
+  const { state } = await Deno.permissions.query({ name: "net", host: `${hostname}:${port}` });
+  return state === "denied" || (state === "prompt" && !Deno.stdin.isTerminal());
+}
+
+/** One line, and an exit code that scripts can tell apart. */
+function explain(error: unknown): { readonly code: number; readonly text: string } {
+  if (error instanceof TypeError || error instanceof RangeError) {
+    return { code: EXIT_CODES.usage, text: error.message };
   }
-  if (!isCompat(compat)) {
-    throw new RangeError(
-      `Cannot start as '--compat' must be 3.10, 4.0 or 4.3: current value is ${compat}`,
-    );
-  }
-  return { port: number, hostname, compat };
+  const { message } = error instanceof Error ? error : new Error(String(error));
+  const [text = ""] = message.split("\n");
+  const isTaken = text.includes("EADDRINUSE");
+  return {
+    code: isTaken ? EXIT_CODES.unavailable : EXIT_CODES.system,
+    text: `Cannot listen as ${isTaken ? "the port is taken" : "the system refuses it"}: ${text}`,
+  };
 }
 
 /** Resolves when the process is asked to end. */

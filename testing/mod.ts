@@ -15,7 +15,8 @@
  * @module
  */
 
-export { type BrokerLimits, type QueueInfo, TestBroker, type TestBrokerOptions } from "./broker.ts";
+export { type QueueInfo, TestBroker } from "./broker.ts";
+export type { BrokerLimits, TestBrokerOptions } from "./broker_options.ts";
 export { type Clock, type ClockTimer, SystemClock, VirtualClock } from "./clock.ts";
 export { type ConfirmOutcome, type DropKind, type DropPoint, Faults } from "./faults.ts";
 export { type MethodDirection, type MethodEvent, MethodLog } from "./method_log.ts";

@@ -1,5 +1,6 @@
 /** Users, their passwords and what they may do in each virtual host. @module */
 
+import { checkType, wrongValue } from "../../internal/check.ts";
 import { AmqpError } from "../wire/amqp_error.ts";
 
 /** Regular expressions for names of exchanges and queues, as `rabbitmqctl set_permissions` takes them. */
@@ -108,6 +109,39 @@ export class User {
       "access-refused",
       `access to ${kind} '${name}' in vhost '${virtualHost}' refused for user '${this.name}'`,
     );
+  }
+}
+
+/**
+ * Checks the options of a user.
+ *
+ * @throws {TypeError} If one is not of its type, or a permission no regular expression.
+ */
+export function checkUser(action: string, options: UserOptions): void {
+  checkType(action, { user: options }, "object");
+  const { name, password, permissions = {}, impersonator } = options;
+  for (const [key, value] of Object.entries({ name, password })) {
+    if (typeof value !== "string" || (key === "name" && value === "")) {
+      throw new TypeError(wrongValue(action, [key, value], "a text"));
+    }
+  }
+  checkType(action, { impersonator }, "boolean");
+  checkType(action, { permissions }, "object");
+  for (const [virtualHost, rights] of Object.entries(permissions)) {
+    checkType(action, { [`permissions["${virtualHost}"]`]: rights }, "object");
+    const { configure, write, read } = rights;
+    for (const [key, value] of Object.entries({ configure, write, read })) {
+      if (value === undefined || isExpression(value)) continue;
+      throw new TypeError(wrongValue(action, [key, value], "a regular expression"));
+    }
+  }
+}
+
+function isExpression(source: unknown): boolean {
+  try {
+    return typeof source === "string" && compile(source) instanceof RegExp;
+  } catch {
+    return false;
   }
 }
 

@@ -33,6 +33,7 @@ export const ROOMS: readonly Room[] = [
     files: /^extras\/resilience\//,
     uses: GROUND,
   },
+  { name: "testing", files: /^testing\//, uses: ["internal (leaves)"] },
   { name: "mod", files: /^mod\.ts$/, uses: ["client", "server", "options", "values"] },
   {
     name: "client",
@@ -127,7 +128,6 @@ export const ROOMS: readonly Room[] = [
   { name: "options", files: /^options\//, uses: ["values"] },
   // What is printed passes internal/text.ts wherever it comes from.
   { name: "values", files: /^((contract|codec|errors)|internal\/(json_)?text)\.ts$/, uses: [] },
-  { name: "testing", files: /^testing\//, uses: ["deps"] },
   { name: "deps", files: /^deps\//, uses: [] },
 ];
 

@@ -1,4 +1,9 @@
-import { assert, assertEquals, assertStringIncludes } from "../../deps/std_assert.ts";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+} from "../../deps/std_assert.ts";
 import { TestBroker, VirtualClock } from "../../testing/mod.ts";
 import { type FieldValue, longString, textOf } from "../../testing/wire/field_value.ts";
 import { PROTOCOL_HEADER } from "../../testing/wire/frame.ts";
@@ -7,30 +12,46 @@ import { handshake } from "./helpers/bare_broker.ts";
 import { declareQueue, refusal } from "./helpers/both_brokers.ts";
 import { RawClient } from "../../tools/raw/raw_client.ts";
 
-const MAIN = new URL("../../testing/main.ts", import.meta.url).href;
 const START_FIXTURE = new URL("./fixtures/start_to_delivery.ts", import.meta.url).href;
 
 Deno.test("TestBroker.close() leaves nothing that keeps a process alive", async () => {
   assert(Number(await runChild(START_FIXTURE)) > 0);
 });
 
-Deno.test("testing/main.ts prints its URL and stops when told to", async () => {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--allow-net", MAIN, "--port", "0"],
-    stdout: "piped",
-  }).spawn();
-  const output = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
-  const { value = "" } = await output.read();
-  const [url = ""] = /amqp:\S+/.exec(value) ?? [];
-  await using _client = await AmqplibClient.open(url);
-  child.kill("SIGTERM");
-  assertEquals((await child.status).code, 0);
-  await output.cancel();
-});
-
 Deno.test("TestBroker.start() rejects when the port is taken", async () => {
   await using broker = await TestBroker.start();
   assertStringIncludes(await refusal(TestBroker.start({ port: broker.port })), "EADDRINUSE");
+});
+
+for (
+  const [options, kind, text] of [
+    [{ port: 65_536 }, RangeError, '"port" must be an integer from 0 to 65535'],
+    [{ frameMax: 0 }, RangeError, '"frameMax" must be an integer from 4096 to 2147483647'],
+    [{ compat: "4.3", frameMax: 4096 }, RangeError, '"frameMax" must be an integer from 8192'],
+    [{ maxMessageBytes: 0 }, RangeError, '"maxMessageBytes" must be an integer from 1'],
+    [{ heartbeatSeconds: 0.5 }, RangeError, '"heartbeatSeconds" must be an integer from 0'],
+    [{ consumerTimeoutMs: NaN }, RangeError, '"consumerTimeoutMs" must be a number of at least 1'],
+    [{ logCapacity: -1 }, RangeError, '"logCapacity" must be an integer of at least 0'],
+    [{ limits: { maxQueues: 0 } }, RangeError, '"maxQueues" must be an integer of at least 1'],
+    [{ users: [] }, TypeError, '"users" must be a list of at least one: current value is an array'],
+    [{ users: [{ name: "", password: "" }] }, TypeError, '"name" must be a text'],
+    [
+      { users: [{ name: "a", password: "", permissions: { "/": { read: "(" } } }] },
+      TypeError,
+      '"read" must be a regular expression: current value is "("',
+    ],
+  ] as const
+) {
+  Deno.test(`TestBroker.start() checks options: ${JSON.stringify(options)}`, async () => {
+    const attempt = TestBroker.start(options);
+    await assertRejects(() => attempt, kind, `Cannot start broker as ${text}`);
+  });
+}
+
+Deno.test("TestBroker.start() checks its compat", async () => {
+  const compat = JSON.parse('"4"');
+  const text = '"compat" must be one of "3.10", "4.0", "4.3": current value is "4"';
+  await assertRejects(() => TestBroker.start({ compat }), TypeError, text);
 });
 
 Deno.test("TestBroker.close() may be called twice", async () => {
