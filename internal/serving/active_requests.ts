@@ -137,9 +137,15 @@ export class ActiveRequests {
     this.#drop((request) => request.correlationId === correlationId, cancelled());
   }
 
-  /** Notes that a reply queue does not exist. Only one that the broker named never comes back. */
-  markOrphaned(replyTo: string): void {
-    if (isServerNamed(replyTo)) this.#orphaned.set(replyTo, true);
+  /**
+   * Notes that a reply queue does not exist. Only one that the broker named never comes back, unless
+   * it is on a node that cannot be reached.
+   */
+  markOrphaned(
+    replyTo: string,
+    { mayReturn = false }: { readonly mayReturn?: boolean } = {},
+  ): void {
+    if (isServerNamed(replyTo) && !mayReturn) this.#orphaned.set(replyTo, true);
     this.#drop((request) => request.replyTo === replyTo, orphaned());
   }
 

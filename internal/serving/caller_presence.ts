@@ -18,6 +18,10 @@ const NEXT_ANSWER_LIMIT_MS = 50;
 const MAX_UNANSWERED = 16;
 /** How long a queue that this server may not ask about refuses all before it counts as lost. */
 const MAX_REFUSED_MS = 300;
+/** Nodes that have just lost one of theirs first have to elect. */
+const MAJORITY_LIMIT_MS = 500;
+/** How long it holds that the node is one of the majority, in milliseconds. */
+const MAJORITY_MS = 1_000;
 
 /**
  * Tells whether a queue does not exist for certain; as the answer, `undefined` if the user may not
@@ -25,19 +29,43 @@ const MAX_REFUSED_MS = 300;
  */
 export type QueueLookup = (queue: string) => Promise<boolean | undefined> | undefined;
 
+/** What a {@linkcode CallerPresence} asks the broker. */
+export interface PresenceQuestions {
+  readonly lacksQueue: QueueLookup;
+  /**
+   * Resolves to `true` if the node can still change what the cluster knows, or if the user may not
+   * try; rejects or waits if the node is cut off from the others. `undefined` without a connection.
+   */
+  readonly hasMajority: () => Promise<boolean> | undefined;
+}
+
 /** Looks for the reply queues of long requests as long as there are any. */
 export class CallerPresence {
   readonly #requests: ActiveRequests;
   readonly #lacksQueue: QueueLookup;
+  readonly #hasMajority: PresenceQuestions["hasMajority"];
+  #majority: Promise<boolean> | undefined;
+  /** Whether the user may look for reply queues, as far as is known. */
+  #mayLook = true;
+  #majorityUntil = 0;
   /** Lookups under way, by queue. */
   readonly #lookups = new Map<string, Promise<boolean | undefined>>();
   /** The queues of those that have taken longer than an answer takes. */
   readonly #unanswered = new Set<string>();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(requests: ActiveRequests, lacksQueue: QueueLookup) {
+  constructor(requests: ActiveRequests, { lacksQueue, hasMajority }: PresenceQuestions) {
     this.#requests = requests;
     this.#lacksQueue = lacksQueue;
+    this.#hasMajority = hasMajority;
+  }
+
+  /**
+   * Whether a queue that counts as lost may still be there, on a node that cannot be reached: its
+   * client may come back with it.
+   */
+  mayReturn(queue: string): boolean {
+    return !this.#mayLook || this.#isUnanswered(queue);
   }
 
   /** Takes care that the watch is on. */
@@ -59,12 +87,15 @@ export class CallerPresence {
    */
   async isLost(queue: string, refusedMs: number): Promise<boolean> {
     if (!isServerNamed(queue)) return false;
-    if (this.#unanswered.has(queue) || this.#unanswered.size >= MAX_UNANSWERED) return true;
+    if (this.#isUnanswered(queue)) return await this.#isWithMajority();
     const lookup = this.#lookup(queue);
     if (lookup === undefined) return false;
     const limitMs = this.#unanswered.size > 0 ? NEXT_ANSWER_LIMIT_MS : ANSWER_LIMIT_MS;
     try {
-      return await withTimeout(limitMs, () => lookup) ?? refusedMs >= MAX_REFUSED_MS;
+      const isGone = await withTimeout(limitMs, () => lookup);
+      if (isGone !== undefined) return isGone;
+      this.#mayLook = false;
+      return refusedMs >= MAX_REFUSED_MS && await this.#isWithMajority();
     } catch (error) {
       // Anything else is a connection that is being replaced.
       if (!(error instanceof TimeLimitError)) return false;
@@ -72,16 +103,43 @@ export class CallerPresence {
     this.#unanswered.add(queue);
     const answered = () => void this.#unanswered.delete(queue);
     lookup.then(answered, answered);
-    return true;
+    return await this.#isWithMajority();
+  }
+
+  #isUnanswered(queue: string): boolean {
+    return this.#unanswered.has(queue) || this.#unanswered.size >= MAX_UNANSWERED;
+  }
+
+  /**
+   * Tells whether it is the queue that cannot be reached, and not everything else. A server on a node
+   * that is cut off has nobody to reply to for a while, and callers that wait all the same.
+   */
+  async #isWithMajority(): Promise<boolean> {
+    if (Date.now() < this.#majorityUntil) return true;
+    this.#majority ??= this.#hasMajority()?.finally(() => this.#majority = undefined);
+    const question = this.#majority;
+    if (question === undefined) return false;
+    try {
+      const answer = await withTimeout(MAJORITY_LIMIT_MS, () => question);
+      if (answer) this.#majorityUntil = Date.now() + MAJORITY_MS;
+      return answer;
+    } catch {
+      // No answer, or a connection that is being replaced.
+      return false;
+    }
   }
 
   #look(): void {
     this.#timer = undefined;
     for (const queue of this.#requests.takeDueReplyQueues()) {
       if (this.#lookups.has(queue)) continue;
-      this.#lookup(queue)?.then((isGone) => {
-        if (isGone) this.#requests.markOrphaned(queue);
-      }, () => {
+      const askedAt = Date.now();
+      this.#lookup(queue)?.then(async (isGone) => {
+        if (!isGone) return;
+        const mayReturn = Date.now() - askedAt > ANSWER_LIMIT_MS;
+        if (mayReturn && !await this.#isWithMajority()) return;
+        this.#requests.markOrphaned(queue, { mayReturn });
+      }).catch(() => {
         // The connection is being replaced; the next look will tell.
       });
     }

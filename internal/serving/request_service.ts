@@ -60,10 +60,10 @@ export class RequestService {
     const { sessions } = options;
     this.#options = options;
     this.#admission = new Admission(options);
-    this.#callers = new CallerPresence(
-      this.#active,
-      (queue) => sessions.consumer?.session?.lacksQueue(queue),
-    );
+    this.#callers = new CallerPresence(this.#active, {
+      lacksQueue: (queue) => sessions.consumer?.session?.lacksQueue(queue),
+      hasMajority: () => sessions.consumer?.session?.hasMajority(),
+    });
     this.#replies = new Replies(sessions, this.#callers);
     this.#parking = new Parking({
       ...options,
@@ -166,7 +166,7 @@ export class RequestService {
     const { replyTo } = active.request;
     if (replyTo === undefined) return reply.type === "error" ? "error" : "notified";
     const outcome = await this.#replies.send(active, reply);
-    if (outcome === "orphaned") this.#active.markOrphaned(replyTo);
+    if (outcome === "orphaned") this.#markOrphaned(replyTo);
     return outcome;
   }
 
@@ -214,8 +214,12 @@ export class RequestService {
     return new ItemPublisher(active, {
       replies: this.#replies,
       creditTo: this.#options.sessions.consumer?.session?.controlQueue,
-      onOrphaned: () => this.#active.markOrphaned(replyTo),
+      onOrphaned: () => this.#markOrphaned(replyTo),
     });
+  }
+
+  #markOrphaned(replyTo: string): void {
+    this.#active.markOrphaned(replyTo, { mayReturn: this.#callers.mayReturn(replyTo) });
   }
 
   #procedureOf({ request }: ActiveRequest): string | undefined {

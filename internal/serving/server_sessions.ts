@@ -23,6 +23,11 @@ export interface ConsumerSession extends Session {
   readonly controlQueue: string | undefined;
   /** Tells whether a queue does not exist for certain; `undefined` if the user may not know. */
   lacksQueue(queue: string): Promise<boolean | undefined>;
+  /**
+   * Whether the node can change what the cluster knows, or the user may not try. A node that is cut
+   * off does not answer.
+   */
+  hasMajority(): Promise<boolean>;
 }
 
 /** Publishes replies. A broker that is short of memory blocks this connection only. */
@@ -53,6 +58,7 @@ export async function openConsumerSession(
     intake,
     controlQueue,
     lacksQueue: (queue) => lacksQueue(connection, queue),
+    hasMajority: () => hasMajority(connection),
   };
 }
 
@@ -94,6 +100,17 @@ async function lacksQueue(
     const code = amqpCodeOf(error);
     // 405: it is there, and it is another connection's.
     return code === 403 ? undefined : code === 404;
+  }
+}
+
+async function hasMajority(connection: AmqpConnection): Promise<boolean> {
+  try {
+    // Nobody uses it: the broker removes it at once.
+    const queue = { exclusive: true, arguments: { "x-expires": 1 } };
+    await connection.onOwnChannel((channel) => channel.declareQueue("", queue));
+    return true;
+  } catch (error) {
+    return amqpCodeOf(error) === 403;
   }
 }
 

@@ -1,11 +1,19 @@
 import { assertEquals } from "../../../deps/std_assert.ts";
 import { ActiveRequests } from "../../../internal/serving/active_requests.ts";
-import { CallerPresence, type QueueLookup } from "../../../internal/serving/caller_presence.ts";
+import {
+  CallerPresence,
+  type PresenceQuestions,
+  type QueueLookup,
+} from "../../../internal/serving/caller_presence.ts";
 import { fakeDelivery } from "../../helpers/fake_delivery.ts";
 import { FakeTime } from "../../helpers/fake_time.ts";
 
-function presenceOf(lacksQueue: QueueLookup, requests = new ActiveRequests()): CallerPresence {
-  return new CallerPresence(requests, lacksQueue);
+function presenceOf(
+  lacksQueue: QueueLookup,
+  requests = new ActiveRequests(),
+  hasMajority: PresenceQuestions["hasMajority"] = () => Promise.resolve(true),
+): CallerPresence {
+  return new CallerPresence(requests, { lacksQueue, hasMajority });
 }
 
 /** Has so many requests run, each of a caller of its own. */
@@ -85,6 +93,41 @@ Deno.test("CallerPresence.isLost() asks as patiently as before once all is answe
   const second = presence.isLost("amq.gen-slow", 0);
   await time.advance(150);
   assertEquals(await second, false);
+});
+
+Deno.test("CallerPresence.isLost() blames no caller while its own node is cut off", async () => {
+  using time = new FakeTime();
+  const majority = Promise.withResolvers<boolean>();
+  let asked = 0;
+  const presence = presenceOf(() => new Promise(() => {}), new ActiveRequests(), () => {
+    asked++;
+    return majority.promise;
+  });
+  for (let attempt = 0; attempt < 3; attempt++) {
+    const isLost = presence.isLost("amq.gen-a", 0);
+    await time.advance(1_000);
+    assertEquals(await isLost, false);
+  }
+  assertEquals(asked, 1);
+  majority.resolve(true);
+  await time.settle();
+  assertEquals(await presence.isLost("amq.gen-a", 0), true);
+  assertEquals(presence.mayReturn("amq.gen-a"), true);
+});
+
+Deno.test("CallerPresence serves a caller again that was only out of reach", async () => {
+  using time = new FakeTime();
+  const requests = new ActiveRequests();
+  const presence = presenceOf(
+    () => new Promise((resolve) => setTimeout(() => resolve(true), 64_000)),
+    requests,
+  );
+  startRequests(requests, 1);
+  presence.watch();
+  await time.advance(70_000);
+  const next = requests.add(fakeDelivery({ properties: { replyTo: "amq.gen-1" } }));
+  assertEquals(next.dropReason, undefined);
+  presence.stop();
 });
 
 Deno.test("CallerPresence looks for all callers side by side, for each one at a time", async () => {
