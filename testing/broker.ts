@@ -31,6 +31,20 @@ export interface QueueInfo {
   readonly consumers: number;
 }
 
+/** What is known of a connection. */
+export interface ConnectionInfo {
+  /** Its number in the log. */
+  readonly number: number;
+  /** The name that the client has given it (`connection_name`), if it has. */
+  readonly name: string | undefined;
+  /** Who logged in, or `undefined` before that. */
+  readonly user: string | undefined;
+  /** The virtual host that was opened, or `undefined` before that. */
+  readonly virtualHost: string | undefined;
+  /** The number of channels. */
+  readonly channels: number;
+}
+
 /**
  * An in-memory AMQP 0-9-1 broker for development and tests, on a loopback TCP port.
  *
@@ -140,16 +154,32 @@ export class TestBroker implements AsyncDisposable {
     }
   }
 
-  /** Closes all connections with reply code 320, as `rabbitmqctl close_all_connections` does. */
-  closeConnections(reason: string = "closed by the test"): void {
-    for (const connection of this.#connections) {
-      connection.close(new AmqpError("connection-forced", reason));
+  /** Returns what is known of the open connections, oldest first. */
+  connections(): ConnectionInfo[] {
+    return [...this.#connections].map(({ number, clientName, session, channelCount }) => ({
+      number,
+      name: clientName,
+      user: session?.user.name,
+      virtualHost: session?.virtualHost.name,
+      channels: channelCount,
+    }));
+  }
+
+  /**
+   * Closes connections with reply code 320, as `rabbitmqctl close_all_connections` does.
+   *
+   * @param reason What the clients are told.
+   * @param connection The number of the only one to be closed; without it all are.
+   */
+  closeConnections(reason: string = "closed by the test", connection?: number): void {
+    for (const one of this.#chosen(connection)) {
+      one.close(new AmqpError("connection-forced", reason));
     }
   }
 
-  /** Drops all connections by a TCP reset. */
-  resetConnections(): void {
-    for (const connection of this.#connections) connection.drop("reset");
+  /** Drops connections by a TCP reset: the one of a number, or all. */
+  resetConnections(connection?: number): void {
+    for (const one of this.#chosen(connection)) one.drop("reset");
   }
 
   /** Stops listening, drops connections and forgets what is not durable; see {@linkcode startApp}. */
@@ -196,6 +226,11 @@ export class TestBroker implements AsyncDisposable {
     for (const virtualHost of this.#virtualHosts.values()) {
       for (const queue of virtualHost.queues) virtualHost.deleteQueue(queue);
     }
+  }
+
+  #chosen(number: number | undefined): Connection[] {
+    const all = [...this.#connections];
+    return number === undefined ? all : all.filter((one) => one.number === number);
   }
 
   get #blockedReason(): string | undefined {

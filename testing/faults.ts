@@ -1,13 +1,23 @@
 /** Faults that tests ask for, and the points at which they strike. @module */
 
+import { checkInteger, checkNumber, checkOneOf, wrongValue } from "../internal/check.ts";
 import type { MethodDirection, MethodEvent } from "./method_log.ts";
-import type { MethodName } from "./wire/methods.ts";
+import { AmqpError } from "./wire/amqp_error.ts";
+import { type MethodName, METHODS } from "./wire/methods.ts";
 
 /** How a connection is dropped: by a TCP reset, by an orderly TCP end, or by silence. */
 export type DropKind = "reset" | "end" | "silence";
 
+/** The connections and channels that a fault is for. */
+export interface FaultScope {
+  /** The number of the connection, as in the log. @default every connection */
+  readonly connection?: number;
+  /** The number of the channel. @default every channel */
+  readonly channel?: number;
+}
+
 /** The point at which a connection is dropped. */
-export interface DropPoint {
+export interface DropPoint extends FaultScope {
   /** The method that triggers the fault. */
   readonly method: MethodName;
   /** Which way that method goes, as the broker sees it. */
@@ -25,22 +35,48 @@ export interface DropPoint {
   readonly matches?: (event: MethodEvent) => boolean;
 }
 
+/** The point at which a channel is closed: a method that a client sends. */
+export interface ChannelClosePoint extends Omit<DropPoint, "direction" | "how"> {
+  /** The reason that the client is told. @default {"precondition-failed"} */
+  readonly code?: "access-refused" | "not-found" | "resource-locked" | "precondition-failed";
+  /** What follows the name of the reason. @default {"closed by the test"} */
+  readonly text?: string;
+}
+
 /** What the broker answers to a publish on a confirm channel. */
 export type ConfirmOutcome = "ack" | "nack";
 
-interface ArmedDrop {
-  readonly point: DropPoint;
+/** A fault that waits for its point. */
+interface Armed<Point extends Omit<DropPoint, "direction">> {
+  readonly point: Point;
   readonly fired: (event: MethodEvent) => void;
   remaining: number;
 }
 
+interface Nacks {
+  readonly scope: FaultScope;
+  left: number;
+}
+
+interface Delay {
+  readonly scope: FaultScope;
+  readonly ms: number;
+}
+
+const MOMENTS = ["before", "after"] as const;
+const KINDS: readonly DropKind[] = ["reset", "end", "silence"];
+const CODES = ["access-refused", "not-found", "resource-locked", "precondition-failed"] as const;
+const DIRECTIONS: readonly MethodDirection[] = ["received", "sent"];
+
 /** Faults of a test broker; none is active unless a test asks. */
 export class Faults {
-  readonly #drops = new Set<ArmedDrop>();
+  readonly #drops = new Set<Armed<DropPoint>>();
+  readonly #closes = new Set<Armed<ChannelClosePoint>>();
   readonly #heldConfirms: (() => void)[] = [];
   readonly #onBlockedChange: (reason: string | undefined) => void;
-  #holdsConfirms = false;
-  #nacksLeft = 0;
+  #nacks: Nacks[] = [];
+  #delays: Delay[] = [];
+  #holds: FaultScope | undefined;
   #refusesConnections = false;
 
   /** Creates a set of faults; `onBlockedChange` is told when publishers are to be blocked. */
@@ -53,32 +89,72 @@ export class Faults {
     return this.#refusesConnections;
   }
 
-  /** Whether a drop waits for its point. */
-  get hasDrops(): boolean {
-    return this.#drops.size > 0;
+  /** Whether a fault waits for its point. */
+  get isArmed(): boolean {
+    return this.#drops.size > 0 || this.#closes.size > 0;
   }
 
-  /** Drops the connection that reaches `point`; resolves with the method that triggered it. */
+  /**
+   * Drops the connection that reaches `point`; resolves with the method that triggered it.
+   *
+   * @throws {RangeError} If `nth` is not an integer of at least 1.
+   * @throws {TypeError} If the point names something that there is not.
+   */
   dropConnectionAt(point: DropPoint): Promise<MethodEvent> {
-    return new Promise((fired) => {
-      this.#drops.add({ point, fired, remaining: point.nth ?? 1 });
-    });
+    checkPoint("drop connection", point);
+    checkOneOf("drop connection", { direction: point.direction }, DIRECTIONS);
+    checkOneOf("drop connection", { how: point.how }, KINDS);
+    return arm(this.#drops, point);
   }
 
-  /** Answers the next `count` publishes on confirm channels with `basic.nack`. */
-  nackConfirms(count: number = Infinity): void {
-    this.#nacksLeft = count;
+  /**
+   * Closes the channel on which a client reaches `point`; resolves with the method that triggered it.
+   *
+   * The connection and its other channels stay.
+   *
+   * @throws {RangeError} If `nth` is not an integer of at least 1.
+   * @throws {TypeError} If the point names something that there is not.
+   */
+  closeChannelAt(point: ChannelClosePoint): Promise<MethodEvent> {
+    checkPoint("close channel", point);
+    checkOneOf("close channel", { code: point.code }, CODES);
+    return arm(this.#closes, point);
+  }
+
+  /**
+   * Answers the next `count` publishes on confirm channels with `basic.nack`, and stores nothing of
+   * them: as a queue that is full and rejects them.
+   *
+   * @throws {RangeError} If `count` is neither a number of at least 0 nor `Infinity`.
+   */
+  nackConfirms(count: number = Infinity, scope: FaultScope = {}): void {
+    checkNumber("nack confirms", { count }, { min: 0 });
+    this.#nacks = this.#nacks.filter((other) => !isSame(other.scope, scope));
+    if (count > 0) this.#nacks.push({ scope, left: count });
   }
 
   /** Keeps confirms back; {@linkcode releaseConfirms} sends them. */
-  holdConfirms(): void {
-    this.#holdsConfirms = true;
+  holdConfirms(scope: FaultScope = {}): void {
+    this.#holds = scope;
   }
 
   /** Sends the confirms that were kept back, in their order, and keeps no more. */
   releaseConfirms(): void {
-    this.#holdsConfirms = false;
+    this.#holds = undefined;
     for (const confirm of this.#heldConfirms.splice(0)) confirm();
+  }
+
+  /**
+   * Sends every method `ms` milliseconds of the broker's clock later; 0 takes that back.
+   *
+   * What goes over one channel keeps its order.
+   *
+   * @throws {RangeError} If `ms` is not a number of at least 0.
+   */
+  delay(ms: number, scope: FaultScope = {}): void {
+    checkNumber("delay methods", { ms }, { min: 0, max: Number.MAX_SAFE_INTEGER });
+    this.#delays = this.#delays.filter((other) => !isSame(other.scope, scope));
+    if (ms > 0) this.#delays.push({ scope, ms });
   }
 
   /** Blocks connections that publish, as a memory alarm does. */
@@ -104,7 +180,9 @@ export class Faults {
   /** Takes back every fault. */
   clear(): void {
     this.#drops.clear();
-    this.#nacksLeft = 0;
+    this.#closes.clear();
+    this.#nacks = [];
+    this.#delays = [];
     this.releaseConfirms();
     this.acceptConnections();
     this.unblockPublishers();
@@ -112,23 +190,82 @@ export class Faults {
 
   /** Returns how to drop the connection at this point, or `undefined` to go on. */
   dropAt(event: MethodEvent, when: "before" | "after"): DropKind | undefined {
-    for (const drop of this.#drops) {
-      const { point } = drop;
-      if (point.method !== event.name || point.direction !== event.direction) continue;
-      if ((point.when ?? "before") !== when || point.matches?.(event) === false) continue;
-      if (--drop.remaining > 0) continue;
-      this.#drops.delete(drop);
-      drop.fired(event);
-      return point.how ?? "reset";
-    }
-    return undefined;
+    const point = strike(this.#drops, event, when);
+    return point === undefined ? undefined : point.how ?? "reset";
   }
 
-  /** Passes a confirm on, with the outcome and at the time that the active faults say. */
-  confirm(outcome: ConfirmOutcome, send: (outcome: ConfirmOutcome) => void): void {
-    const faulty = this.#nacksLeft > 0 ? "nack" : outcome;
-    if (this.#nacksLeft > 0) this.#nacksLeft--;
-    if (this.#holdsConfirms) this.#heldConfirms.push(() => send(faulty));
-    else send(faulty);
+  /** Returns the error that closes the channel at this point, or `undefined` to go on. */
+  channelErrorAt(event: MethodEvent, when: "before" | "after"): AmqpError | undefined {
+    if (event.direction === "sent" || event.channel === 0) return undefined;
+    const point = strike(this.#closes, event, when);
+    if (point === undefined) return undefined;
+    return new AmqpError(point.code ?? "precondition-failed", point.text ?? "closed by the test");
   }
+
+  /** Returns by how many milliseconds what is sent on a channel is late. */
+  delayOf(connection: number, channel: number): number {
+    let delay = 0;
+    for (const { scope, ms } of this.#delays) {
+      if (covers(scope, connection, channel)) delay = Math.max(delay, ms);
+    }
+    return delay;
+  }
+
+  /** Tells whether a publish is to be refused; one that is counts towards what was asked for. */
+  takeNack(connection: number, channel: number): boolean {
+    const nacks = this.#nacks.find(({ scope }) => covers(scope, connection, channel));
+    if (nacks === undefined) return false;
+    if (--nacks.left <= 0) this.#nacks = this.#nacks.filter((other) => other !== nacks);
+    return true;
+  }
+
+  /** Sends a confirm, at the time that the active faults say. */
+  confirm({ connection, channel }: Required<FaultScope>, send: () => void): void {
+    const isHeld = this.#holds !== undefined && covers(this.#holds, connection, channel);
+    if (isHeld) this.#heldConfirms.push(send);
+    else send();
+  }
+}
+
+function arm<Point extends Omit<DropPoint, "direction">>(
+  armed: Set<Armed<Point>>,
+  point: Point,
+): Promise<MethodEvent> {
+  return new Promise((fired) => armed.add({ point, fired, remaining: point.nth ?? 1 }));
+}
+
+/** Takes out the fault whose point this is, if there is one. */
+function strike<Point extends Omit<DropPoint, "direction"> & Partial<DropPoint>>(
+  armed: Set<Armed<Point>>,
+  event: MethodEvent,
+  when: "before" | "after",
+): Point | undefined {
+  for (const fault of armed) {
+    const { point } = fault;
+    if (point.method !== event.name || (point.when ?? "before") !== when) continue;
+    if (point.direction !== undefined && point.direction !== event.direction) continue;
+    if (!covers(point, event.connection, event.channel)) continue;
+    if (point.matches?.(event) === false || --fault.remaining > 0) continue;
+    armed.delete(fault);
+    fault.fired(event);
+    return point;
+  }
+  return undefined;
+}
+
+function covers(scope: FaultScope, connection: number, channel: number): boolean {
+  return (scope.connection === undefined || scope.connection === connection) &&
+    (scope.channel === undefined || scope.channel === channel);
+}
+
+function isSame(one: FaultScope, other: FaultScope): boolean {
+  return one.connection === other.connection && one.channel === other.channel;
+}
+
+function checkPoint(action: string, { method, when, nth }: Omit<DropPoint, "direction">): void {
+  if (typeof method !== "string" || !Object.hasOwn(METHODS, method)) {
+    throw new TypeError(wrongValue(action, ["method", method], 'a method, such as "basic.ack"'));
+  }
+  checkOneOf(action, { when }, MOMENTS);
+  checkInteger(action, { nth }, { min: 1 });
 }

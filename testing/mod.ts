@@ -15,10 +15,16 @@
  * @module
  */
 
-export { type QueueInfo, TestBroker } from "./broker.ts";
+export { type ConnectionInfo, type QueueInfo, TestBroker } from "./broker.ts";
 export type { BrokerLimits, TestBrokerOptions } from "./broker_options.ts";
 export { type Clock, type ClockTimer, SystemClock, VirtualClock } from "./clock.ts";
-export { type ConfirmOutcome, type DropKind, type DropPoint, Faults } from "./faults.ts";
+export {
+  type ChannelClosePoint,
+  type DropKind,
+  type DropPoint,
+  Faults,
+  type FaultScope,
+} from "./faults.ts";
 export { type MethodDirection, type MethodEvent, MethodLog } from "./method_log.ts";
 export type { UserOptions, UserPermissions } from "./model/users.ts";
 export type { Compat } from "./model/version_rules.ts";

@@ -25,6 +25,8 @@ export type OutgoingContent = Pick<Message, "properties" | "body">;
 
 /** The connection as its channels see it; it owns exclusive queues. */
 export interface ChannelHost {
+  /** Its number in the log. */
+  readonly number: number;
   /** What is known of the broker. */
   readonly context: BrokerContext;
   /** Who logged in. */

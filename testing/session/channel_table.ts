@@ -54,6 +54,11 @@ export class ChannelTable {
     }
   }
 
+  /** The channels that are open or being closed. */
+  get size(): number {
+    return this.#slots.size;
+  }
+
   /** Serves the consumers of all channels. */
   resumeConsumers(): void {
     for (const { channel } of this.#slots.values()) channel.resumeConsumers();

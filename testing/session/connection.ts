@@ -117,6 +117,21 @@ export class Connection implements ChannelHost, TransportEvents {
     this.#channels.close(channel, error);
   }
 
+  /** The name that the client has given its connection, if it has. */
+  get clientName(): string | undefined {
+    return this.#handshake.clientName;
+  }
+
+  /** The open channels. */
+  get channelCount(): number {
+    return this.#channels.size;
+  }
+
+  /** Who logged in, and to which virtual host; `undefined` before that. */
+  get session(): Pick<Agreement, "user" | "virtualHost"> | undefined {
+    return this.#agreement;
+  }
+
   /** Whether the client wants to know of cancelled consumers. */
   get wantsCancelNotify(): boolean {
     return this.#handshake.clientCan("consumer_cancel_notify");
@@ -141,6 +156,7 @@ export class Connection implements ChannelHost, TransportEvents {
     if (this.#state === "closed") return;
     this.#state = "closed";
     this.#input.stop();
+    this.#output.stop();
     this.#liveness.stop();
     this.#release();
     this.#onClosed(this);
@@ -288,8 +304,7 @@ export class Connection implements ChannelHost, TransportEvents {
   }
 
   #finish(): void {
-    this.#output.end();
-    this.onClose();
+    this.#output.end(() => this.onClose());
   }
 
   #release(): void {

@@ -4,6 +4,7 @@ import type { DropKind } from "../faults.ts";
 import type { Method, MethodArguments, MethodName, MethodOf } from "../wire/methods.ts";
 import type { BrokerContext } from "./broker_context.ts";
 import type { OutgoingContent } from "./channel.ts";
+import { DelayLine } from "./delay_line.ts";
 import { FrameSender } from "./frame_sender.ts";
 import { MethodTap } from "./method_tap.ts";
 import type { Transport } from "./transport.ts";
@@ -26,6 +27,9 @@ export interface ConnectionOutputOptions {
 export class ConnectionOutput {
   /** The point that every method passes. */
   readonly tap: MethodTap;
+  readonly #number: number;
+  readonly #context: BrokerContext;
+  readonly #late: DelayLine;
   readonly #transport: Transport;
   readonly #sender: FrameSender;
   readonly #onSent: () => void;
@@ -33,6 +37,9 @@ export class ConnectionOutput {
 
   /** Creates an output that has sent nothing. */
   constructor({ number, context, transport, onSent, onDrop }: ConnectionOutputOptions) {
+    this.#number = number;
+    this.#context = context;
+    this.#late = new DelayLine(context.clock);
     this.#transport = transport;
     this.#onSent = onSent;
     this.#sender = new FrameSender(context.frameMax, (bytes) => this.write(bytes));
@@ -68,10 +75,15 @@ export class ConnectionOutput {
     const named: MethodOf<Name> = { name, arguments: values };
     // One of some names is one of all names, which the compiler does not follow.
     const method = named as Method;
-    if (!this.tap.before({ channel, direction: "sent", method })) return;
-    this.#sender.method(channel, name, values);
-    if (content !== undefined) this.#sender.content(channel, content);
-    this.tap.after({ channel, direction: "sent", method });
+    const delayMs = this.#context.faults.delayOf(this.#number, channel);
+    const send = (): void => {
+      if (!this.tap.before({ channel, direction: "sent", method })) return;
+      this.#sender.method(channel, name, values);
+      if (content !== undefined) this.#sender.content(channel, content);
+      this.tap.after({ channel, direction: "sent", method });
+    };
+    if (delayMs === 0 && !this.#late.isWaiting(channel)) send();
+    else this.#late.add(channel, delayMs, send);
   }
 
   /** Sends a heartbeat at once, with what was collected. */
@@ -88,15 +100,24 @@ export class ConnectionOutput {
     this.#transport.write(bytes);
   }
 
-  /** Sends what was collected, and ends the stream. */
-  end(): void {
-    this.#sender.flush();
-    this.#transport.end();
+  /** Sends what was collected or is late, ends the stream, and calls back. */
+  end(onEnded: () => void): void {
+    this.#late.whenEmpty(() => {
+      this.#sender.flush();
+      this.#transport.end();
+      onEnded();
+    });
+  }
+
+  /** Forgets what is late. */
+  stop(): void {
+    this.#late.clear();
   }
 
   /** Sends nothing any more. */
   silence(): void {
     this.#isSilent = true;
+    this.#late.clear();
     this.#sender.discard();
   }
 }

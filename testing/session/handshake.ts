@@ -5,7 +5,7 @@ import type { VirtualHost } from "../model/virtual_host.ts";
 import { AmqpError } from "../wire/amqp_error.ts";
 import { encodeText } from "../wire/byte_writer.ts";
 import { decodeTable, encodeTable } from "../wire/field_table.ts";
-import { type FieldTable, type FieldValue, longString } from "../wire/field_value.ts";
+import { type FieldTable, type FieldValue, longString, textOf } from "../wire/field_value.ts";
 import type { Method, MethodArguments, MethodName } from "../wire/methods.ts";
 import { authenticate, MECHANISMS } from "./authentication.ts";
 import type { BrokerContext } from "./broker_context.ts";
@@ -57,6 +57,7 @@ export class Handshake {
   readonly #send: SendMethod;
   #state: State = { name: "starting" };
   #capabilities: FieldTable = new Map();
+  #clientName: string | undefined;
 
   /** Creates a handshake that has not begun. */
   constructor(context: BrokerContext, send: SendMethod) {
@@ -67,6 +68,11 @@ export class Handshake {
   /** Tells whether the client said that it has a capability. */
   clientCan(capability: string): boolean {
     return this.#capabilities.get(capability)?.value === true;
+  }
+
+  /** The name that the client has given its connection, if it has. */
+  get clientName(): string | undefined {
+    return this.#clientName;
   }
 
   /** Greets the client. */
@@ -102,6 +108,7 @@ export class Handshake {
   #authenticate(values: MethodArguments<"connection.start-ok">): undefined {
     const capabilities = values.clientProperties.get("capabilities");
     if (capabilities?.type === "table") this.#capabilities = decodeTable(capabilities.value);
+    this.#clientName = textOf(values.clientProperties.get("connection_name"));
     const user = authenticate(this.#context, values);
     this.#state = { name: "tuning", user };
     const { limits, frameMax, heartbeatSeconds } = this.#context;

@@ -31,7 +31,11 @@ export class MethodTap {
     this.#drop = drop;
   }
 
-  /** Notes a method, unless a fault drops the connection before it; tells whether to go on. */
+  /**
+   * Notes a method, unless a fault drops the connection before it; tells whether to go on.
+   *
+   * @throws {AmqpError} If a fault closes the channel in place of handling the method.
+   */
   before(passing: PassingMethod): boolean {
     const event = this.#event(passing);
     if (this.#strikes(event, "before")) return false;
@@ -39,16 +43,26 @@ export class MethodTap {
     return true;
   }
 
-  /** Drops the connection after a method if a fault says so. */
+  /**
+   * Drops the connection after a method if a fault says so.
+   *
+   * @throws {AmqpError} If a fault closes the channel.
+   */
   after(passing: PassingMethod): void {
-    if (this.#context.faults.hasDrops) this.#strikes(this.#event(passing), "after");
+    if (this.#context.faults.isArmed) this.#strikes(this.#event(passing), "after");
   }
 
   #strikes(event: MethodEvent, when: "before" | "after"): boolean {
     const { faults } = this.#context;
-    const how = faults.hasDrops ? faults.dropAt(event, when) : undefined;
-    if (how !== undefined) this.#drop(how, event.direction);
-    return how !== undefined;
+    if (!faults.isArmed) return false;
+    const how = faults.dropAt(event, when);
+    if (how !== undefined) {
+      this.#drop(how, event.direction);
+      return true;
+    }
+    const error = faults.channelErrorAt(event, when);
+    if (error !== undefined) throw error;
+    return false;
   }
 
   #event({ channel, direction, method }: PassingMethod): MethodEvent {

@@ -1,5 +1,6 @@
 /** `basic.publish`: checks, routing, returns and confirms. @module */
 
+import type { ConfirmOutcome } from "../faults.ts";
 import type { Exchange } from "../model/exchange.ts";
 import { annotationsOf, deliveredProperties } from "../model/annotations.ts";
 import { expirationOf, type Message, routingKeysOf, withoutBcc } from "../model/message.ts";
@@ -81,14 +82,21 @@ function deliverPublish(
 ): boolean {
   const { virtualHost, context } = channel.host;
   const confirmTag = channel.confirms?.open();
+  if (confirmTag !== undefined && context.faults.takeNack(channel.host.number, channel.number)) {
+    confirm(channel, confirmTag, "nack");
+    return false;
+  }
   const { isRouted, isRejected } = virtualHost.publish(exchange, message);
   if (mandatory && !isRouted) sendReturn(channel, message);
-  if (confirmTag !== undefined) {
-    context.faults.confirm(isRejected ? "nack" : "ack", (outcome) => {
-      channel.confirms?.settle(confirmTag, outcome);
-    });
-  }
+  if (confirmTag !== undefined) confirm(channel, confirmTag, isRejected ? "nack" : "ack");
   return !isRejected;
+}
+
+function confirm(channel: Channel, deliveryTag: number, outcome: ConfirmOutcome): void {
+  const { context: { faults }, number: connection } = channel.host;
+  faults.confirm({ connection, channel: channel.number }, () => {
+    channel.confirms?.settle(deliveryTag, outcome);
+  });
 }
 
 function sendReturn(channel: Channel, message: Message): void {

@@ -74,8 +74,9 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   },
   "./testing": {
     reason: "a broker within a test",
-    names: `ArgumentTypes BrokerLimits Clock ClockTimer Compat ConfirmOutcome ConnectionLimits
-      DropKind DropPoint Faults FieldTable FieldValue IntegerType METHODS Method MethodArguments
+    names:
+      `ArgumentTypes BrokerLimits ChannelClosePoint Clock ClockTimer Compat ConnectionInfo ConnectionLimits
+      DropKind DropPoint FaultScope Faults FieldTable FieldValue IntegerType METHODS Method MethodArguments
       MethodDirection MethodEvent MethodLog MethodName MethodOf QueueInfo SystemClock TestBroker
       TestBrokerOptions UserOptions UserPermissions VirtualClock`,
   },

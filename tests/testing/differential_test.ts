@@ -9,6 +9,8 @@ const SEED = Number(Deno.env.get("DIFFERENTIAL_SEED") ?? 1);
 const OPERATIONS = Number(Deno.env.get("DIFFERENTIAL_OPERATIONS") ?? 2000);
 const OPERATIONS_PER_RUN = 50;
 const PATIENCE_MS = 3000;
+/** Longest time of one run: a broker that never answers must not stop the others. */
+const RUN_LIMIT_MS = 60_000;
 
 Deno.test({
   name: `TestBroker differs in nothing from RabbitMQ in ${OPERATIONS} random operations`,
@@ -44,6 +46,32 @@ async function compare(
     state: embedded,
   });
   const history: string[] = [];
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    embedded[Symbol.dispose]();
+    rabbitmq[Symbol.dispose]();
+    reject(new Error([`seed ${seed} takes too long`, ...history].join("\n")));
+  }, RUN_LIMIT_MS);
+  try {
+    return await Promise.race([run({ seed, source, history, embedded, rabbitmq }), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+interface Run {
+  readonly seed: number;
+  readonly source: OperationSource;
+  /** The operations so far, which grow while it runs. */
+  readonly history: string[];
+  readonly embedded: Side;
+  readonly rabbitmq: Side;
+}
+
+/** Runs the same operations on both sides until they differ. */
+async function run(
+  { seed, source, history, embedded, rabbitmq }: Run,
+): Promise<string | undefined> {
   try {
     const preamble = source.preamble();
     for (let count = 0; count < OPERATIONS_PER_RUN; count++) {

@@ -1,7 +1,13 @@
 import { Buffer } from "node:buffer";
-import { assertEquals, assertRejects, assertStringIncludes } from "../../deps/std_assert.ts";
-import { TestBroker, VirtualClock } from "../../testing/mod.ts";
+import {
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "../../deps/std_assert.ts";
+import { type Faults, TestBroker, VirtualClock } from "../../testing/mod.ts";
 import { AmqplibClient } from "./helpers/amqplib.ts";
+import { declareQueue, refusal } from "./helpers/both_brokers.ts";
 import { RawClient } from "../../tools/raw/raw_client.ts";
 
 Deno.test("Faults.dropConnectionAt() strikes between confirm and ack", async () => {
@@ -75,14 +81,154 @@ Deno.test("Faults.dropConnectionAt() lets a connection fall silent", async () =>
   assertEquals(client.received, []);
 });
 
-Deno.test("Faults.nackConfirms() nacks as many publishes as asked", async () => {
+Deno.test("Faults.nackConfirms() nacks as many publishes as asked, and stores none", async () => {
   await using broker = await TestBroker.start();
   await using client = await AmqplibClient.open(broker.url);
   await client.channel.assertQueue("q");
   broker.faults.nackConfirms(1);
   await assertRejects(() => client.send("q", "one"), Error, "nack");
+  assertEquals(broker.queues()[0]?.messages, 0);
   await client.send("q", "two");
+  assertEquals(broker.queues()[0]?.messages, 1);
 });
+
+Deno.test("Faults.nackConfirms() returns nothing, as a full queue was found", async () => {
+  await using broker = await TestBroker.start();
+  using client = await RawClient.open(broker.url);
+  await client.openChannel(1);
+  await client.call(1, ["confirm.select", "confirm.select-ok"]);
+  broker.faults.nackConfirms(1);
+  client.send(1, "basic.publish", { routingKey: "none", mandatory: true });
+  await client.next(1, "basic.nack");
+  assertEquals(client.received, []);
+});
+
+Deno.test("Faults.nackConfirms() of one channel leaves others alone", async () => {
+  await using broker = await TestBroker.start();
+  using client = await RawClient.open(broker.url);
+  for (const channel of [1, 2]) {
+    await client.openChannel(channel);
+    await client.call(channel, ["confirm.select", "confirm.select-ok"]);
+  }
+  broker.faults.nackConfirms(1, { connection: 1, channel: 2 });
+  client.send(1, "basic.publish");
+  client.send(2, "basic.publish");
+  await client.next(1, "basic.ack");
+  await client.next(2, "basic.nack");
+});
+
+Deno.test("Faults.closeChannelAt() closes one channel, not its connection", async () => {
+  await using broker = await TestBroker.start();
+  using client = await RawClient.open(broker.url);
+  for (const channel of [1, 2]) await client.openChannel(channel);
+  const struck = broker.faults.closeChannelAt({
+    method: "queue.declare",
+    channel: 2,
+    code: "access-refused",
+    text: "not today",
+  });
+  await declareQueue(client, { queue: "q" });
+  const declared = client.call(2, ["queue.declare", "queue.declare-ok"], { queue: "r" });
+  assertStringIncludes(await refusal(declared), "ACCESS_REFUSED - not today");
+  assertEquals((await struck).channel, 2);
+  await client.call(1, ["basic.qos", "basic.qos-ok"]);
+  assertEquals(broker.queues().map(({ name }) => name), ["q"]);
+});
+
+Deno.test("Faults.closeChannelAt() after a publish keeps its message", async () => {
+  await using broker = await TestBroker.start();
+  using client = await RawClient.open(broker.url);
+  await client.openChannel(1);
+  await declareQueue(client, { queue: "q" });
+  broker.faults.closeChannelAt({ method: "basic.publish", when: "after" });
+  client.send(1, "basic.publish", { routingKey: "q" });
+  const { arguments: { replyText } } = await client.next(1, "channel.close");
+  assertEquals(replyText, "PRECONDITION_FAILED - closed by the test");
+  assertEquals(broker.queues()[0]?.messages, 1);
+});
+
+Deno.test("Faults.delay() sends later, in order, by the broker's clock", async () => {
+  const clock = new VirtualClock();
+  await using broker = await TestBroker.start({ clock });
+  using client = await RawClient.open(broker.url);
+  for (const channel of [1, 2]) await client.openChannel(channel);
+  broker.faults.delay(300, { channel: 1 });
+  client.send(1, "basic.qos");
+  client.send(1, "queue.declare", { queue: "q" });
+  await client.call(2, ["basic.qos", "basic.qos-ok"]);
+  assertEquals(client.received, []);
+  clock.advance(299);
+  await client.call(2, ["basic.qos", "basic.qos-ok"]);
+  assertEquals(client.received, []);
+  broker.faults.delay(0, { channel: 1 });
+  client.send(1, "confirm.select");
+  await client.call(2, ["basic.qos", "basic.qos-ok"]);
+  assertEquals(client.received, []);
+  clock.advance(1);
+  await client.next(1, "confirm.select-ok");
+  assertEquals(client.received.map(({ name }) => name), ["basic.qos-ok", "queue.declare-ok"]);
+});
+
+Deno.test("Faults.delay() lets a connection be closed in good order", async () => {
+  const clock = new VirtualClock();
+  await using broker = await TestBroker.start({ clock });
+  using client = await RawClient.open(broker.url);
+  await client.openChannel(1);
+  broker.faults.delay(100, { connection: 1 });
+  const delayed = broker.log.next(({ name }) => name === "connection.close");
+  client.send(1, "basic.qos");
+  client.send(0, "connection.close");
+  await delayed;
+  await using _other = await AmqplibClient.open(broker.url);
+  assertEquals(client.received, []);
+  clock.advance(100);
+  await client.ended();
+  const names = client.received.map(({ name }) => name);
+  assertEquals(names, ["basic.qos-ok", "connection.close-ok"]);
+});
+
+Deno.test("Faults.delay() of a reset connection delays its end by nothing", async () => {
+  const clock = new VirtualClock();
+  await using broker = await TestBroker.start({ clock });
+  using client = await RawClient.open(broker.url);
+  await client.openChannel(1);
+  broker.faults.delay(100);
+  client.send(1, "basic.qos");
+  await broker.log.next(({ name }) => name === "basic.qos");
+  broker.resetConnections();
+  await client.ended();
+  clock.advance(100);
+  assertEquals(client.received, []);
+});
+
+for (
+  const [what, attempt, kind, text] of [
+    ["nackConfirms(NaN)", (faults) => faults.nackConfirms(NaN), RangeError, '"count" must be'],
+    ["delay(-1)", (faults) => faults.delay(-1), RangeError, '"ms" must be a number of at least 0'],
+    [
+      "dropConnectionAt() of no method",
+      (faults) => faults.dropConnectionAt(JSON.parse('{"method":"x","direction":"sent"}')),
+      TypeError,
+      '"method" must be a method, such as "basic.ack": current value is "x"',
+    ],
+    [
+      "closeChannelAt() of the occurrence 0",
+      (faults) => faults.closeChannelAt({ method: "basic.ack", nth: 0 }),
+      RangeError,
+      '"nth" must be an integer of at least 1',
+    ],
+  ] as const satisfies readonly (readonly [
+    string,
+    (faults: Faults) => unknown,
+    typeof RangeError | typeof TypeError,
+    string,
+  ])[]
+) {
+  Deno.test(`Faults.${what} is refused`, async () => {
+    await using broker = await TestBroker.start();
+    assertThrows(() => attempt(broker.faults), kind, text);
+  });
+}
 
 Deno.test("Faults.holdConfirms() keeps confirms until they are released", async () => {
   await using broker = await TestBroker.start();
@@ -131,6 +277,8 @@ Deno.test("Faults.clear() takes all faults back", async () => {
   broker.faults.blockPublishers();
   broker.faults.nackConfirms();
   broker.faults.holdConfirms();
+  broker.faults.delay(1_000_000);
+  broker.faults.closeChannelAt({ method: "queue.declare" });
   broker.faults.dropConnectionAt({ method: "basic.publish", direction: "received" });
   broker.faults.clear();
   await using client = await AmqplibClient.open(broker.url);
@@ -155,6 +303,20 @@ Deno.test("TestBroker.closeConnections() closes with reply code 320", async () =
   await using client = await AmqplibClient.open(broker.url);
   broker.closeConnections("maintenance");
   assertStringIncludes(String(await client.closed), "CONNECTION_FORCED - maintenance");
+});
+
+Deno.test("TestBroker.connections() tells them apart, so that one can be closed", async () => {
+  await using broker = await TestBroker.start();
+  using first = await RawClient.open(broker.url);
+  using second = await RawClient.open(broker.url);
+  for (const client of [first, second]) await client.openChannel(1);
+  const known = { name: undefined, user: "guest", virtualHost: "/", channels: 1 };
+  assertEquals(broker.connections(), [{ number: 1, ...known }, { number: 2, ...known }]);
+  broker.closeConnections("maintenance", 2);
+  await second.next(0, "connection.close");
+  await first.call(1, ["basic.qos", "basic.qos-ok"]);
+  broker.resetConnections(1);
+  await first.ended();
 });
 
 Deno.test("TestBroker.restart() keeps durable queues and their messages", async () => {

@@ -127,12 +127,16 @@ export class Side implements Disposable {
   async #consume(client: RawClient, queue: string): Promise<Received[]> {
     client.send(1, "channel.close-ok");
     await client.openChannel(1);
-    const count = client.call(1, ["queue.declare", "queue.declare-ok"], { queue, passive: true });
-    const { messageCount } = (await count).arguments;
     await client.call(1, ["basic.consume", "basic.consume-ok"], { queue, noAck: true });
-    const items: Received[] = [];
-    while (items.length < messageCount) items.push(await client.next(1, "basic.deliver"));
-    return items;
+    // What expires on the way is delivered to nobody, so the number of deliveries is not known.
+    for (;;) {
+      const declared = { queue, passive: true };
+      const count = client.call(1, ["queue.declare", "queue.declare-ok"], declared);
+      if ((await count).arguments.messageCount === 0) break;
+    }
+    client.send(1, "channel.flow", { active: true });
+    await client.next(1, "channel.flow-ok");
+    return client.takeAll().filter(({ name }) => name === "basic.deliver");
   }
 
   /** Deletes exchanges. */
