@@ -218,7 +218,7 @@ export function brokerDefinitions(options: DefinitionsOptions): BrokerDefinition
       ...services.flatMap((service) => queuesOf(service, vhost)),
       ...replyQueues.flatMap((name) => [
         queue(name, replyQueueOptions(REPLY_QUEUE_EXPIRES_MS), vhost),
-        queue(parkingQueueOf(name), parkingQueueOptions("durable"), vhost),
+        queue(parkingQueueOf(name), parkingQueueOptions("replicated"), vhost),
       ]),
     ],
     bindings: replyQueues.map((name) => binding(name, returnsBinding(name), vhost)),

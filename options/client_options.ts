@@ -28,7 +28,7 @@ import type { RpcClientEvent } from "./events.ts";
 export type ReplyQueue = "exclusive" | "direct" | DurableReplyQueue;
 
 /**
- * A durable reply queue, which outlives its client. It delivers at most 256 replies that are not
+ * A durable reply queue, which outlives its client and the loss of a node. It delivers at most 256 replies that are not
  * acknowledged: those whose callback by name runs, or is not registered yet. Further replies wait
  * for them. A callback that is not registered within 5 s has its replies treated as
  * `unknownCallbacks` says.

@@ -29,6 +29,12 @@ export type RpcClientEvent =
    * lack of permission. Calls work; their deadline is the only reason for some failures.
    */
   | { readonly type: "returns-unavailable"; readonly error: unknown }
+  /**
+   * The durable reply queue exists as a classic queue, which lives on one node, as version 0.1.0
+   * declared it. It is used as it is; to have it replicated, delete it while the client is closed and
+   * the queue is empty.
+   */
+  | { readonly type: "reply-queue-unreplicated"; readonly queue: string }
   /** A callback of `callAsync()` threw, or its promise rejected. */
   | { readonly type: "callback-failed"; readonly correlationId: string; readonly error: unknown }
   /**
@@ -65,7 +71,8 @@ export type RpcServerEvent =
      *
      * - `output`, `error`: its caller has the reply.
      * - `notified`: it was run, and wanted no reply.
-     * - `orphaned`: its caller's reply queue does not exist.
+     * - `orphaned`: its caller's reply queue does not exist; if it is a durable one, the request is
+     *   parked.
      * - `cancelled`: its caller has cancelled it.
      * - `expired`: its deadline had passed; it was not run.
      * - `crashed`: its worker died of it; it is back in its queue.

@@ -25,6 +25,11 @@ export function isConsumedAlone(error: unknown): boolean {
   return amqpCodeOf(error) === 403 && namesInError(error, "exclusive");
 }
 
+/** Tells whether a durable queue that the broker does not find is on a node that is down. */
+export function isDownWithNode(error: unknown): boolean {
+  return amqpCodeOf(error) === 404 && namesInError(error, "is down or inaccessible");
+}
+
 const DENIED_FEATURE_REGEXP = /Feature `(\w+)` is deprecated/;
 
 /** Reads which deprecated feature the broker denies, if that is why it has closed a connection. */

@@ -73,7 +73,7 @@ export class ClientCalls {
     if (typeof replyQueue === "object" && unknownCallbacks === "park") {
       this.#parking = new Parking({
         queue: DURABLE_REPLY_PREFIX + replyQueue.name,
-        durability: "durable",
+        durability: "replicated",
         replies: { publish: (message, recipient) => this.#publishKept(message, recipient) },
         declare: declare
           ? async (name, options) => {
@@ -93,6 +93,7 @@ export class ClientCalls {
         openClientSession(connection, {
           ...this.#settings,
           onNoExchanges: (error) => onEvent({ type: "returns-unavailable", error }),
+          onUnreplicated: (queue) => onEvent({ type: "reply-queue-unreplicated", queue }),
           onReply: (reply) => this.#accept(reply),
         }),
       onSession: (session) => this.#publishAll(session),

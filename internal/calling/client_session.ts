@@ -7,10 +7,17 @@ import type {
   AmqpDelivery,
   AmqpQueueOptions,
 } from "../broker/amqp.ts";
-import { amqpCodeOf, isConsumedAlone } from "../broker/amqp_error.ts";
+import { amqpCodeOf, isConsumedAlone, readMismatch } from "../broker/amqp_error.ts";
 import type { Session } from "../broker/connection.ts";
+import { isProbe, probeMessage } from "../protocol/envelope.ts";
 import { DIRECT_REPLY_TO, DURABLE_REPLY_PREFIX } from "../protocol/reply_address.ts";
-import { checkTopology, declareTopology, replyQueueOptions } from "../protocol/topology.ts";
+import {
+  checkTopology,
+  declareTopology,
+  replyQueueOptions,
+  unreplicatedReplyQueueOptions,
+} from "../protocol/topology.ts";
+import { waitAtMost } from "../time.ts";
 import { type ChannelSource, Publisher } from "../broker/publisher.ts";
 import type { ClientSettings } from "./client_settings.ts";
 
@@ -37,6 +44,8 @@ export interface ClientSessionOptions {
   readonly declare: boolean;
   readonly confirmTimeoutMs: number;
   readonly onReply: (reply: AmqpDelivery) => void;
+  /** Told that a durable reply queue exists that lives on one node. */
+  readonly onUnreplicated: (queue: string) => void;
   /** Told why the shared exchanges cannot be used. */
   readonly onNoExchanges: (error: unknown) => void;
 }
@@ -44,21 +53,39 @@ export interface ClientSessionOptions {
 /** Most replies of a durable queue that wait for their named callback. */
 const DURABLE_PREFETCH = 256;
 
+/**
+ * How long a client waits for a delivery of a durable reply queue that tells that it is served, in
+ * milliseconds: if there is none, another client is.
+ */
+const PROBE_LIMIT_MS = 3_000;
+
+/** A reply queue, and how it is consumed. */
+interface OpenedReplyQueue {
+  readonly replyTo: string;
+  /**
+   * - `no-ack`: it dies with the client, so there is nobody to redeliver a reply to.
+   * - `exclusive`: the broker refuses a second consumer.
+   * - `probed`: it serves one consumer at a time, which finds out that it is the one.
+   */
+  readonly mode: "no-ack" | "exclusive" | "probed";
+}
+
 /** Declares the reply queue, unless nothing is to be declared, and starts to consume it. */
 export async function openClientSession(
   connection: AmqpConnection,
   options: ClientSessionOptions,
 ): Promise<ClientSession> {
-  const { replyQueue, confirmTimeoutMs, onReply } = options;
+  const { confirmTimeoutMs } = options;
   const channel = await connection.openChannel();
-  const replyTo = await openReplyQueue(channel, options);
+  const opened = await openReplyQueue(connection, channel, options);
+  const { replyTo } = opened;
   const isQueue = replyTo !== DIRECT_REPLY_TO;
   const hasExchanges = await tryExchanges(connection, isQueue ? replyTo : undefined, options);
   const control = hasExchanges ? await Publisher.open(connection, confirmTimeoutMs) : undefined;
   const credits = await Publisher.open(connection, confirmTimeoutMs);
   const source = isQueue ? connection : onlyChannel(connection, channel);
   const publisher = await Publisher.open(source, confirmTimeoutMs);
-  await consumeReplies(channel, replyTo, { isDurable: typeof replyQueue === "object", onReply });
+  await consumeReplies({ channel, publisher }, opened, options.onReply);
   return {
     channels: [channel, publisher],
     replyTo,
@@ -91,44 +118,109 @@ function onlyChannel(connection: AmqpConnection, channel: AmqpChannel): ChannelS
 }
 
 async function openReplyQueue(
+  connection: AmqpConnection,
   channel: AmqpChannel,
-  { replyQueue, declare }: ClientSessionOptions,
-): Promise<string> {
-  if (replyQueue === "direct") return DIRECT_REPLY_TO;
-  // Named by the broker, so that nobody can guess it; it dies with the connection.
-  if (replyQueue === "exclusive") return await channel.declareQueue("", { exclusive: true });
-  const name = DURABLE_REPLY_PREFIX + replyQueue.name;
+  { replyQueue, declare, onUnreplicated }: ClientSessionOptions,
+): Promise<OpenedReplyQueue> {
+  if (replyQueue === "direct") return { replyTo: DIRECT_REPLY_TO, mode: "no-ack" };
+  if (replyQueue === "exclusive") {
+    // Named by the broker, so that nobody can guess it; it dies with the connection.
+    return { replyTo: await channel.declareQueue("", { exclusive: true }), mode: "no-ack" };
+  }
+  const replyTo = DURABLE_REPLY_PREFIX + replyQueue.name;
   await channel.prefetch(DURABLE_PREFETCH);
-  if (declare) await channel.declareQueue(name, replyQueueOptions(replyQueue.expiresMs));
-  return name;
+  if (!declare) return { replyTo, mode: "probed" };
+  const isReplicated = await declareDurable(connection, replyTo, replyQueue.expiresMs);
+  if (!isReplicated) onUnreplicated(replyTo);
+  return { replyTo, mode: isReplicated ? "probed" : "exclusive" };
+}
+
+/** Declares a durable reply queue; a classic one that exists is used as it is. */
+async function declareDurable(
+  connection: AmqpConnection,
+  queue: string,
+  expiresMs: number,
+): Promise<boolean> {
+  const declare = (options: AmqpQueueOptions) =>
+    connection.onOwnChannel((channel) => channel.declareQueue(queue, options));
+  let mismatch: unknown;
+  try {
+    await declare(replyQueueOptions(expiresMs));
+    return true;
+  } catch (error) {
+    if (readMismatch(error) === undefined) throw explainRefusal(error, queue);
+    mismatch = error;
+  }
+  try {
+    await declare(unreplicatedReplyQueueOptions(expiresMs));
+    return false;
+  } catch (error) {
+    // Of another type than that, it is one of ours with an argument that differs.
+    const isReplicated = readMismatch(error)?.argument === "x-queue-type";
+    throw explainRefusal(isReplicated ? mismatch : error, queue);
+  }
 }
 
 async function consumeReplies(
-  channel: AmqpChannel,
-  queue: string,
-  { isDurable, onReply }: {
-    readonly isDurable: boolean;
-    readonly onReply: (reply: AmqpDelivery) => void;
-  },
+  { channel, publisher }: { readonly channel: AmqpChannel; readonly publisher: Publisher },
+  { replyTo, mode }: OpenedReplyQueue,
+  onReply: (reply: AmqpDelivery) => void,
 ): Promise<void> {
+  const { promise: delivered, resolve: onDelivered } = Promise.withResolvers<void>();
+  const isProbed = mode === "probed";
   try {
-    // Where the queue dies with the client, there is nobody to redeliver a reply to.
-    await channel.consume(queue, { noAck: !isDurable, exclusive: isDurable }, (reply) => {
-      if (reply !== undefined) return onReply(reply);
-      // Somebody deleted the queue: a new session gets a new one. close() never rejects.
-      channel.close();
-    });
+    await channel.consume(
+      replyTo,
+      { noAck: mode === "no-ack", exclusive: mode === "exclusive" },
+      (reply) => {
+        // Somebody deleted the queue: a new session gets a new one. close() never rejects.
+        if (reply === undefined) return void channel.close();
+        if (!isProbed) return onReply(reply);
+        onDelivered();
+        if (isProbe(reply.properties)) reply.ack();
+        else onReply(reply);
+      },
+    );
   } catch (error) {
-    throw isDurable ? explainRefusal(error, queue) : error;
+    throw mode === "no-ack" ? error : explainRefusal(error, replyTo);
   }
+  if (isProbed) await probe(publisher, replyTo, delivered);
+}
+
+/** Whatever is delivered to this client tells that no other one is served. */
+async function probe(
+  publisher: Publisher,
+  queue: string,
+  delivered: Promise<void>,
+): Promise<void> {
+  const outcome = await publisher.publish(() => probeMessage(queue));
+  if (outcome !== "confirmed") {
+    throw new Error(`Cannot use reply queue "${queue}" as a message to it is ${outcome}`);
+  }
+  if (!await waitAtMost(PROBE_LIMIT_MS, delivered)) throw inUse(queue);
+}
+
+function inUse(queue: string, cause?: unknown): RpcError {
+  return new RpcError(
+    "misconfigured",
+    `Cannot connect as reply queue "${queue}" is in use by another client: give each its own name`,
+    { cause, retryable: true },
+  );
 }
 
 function explainRefusal(error: unknown, queue: string): unknown {
   const subject = `Cannot connect as reply queue "${queue}"`;
   const options = { cause: error, retryable: true };
-  if (isConsumedAlone(error)) {
-    const message = `${subject} is in use by another client: give each its own name`;
-    return new RpcError("misconfigured", message, options);
+  if (isConsumedAlone(error)) return inUse(queue, error);
+  const mismatch = readMismatch(error);
+  if (mismatch !== undefined) {
+    const { argument, received, current } = mismatch;
+    const state = `"${argument}" is ${current} there, and would be ${received} here`;
+    const step = argument === "x-expires"
+      ? 'set "replyQueue.expiresMs" to what is there, or delete the queue once it is empty'
+      : "delete the queue once it is empty";
+    const message = `${subject} exists with other arguments: ${state}: ${step}`;
+    return new RpcError("misconfigured", message, { cause: error });
   }
   if (amqpCodeOf(error) !== 404) return error;
   const step = 'declare it as "@warren/rpc/definitions" has it, as "declare" is false';

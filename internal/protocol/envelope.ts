@@ -29,7 +29,7 @@ const SEQ_HEADER = "rpc-seq";
 /** Where the caller sends credits for more items: the control queue of the server that streams. */
 const CREDIT_TO_HEADER = "rpc-credit-to";
 /** The named callback of the request, as text that its client alone reads; comes back as it went. */
-const CALLBACK_HEADER = "rpc-callback";
+export const CALLBACK_HEADER = "rpc-callback";
 
 /** Longest text in {@linkcode CALLBACK_HEADER}, in UTF-16 units: amqplib writes 64 KiB of headers. */
 export const MAX_CALLBACK_CHARS = 16_384;
@@ -293,6 +293,24 @@ export function creditMessage(creditTo: string, correlationId: string, count: nu
       headers: { [CREDITS_HEADER]: count },
     },
   };
+}
+
+/** What a client sends to its own durable reply queue to find out whether it is the one that is served. */
+const PROBE = "probe";
+
+/** Writes a probe. */
+export function probeMessage(replyQueue: string): AmqpPublish {
+  return {
+    routingKey: replyQueue,
+    body: "",
+    mandatory: true,
+    properties: { type: PROBE, deliveryMode: 1, expiration: "10000" },
+  };
+}
+
+/** Tells whether a message is a probe, of whatever client. */
+export function isProbe({ type }: AmqpProperties): boolean {
+  return type === PROBE;
 }
 
 /** What a client tells the servers of a request. */

@@ -8,12 +8,13 @@
 import type { AmqpDelivery, AmqpProperties, AmqpPublish } from "../broker/amqp.ts";
 import type { RpcError } from "../../errors.ts";
 import {
+  CALLBACK_HEADER,
   IDEMPOTENT_HEADER,
   PRIORITY_HEADER,
   readDeadLetterReason,
   readRequestEnvelope,
 } from "./envelope.ts";
-import { DIRECT_REPLY_TO } from "./reply_address.ts";
+import { DIRECT_REPLY_TO, isDurableReplyQueue } from "./reply_address.ts";
 import { readNumber, readText, toPrintable, toShortText } from "../text.ts";
 
 const PREFIX = "rpc-parked-";
@@ -48,6 +49,9 @@ const REDRIVEN_HEADERS: readonly string[] = [IDEMPOTENT_HEADER, PRIORITY_HEADER]
 
 /** The code with which a client parks a reply whose callback by name is not registered. */
 export const UNKNOWN_CALLBACK = "unknown-callback";
+
+/** The code with which a server parks a request whose reply it could not put into a durable queue. */
+export const UNDELIVERED = "orphaned";
 
 /** The queue that keeps the parked requests of another queue. */
 export function parkingQueueOf(queue: string): string {
@@ -164,7 +168,8 @@ export function readParked(
 /**
  * Writes the request that a parked one is run as: a notification, as nobody waits for it any more.
  * With the same idempotency key, so that the work of one that is sent twice may be done once. A reply
- * that was parked goes back as it came: its callback is found by what it says.
+ * that was parked goes back as it came: its callback is found by what it says. So does the reply to a
+ * request that was parked for want of its durable reply queue.
  */
 export function redrivenMessage(
   queue: string,
@@ -175,7 +180,10 @@ export function redrivenMessage(
   if (properties.headers?.[REASON_HEADER] === UNKNOWN_CALLBACK) {
     return returnedReply(queue, delivery);
   }
-  const isKept = (name: string) => REDRIVEN_HEADERS.includes(name) || !name.startsWith("rpc-");
+  const replyTo = awaitedReplyTo(properties);
+  const isKept = (name: string) =>
+    REDRIVEN_HEADERS.includes(name) || !name.startsWith("rpc-") ||
+    (name === CALLBACK_HEADER && replyTo !== undefined);
   const headers = Object.entries(keptHeaders(properties)).filter(([name]) => isKept(name));
   return {
     routingKey: queue,
@@ -183,8 +191,9 @@ export function redrivenMessage(
     mandatory: true,
     properties: {
       ...keptProperties(properties),
-      correlationId,
+      correlationId: replyTo === undefined ? correlationId : properties.correlationId,
       messageId: readRequestEnvelope(properties).idempotencyKey,
+      replyTo,
       headers: Object.fromEntries(headers),
     },
   };
@@ -193,6 +202,12 @@ export function redrivenMessage(
 function readPrintable(value: unknown): string | undefined {
   const text = readText(value);
   return text === undefined ? undefined : toPrintable(text);
+}
+
+/** Where the reply goes of a request that was parked for want of its durable reply queue. */
+function awaitedReplyTo({ headers = {}, replyTo }: AmqpProperties): string | undefined {
+  if (headers[REASON_HEADER] !== UNDELIVERED || replyTo === undefined) return undefined;
+  return isDurableReplyQueue(replyTo) ? replyTo : undefined;
 }
 
 function returnedReply(

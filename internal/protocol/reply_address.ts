@@ -33,6 +33,11 @@ export function isServerNamed(name: string | undefined): boolean {
   return name?.startsWith(SERVER_NAMED_PREFIX) ?? false;
 }
 
+/** Tells whether a queue is one of our durable reply queues, whose client comes back. */
+export function isDurableReplyQueue(name: string): boolean {
+  return name.startsWith(DURABLE_REPLY_PREFIX);
+}
+
 /**
  * Tells whether a name is the broker's own, for direct reply-to: an address, or what cannot be one.
  * The broker ends the connection of whoever declares some of these names, passively, too: which

@@ -47,7 +47,13 @@ const QUEUE_OPTIONS: Readonly<Record<DeclaredDurability, AmqpQueueOptions>> = {
  * Whoever inspects a quorum queue gives back what is in it, and from RabbitMQ 4 on a message is
  * dropped that was given back 20 times. This number is not reached; older versions take it, too.
  */
-const PARKING_DELIVERY_LIMIT = 2 ** 31 - 1;
+const NO_DELIVERY_LIMIT = 2 ** 31 - 1;
+
+/**
+ * How long a quorum queue waits for a consumer whose node is lost, in milliseconds: from RabbitMQ 4.3 on
+ * a minute, unless told otherwise. Older versions take the argument, and do not wait.
+ */
+const DISCONNECTED_LIMIT_MS = 500;
 
 /** How long a durable reply queue outlives its client, unless told otherwise: a day. */
 export const REPLY_QUEUE_EXPIRES_MS = 86_400_000;
@@ -74,15 +80,34 @@ export function requestQueueOptions(
 /** The queue that keeps the parked requests of a request queue. */
 export function parkingQueueOptions(durability: Durability): AmqpQueueOptions {
   const args = durability === "replicated"
-    ? { "x-queue-type": "quorum", "x-delivery-limit": PARKING_DELIVERY_LIMIT }
+    ? { "x-queue-type": "quorum", "x-delivery-limit": NO_DELIVERY_LIMIT }
     // A virtual host may have another default, and with it a limit.
     : { "x-queue-type": "classic" };
   return { durable: true, arguments: args };
 }
 
-/** A durable reply queue. */
+/**
+ * A durable reply queue. It serves one consumer at a time: another client of the same name finds that
+ * out and leaves, and when a node is lost, the broker knows whose consumer was on it. The lock that
+ * parking uses is no help here: from RabbitMQ 4.2 on (Khepri), an exclusive queue of a lost node stays
+ * locked until that node is back. A reply that its client often gives back is not dropped.
+ */
 export function replyQueueOptions(expiresMs: number): AmqpQueueOptions {
-  return { durable: true, arguments: { "x-expires": expiresMs } };
+  return {
+    durable: true,
+    arguments: {
+      "x-queue-type": "quorum",
+      "x-single-active-consumer": true,
+      "x-delivery-limit": NO_DELIVERY_LIMIT,
+      "x-consumer-disconnected-timeout": DISCONNECTED_LIMIT_MS,
+      "x-expires": expiresMs,
+    },
+  };
+}
+
+/** A durable reply queue as version 0.1.0 declared it, on one node. */
+export function unreplicatedReplyQueueOptions(expiresMs: number): AmqpQueueOptions {
+  return { durable: true, arguments: { "x-queue-type": "classic", "x-expires": expiresMs } };
 }
 
 /** How a reply queue is bound to {@linkcode RETURNS_EXCHANGE}. */

@@ -8,7 +8,7 @@ import {
   type IncomingRequest,
   readRequestEnvelope,
 } from "../protocol/envelope.ts";
-import { isDirectReply, isServerNamed } from "../protocol/reply_address.ts";
+import { isDirectReply, isDurableReplyQueue, isServerNamed } from "../protocol/reply_address.ts";
 import { RecentMap } from "../recent_map.ts";
 import type { EncodedReply } from "../encoded_reply.ts";
 
@@ -62,12 +62,13 @@ export class ActiveRequest {
   /**
    * The reply queue of a request that has run for so long that it is to be looked for. A caller that
    * is gone then costs at most as much work again as it has cost already. A look at an address of
-   * direct reply-to could cost the connection, and one at what is refused is of no use.
+   * direct reply-to could cost the connection, and the client of a durable reply queue comes back.
    */
   takeDueReplyQueue(now: number): string | undefined {
     const { replyTo } = this.request;
     if (this.#state.name !== "running" || now < this.#lookAt) return undefined;
     if (replyTo === undefined || isDirectReply(replyTo)) return undefined;
+    if (isDurableReplyQueue(replyTo)) return undefined;
     // Each look at a queue that is there leaves a line in the broker's log.
     this.#lookAt = now + Math.min(now - this.#startedAt, MAX_LOOK_MS);
     return replyTo;

@@ -1,6 +1,6 @@
 /** Notices that a caller is gone, so that nothing works for it any more. @module */
 
-import { isServerNamed } from "../protocol/reply_address.ts";
+import { isDurableReplyQueue, isServerNamed } from "../protocol/reply_address.ts";
 import { TimeLimitError, withTimeout } from "../time.ts";
 import type { ActiveRequests } from "./active_requests.ts";
 
@@ -16,6 +16,13 @@ const ANSWER_LIMIT_MS = 200;
 const NEXT_ANSWER_LIMIT_MS = 50;
 /** Each question that waits for its answer takes a channel. */
 const MAX_UNANSWERED = 16;
+/**
+ * How long a durable reply queue may be missing that no node has, in milliseconds: its client declares
+ * it again if somebody has deleted it. Anybody may name such a queue, and a reply to it takes a place.
+ */
+const MAX_MISSING_MS = 5_000;
+/** How long a reply waits for a node that is down, in milliseconds, if its caller waits as long. */
+const MAX_DOWN_MS = 20 * 60_000;
 /** How long a queue that this server may not ask about refuses all before it counts as lost. */
 const MAX_REFUSED_MS = 300;
 /** Nodes that have just lost one of theirs first have to elect. */
@@ -127,6 +134,22 @@ export class CallerPresence {
       // No answer, or a connection that is being replaced.
       return false;
     }
+  }
+
+  /**
+   * Tells whether a reply queue that the broker does not find may come back: a durable one that is on
+   * a node which is down, as far as this server may know, or that its client is about to declare again.
+   *
+   * @param queue Its name.
+   * @param missingMs How long it has not been found.
+   */
+  async isAwaited(queue: string, missingMs: number): Promise<boolean> {
+    if (!isDurableReplyQueue(queue)) return false;
+    if (missingMs < MAX_MISSING_MS) return true;
+    if (missingMs > MAX_DOWN_MS) return false;
+    const lookup = this.#lookup(queue);
+    // Without a connection there is nobody to ask; the next attempt to publish waits for one.
+    return lookup === undefined || await lookup.catch(() => false) === false;
   }
 
   #look(): void {

@@ -14,6 +14,9 @@ import type { CallerPresence } from "./caller_presence.ts";
 /** Pause before a message that the broker did not take is published again, in milliseconds. */
 const NACKED_PAUSE_MS = 200;
 
+/** Pause before a message is published again whose queue was not there, in milliseconds. */
+const MISSING_PAUSE_MS = 500;
+
 /**
  * Most channels that may close before they confirm a reply to a direct reply-to address. RabbitMQ up
  * to 3.11 ends the connection over an address that it cannot read, which anybody may have made up.
@@ -33,11 +36,11 @@ interface PublishingSession {
 /** Publishes on whatever session there is. */
 export class Replies {
   readonly #sessions: { readonly publisher?: PublishingConnection };
-  readonly #callers: Pick<CallerPresence, "isLost">;
+  readonly #callers: Pick<CallerPresence, "isLost" | "isAwaited">;
 
   constructor(
     sessions: { readonly publisher?: PublishingConnection },
-    callers: Pick<CallerPresence, "isLost">,
+    callers: Pick<CallerPresence, "isLost" | "isAwaited">,
   ) {
     this.#sessions = sessions;
     this.#callers = callers;
@@ -79,6 +82,7 @@ export class Replies {
   async publish(message: AmqpPublish, recipient: Recipient): Promise<PersistentOutcome> {
     const isDirect = isDirectReply(message.routingKey);
     let refusedAt: number | undefined;
+    let missingAt: number | undefined;
     for (let losses = 0; !isDirect || losses < MAX_DIRECT_LOSSES;) {
       const connection = this.#sessions.publisher;
       const session = connection?.session ?? await connection?.whenOpen();
@@ -86,7 +90,13 @@ export class Replies {
         case "confirmed":
           return "confirmed";
         case "returned":
-          return "orphaned";
+          if (!recipient.isWanted) return "orphaned";
+          missingAt ??= performance.now();
+          if (!await this.#callers.isAwaited(message.routingKey, performance.now() - missingAt)) {
+            return "orphaned";
+          }
+          await sleep(MISSING_PAUSE_MS);
+          break;
         case "nacked":
         case "stranded":
           if (!recipient.isWanted) return "unpublished";

@@ -10,12 +10,15 @@ import type { RpcServerStats } from "../../options/server_options.ts";
 import type { AmqpDelivery } from "../broker/amqp.ts";
 import type { ControlMessage, OutgoingReply } from "../protocol/envelope.ts";
 import { Parking, type ParkingOptions } from "../protocol/parking.ts";
+import { UNDELIVERED } from "../protocol/parked_message.ts";
+import { isDurableReplyQueue } from "../protocol/reply_address.ts";
 import { encodeError } from "../running/encode.ts";
 import { type ActiveRequest, ActiveRequests } from "./active_requests.ts";
 import { Admission, type AdmissionOptions, Refusal } from "./admission.ts";
 import { CallerPresence } from "./caller_presence.ts";
 import { ItemPublisher } from "./item_publisher.ts";
 import { Replies } from "./replies.ts";
+import { toPrintable } from "../text.ts";
 import { isExpired } from "../time.ts";
 import type { RequestRunner } from "./request_runner.ts";
 import type { ServerSessions } from "./server_sessions.ts";
@@ -152,7 +155,7 @@ export class RequestService {
       const late = outcomeOfDropped(active);
       if (late !== undefined) return late;
       if (reply instanceof RpcError) return await this.#onCrash(active, reply);
-      return await this.#reply(active, reply);
+      return await this.#deliver(active, reply);
     } catch (error) {
       if (error instanceof RpcError) throw error;
       // Unforeseen. A request that is never settled takes one place of the prefetch for ever.
@@ -161,12 +164,26 @@ export class RequestService {
     }
   }
 
+  /**
+   * Publishes the last reply. The client of a durable reply queue comes back for it: if it cannot be
+   * had, the request is parked, so that it can be run again and its reply sent then.
+   */
+  async #deliver(active: ActiveRequest, reply: OutgoingReply): Promise<Outcome> {
+    const outcome = await this.#reply(active, reply);
+    const { replyTo = "" } = active.request;
+    const isLost = outcome === "orphaned" || outcome === "unpublished";
+    if (isLost && isDurableReplyQueue(replyTo)) {
+      await this.#park(active, undeliverable(replyTo, active.delivery.redeliveries + 1));
+    }
+    return outcome;
+  }
+
   /** Publishes the last reply, and waits until the broker has it. */
   async #reply(active: ActiveRequest, reply: OutgoingReply): Promise<Outcome> {
     const { replyTo } = active.request;
     if (replyTo === undefined) return reply.type === "error" ? "error" : "notified";
     const outcome = await this.#replies.send(active, reply);
-    if (outcome === "orphaned") this.#markOrphaned(replyTo);
+    if (outcome === "orphaned" && !isDurableReplyQueue(replyTo)) this.#markOrphaned(replyTo);
     return outcome;
   }
 
@@ -225,6 +242,12 @@ export class RequestService {
   #procedureOf({ request }: ActiveRequest): string | undefined {
     return request.procedure ?? this.#options.defaultProcedure;
   }
+}
+
+function undeliverable(replyTo: string, deliveries: number): Refusal {
+  const queue = toPrintable(replyTo);
+  const message = `Cannot reply to the request as reply queue "${queue}" cannot be had`;
+  return new Refusal(new RpcError(UNDELIVERED, message), deliveries);
 }
 
 /**

@@ -1,7 +1,7 @@
 /** What a server has on its two connections: a consumer on one, a publisher on the other. @module */
 
 import type { AmqpChannel, AmqpConnection, AmqpQueueOptions } from "../broker/amqp.ts";
-import { amqpCodeOf } from "../broker/amqp_error.ts";
+import { amqpCodeOf, isDownWithNode } from "../broker/amqp_error.ts";
 import type { Connection, Session } from "../broker/connection.ts";
 import { type ControlMessage, readControl } from "../protocol/envelope.ts";
 import { CONTROL_EXCHANGE, declareTopology } from "../protocol/topology.ts";
@@ -98,8 +98,8 @@ async function lacksQueue(
     return false;
   } catch (error) {
     const code = amqpCodeOf(error);
-    // 405: it is there, and it is another connection's.
-    return code === 403 ? undefined : code === 404;
+    // 405: it is there, and it is another connection's. A node that is down brings its queues back.
+    return code === 403 ? undefined : code === 404 && !isDownWithNode(error);
   }
 }
 

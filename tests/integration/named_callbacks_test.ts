@@ -189,6 +189,75 @@ Deno.test("RpcClient.connect() refuses a durable reply queue in use", async () =
   await using _second = await place.connect();
 });
 
+Deno.test("A reply to a durable queue that is deleted under its client arrives", async () => {
+  await using place = await startPlace();
+  const gate = Promise.withResolvers<void>();
+  let runs = 0;
+  await using _server = await place.serve(async (n) => {
+    runs++;
+    await gate.promise;
+    return n;
+  });
+  await using client = await place.connect();
+  const call = client.call("work", 1);
+  await eventually(() => assertEquals(runs, 1));
+  await place.peer.deleteQueue(place.replyQueue);
+  gate.resolve();
+  assertEquals(await call, 1);
+  assertEquals(runs, 1);
+});
+
+Deno.test("A request whose durable reply queue is gone is parked, and answered later", async () => {
+  await using place = await startPlace();
+  await place.declare();
+  const first = await place.connect();
+  collect(first);
+  first.callAsync("work", 1, "save", { callbackContext: "order 7" });
+  await first.notify("work", "marker");
+  await first.close();
+  await place.peer.deleteQueue(place.replyQueue);
+  await using server = await place.serve((n) => n);
+  await eventually(() => assertEquals(server.stats().parked, 1));
+  await using second = await place.connect();
+  const received = collect(second);
+  await using parked = await ParkedRequests.open(brokerUrl(), { queue: place.queue });
+  assertEquals((await parked.list()).map(({ reason }) => reason), ["orphaned"]);
+  assertEquals((await parked.redrive("all")).redriven, 1);
+  await eventually(() => assertEquals(received.length, 1));
+  assertEquals([received[0]?.result, received[0]?.reply.context], [
+    { ok: true, output: 1 },
+    "order 7",
+  ]);
+});
+
+Deno.test("A durable reply queue of one node is used as it is, and its client told", async () => {
+  await using place = await startPlace();
+  await using _server = await place.serve((n) => n);
+  const options = { durable: true, arguments: { "x-expires": 86_400_000 } };
+  await place.peer.declareQueue(place.replyQueue, options);
+  const told: string[] = [];
+  const connect = () =>
+    place.connect({
+      onEvent: (event) => event.type === "reply-queue-unreplicated" && told.push(event.queue),
+    });
+  await using client = await connect();
+  const received = collect(client);
+  client.callAsync("work", 1, "save");
+  await eventually(() => assertEquals(received.length, 1));
+  assertEquals(told, [place.replyQueue]);
+  const error = await assertRejects(connect, RpcError, "give each its own name");
+  assertEquals([error.code, error.retryable], ["misconfigured", true]);
+});
+
+Deno.test("RpcClient.connect() says how a durable reply queue differs", async () => {
+  await using place = await startPlace();
+  await (await place.connect()).close();
+  const other = { replyQueue: { name: place.name, expiresMs: 1_000 } };
+  const error = await assertRejects(() => place.connect(other), RpcError, '"x-expires" is');
+  assertStringIncludes(error.message, '"replyQueue.expiresMs"');
+  assertEquals([error.code, error.retryable], ["misconfigured", false]);
+});
+
 Deno.test("RpcClient.callAsync() wants the name of a registered callback", async () => {
   await using place = await startPlace();
   await using client = await place.connect();

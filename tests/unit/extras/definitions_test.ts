@@ -23,8 +23,17 @@ Deno.test("brokerDefinitions() binds durable reply queues, each once", () => {
   const users = ["web", "batch"].map((name) => ({ name, replyQueues: ["billing"] }));
   const { queues, bindings } = brokerDefinitions({ services: [], users });
   assertEquals(queues.map(({ name, arguments: args }) => [name, args]), [
-    ["rpc.replies.billing", { "x-expires": 86_400_000 }],
-    ["rpc.replies.billing.parked", { "x-queue-type": "classic" }],
+    ["rpc.replies.billing", {
+      "x-queue-type": "quorum",
+      "x-single-active-consumer": true,
+      "x-delivery-limit": 2_147_483_647,
+      "x-consumer-disconnected-timeout": 500,
+      "x-expires": 86_400_000,
+    }],
+    ["rpc.replies.billing.parked", {
+      "x-queue-type": "quorum",
+      "x-delivery-limit": 2_147_483_647,
+    }],
   ]);
   assertEquals(bindings, [{
     source: "rpc.returns",

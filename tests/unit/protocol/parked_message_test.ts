@@ -42,12 +42,27 @@ const properties: AmqpProperties = {
   userId: "guest",
 };
 
-function park(parts: Partial<AmqpProperties> = {}, withHeaders = true) {
-  const error = new RpcError("worker-crashed", "Cannot go on as the worker died");
-  const reason = { error, deliveries: 3 };
+const CRASHED = {
+  error: new RpcError("worker-crashed", "Cannot go on as the worker died"),
+  deliveries: 3,
+};
+
+function park(parts: Partial<AmqpProperties> = {}, withHeaders = true, reason = CRASHED) {
   const message = { id: "parked", queue: "math", body, reason, withHeaders };
   return parkedMessage({ ...message, properties: { ...properties, ...parts } });
 }
+
+Deno.test("redrivenMessage() asks for the reply that a durable queue did not get", () => {
+  const parts = { replyTo: "rpc.replies.billing" };
+  const undelivered = { error: new RpcError("orphaned", "Cannot"), deliveries: 1 };
+  const [lost, crashed] = [park(parts, true, undelivered), park(parts)].map(({ properties }) =>
+    redrivenMessage("math", "new", { properties, body }).properties
+  );
+  assertEquals([lost?.replyTo, lost?.correlationId], ["rpc.replies.billing", "id"]);
+  assertEquals(lost?.headers?.["rpc-callback"], "ticket");
+  assertEquals([crashed?.replyTo, crashed?.correlationId], [undefined, "new"]);
+  assertEquals(crashed?.headers?.["rpc-callback"], undefined);
+});
 
 Deno.test("parkedMessage() keeps a request, but for what expires or is sent on", () => {
   const { routingKey, mandatory, properties: kept } = park();

@@ -38,7 +38,7 @@ function parkingWith(
     durability: "replicated",
     replies: new Replies(
       { publisher: { session, whenOpen: () => Promise.resolve(session) } },
-      { isLost: () => Promise.resolve(false) },
+      { isLost: () => Promise.resolve(false), isAwaited: () => Promise.resolve(false) },
     ),
     ...options,
     declare: "declare" in options && options.declare === undefined ? undefined : (_name, args) => {

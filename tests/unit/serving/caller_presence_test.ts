@@ -55,6 +55,23 @@ Deno.test("CallerPresence.isLost() knows only of queues that the broker named", 
   assertEquals(asked, []);
 });
 
+Deno.test("CallerPresence.isAwaited() waits for the node of a durable reply queue", async () => {
+  const queue = "rpc.replies.billing";
+  const down = presenceOf(() => Promise.resolve(false));
+  for (const ms of [0, 6_000, 60_000]) assertEquals(await down.isAwaited(queue, ms), true);
+  assertEquals(await down.isAwaited(queue, 21 * 60_000), false);
+  // Nobody has it, or nobody may know: its client has some seconds to declare it again.
+  for (const answer of [true, undefined]) {
+    const gone = presenceOf(() => Promise.resolve(answer));
+    assertEquals([await gone.isAwaited(queue, 4_000), await gone.isAwaited(queue, 6_000)], [
+      true,
+      false,
+    ]);
+  }
+  assertEquals(await presenceOf(() => undefined).isAwaited(queue, 6_000), true);
+  assertEquals(await down.isAwaited("amq.gen-a", 0), false);
+});
+
 Deno.test("CallerPresence.isLost() waits ever less for a broker that gives no answer", async () => {
   using time = new FakeTime();
   let asked = 0;

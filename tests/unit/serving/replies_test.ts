@@ -12,6 +12,9 @@ const REPLY: AmqpPublish = { routingKey: "q", body: "1", mandatory: true, proper
 const LOST = "amq.gen-lost";
 const UNKNOWN = "amq.gen-unknown";
 
+/** A durable reply queue whose node is down for a while. */
+const DURABLE = "rpc.replies.billing";
+
 const WANTED = { isWanted: true };
 const UNWANTED = { isWanted: false };
 
@@ -28,6 +31,8 @@ function repliesTo(...answers: (PublishOutcome | Error)[]) {
   const callers = {
     isLost: (queue: string, refusedMs: number) =>
       Promise.resolve(queue === LOST || (queue === UNKNOWN && refusedMs >= 300)),
+    isAwaited: (queue: string, missingMs: number) =>
+      Promise.resolve(queue === DURABLE && missingMs < 1_200),
   };
   return { replies: new Replies({ publisher: { session, whenOpen } }, callers), published };
 }
@@ -60,6 +65,14 @@ Deno.test("Replies.publish() says for how long a queue has refused all", async (
   assertEquals(await publish(unknown, WANTED, "nacked", "nacked", "confirmed"), "confirmed");
   const nacks = Array.from({ length: 20 }, () => "nacked" as const);
   assertEquals(await publish(unknown, WANTED, ...nacks), "orphaned");
+});
+
+Deno.test("Replies.publish() insists while a durable reply queue may come back", async () => {
+  const durable = { ...REPLY, routingKey: DURABLE };
+  assertEquals(await publish(durable, WANTED, "returned", "returned", "confirmed"), "confirmed");
+  assertEquals(await publish(durable, UNWANTED, "returned", "confirmed"), "orphaned");
+  const returns = Array.from({ length: 20 }, () => "returned" as const);
+  assertEquals(await publish(durable, WANTED, ...returns), "orphaned");
 });
 
 Deno.test("Replies.publish() stops when nobody waits any more", async () => {
