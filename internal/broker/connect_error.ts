@@ -24,6 +24,15 @@ export function explainConnectError(error: unknown, address: BrokerAddress): Rpc
   );
 }
 
+/** A broker has let us in, and then did not do in time what a session takes. */
+export class SetUpLimitError extends Error {
+  override readonly name = "SetUpLimitError";
+
+  constructor(cause: TimeLimitError) {
+    super(cause.message, { cause });
+  }
+}
+
 type Diagnosis = readonly [
   code: "unreachable" | "access-refused" | "misconfigured",
   reason: string,
@@ -129,6 +138,10 @@ function describeNetworkError(cause: Error, code: string, address: BrokerAddress
   const message = toPrintable(cause.message);
   if (code === "ECONNREFUSED") return "nothing listens there: start RabbitMQ or correct the URL";
   if (code === "ENOTFOUND" || code === "EAI_AGAIN") return "there is no host of that name";
+  if (cause instanceof SetUpLimitError) {
+    return "it let us in and then did not answer in time: if it goes on, the cluster may have no " +
+      'majority, as too many of its nodes are down: see "rabbitmqctl cluster_status"';
+  }
   if (cause instanceof TimeLimitError || code === "ETIMEDOUT") return "it did not answer in time";
   if (code === "ECONNRESET" || message.includes("closed abruptly")) {
     return `it hung up before it answered (${message}): if it goes on, ${closedHint(address)}`;

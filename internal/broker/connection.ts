@@ -10,10 +10,17 @@ import type { ConnectionEvent } from "../../options/events.ts";
 import { type AmqpChannel, AmqpConnection } from "./amqp.ts";
 import { amqpCodeOf } from "./amqp_error.ts";
 import { toPrintable } from "../text.ts";
-import { abortable, backoffMs, type BackoffOptions, sleep, withTimeout } from "../time.ts";
+import {
+  abortable,
+  backoffMs,
+  type BackoffOptions,
+  sleep,
+  TimeLimitError,
+  withTimeout,
+} from "../time.ts";
 import type { BrokerAddress } from "./broker_address.ts";
 import { BrokerNodes } from "./broker_nodes.ts";
-import { explainConnectError } from "./connect_error.ts";
+import { explainConnectError, SetUpLimitError } from "./connect_error.ts";
 
 /** What lives on one connection and dies with it. */
 export interface Session {
@@ -207,7 +214,10 @@ export class Connection<S extends Session> {
     amqp.onBlocked = (reason) => onEvent({ type: "blocked", reason });
     amqp.onUnblocked = () => onEvent({ type: "unblocked" });
     // A cluster that has lost too many nodes takes requests and never answers them.
-    const session = await withTimeout(connectTimeoutMs, () => setUp(amqp));
+    const session = await withTimeout(connectTimeoutMs, () => setUp(amqp))
+      .catch((error: unknown) => {
+        throw error instanceof TimeLimitError ? new SetUpLimitError(error) : error;
+      });
     if (this.#isOver()) return await amqp.close();
     this.#state = { name: "open", amqp, session };
     this.#opening?.resolve(session);

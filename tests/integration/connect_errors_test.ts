@@ -5,6 +5,8 @@ import {
   assertRejects,
   assertStringIncludes,
 } from "../../deps/std_assert.ts";
+import { resolveConnectOptions } from "../../internal/broker/connect_settings.ts";
+import { Connection } from "../../internal/broker/connection.ts";
 import { brokerUrl, changedUrl, randomQueue } from "../helpers/broker.ts";
 
 const SECRET = "s3cret-p%40ss";
@@ -137,4 +139,19 @@ Deno.test("RpcServer.listen() checks its options before it connects", async () =
   await assertRejects(() => listen({ handlers: { a: 1 } }), TypeError, 'handler of "a"');
   await assertRejects(() => listen({ handlers: { "": () => {} } }), TypeError, "1 to 255 bytes");
   await assertRejects(() => listen({ defaultProcedure: "b" }), TypeError, '"b"');
+});
+
+Deno.test("Connection.open() tells a cluster without a majority from a network", async () => {
+  const opening = Connection.open({
+    ...resolveConnectOptions(brokerUrl(), { connectTimeoutMs: 500 }),
+    // As a node does that may declare nothing.
+    setUp: () => new Promise<never>(() => {}),
+    onSession() {},
+    onFailed() {},
+    onEvent() {},
+  });
+  const error = await assertRejects(() => opening, RpcError);
+  assertEquals([error.code, error.retryable], ["unreachable", true]);
+  assertStringIncludes(error.message, "let us in and then did not answer in time");
+  assertStringIncludes(error.message, "the cluster may have no majority");
 });
