@@ -7,12 +7,14 @@ import { brokerUrl, randomQueue } from "./broker.ts";
 
 /** What some releases of RabbitMQ have and others have not. */
 export type Feature =
+  | "a default queue type"
   | "transient shared queues"
   | "a queue that odd deaths end"
   | "a queue that outlives odd deaths"
   | "delayed retry";
 
 const HAS: Readonly<Record<Feature, (version: string) => boolean>> = {
+  "a default queue type": (version) => compareVersions(version, "4.0") >= 0,
   "transient shared queues": (version) => compareVersions(version, "4.3") < 0,
   "a queue that odd deaths end": (version) => compareVersions(version, "4.0") < 0,
   "a queue that outlives odd deaths": (version) => compareVersions(version, "4.0") >= 0,

@@ -7,7 +7,9 @@ import {
 } from "../../deps/std_assert.ts";
 import { resolveConnectOptions } from "../../internal/broker/connect_settings.ts";
 import { Connection } from "../../internal/broker/connection.ts";
+import { SharedNode } from "../../chaos/processes/shared_node.ts";
 import { PrivateNode } from "../../tools/brokers/private_node.ts";
+import { findRabbitmq } from "../../tools/brokers/rabbitmq_install.ts";
 import { AmqpPeer } from "../helpers/amqp_peer.ts";
 import { randomQueue } from "../helpers/broker.ts";
 import { eventually, within } from "../helpers/eventually.ts";
@@ -23,7 +25,13 @@ function untilAborted(signal: AbortSignal): Promise<never> {
   return promise;
 }
 
-function nodeTest(
+/** Tests on a node that all of them leave as it was. */
+function nodeTest(name: string, fn: (node: PrivateNode) => Promise<void>): void {
+  Deno.test(rabbitmqTest(name, async () => await fn(await shared.get())));
+}
+
+/** Tests on a node that is killed or restarted. */
+function mortalNodeTest(
   name: string,
   fn: (node: PrivateNode) => Promise<void>,
   options?: RabbitmqTestOptions,
@@ -34,10 +42,17 @@ function nodeTest(
   }, options));
 }
 
-const FAULTS: readonly [name: string, fault: Fault][] = [
-  ["a restart", (node) => node.restart()],
-  ["a crash", crash],
-  ["close_all_connections", (node) => node.ctl("close_all_connections", "a test")],
+const shared = new SharedNode();
+
+Deno.test.beforeAll(async () => {
+  if (typeof findRabbitmq() !== "string") await shared.get();
+});
+Deno.test.afterAll(() => shared[Symbol.asyncDispose]());
+
+const FAULTS: readonly [name: string, test: typeof nodeTest, fault: Fault][] = [
+  ["a restart", mortalNodeTest, (node) => node.restart()],
+  ["a crash", mortalNodeTest, crash],
+  ["close_all_connections", nodeTest, (node) => node.ctl("close_all_connections", "a test")],
 ];
 
 async function crash(node: PrivateNode, queue: string): Promise<void> {
@@ -51,8 +66,8 @@ async function crash(node: PrivateNode, queue: string): Promise<void> {
   await node.restart();
 }
 
-for (const [name, fault] of FAULTS) {
-  nodeTest(`Client and server survive ${name} with calls pending`, async (node) => {
+for (const [name, test, fault] of FAULTS) {
+  test(`Client and server survive ${name} with calls pending`, async (node) => {
     const gate = Promise.withResolvers<void>();
     let runs = 0;
     await using pair = await startPair({
@@ -108,7 +123,7 @@ nodeTest("A session is set up anew when the broker fails at it", async (node) =>
   assertEquals(attempts, 2);
 });
 
-nodeTest("A server declares a transient queue anew after a restart", async (node) => {
+mortalNodeTest("A server declares a transient queue anew after a restart", async (node) => {
   const handlers = { echo: (value: unknown) => value };
   await using pair = await startPair(handlers, {
     url: node.url,
