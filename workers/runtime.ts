@@ -63,7 +63,8 @@ export interface ExposeOptions {
 
 /**
  * Offers procedures to the pool that started this worker. Call it once, at the top level of the
- * worker file. From then on the pool sends tasks, and they run one at a time.
+ * worker file. From then on the pool sends tasks, and they run one at a time; and `Object.prototype`
+ * takes no new properties any more, as these would be everybody's.
  *
  * @param procedures The functions to offer, by procedure name.
  * @param options Codecs beside JSON.
@@ -93,6 +94,8 @@ export function expose(
     );
   }
   delete workerGlobal[WORKER_PORT];
+  // What a task adds there would be a member of all messages and values of the tasks after it.
+  Object.preventExtensions(Object.prototype);
   const runtime = new WorkerRuntime(port, { handlers, codecs });
   port.listen((message) => runtime.receive(message));
   // It leaves once the whole file has loaded: what throws after this line must count, too.

@@ -15,6 +15,8 @@ import {
 import type { HostListener, WorkerHost } from "./host.ts";
 import { livenessLockReleased } from "../wire/liveness_lock.ts";
 
+const UNREADABLE = "it sent a message that cannot be read";
+
 /** Messages may still be on their way when the lock of a dead worker is released. */
 const LAST_MESSAGES_MS = 20;
 
@@ -53,8 +55,10 @@ class ThreadHost implements WorkerHost {
     const worker = new Worker(entry, { type: "module", name: this.#url });
     this.#worker = worker;
     // What comes after the first message was posted by a task, and is nobody's.
-    worker.onmessage = ({ data }: MessageEvent<BootedMessage>) => {
-      if (this.#state === "booting") this.#load(data.lockName);
+    worker.onmessage = ({ data, ports }: MessageEvent<BootedMessage>) => {
+      if (this.#state === "booting") return this.#load(data.lockName);
+      // They would be open as long as this program.
+      for (const port of ports) port.close();
     };
     worker.onerror = (event) => {
       // Without this, an error in a worker ends the whole process.
@@ -62,11 +66,12 @@ class ThreadHost implements WorkerHost {
       this.#die(`uncaught error: ${event.message}`);
     };
     const port = this.#channel.port1;
-    port.onmessage = ({ data }: MessageEvent<string | readonly WorkerMessage[]>) => {
-      // The other end is this package's own code.
-      this.#receive(typeof data === "string" ? readMessageText(data) as WorkerMessage[] : data);
+    port.onmessage = ({ data }: MessageEvent<unknown>) => {
+      const messages = readMessages(data);
+      if (messages === undefined) this.#die(UNREADABLE);
+      else this.#receive(messages);
     };
-    port.onmessageerror = () => this.#die("it sent a message that cannot be read");
+    port.onmessageerror = () => this.#die(UNREADABLE);
     return this;
   }
 
@@ -90,7 +95,7 @@ class ThreadHost implements WorkerHost {
     if (this.#state === "left") return;
     this.#listener.onMessages(messages);
     const last = messages.at(-1);
-    if (last?.type === "ending") this.#die(last.reason);
+    if (last?.type === "ending") this.#die(String(last.reason));
   }
 
   #load(lockName: string): void {
@@ -116,5 +121,18 @@ class ThreadHost implements WorkerHost {
     if (this.#state === "left") return;
     this.terminate();
     this.#listener.onDeath(reason);
+  }
+}
+
+/**
+ * The other end is this package's own code, but shares its built-ins with tasks: what these do to
+ * them may end their worker, and never its owner.
+ */
+function readMessages(data: unknown): readonly WorkerMessage[] | undefined {
+  try {
+    const messages: unknown = typeof data === "string" ? readMessageText(data) : data;
+    return Array.isArray(messages) ? messages : undefined;
+  } catch {
+    return undefined;
   }
 }

@@ -36,6 +36,8 @@ const close = thread.close.bind(thread);
 class ThreadPort implements WorkerPort {
   readonly control: ControlBlock;
   readonly #port: MessagePort;
+  /** Bound, as a task may replace the one of all ports, to hear the port's messages or forge some. */
+  readonly #post: MessagePort["postMessage"];
   #messages: WorkerMessage[] = [];
   #transfer: ArrayBuffer[] = [];
   #isListening = false;
@@ -43,6 +45,7 @@ class ThreadPort implements WorkerPort {
   constructor({ port, control }: LoadMessage) {
     this.control = new ControlBlock(control);
     this.#port = port;
+    this.#post = port.postMessage.bind(port);
   }
 
   /** Whether the worker file has called `expose()`. */
@@ -70,8 +73,8 @@ class ThreadPort implements WorkerPort {
     const transfer = this.#transfer;
     this.#messages = [];
     this.#transfer = [];
-    if (transfer.length > 0) return this.#port.postMessage(messages, transfer);
-    this.#port.postMessage(writeMessageText(messages) ?? messages);
+    if (transfer.length > 0) return this.#post(messages, transfer);
+    this.#post(writeMessageText(messages) ?? messages);
   }
 
   /** Tells that the worker file cannot be used, whatever it has exposed. */

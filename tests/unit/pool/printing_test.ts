@@ -32,6 +32,26 @@ Deno.test("WorkerPool leaves a task's postMessage() to the task", async () => {
   assertEquals(observer.events.some(({ type }) => type === "crashed"), false);
 });
 
+Deno.test("WorkerPool takes no message that a task has forged through a prototype", async () => {
+  const observer = new PoolObserver();
+  await using pool = await openPool("printing_worker.ts", { onEvent: observer.observe });
+  for (const message of ["no message", "[[9]]\n", 7, null, [null], [{ type: "unheard-of" }]]) {
+    assertEquals(await pool.run("forge", message, { timeoutMs: 5_000 }), "forged");
+    assertEquals(await pool.run("echo", 1, { timeoutMs: 5_000 }), 1);
+  }
+  assertEquals(observer.events.some(({ type }) => type === "crashed"), false);
+});
+
+for (const isolation of ["thread", "process"] as const) {
+  Deno.test(`WorkerPool keeps the objects of later tasks in a ${isolation} clean`, async () => {
+    await using pool = await openPool("printing_worker.ts", { isolation });
+    for (const name of ["body", "credits", "wantsProgress", "toJSON", "contentType"]) {
+      assertEquals(await pool.run("pollute", name), false);
+      assertEquals(await pool.run("echo", { a: 1 }, { timeoutMs: 5_000 }), { a: 1 });
+    }
+  });
+}
+
 Deno.test("WorkerPool is not confused by what a process prints, in whatever way", async () => {
   const observer = new PoolObserver();
   await using pool = await openPool("printing_worker.ts", {
