@@ -33,7 +33,7 @@ import { toPrintable } from "./internal/text.ts";
  * | `reply-to-refused` | the request's reply queue is none that the server may publish to | no |
  * | `rejected` | a server rejected the request without a reply | perhaps |
  * | `timeout` | no reply before the deadline | perhaps |
- * | `too-large` | a body is larger than `maxBodyBytes` | no, if it was the input |
+ * | `too-large` | a body is larger than `maxBodyBytes`, or than the broker takes | no, if it was the input |
  * | `undecodable` | a body is not what its content type says, or headers cannot be read | no, if it was the input |
  * | `unencodable` | a value cannot be carried by the codec | no, if it was the input |
  * | `unknown-callback` | no callback of that name is registered; only parked replies say so | yes |

@@ -22,6 +22,7 @@ import {
   DEFAULT_MAX_BODY_BYTES,
 } from "./internal/check.ts";
 import { resolveConnectOptions } from "./internal/broker/connect_settings.ts";
+import { BodyLimits } from "./internal/broker/body_limits.ts";
 import { Connection } from "./internal/broker/connection.ts";
 import { safeObserver } from "./internal/observer.ts";
 import { checkDurability, type RequestQueue } from "./internal/protocol/request_queue.ts";
@@ -61,6 +62,7 @@ export class RpcServer implements AsyncDisposable {
   readonly #prefetch: Prefetch;
   readonly #queue: RequestQueue;
   readonly #emit: (event: RpcServerEvent) => void;
+  readonly #limits: BodyLimits;
   readonly #sessions: ServerSessions = {};
   #closing: Promise<void> | undefined;
 
@@ -83,6 +85,7 @@ export class RpcServer implements AsyncDisposable {
     this.#prefetch = new Prefetch(procedures.handlers(), options.prefetch);
     this.#queue = { queue, durability, returns, declare };
     this.#emit = safeObserver(onEvent);
+    this.#limits = new BodyLimits(maxBodyBytes);
     this.#service = new RequestService({
       queue,
       durability,
@@ -96,6 +99,7 @@ export class RpcServer implements AsyncDisposable {
         cache: replyCache === false ? undefined : new ReplyCache(replyCache),
         includeStack: sendStacks,
       }),
+      limits: this.#limits,
       emit: this.#emit,
       sessions: this.#sessions,
     });
@@ -120,12 +124,14 @@ export class RpcServer implements AsyncDisposable {
     // The handlers' types matter to the caller's compiler only.
     const server = new RpcServer(options as RpcServerOptions);
     const settings = resolveConnectOptions(url, options);
+    const { confirmTimeoutMs } = settings;
     const sessions = server.#sessions;
     await using stack = new AsyncDisposableStack();
     sessions.publisher = await Connection.open<PublisherSession>({
       ...settings,
       ...server.#observe("publisher"),
-      setUp: (connection) => openPublisherSession(connection, settings.confirmTimeoutMs),
+      setUp: (connection) =>
+        openPublisherSession(connection, { confirmTimeoutMs, limits: server.#limits }),
     });
     stack.defer(() => sessions.publisher?.close());
     sessions.consumer = await Connection.open<ConsumerSession>({
@@ -193,8 +199,10 @@ export class RpcServer implements AsyncDisposable {
       // Half a server is none: its requests must go to others. close() never rejects.
       onFailed: () => void this.close({ graceMs: 0 }),
       onEvent: (event: ConnectionEvent) => {
-        if (connection === "consumer" && event.type === "disconnected") {
-          this.#service.onDisconnected(event.error);
+        if (event.type === "disconnected") {
+          if (connection === "consumer") this.#service.onDisconnected(event.error);
+          // The next broker may take more.
+          else this.#limits.forget();
         }
         this.#emit({ ...event, connection });
       },

@@ -67,7 +67,7 @@ export interface RpcClientOptions extends ConnectOptions {
   readonly maxPending?: number;
   /**
    * Largest body, in bytes, that is sent or accepted, at least 1. RabbitMQ 4 takes 16 MiB unless
-   * told otherwise.
+   * told otherwise; a call with an input that the broker refuses rejects with `too-large`, too.
    *
    * @default {16_777_216}
    */

@@ -68,7 +68,8 @@ export interface RpcServerOptions<C extends Contract = Record<string, Handler>>
    */
   readonly prefetch?: number;
   /**
-   * Largest input or output, in bytes. A larger one is answered with the error `too-large`.
+   * Largest body, in bytes: of an input, an output, an error, an item of a stream, progress. Instead
+   * of a larger one the caller gets the error `too-large`, as it does if the broker refuses a body:
    * RabbitMQ 4 takes 16 MiB unless told otherwise.
    *
    * @default {16_777_216}

@@ -15,6 +15,7 @@ import {
   type ParkedRequest,
   parkingQueueOf,
 } from "../../internal/protocol/parked_message.ts";
+import { BodyLimits } from "../../internal/broker/body_limits.ts";
 import { explainWalkError, type HeldRequest, type ParkedWalk, walkParked } from "./walk.ts";
 import { Publisher } from "../../internal/broker/publisher.ts";
 import { Redrive } from "./redrive.ts";
@@ -118,7 +119,8 @@ export class ParkedRequests implements AsyncDisposable {
     const connection = await openLocked(settings, parkingQueue);
     try {
       const { confirmTimeoutMs: limitMs } = settings;
-      const publisher = await Publisher.open(connection, limitMs);
+      const limits = new BodyLimits();
+      const publisher = await Publisher.open(connection, { confirmTimeoutMs: limitMs, limits });
       return new ParkedRequests({ queue, connection, publisher, limitMs });
     } catch (error) {
       await connection.close();

@@ -89,6 +89,11 @@ export class Redrive {
           `${subject} the broker refuses them${state}. See whether the queue is full`,
           { retryable: true },
         );
+      case "too-large":
+        return new RpcError(
+          "too-large",
+          `${subject} one of them is too large for the broker${state}`,
+        );
       case "unknown":
       case "unsent":
         return lossError(subject, state, publisher.isOpen ? undefined : await publisher.closed);

@@ -245,11 +245,13 @@ export class AmqpChannel {
   /** Called for a mandatory message that no queue took; comes before that message's confirm. */
   onReturn: (returned: AmqpReturn) => void = () => {};
   #isOpen = true;
+  #failure: Error | undefined;
   readonly #channel: ConfirmChannel;
 
   constructor(channel: ConfirmChannel) {
     this.#channel = channel;
     this.closed = whenClosed(channel);
+    channel.on("error", (error: Error) => this.#failure ??= error);
     channel.on("close", () => this.#isOpen = false);
     channel.on("return", (message: Message) => {
       this.onReturn({
@@ -262,6 +264,14 @@ export class AmqpChannel {
   /** Whether the channel can still be used. */
   get isOpen(): boolean {
     return this.#isOpen;
+  }
+
+  /**
+   * Why the broker has closed the channel, if it has said so. Unlike {@linkcode closed} it is known when
+   * unconfirmed messages are told that the channel has closed.
+   */
+  get failure(): Error | undefined {
+    return this.#failure;
   }
 
   /**

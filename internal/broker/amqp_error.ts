@@ -30,6 +30,18 @@ export function isDownWithNode(error: unknown): boolean {
   return amqpCodeOf(error) === 404 && namesInError(error, "is down or inaccessible");
 }
 
+const SIZE_REGEXP = /message size \d+ is larger than (?:configured )?max size (\d+)/;
+
+/**
+ * Reads the largest body that the broker takes, in bytes, if it has closed a channel as a message had a
+ * larger one.
+ */
+export function readMaxBodyBytes(error: unknown): number | undefined {
+  if (!isAmqpError(error) || error.code !== 406) return undefined;
+  const [, maxBytes] = SIZE_REGEXP.exec(error.message) ?? [];
+  return maxBytes === undefined ? undefined : Number(maxBytes);
+}
+
 const DENIED_FEATURE_REGEXP = /Feature `(\w+)` is deprecated/;
 
 /** Reads which deprecated feature the broker denies, if that is why it has closed a connection. */

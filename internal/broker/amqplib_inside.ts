@@ -1,6 +1,6 @@
 /**
  * The members of amqplib's connection that it does not offer and that this package changes: how it
- * reads frames, and the socket that it writes to. amqplib is pinned to one version for their sake;
+ * reads frames, the socket that it writes to, and when it uses the number of a channel again. amqplib is pinned to one version for their sake;
  * whoever raises it runs `amqplib_inside_test.ts`, which says which of them have gone.
  *
  * @module
@@ -16,6 +16,18 @@ interface Inside {
   /** Reads a frame out of them; amqplib calls it by this name, also from within. */
   recvFrame(): unknown;
   readonly stream: Socket;
+  /** Those that are open, by their numbers. */
+  readonly channels: ({ readonly buffer: ChannelBuffer } | null)[];
+  /** Which numbers are taken. */
+  readonly freeChannels: { clear(channel: number): void };
+  /** Gives a number back. */
+  releaseChannel(channel: number): void;
+}
+
+/** What a channel has to send: the part of `node:stream`'s Duplex that counts here. */
+interface ChannelBuffer {
+  end(): void;
+  once(event: "end", listener: () => void): void;
 }
 
 /** The part of `node:stream`'s Writable that counts here. */
@@ -64,6 +76,7 @@ export class AmqplibInsideError extends Error {
 export function patchAmqplibInside(connection: unknown): void {
   if (!isInside(connection)) throw new AmqplibInsideError(missingMembers(connection));
   containMalformedHeaders(connection);
+  keepNumbersOfBusyChannels(connection);
   gatherWrites(connection.stream);
 }
 
@@ -72,16 +85,20 @@ function isInside(connection: unknown): connection is Inside {
 }
 
 function missingMembers(connection: unknown): string[] {
-  const { recvFrame, rest, stream } = membersOf(connection);
+  const { recvFrame, rest, stream, channels, freeChannels, releaseChannel } = membersOf(connection);
   const { write, cork, uncork } = membersOf(stream);
   const functions = Object.entries({
     recvFrame,
     "stream.write": write,
     "stream.cork": cork,
     "stream.uncork": uncork,
+    releaseChannel,
+    "freeChannels.clear": membersOf(freeChannels).clear,
   });
   const missing = functions.flatMap(([name, member]) => typeof member === "function" ? [] : [name]);
-  return rest instanceof Uint8Array ? missing : [...missing, "rest"];
+  if (!(rest instanceof Uint8Array)) missing.push("rest");
+  if (!Array.isArray(channels)) missing.push("channels");
+  return missing;
 }
 
 /** Whatever a value has, to be looked at: an object may be asked for any name. */
@@ -106,6 +123,21 @@ function containMalformedHeaders(connection: Inside): void {
       if (frame === undefined || this.rest === rest) throw error;
       return frame;
     }
+  };
+}
+
+/**
+ * Keeps the number of a closed channel from being used again while it has frames to send: amqplib
+ * sends those of all channels in turn, so that they would run into the frames of the next channel, and
+ * the broker would end the connection.
+ */
+function keepNumbersOfBusyChannels(connection: Inside): void {
+  connection.releaseChannel = function (this: Inside, number: number): void {
+    const channel = this.channels[number];
+    if (channel === null || channel === undefined) return;
+    this.channels[number] = null;
+    channel.buffer.once("end", () => this.freeChannels.clear(number));
+    channel.buffer.end();
   };
 }
 

@@ -6,6 +6,8 @@
  */
 
 import type { AmqpChannel, AmqpConfirm, AmqpPublish, AmqpReturn } from "./amqp.ts";
+import { readMaxBodyBytes } from "./amqp_error.ts";
+import { type BodyLimits, fits } from "./body_limits.ts";
 import { ConfirmWatch } from "./confirm_watch.ts";
 import { sleep } from "../time.ts";
 
@@ -17,6 +19,7 @@ import { sleep } from "../time.ts";
  * - `nacked`: the broker did not take it, for example because the queue is full.
  * - `stranded`: the broker did not take it, and has taken nothing yet on that channel: another one may
  *   do better.
+ * - `too-large`: its body has more bytes than the user or the broker allows; it is not to be sent again.
  * - `unknown`: its channel closed after it was sent and before it was confirmed.
  * - `unsent`: it was not sent, because the channel closed or nobody wanted it any more.
  */
@@ -25,6 +28,7 @@ export type PublishOutcome =
   | "returned"
   | "nacked"
   | "stranded"
+  | "too-large"
   | "unknown"
   | "unsent";
 
@@ -35,6 +39,14 @@ export interface ChannelSource {
   openChannel(): Promise<AmqpChannel>;
   /** Ends the connection at once. */
   destroy(reason: Error): void;
+}
+
+/** Options of {@linkcode Publisher.open}. */
+export interface PublisherOptions {
+  /** Longest time without a confirm while some are due, in milliseconds. */
+  readonly confirmTimeoutMs: number;
+  /** What is learned of the broker's limit is noted there. */
+  readonly limits: BodyLimits;
 }
 
 /**
@@ -52,10 +64,15 @@ interface Lane {
   unconfirmed: number;
   /** Whether the broker has taken a message of this channel. */
   isProven: boolean;
+  /** How many messages came after the one for which the broker has closed it; none if it has not. */
+  unread: number | undefined;
 }
 
 /**
- * Publishes for as long as its connection lives.
+ * Publishes for as long as its connection lives, whatever the bodies.
+ *
+ * A broker that refuses a body for its size closes the channel. That message is told so, those before
+ * it may have arrived, those after it were not read and are sent on the next channel.
  *
  * A channel that was opened while a quorum queue had no leader has all its messages nacked for as
  * long as the lost node is away, so one that has not had any message confirmed is replaced.
@@ -64,6 +81,7 @@ export class Publisher {
   /** Settles when the publisher is over; with the error, if there was one. */
   readonly closed: Promise<Error | undefined>;
   readonly #connection: ChannelSource;
+  readonly #limits: BodyLimits;
   readonly #closed = Promise.withResolvers<Error | undefined>();
   readonly #closing = new AbortController();
   readonly #watch: ConfirmWatch;
@@ -76,9 +94,14 @@ export class Publisher {
   /** While its channel is replaced, whatever is published waits. */
   #state: "open" | "renewing" | "over" = "open";
 
-  private constructor(connection: ChannelSource, channel: AmqpChannel, confirmTimeoutMs: number) {
+  private constructor(
+    connection: ChannelSource,
+    channel: AmqpChannel,
+    { confirmTimeoutMs, limits }: PublisherOptions,
+  ) {
     this.closed = this.#closed.promise;
     this.#connection = connection;
+    this.#limits = limits;
     this.#lane = this.#takeOver(channel);
     this.#watch = new ConfirmWatch({
       limitMs: confirmTimeoutMs,
@@ -92,15 +115,15 @@ export class Publisher {
    * Opens a channel to publish on.
    *
    * @param connection Where; it is ended if the broker does not confirm any more.
-   * @param confirmTimeoutMs Longest time without a confirm while some are due, in milliseconds.
+   * @param options How long it waits, and how large bodies may be.
    */
-  static async open(connection: ChannelSource, confirmTimeoutMs: number): Promise<Publisher> {
-    return new Publisher(connection, await connection.openChannel(), confirmTimeoutMs);
+  static async open(connection: ChannelSource, options: PublisherOptions): Promise<Publisher> {
+    return new Publisher(connection, await connection.openChannel(), options);
   }
 
   /** Whether it can still be used. */
   get isOpen(): boolean {
-    return this.#state !== "over" && this.#lane.channel.isOpen;
+    return this.#state === "renewing" || (this.#state === "open" && this.#lane.channel.isOpen);
   }
 
   /**
@@ -136,8 +159,12 @@ export class Publisher {
     try {
       const message = prepare();
       if (message === undefined) return settle("unsent");
+      if (!this.#limits.admits(message.body)) return settle("too-large");
       lane.channel.publish(message, (confirm) => {
-        settle(this.#conclude(lane, message, confirm));
+        const outcome = this.#conclude(lane, message, confirm);
+        if (outcome !== "unsent") settle(outcome);
+        // In front of what waits already, in the order in which it was sent.
+        else this.#waiting.splice(takePlace(lane), 0, () => this.submit(prepare, settle, fail));
         this.#onConfirm(lane, confirm);
       });
       lane.unconfirmed++;
@@ -160,42 +187,72 @@ export class Publisher {
   }
 
   #takeOver(channel: AmqpChannel): Lane {
-    const lane: Lane = { channel, unconfirmed: 0, isProven: false };
+    const lane: Lane = { channel, unconfirmed: 0, isProven: false, unread: undefined };
     channel.onReturn = (returned) => this.#markReturned(returned);
     channel.closed.then((error) => {
-      if (lane === this.#lane) this.#end(error);
+      if (lane !== this.#lane) return;
+      if (readMaxBodyBytes(error) === undefined) this.#end(error);
+      else this.#startRenewal(0);
     });
     return lane;
   }
 
   #conclude(lane: Lane, message: AmqpPublish, confirm: AmqpConfirm): PublishOutcome {
-    // amqplib says so for each message before it tells that the channel has closed.
-    if (confirm === "closed" && lane === this.#lane) this.#state = "over";
-    return this.#takeReturn(message) ? "returned" : outcomeOf(confirm, lane);
+    if (confirm === "closed" && lane === this.#lane) this.#onClosed(lane);
+    if (this.#takeReturn(message)) return "returned";
+    switch (confirm) {
+      case "acked":
+        this.#limits.onTaken(message.body);
+        return "confirmed";
+      case "nacked":
+        return lane.isProven ? "nacked" : "stranded";
+      case "closed":
+        return this.#blame(lane, message);
+    }
+  }
+
+  /** amqplib tells each message that its channel has closed before it tells us. */
+  #onClosed({ channel }: Lane): void {
+    if (readMaxBodyBytes(channel.failure) === undefined) this.#state = "over";
+    else this.#startRenewal(0);
+  }
+
+  /** Whether it was this message, one before or one after it for which the broker closed the channel. */
+  #blame(lane: Lane, { body }: AmqpPublish): "too-large" | "unknown" | "unsent" {
+    const maxBytes = readMaxBodyBytes(lane.channel.failure);
+    if (maxBytes === undefined) return "unknown";
+    // The broker reads the messages of a channel in order.
+    if (lane.unread !== undefined) return "unsent";
+    if (fits(body, maxBytes)) return "unknown";
+    this.#limits.learn(maxBytes);
+    lane.unread = 0;
+    return "too-large";
   }
 
   #onConfirm(lane: Lane, confirm: AmqpConfirm): void {
     lane.unconfirmed--;
     this.#unconfirmed--;
     if (this.#state !== "over") this.#watch.restart();
-    if (confirm === "nacked" && !lane.isProven && lane === this.#lane) this.#startRenewal();
+    if (confirm === "nacked" && !lane.isProven && lane === this.#lane) {
+      this.#startRenewal(RENEW_PAUSE_MS);
+    }
     if (confirm === "acked") lane.isProven = true;
     this.#closeIfDone(lane);
     this.#sendWaiting();
   }
 
   /** Replaces the channel. */
-  #startRenewal(): void {
+  #startRenewal(pauseMs: number): void {
     if (this.#state !== "open") return;
     this.#state = "renewing";
-    this.#renew().catch((error) => this.#end(error)).finally(() => {
+    this.#renew(pauseMs).catch((error) => this.#end(error)).finally(() => {
       if (this.#state === "renewing") this.#state = "open";
       this.#sendWaiting();
     });
   }
 
-  async #renew(): Promise<void> {
-    await sleep(RENEW_PAUSE_MS, this.#closing.signal);
+  async #renew(pauseMs: number): Promise<void> {
+    await sleep(pauseMs, this.#closing.signal);
     const { signal } = this.#closing;
     if (!this.isOpen || signal.aborted) return;
     const channel = await this.#connection.openChannel();
@@ -242,15 +299,11 @@ export class Publisher {
   }
 }
 
-function outcomeOf(confirm: AmqpConfirm, { isProven }: Lane): PublishOutcome {
-  switch (confirm) {
-    case "acked":
-      return "confirmed";
-    case "nacked":
-      return isProven ? "nacked" : "stranded";
-    case "closed":
-      return "unknown";
-  }
+/** Where a message that was not read waits, among those that wait for the next channel. */
+function takePlace(lane: Lane): number {
+  const place = lane.unread ?? 0;
+  lane.unread = place + 1;
+  return place;
 }
 
 /** Two messages with the same routing key and correlation id share their fate, so they may share a key. */

@@ -1,6 +1,8 @@
 /** The errors that end a call on the client's side. @module */
 
 import { type CallReport, RpcError, RpcTimeoutError } from "../../errors.ts";
+import type { Body } from "../../codec.ts";
+import type { BodyLimits } from "../broker/body_limits.ts";
 import type { DeadLetterReason } from "../protocol/envelope.ts";
 
 /** The reason of calls that a closed client refuses or ends. */
@@ -28,6 +30,11 @@ export function queueFull(call: CallReport): RpcError {
       "it is full, or has lost its leader",
     { retryable: true, call },
   );
+}
+
+/** The error of a call whose input is larger than its client or the broker allows. */
+export function tooLarge(call: CallReport, body: Body, limits: BodyLimits): RpcError {
+  return limits.refusal(body, { subject: `Cannot call "${call.procedure}" as its input`, call });
 }
 
 /** The error of a call that must not run twice and may have run. */

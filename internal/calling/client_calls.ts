@@ -2,6 +2,8 @@
 
 import { RpcError } from "../../errors.ts";
 import type { AmqpDelivery, AmqpPublish } from "../broker/amqp.ts";
+import { readMaxBodyBytes } from "../broker/amqp_error.ts";
+import { BodyLimits } from "../broker/body_limits.ts";
 import { Connection } from "../broker/connection.ts";
 import type { PublishOutcome } from "../broker/publisher.ts";
 import {
@@ -17,7 +19,7 @@ import { type ParkingReason, UNKNOWN_CALLBACK } from "../protocol/parked_message
 import { Parking, type PersistentOutcome, type Recipient } from "../protocol/parking.ts";
 import { DURABLE_REPLY_PREFIX } from "../protocol/reply_address.ts";
 import { backoffMs, type BackoffOptions, sleep } from "../time.ts";
-import { CLOSED, disconnected, ended, queueFull, unroutable } from "./call_errors.ts";
+import { CLOSED, disconnected, ended, queueFull, tooLarge, unroutable } from "./call_errors.ts";
 import type { CallRequest } from "./call_request.ts";
 import type { Callbacks } from "./callbacks.ts";
 import { type ClientSession, openClientSession } from "./client_session.ts";
@@ -42,6 +44,7 @@ export class ClientCalls {
   readonly #callbacks: Callbacks;
   /** Whether replies wait for a client that is away, and for their acknowledgement. */
   readonly #isDurable: boolean;
+  readonly #limits: BodyLimits;
   #connection: Connection<ClientSession> | undefined;
   /** Why no call can be started any more. */
   #ended: RpcError | undefined;
@@ -61,10 +64,11 @@ export class ClientCalls {
    * @param callbacks Take the replies to calls of an earlier start.
    */
   constructor(settings: ClientSettings, callbacks: Callbacks) {
-    const { maxPending, replyQueue, unknownCallbacks, declare } = settings;
+    const { maxPending, maxBodyBytes, replyQueue, unknownCallbacks, declare } = settings;
     this.#settings = settings;
     this.#callbacks = callbacks;
     this.#isDurable = typeof replyQueue === "object";
+    this.#limits = new BodyLimits(maxBodyBytes);
     this.pending = new PendingCalls({
       maxPending,
       onPlace: (call) => this.#publish(call),
@@ -74,6 +78,7 @@ export class ClientCalls {
       this.#parking = new Parking({
         queue: DURABLE_REPLY_PREFIX + replyQueue.name,
         durability: "replicated",
+        limits: this.#limits,
         replies: { publish: (message, recipient) => this.#publishKept(message, recipient) },
         declare: declare
           ? async (name, options) => {
@@ -86,12 +91,13 @@ export class ClientCalls {
 
   /** Connects; calls can be started from then on. */
   async open(): Promise<void> {
-    const { onEvent } = this.#settings;
+    const { confirmTimeoutMs, onEvent } = this.#settings;
     this.#connection = await Connection.open<ClientSession>({
       ...this.#settings,
       setUp: (connection) =>
         openClientSession(connection, {
           ...this.#settings,
+          publishing: { confirmTimeoutMs, limits: this.#limits },
           onNoExchanges: (error) => onEvent({ type: "returns-unavailable", error }),
           onUnreplicated: (queue) => onEvent({ type: "reply-queue-unreplicated", queue }),
           onReply: (reply) => this.#accept(reply),
@@ -99,7 +105,7 @@ export class ClientCalls {
       onSession: (session) => this.#publishAll(session),
       onFailed: (error) => this.#end(error),
       onEvent: (event) => {
-        if (event.type === "disconnected") this.#rejectNonIdempotent(event.error);
+        if (event.type === "disconnected") this.#onDisconnected(event.error);
         onEvent(event);
       },
     });
@@ -217,6 +223,10 @@ export class ClientCalls {
         return call.reject(queueFull(call.report()));
       case "stranded":
         return this.#onStranded(call);
+      case "too-large":
+        // However far it had come: nobody has it.
+        call.phase = "not-published";
+        return call.reject(tooLarge(call.report(), call.request.body, this.#limits));
       case "unknown":
         return this.#onUnknown(call);
       case "unsent":
@@ -271,13 +281,17 @@ export class ClientCalls {
           return "confirmed";
         case "returned":
           return "orphaned";
+        case "too-large":
+          return "too-large";
       }
       if (!recipient.isWanted) return "unpublished";
       await sleep(STRANDED_PAUSE.firstMs, this.#closing.signal);
     }
   }
 
-  #rejectNonIdempotent(cause: Error): void {
+  #onDisconnected(cause: Error): void {
+    // Of direct replies, a request that is too large ends the session.
+    if (readMaxBodyBytes(cause) === undefined) this.#limits.forget();
     for (const call of this.pending.started()) {
       if (call.request.idempotent || call.attempts === 0) continue;
       call.reject(disconnected(call.report(), cause));

@@ -18,7 +18,7 @@ import {
   unreplicatedReplyQueueOptions,
 } from "../protocol/topology.ts";
 import { waitAtMost } from "../time.ts";
-import { type ChannelSource, Publisher } from "../broker/publisher.ts";
+import { type ChannelSource, Publisher, type PublisherOptions } from "../broker/publisher.ts";
 import type { ClientSettings } from "./client_settings.ts";
 
 /** A client's session. */
@@ -42,7 +42,7 @@ export interface ClientSessionOptions {
   readonly replyQueue: ClientSettings["replyQueue"];
   /** Whether anything is declared. */
   readonly declare: boolean;
-  readonly confirmTimeoutMs: number;
+  readonly publishing: PublisherOptions;
   readonly onReply: (reply: AmqpDelivery) => void;
   /** Told that a durable reply queue exists that lives on one node. */
   readonly onUnreplicated: (queue: string) => void;
@@ -75,16 +75,16 @@ export async function openClientSession(
   connection: AmqpConnection,
   options: ClientSessionOptions,
 ): Promise<ClientSession> {
-  const { confirmTimeoutMs } = options;
+  const { publishing } = options;
   const channel = await connection.openChannel();
   const opened = await openReplyQueue(connection, channel, options);
   const { replyTo } = opened;
   const isQueue = replyTo !== DIRECT_REPLY_TO;
   const hasExchanges = await tryExchanges(connection, isQueue ? replyTo : undefined, options);
-  const control = hasExchanges ? await Publisher.open(connection, confirmTimeoutMs) : undefined;
-  const credits = await Publisher.open(connection, confirmTimeoutMs);
+  const control = hasExchanges ? await Publisher.open(connection, publishing) : undefined;
+  const credits = await Publisher.open(connection, publishing);
   const source = isQueue ? connection : onlyChannel(connection, channel);
-  const publisher = await Publisher.open(source, confirmTimeoutMs);
+  const publisher = await Publisher.open(source, publishing);
   await consumeReplies({ channel, publisher }, opened, options.onReply);
   return {
     channels: [channel, publisher],

@@ -4,6 +4,7 @@ import { RpcError } from "../../errors.ts";
 import { generate as newId } from "../../deps/std_uuid.ts";
 import type { Durability } from "../../options/server_options.ts";
 import type { AmqpDelivery, AmqpPublish, AmqpQueueOptions } from "../broker/amqp.ts";
+import type { BodyLimits } from "../broker/body_limits.ts";
 import { amqpCodeOf } from "../broker/amqp_error.ts";
 import { checkName } from "../check.ts";
 import {
@@ -20,10 +21,11 @@ import { sleep } from "../time.ts";
  *
  * - `confirmed`: the broker has it.
  * - `orphaned`: there is no such queue, or it is lost with its node.
+ * - `too-large`: its body has more bytes than the user or the broker allows.
  * - `unpublished`: the broker did not take it for as long as it was wanted, or it may be what costs
  *   the connections.
  */
-export type PersistentOutcome = "confirmed" | "orphaned" | "unpublished";
+export type PersistentOutcome = "confirmed" | "orphaned" | "too-large" | "unpublished";
 
 /** Whom a message is for. */
 export interface Recipient {
@@ -36,6 +38,7 @@ export interface ParkingOptions {
   /** The queue that a message came from: a request queue, or a durable reply queue. */
   readonly queue: string;
   readonly durability: Durability;
+  readonly limits: Pick<BodyLimits, "refusal">;
   /** Publishes until the broker has the message, over lost connections, too. */
   readonly replies: {
     publish(message: AmqpPublish, recipient: Recipient): Promise<PersistentOutcome>;
@@ -132,6 +135,7 @@ export class Parking {
   }
 
   async #publish(parked: OutgoingParked, limitMs: number): Promise<RpcError | undefined> {
+    const { limits } = this.#options;
     const message = parkedMessage(parked);
     const until = Date.now() + limitMs;
     const { signal } = this.#closing;
@@ -146,6 +150,8 @@ export class Parking {
           return undefined;
         case "unpublished":
           return this.#passing("queue-full", "the broker does not take it");
+        case "too-large":
+          throw limits.refusal(parked.body, { subject: `${this.#subject()} its body` });
         case "orphaned":
           if (this.#options.declare === undefined) {
             return this.#passing("misconfigured", UNDECLARED);

@@ -84,6 +84,11 @@ export class ActiveRequest {
     if (this.#state.name === "running") this.#state.work.grant(count);
   }
 
+  /** Ends the work on the request, whose reply is a reason that is known already. */
+  stop(reason: RpcError): void {
+    if (this.#state.name === "running") this.#state.work.leave(this.#state.seat, reason);
+  }
+
   /** Ends the work on the request, as its output goes nowhere; only the first reason counts. */
   drop(reason: RpcError): void {
     const state = this.#state;

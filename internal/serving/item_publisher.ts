@@ -43,10 +43,11 @@ export class ItemPublisher {
    * The error of a worker that died is none.
    */
   async finish(reply: EncodedReply | RpcError): Promise<OutgoingReply | RpcError> {
-    if (reply instanceof RpcError) return reply;
+    if (reply instanceof RpcError && this.#unsendable === undefined) return reply;
     await Promise.all(this.#unconfirmed);
     if (this.#unsendable !== undefined) return encodeError(this.#unsendable);
-    if (this.#active.request.credits === undefined || reply.type === "error") return reply;
+    const isPlain = reply instanceof RpcError || reply.type === "error";
+    if (isPlain || this.#active.request.credits === undefined) return reply;
     return { ...reply, type: "end", seq: this.#items };
   }
 
@@ -58,9 +59,11 @@ export class ItemPublisher {
   #publish(type: "item" | "progress", item: EncodedItem): void {
     if (this.#unsendable !== undefined) return;
     const { replies, creditTo, onOrphaned } = this.#options;
-    const message = replyMessage(this.#active.request, { ...item, type, creditTo });
+    const reply = { ...item, type, creditTo };
+    const message = replyMessage(this.#active.request, reply);
     const published: Promise<void> = replies.publish(message, this.#active).then((outcome) => {
       if (outcome === "orphaned") onOrphaned();
+      else if (outcome === "too-large") this.#fail(replies.tooLarge(reply));
       // A caller that has nowhere to send credits to is taken to keep up.
       else if (type === "item" && creditTo === undefined) this.#active.grant(1);
     }, (error) => this.#onFailure(error)).finally(() => this.#unconfirmed.delete(published));
@@ -70,6 +73,12 @@ export class ItemPublisher {
   /** Without a connection another server runs the request; else the last reply says what is wrong. */
   #onFailure(error: unknown): void {
     if (error instanceof RpcError) this.#active.drop(error);
-    else this.#unsendable ??= unsendable(error);
+    else this.#fail(unsendable(error));
+  }
+
+  /** Ends the work: the reply is this error, and a generator would wait for credits for ever. */
+  #fail(reason: RpcError): void {
+    this.#unsendable ??= reason;
+    this.#active.stop(reason);
   }
 }

@@ -2,6 +2,7 @@
 
 import { RpcError } from "../../errors.ts";
 import type { AmqpPublish } from "../broker/amqp.ts";
+import type { BodyLimits } from "../broker/body_limits.ts";
 import type { PublishOutcome } from "../broker/publisher.ts";
 import { type OutgoingReply, replyMessage } from "../protocol/envelope.ts";
 import type { PersistentOutcome, Recipient } from "../protocol/parking.ts";
@@ -33,17 +34,19 @@ interface PublishingSession {
   readonly publisher: { publish(prepare: () => AmqpPublish): Promise<PublishOutcome> };
 }
 
+/** What {@linkcode Replies} needs of its server. */
+export interface RepliesOptions {
+  readonly sessions: { readonly publisher?: PublishingConnection };
+  readonly callers: Pick<CallerPresence, "isLost" | "isAwaited">;
+  readonly limits: BodyLimits;
+}
+
 /** Publishes on whatever session there is. */
 export class Replies {
-  readonly #sessions: { readonly publisher?: PublishingConnection };
-  readonly #callers: Pick<CallerPresence, "isLost" | "isAwaited">;
+  readonly #options: RepliesOptions;
 
-  constructor(
-    sessions: { readonly publisher?: PublishingConnection },
-    callers: Pick<CallerPresence, "isLost" | "isAwaited">,
-  ) {
-    this.#sessions = sessions;
-    this.#callers = callers;
+  constructor(options: RepliesOptions) {
+    this.#options = options;
   }
 
   /**
@@ -56,17 +59,21 @@ export class Replies {
     active: ActiveRequest,
     reply: OutgoingReply,
   ): Promise<"output" | "error" | "orphaned" | "unpublished"> {
-    const { request } = active;
     try {
-      const outcome = await this.publish(replyMessage(request, reply), active);
+      const outcome = await this.publish(replyMessage(active.request, reply), active);
+      if (outcome === "too-large") return await this.#sendReason(active, this.tooLarge(reply));
       if (outcome !== "confirmed") return outcome;
       return reply.type === "error" ? "error" : "output";
     } catch (error) {
       if (error instanceof RpcError) throw error;
-      const reason = encodeError(unsendable(error));
-      const outcome = await this.publish(replyMessage(request, reason), active);
-      return outcome === "confirmed" ? "error" : outcome;
+      return await this.#sendReason(active, unsendable(error));
     }
+  }
+
+  /** The error of a reply, an item or progress whose body is too large. */
+  tooLarge({ type, body }: OutgoingReply): RpcError {
+    const subject = `Cannot reply to the request as its ${type === "end" ? "output" : type}`;
+    return this.#options.limits.refusal(body, { subject });
   }
 
   /**
@@ -84,7 +91,7 @@ export class Replies {
     let refusedAt: number | undefined;
     let missingAt: number | undefined;
     for (let losses = 0; !isDirect || losses < MAX_DIRECT_LOSSES;) {
-      const connection = this.#sessions.publisher;
+      const connection = this.#options.sessions.publisher;
       const session = connection?.session ?? await connection?.whenOpen();
       switch (await session?.publisher.publish(() => message)) {
         case "confirmed":
@@ -92,16 +99,25 @@ export class Replies {
         case "returned":
           if (!recipient.isWanted) return "orphaned";
           missingAt ??= performance.now();
-          if (!await this.#callers.isAwaited(message.routingKey, performance.now() - missingAt)) {
+          if (
+            !await this.#options.callers.isAwaited(
+              message.routingKey,
+              performance.now() - missingAt,
+            )
+          ) {
             return "orphaned";
           }
           await sleep(MISSING_PAUSE_MS);
           break;
+        case "too-large":
+          return "too-large";
         case "nacked":
         case "stranded":
           if (!recipient.isWanted) return "unpublished";
           refusedAt ??= performance.now();
-          if (await this.#callers.isLost(message.routingKey, performance.now() - refusedAt)) {
+          if (
+            await this.#options.callers.isLost(message.routingKey, performance.now() - refusedAt)
+          ) {
             return "orphaned";
           }
           await sleep(NACKED_PAUSE_MS);
@@ -111,6 +127,23 @@ export class Replies {
       }
     }
     return "unpublished";
+  }
+
+  /** Says why a reply cannot be sent, in its place. */
+  async #sendReason(
+    active: ActiveRequest,
+    reason: RpcError,
+  ): Promise<"error" | "orphaned" | "unpublished"> {
+    const message = replyMessage(active.request, encodeError(reason));
+    switch (await this.publish(message, active)) {
+      case "confirmed":
+        return "error";
+      case "orphaned":
+        return "orphaned";
+      case "too-large":
+      case "unpublished":
+        return "unpublished";
+    }
   }
 }
 

@@ -8,6 +8,7 @@ import { RpcError } from "../../errors.ts";
 import type { RpcServerEvent } from "../../options/events.ts";
 import type { RpcServerStats } from "../../options/server_options.ts";
 import type { AmqpDelivery } from "../broker/amqp.ts";
+import type { BodyLimits } from "../broker/body_limits.ts";
 import type { ControlMessage, OutgoingReply } from "../protocol/envelope.ts";
 import { Parking, type ParkingOptions } from "../protocol/parking.ts";
 import { UNDELIVERED } from "../protocol/parked_message.ts";
@@ -31,6 +32,8 @@ export interface RequestServiceOptions
   readonly runner: RequestRunner;
   /** What a request without a name means, if anything. */
   readonly defaultProcedure: string | undefined;
+  /** Of what is published. */
+  readonly limits: BodyLimits;
   readonly emit: (event: RpcServerEvent) => void;
   readonly sessions: ServerSessions;
 }
@@ -60,14 +63,14 @@ export class RequestService {
   readonly #callers: CallerPresence;
 
   constructor(options: RequestServiceOptions) {
-    const { sessions } = options;
+    const { sessions, limits } = options;
     this.#options = options;
     this.#admission = new Admission(options);
     this.#callers = new CallerPresence(this.#active, {
       lacksQueue: (queue) => sessions.consumer?.session?.lacksQueue(queue),
       hasMajority: () => sessions.consumer?.session?.hasMajority(),
     });
-    this.#replies = new Replies(sessions, this.#callers);
+    this.#replies = new Replies({ sessions, callers: this.#callers, limits });
     this.#parking = new Parking({
       ...options,
       replies: this.#replies,

@@ -6,7 +6,7 @@ import type { Connection, Session } from "../broker/connection.ts";
 import { type ControlMessage, readControl } from "../protocol/envelope.ts";
 import { CONTROL_EXCHANGE, declareTopology } from "../protocol/topology.ts";
 import { Intake, type IntakeOptions, type RequestTaker } from "./intake.ts";
-import { Publisher } from "../broker/publisher.ts";
+import { Publisher, type PublisherOptions } from "../broker/publisher.ts";
 
 /** The sessions of one server, each kept alive on a connection; absent until that is first open. */
 export interface ServerSessions {
@@ -117,9 +117,9 @@ async function hasMajority(connection: AmqpConnection): Promise<boolean> {
 /** Opens a channel for replies. */
 export async function openPublisherSession(
   connection: AmqpConnection,
-  confirmTimeoutMs: number,
+  options: PublisherOptions,
 ): Promise<PublisherSession> {
-  const publisher = await Publisher.open(connection, confirmTimeoutMs);
+  const publisher = await Publisher.open(connection, options);
   return {
     channels: [publisher],
     publisher,

@@ -38,7 +38,7 @@ Deno.test("amqplib still has the private members that this package patches", asy
   assert(textOf("deps/amqplib.ts").includes(`"npm:amqplib@${AMQPLIB_VERSION}"`));
 });
 
-for (const member of ["recvFrame", "rest", "stream"]) {
+for (const member of ["recvFrame", "rest", "stream", "releaseChannel"]) {
   Deno.test(`With an amqplib without "${member}" nothing connects or stays open`, async () => {
     await using broker = await TestBroker.start();
     const { code, stdout, stderr } = await runChild(fixture("program.ts"), {
@@ -63,9 +63,12 @@ Deno.test("patchAmqplibInside() names each member that is missing", () => {
     rest: new Uint8Array(),
     recvFrame: () => undefined,
     stream: new Writable(),
+    channels: [],
+    freeChannels: { clear: () => {} },
+    releaseChannel: () => {},
   });
   patchAmqplibInside(whole());
-  for (const name of ["rest", "recvFrame", "stream"] as const) {
+  for (const name of Object.keys(whole()) as (keyof ReturnType<typeof whole>)[]) {
     const { [name]: _gone, ...left } = whole();
     const error = assertThrows(() => patchAmqplibInside(left), AmqplibInsideError, `"${name}`);
     assertEquals(error.message.includes(AMQPLIB_VERSION), true);

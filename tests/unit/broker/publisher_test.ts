@@ -7,13 +7,16 @@ import type {
   AmqpReturn,
 } from "../../../internal/broker/amqp.ts";
 import { eventually } from "../../helpers/eventually.ts";
+import { BodyLimits } from "../../../internal/broker/body_limits.ts";
 import { Publisher, type PublishOutcome } from "../../../internal/broker/publisher.ts";
 
 const CONFIRM_TIMEOUT_MS = 50;
+const MAX_BODY_BYTES = 1_000;
 
 /** A channel that takes messages and confirms them when a test says so. */
 class CountingChannel {
   isOpen = true;
+  failure: Error | undefined;
   onReturn: (returned: AmqpReturn) => void = () => {};
   readonly #closed = Promise.withResolvers<Error | undefined>();
   readonly closed = this.#closed.promise;
@@ -40,10 +43,17 @@ class CountingChannel {
   }
 
   /** As amqplib does it: first each confirm, while the channel still seems open. */
-  break(): void {
+  break(failure?: Error): void {
+    this.failure = failure;
     while (this.unconfirmed > 0) this.confirm("closed");
     this.isOpen = false;
-    this.#closed.resolve(undefined);
+    this.#closed.resolve(failure);
+  }
+
+  /** As a broker does that has read a message with a body larger than this. */
+  refuse(maxBytes: number): void {
+    const text = `message size 999 is larger than configured max size ${maxBytes}`;
+    this.break(Object.assign(new Error(`Channel closed: ${text}`), { code: 406 }));
   }
 }
 
@@ -71,15 +81,25 @@ async function newPublisher(options: { isBlocked?: () => boolean } = {}): Promis
       return Promise.resolve(channel as Partial<AmqpChannel> as AmqpChannel);
     },
     destroy: reject,
-  }, CONFIRM_TIMEOUT_MS);
+  }, { confirmTimeoutMs: CONFIRM_TIMEOUT_MS, limits: new BodyLimits(MAX_BODY_BYTES) });
   const [channel] = channels;
   assert(channel !== undefined);
   const dispose = () => publisher.close();
   return { channels, channel, publisher, destroyed, [Symbol.asyncDispose]: dispose };
 }
 
-function message(correlationId = "id", routingKey = "queue"): AmqpPublish {
-  return { routingKey, body: "", mandatory: true, properties: { correlationId } };
+function message(correlationId = "id", routingKey = "queue", bytes = 0): AmqpPublish {
+  const body = new Uint8Array(bytes);
+  return { routingKey, body, mandatory: true, properties: { correlationId } };
+}
+
+/** Publishes messages with bodies of so many bytes. */
+function publishSizes(publisher: Publisher, ...sizes: readonly number[]) {
+  return sizes.map((bytes, n) => publisher.publish(() => message(`${n}`, "queue", bytes)));
+}
+
+function idsOf(channel: CountingChannel | undefined): (string | undefined)[] | undefined {
+  return channel?.sent.map(({ properties }) => properties.correlationId);
 }
 
 Deno.test("Publisher tells what the broker said of each message", async () => {
@@ -248,4 +268,72 @@ Deno.test("Publisher forgives the silence of a broker that blocks publishers", a
   await assertRejects(() => subject.destroyed);
   // Once more for each timer that this machine fires too late.
   assertGreater(asked, 3);
+});
+
+Deno.test("Publisher sends no body of more bytes than it may", async () => {
+  await using subject = await newPublisher();
+  const { channel, publisher } = subject;
+  const outcomes = publishSizes(publisher, MAX_BODY_BYTES, MAX_BODY_BYTES + 1);
+  channel.confirm("acked");
+  assertEquals(await Promise.all(outcomes), ["confirmed", "too-large"]);
+  assertEquals(idsOf(channel), ["0"]);
+  const text = () => ({ ...message(), body: "ä".repeat(MAX_BODY_BYTES / 2 + 1) });
+  assertEquals(await publisher.publish(text), "too-large");
+});
+
+Deno.test("Publisher blames the one message that is too large, and goes on", async () => {
+  await using subject = await newPublisher();
+  const { channels, channel, publisher } = subject;
+  const outcomes = publishSizes(publisher, 1, 200, 2, 3);
+  channel.refuse(100);
+  assert(publisher.isOpen, "others are published meanwhile");
+  const later = publisher.publish(() => message("later"));
+  assertEquals(await Promise.all(outcomes.slice(0, 2)), ["unknown", "too-large"]);
+  await eventually(() => assertEquals(idsOf(channels[1]), ["2", "3", "later"]));
+  for (const _ of [1, 2, 3]) channels[1]?.confirm("acked");
+  assertEquals(await Promise.all([...outcomes.slice(2), later]), Array(3).fill("confirmed"));
+});
+
+Deno.test("Publisher never sends what it knows to be refused", async () => {
+  await using subject = await newPublisher();
+  const { channels, channel, publisher } = subject;
+  const outcomes = publishSizes(publisher, 200, 201, 1);
+  channel.refuse(100);
+  assertEquals(await outcomes[1], "too-large");
+  assertEquals(await publisher.publish(() => message("more", "queue", 101)), "too-large");
+  assertEquals(idsOf(channels[1]), ["2"]);
+  channels[1]?.confirm("acked");
+  assertEquals(await outcomes[2], "confirmed");
+});
+
+Deno.test("Publisher forgets a limit that the broker does not have any more", async () => {
+  await using subject = await newPublisher();
+  const { channels, channel, publisher } = subject;
+  const stranded = publisher.publish(() => message("stranded"));
+  const [taken] = publishSizes(publisher, 300);
+  channel.confirm("nacked");
+  assertEquals(await stranded, "stranded");
+  await eventually(() => assertEquals(channels.length, 2));
+  await Promise.resolve();
+  // Two channels for a moment: the new one has another limit than the old.
+  const [refused] = publishSizes(publisher, 200);
+  channels[1]?.refuse(100);
+  assertEquals(await refused, "too-large");
+  channel.confirm("acked");
+  assertEquals(await taken, "confirmed");
+  await eventually(() => assertEquals(channels.length, 3));
+  const [later] = publishSizes(publisher, 300);
+  await eventually(() => assertEquals(idsOf(channels[2]), ["0"]));
+  channels[2]?.confirm("acked");
+  assertEquals(await later, "confirmed");
+});
+
+Deno.test("Publisher leaves unsent what waits for a channel when it closes", async () => {
+  const subject = await newPublisher();
+  const { channels, channel, publisher } = subject;
+  const outcomes = publishSizes(publisher, 200, 1);
+  channel.refuse(100);
+  await publisher.close();
+  assertEquals(await Promise.all(outcomes), ["too-large", "unsent"]);
+  assertEquals([channels.length, publisher.isOpen], [1, false]);
 });

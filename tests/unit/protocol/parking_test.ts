@@ -3,6 +3,7 @@ import { RpcError } from "../../../errors.ts";
 import type { AmqpDelivery, AmqpPublish, AmqpQueueOptions } from "../../../internal/broker/amqp.ts";
 import { Refusal } from "../../../internal/serving/admission.ts";
 import { Parking, type ParkingOptions } from "../../../internal/protocol/parking.ts";
+import { BodyLimits } from "../../../internal/broker/body_limits.ts";
 import type { PublishOutcome } from "../../../internal/broker/publisher.ts";
 import { Replies } from "../../../internal/serving/replies.ts";
 import { fakeDelivery } from "../../helpers/fake_delivery.ts";
@@ -33,13 +34,16 @@ function parkingWith(
     },
   };
   const session = { publisher };
+  const limits = new BodyLimits(1_000);
   const parking = new Parking({
     queue: "math",
     durability: "replicated",
-    replies: new Replies(
-      { publisher: { session, whenOpen: () => Promise.resolve(session) } },
-      { isLost: () => Promise.resolve(false), isAwaited: () => Promise.resolve(false) },
-    ),
+    limits,
+    replies: new Replies({
+      sessions: { publisher: { session, whenOpen: () => Promise.resolve(session) } },
+      callers: { isLost: () => Promise.resolve(false), isAwaited: () => Promise.resolve(false) },
+      limits,
+    }),
     ...options,
     declare: "declare" in options && options.declare === undefined ? undefined : (_name, args) => {
       declared.push(args);

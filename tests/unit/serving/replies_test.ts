@@ -1,10 +1,11 @@
 import type { AmqpPublish } from "../../../internal/broker/amqp.ts";
+import { BodyLimits } from "../../../internal/broker/body_limits.ts";
 import type { PublishOutcome } from "../../../internal/broker/publisher.ts";
 import { ActiveRequest } from "../../../internal/serving/active_requests.ts";
 import type { Recipient } from "../../../internal/protocol/parking.ts";
 import { Replies } from "../../../internal/serving/replies.ts";
 import { fakeDelivery } from "../../helpers/fake_delivery.ts";
-import { assertEquals } from "../../../deps/std_assert.ts";
+import { assertEquals, assertStringIncludes } from "../../../deps/std_assert.ts";
 
 const REPLY: AmqpPublish = { routingKey: "q", body: "1", mandatory: true, properties: {} };
 
@@ -34,7 +35,9 @@ function repliesTo(...answers: (PublishOutcome | Error)[]) {
     isAwaited: (queue: string, missingMs: number) =>
       Promise.resolve(queue === DURABLE && missingMs < 1_200),
   };
-  return { replies: new Replies({ publisher: { session, whenOpen } }, callers), published };
+  const sessions = { publisher: { session, whenOpen } };
+  const limits = new BodyLimits(100);
+  return { replies: new Replies({ sessions, callers, limits }), published };
 }
 
 function publish(message: AmqpPublish, recipient: Recipient, ...answers: PublishOutcome[]) {
@@ -118,4 +121,17 @@ Deno.test("Replies.send() names the callback also of a reply that does not fit",
     ["output", { "rpc-callback": "mine" }],
     ["error", { "rpc-callback": "mine" }],
   ]);
+});
+
+Deno.test("Replies.send() says in a few words that a reply is too large, once", async () => {
+  const active = new ActiveRequest(fakeDelivery({ properties: { replyTo: "q" } }));
+  const output = { type: "output", body: "x".repeat(101), contentType: "text/plain" } as const;
+  const { replies, published } = repliesTo("too-large");
+  assertEquals(await replies.send(active, output), "error");
+  const [, reason] = published.map(({ body }) => body);
+  assertStringIncludes(`${reason}`, "as its output has 101 bytes");
+  assertStringIncludes(`${reason}`, '"too-large"');
+  const small = repliesTo("too-large", "too-large");
+  assertEquals(await small.replies.send(active, output), "unpublished");
+  assertEquals(small.published.length, 2);
 });

@@ -2,6 +2,7 @@ import type { Handler } from "../../../contract.ts";
 import { assertEquals } from "../../../deps/std_assert.ts";
 import { RpcError } from "../../../errors.ts";
 import type { AmqpProperties, AmqpPublish } from "../../../internal/broker/amqp.ts";
+import { BodyLimits } from "../../../internal/broker/body_limits.ts";
 import type { Connection } from "../../../internal/broker/connection.ts";
 import type { PublishOutcome } from "../../../internal/broker/publisher.ts";
 import { sealHandler } from "../../../internal/running/encoded_handler.ts";
@@ -43,6 +44,7 @@ function serviceWith(handler: Handler | object, answers: (PublishOutcome | Error
       cache: undefined,
       includeStack: false,
     }),
+    limits: new BodyLimits(),
     emit: (event) => events.push(event),
     sessions: { publisher: connection as Connection<PublisherSession> },
   });

@@ -1,0 +1,60 @@
+/** How large the body of a message may be: by an option of the user's, and by the broker. @module */
+
+import { Buffer } from "node:buffer";
+import type { Body } from "../../codec.ts";
+import { RpcError } from "../../errors.ts";
+import type { BodySubject } from "../check.ts";
+
+/**
+ * The limits of the bodies that one connection publishes. The broker does not tell its own before it
+ * refuses a message for it, so it is learned then, and kept while the connection goes on.
+ */
+export class BodyLimits {
+  readonly #maxBodyBytes: number;
+  #brokerMaxBytes = Infinity;
+
+  /** Makes limits of a broker that has refused nothing yet; none of the user's unless it is given. */
+  constructor(maxBodyBytes: number = Infinity) {
+    this.#maxBodyBytes = maxBodyBytes;
+  }
+
+  /** Whether a body may be sent. */
+  admits(body: Body): boolean {
+    return fits(body, this.#maxBodyBytes) && fits(body, this.#brokerMaxBytes);
+  }
+
+  /** Notes the limit for which the broker has refused a message. */
+  learn(brokerMaxBytes: number): void {
+    this.#brokerMaxBytes = brokerMaxBytes;
+  }
+
+  /** Notes that the broker has taken a body: one over its limit shows that this has changed. */
+  onTaken(body: Body): void {
+    if (body.length > this.#brokerMaxBytes) this.forget();
+  }
+
+  /** Forgets the broker's limit, as the next broker may have another. */
+  forget(): void {
+    this.#brokerMaxBytes = Infinity;
+  }
+
+  /** Makes the error of a body that is not admitted. It names both limits. */
+  refusal(body: Body, subject: BodySubject): RpcError {
+    const limits = [
+      this.#maxBodyBytes === Infinity ? [] : [`the limit "maxBodyBytes" is ${this.#maxBodyBytes}`],
+      this.#brokerMaxBytes === Infinity ? [] : [`the broker's limit is ${this.#brokerMaxBytes}`],
+    ];
+    const text = `${subject.subject} has ${byteLength(body)} bytes: ${limits.flat().join(", ")}`;
+    return new RpcError("too-large", text, subject);
+  }
+}
+
+/** Whether a body has no more bytes than it may have. */
+export function fits(body: Body, maxBytes: number): boolean {
+  // A UTF-16 code unit takes at most three bytes of UTF-8: most texts need no counting.
+  return body.length * 3 <= maxBytes || byteLength(body) <= maxBytes;
+}
+
+function byteLength(body: Body): number {
+  return typeof body === "string" ? Buffer.byteLength(body, "utf8") : body.length;
+}
