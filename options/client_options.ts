@@ -205,7 +205,8 @@ export interface StreamOptions extends CallOptions {
   readonly idleTimeoutMs?: number;
   /**
    * Most items that are under way or wait to be read, from 1 to 1000: the handler goes no faster
-   * than the reader.
+   * than the reader. A reader that takes nothing for 5 s while other requests wait for a place in the
+   * server, or for 10 minutes in any case, loses its stream: `timeout`.
    *
    * @default {64}
    */

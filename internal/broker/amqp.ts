@@ -345,6 +345,12 @@ export class AmqpChannel {
     return messageCount;
   }
 
+  /** Counts the consumers of a queue. Fails, and closes the channel, if there is no such queue. */
+  async countConsumers(name: string): Promise<number> {
+    const { consumerCount } = await this.#channel.checkQueue(name);
+    return consumerCount;
+  }
+
   /** Checks that there is such an exchange. Fails, and closes the channel, if there is not. */
   async checkExchange(name: string): Promise<void> {
     await this.#channel.checkExchange(name);

@@ -10,6 +10,7 @@ import {
 } from "../protocol/envelope.ts";
 import { isDirectReply, isDurableReplyQueue, isServerNamed } from "../protocol/reply_address.ts";
 import { RecentMap } from "../recent_map.ts";
+import { StreamCredits } from "../streaming/stream_credits.ts";
 import type { EncodedReply } from "../encoded_reply.ts";
 
 /** How long a request runs before its reply queue is looked for, in milliseconds. */
@@ -42,11 +43,15 @@ export class ActiveRequest {
   readonly #startedAt = Date.now();
   /** When its reply queue is to be looked for, in Unix milliseconds. */
   #lookAt = this.#startedAt + FIRST_LOOK_MS;
+  /** Present for a stream. */
+  readonly credits: StreamCredits | undefined;
   #state: State = IDLE;
 
   constructor(delivery: AmqpDelivery) {
     this.delivery = delivery;
     this.request = readRequestEnvelope(delivery.properties);
+    const { credits } = this.request;
+    this.credits = credits === undefined ? undefined : new StreamCredits(credits);
   }
 
   /** Why this server must not answer the request any more, if so. */
@@ -81,7 +86,9 @@ export class ActiveRequest {
 
   /** Allows so many items of a stream more. */
   grant(count: number): void {
-    if (this.#state.name === "running") this.#state.work.grant(count);
+    if (this.#state.name !== "running") return;
+    this.credits?.grant(count);
+    this.#state.work.grant(count);
   }
 
   /** Ends the work on the request, whose reply is a reason that is known already. */
@@ -153,6 +160,11 @@ export class ActiveRequests {
   ): void {
     if (isServerNamed(replyTo) && !mayReturn) this.#orphaned.set(replyTo, true);
     this.#drop((request) => request.replyTo === replyTo, orphaned());
+  }
+
+  /** The streams among them. */
+  streams(): readonly ActiveRequest[] {
+    return [...this.#requests].filter(({ credits }) => credits !== undefined);
   }
 
   /** The reply queues that are to be looked for now. */

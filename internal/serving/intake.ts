@@ -88,6 +88,11 @@ export class Intake {
     return intake;
   }
 
+  /** How many requests the server has in hand at most. */
+  get prefetch(): number {
+    return this.#prefetch;
+  }
+
   /** Says that there may be another prefetch now. */
   adjust(): void {
     if (this.#state.name === "stopped" || !this.#channel.isOpen) return;

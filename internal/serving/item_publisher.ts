@@ -53,6 +53,7 @@ export class ItemPublisher {
 
   #publishItem(item: EncodedItem): void {
     this.#items = item.seq + 1;
+    this.#active.credits?.spend();
     this.#publish("item", item);
   }
 

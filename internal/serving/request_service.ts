@@ -18,6 +18,7 @@ import { type ActiveRequest, ActiveRequests } from "./active_requests.ts";
 import { Admission, type AdmissionOptions, Refusal } from "./admission.ts";
 import { CallerPresence } from "./caller_presence.ts";
 import { ItemPublisher } from "./item_publisher.ts";
+import { PausedStreams } from "./paused_streams.ts";
 import { Replies } from "./replies.ts";
 import { toPrintable } from "../text.ts";
 import { isExpired } from "../time.ts";
@@ -61,6 +62,7 @@ export class RequestService {
   readonly #replies: Replies;
   readonly #parking: Parking;
   readonly #callers: CallerPresence;
+  readonly #streams: PausedStreams;
 
   constructor(options: RequestServiceOptions) {
     const { sessions, limits } = options;
@@ -71,6 +73,11 @@ export class RequestService {
       hasMajority: () => sessions.consumer?.session?.hasMajority(),
     });
     this.#replies = new Replies({ sessions, callers: this.#callers, limits });
+    this.#streams = new PausedStreams({
+      streams: () => this.#active.streams(),
+      isFull: () => this.#active.size >= (sessions.consumer?.session?.intake.prefetch ?? Infinity),
+      isUnattended: (queue) => sessions.consumer?.session?.isUnattended(queue),
+    });
     this.#parking = new Parking({
       ...options,
       replies: this.#replies,
@@ -120,6 +127,7 @@ export class RequestService {
     this.#parking.close();
     await this.#active.drain(graceMs);
     this.#callers.stop();
+    this.#streams.stop();
     this.#active.close(
       new RpcError("closed", "Cannot complete the request as the server is closed"),
     );
@@ -129,6 +137,7 @@ export class RequestService {
   async accept(delivery: AmqpDelivery): Promise<void> {
     const active = this.#active.add(delivery);
     this.#callers.watch();
+    if (active.credits !== undefined) this.#streams.watch();
     // No handler runs inside amqplib's callback.
     await undefined;
     try {
@@ -158,6 +167,10 @@ export class RequestService {
       const late = outcomeOfDropped(active);
       if (late !== undefined) return late;
       if (reply instanceof RpcError) return await this.#onCrash(active, reply);
+      // Whatever its handler made of it: the caller is told why the stream has ended.
+      if (active.dropReason !== undefined) {
+        return await this.#reply(active, encodeError(active.dropReason));
+      }
       return await this.#deliver(active, reply);
     } catch (error) {
       if (error instanceof RpcError) throw error;
@@ -254,13 +267,14 @@ function undeliverable(replyTo: string, deliveries: number): Refusal {
 }
 
 /**
- * How a request ends whose output nobody wants any more.
+ * How a request ends whose output nobody wants any more; `undefined` if its caller is to be told.
  *
  * @throws {RpcError} Why it does not end here: another server runs it anew.
  */
 function outcomeOfDropped({ dropReason }: ActiveRequest): "cancelled" | "orphaned" | undefined {
   switch (dropReason?.code) {
     case undefined:
+    case "timeout":
       return undefined;
     case "cancelled":
       return "cancelled";

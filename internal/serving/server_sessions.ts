@@ -28,6 +28,8 @@ export interface ConsumerSession extends Session {
    * off does not answer.
    */
   hasMajority(): Promise<boolean>;
+  /** Tells whether a queue is there and has no consumer. */
+  isUnattended(queue: string): Promise<boolean>;
 }
 
 /** Publishes replies. A broker that is short of memory blocks this connection only. */
@@ -59,6 +61,8 @@ export async function openConsumerSession(
     controlQueue,
     lacksQueue: (queue) => lacksQueue(connection, queue),
     hasMajority: () => hasMajority(connection),
+    isUnattended: async (queue) =>
+      await connection.onOwnChannel((channel) => channel.countConsumers(queue)) === 0,
   };
 }
 

@@ -21,6 +21,9 @@ export interface StreamSource {
   cancel(reason: unknown): void;
 }
 
+/** So often at least a reader that reads gives its credits back, in milliseconds. */
+const GRANT_MS = 1_000;
+
 type State =
   | { readonly name: "open" }
   /** All items have come. */
@@ -39,6 +42,7 @@ export class ItemBuffer implements ItemSink, ReadableItems<unknown> {
   #items: EncodedItem[] = [];
   #nextSeq = 0;
   #granted = 0;
+  #grantedAt = performance.now();
   #source: StreamSource | undefined;
   #wake: () => void = () => {};
   #state: State = { name: "open" };
@@ -84,6 +88,7 @@ export class ItemBuffer implements ItemSink, ReadableItems<unknown> {
   /** Ends the stream at once, as its reader does not want what has come any more. */
   drop(reason: unknown): void {
     this.#items = [];
+    this.#idleTimer.stop();
     this.#state = { name: "failed", error: reason };
     this.#wake();
   }
@@ -116,14 +121,21 @@ export class ItemBuffer implements ItemSink, ReadableItems<unknown> {
   /** Only the first end counts. */
   #become(state: State): void {
     if (this.#state.name === "open") this.#state = state;
+    // No item is waited for any more, and its reader may never come.
+    this.#idleTimer.stop();
     this.#wake();
   }
 
-  /** Credits go back by halves, so that a message carries many and the task need not wait. */
+  /**
+   * Credits go back by halves, so that a message carries many and the task need not wait; those of a
+   * slow reader go back each second, so that it is not taken for one that does not come back.
+   */
   #return(): void {
-    if (++this.#granted * 2 < this.credits) return;
+    const now = performance.now();
+    if (++this.#granted * 2 < this.credits && now - this.#grantedAt < GRANT_MS) return;
     this.#source?.grant(this.#granted);
     this.#granted = 0;
+    this.#grantedAt = now;
   }
 
   #await(): void {

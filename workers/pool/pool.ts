@@ -250,7 +250,7 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
     return items.connect({
       ended: task.reply.then((reply) => readReply(procedure, reply, this.#codecs)),
       decode: (item) => this.#decode(item),
-      grant: (count) => task.holder?.grant(task, count),
+      grant: (count) => task.grant(count),
       cancel: (reason) => {
         signal?.removeEventListener("abort", abort);
         this.#streams.delete(drop);
@@ -263,7 +263,7 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
     const task = this.#submit(request, capacity, sink);
     return {
       reply: task?.reply ?? Promise.resolve(notUtf8Reply()),
-      grant: (count) => task?.holder?.grant(task, count),
+      grant: (count) => task?.grant(count),
     };
   }
 

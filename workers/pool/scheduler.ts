@@ -5,6 +5,7 @@
  */
 
 import { safeObserver } from "../../internal/observer.ts";
+import { MAX_PAUSE_MS, PAUSE_IN_NEED_MS } from "../../internal/streaming/stream_credits.ts";
 import { isExpired, waitAtMost } from "../../internal/time.ts";
 import type { HostStarter } from "../host/host.ts";
 import type { ReplyMessage } from "../wire/protocol.ts";
@@ -20,10 +21,14 @@ import {
   expiredError,
   overloadedError,
   overrunError,
+  pausedError,
   Task,
   type TaskParts,
   zombiesError,
 } from "./task.ts";
+
+/** How often streams are looked at. */
+const STREAM_WATCH_MS = 1_000;
 
 /** The tasks of one pool. */
 export class Scheduler {
@@ -36,6 +41,7 @@ export class Scheduler {
   readonly #drained = Promise.withResolvers<void>();
   readonly #loadListeners = new Set<() => void>();
   readonly #taskOwner = { onAbort: (task: Task): void => this.#cancelled(task) };
+  #streamTimer: ReturnType<typeof setTimeout> | undefined;
   #isOpen = true;
   #lastOrder = 0;
 
@@ -119,6 +125,7 @@ export class Scheduler {
     const task = new Task(++this.#lastOrder, this.#procedures.get(procedure), parts);
     task.watch(this.#taskOwner);
     this.#backlog.push(task);
+    if (task.credits !== undefined) this.#watchStreams();
     this.#dispatch();
     this.#onLoad();
     return task;
@@ -134,6 +141,7 @@ export class Scheduler {
   /** Takes no more tasks, lets those that are there end, and ends the workers. */
   async close(graceMs: number): Promise<void> {
     this.#isOpen = false;
+    clearTimeout(this.#streamTimer);
     this.#onLoad();
     this.#checkDrained();
     await waitAtMost(graceMs, this.#drained.promise);
@@ -158,6 +166,23 @@ export class Scheduler {
       this.#counts.start(task);
       this.#slots.assign(slot, task);
     }
+  }
+
+  /** Looks at streams while there are any: no reader that does not come keeps a worker from others. */
+  #watchStreams(): void {
+    this.#streamTimer ??= setTimeout(() => {
+      this.#streamTimer = undefined;
+      const streams = this.#slots.tasks().filter(({ credits }) => credits !== undefined);
+      const limitMs = this.#backlog.size > 0 || this.#slots.haveWaiting
+        ? PAUSE_IN_NEED_MS
+        : MAX_PAUSE_MS;
+      for (const task of streams) {
+        if ((task.credits?.pauseMs ?? 0) < limitMs) continue;
+        this.cancel(task, pausedError(task.procedure.name, limitMs));
+      }
+      const isWatched = streams.length > 0 || this.#backlog.size > 0;
+      if (this.#isOpen && isWatched) this.#watchStreams();
+    }, STREAM_WATCH_MS);
   }
 
   /** Sees to it that a task that has settled is not started, or is told that it may stop. */

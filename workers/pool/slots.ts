@@ -96,6 +96,11 @@ export class Slots {
     return this.#all().every(({ held }) => held === undefined || held.size === 0);
   }
 
+  /** Whether a task waits inside a worker for one before it. */
+  get haveWaiting(): boolean {
+    return this.#all().some(({ held }) => held !== undefined && held.size > 1);
+  }
+
   /** The procedures that the workers expose. */
   get procedures(): readonly string[] {
     return this.#slots.find(({ procedures }) => procedures.length > 0)?.procedures ?? [];

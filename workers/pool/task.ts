@@ -6,6 +6,7 @@
 
 import { RpcError } from "../../errors.ts";
 import type { EncodedItem, EncodedReply, ItemSink } from "../../internal/encoded_reply.ts";
+import { StreamCredits } from "../../internal/streaming/stream_credits.ts";
 import { mustTransfer } from "../wire/protocol.ts";
 import type { PoolProcedure } from "./procedures.ts";
 
@@ -68,6 +69,8 @@ export class Task {
   readonly priority: number;
   /** Told when the task settles. */
   readonly capacity: TaskCounter | undefined;
+  /** Present for a stream. */
+  readonly credits: StreamCredits | undefined;
   /** Whether the body stays here when a worker gets it, so that another one can get it too. */
   readonly isRepeatable: boolean;
   /** When the task came, on the clock of `performance.now()`. */
@@ -97,6 +100,8 @@ export class Task {
     this.sink = parts.sink;
     this.priority = parts.priority ?? 0;
     this.capacity = parts.capacity;
+    const credits = parts.sink?.credits;
+    this.credits = credits === undefined ? undefined : new StreamCredits(credits);
     // Not to be asked later: a body that has moved has no length any more.
     this.isRepeatable = !mustTransfer(parts.body);
   }
@@ -125,8 +130,17 @@ export class Task {
   /** Takes what the task tells before its end; nothing once it has settled. */
   tell(type: "item" | "progress", item: EncodedItem): void {
     if (this.#isSettled) return;
-    if (type === "item") this.sink?.onItem?.(item);
-    else this.sink?.onProgress?.(item);
+    if (type === "item") {
+      this.credits?.spend();
+      this.sink?.onItem?.(item);
+    } else this.sink?.onProgress?.(item);
+  }
+
+  /** Allows a task that streams so many items more. */
+  grant(count: number): void {
+    if (this.holder === undefined) return;
+    this.credits?.grant(count);
+    this.holder.grant(this, count);
   }
 
   /** Tells the reply. */
@@ -191,6 +205,16 @@ export function overrunError(procedure: string, limitMs: number): RpcError {
   return new RpcError(
     "timeout",
     `Cannot complete "${procedure}" as it ran for longer than its limit of ${limitMs} ms`,
+  );
+}
+
+/** The task kept a worker, and its reader took nothing. */
+export function pausedError(procedure: string, limitMs: number): RpcError {
+  return new RpcError(
+    "timeout",
+    `Cannot go on with "${procedure}" as it keeps a worker and its reader takes nothing: ` +
+      `for ${limitMs} ms`,
+    { retryable: true },
   );
 }
 
