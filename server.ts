@@ -21,7 +21,7 @@ import {
   checkType,
   DEFAULT_MAX_BODY_BYTES,
 } from "./internal/check.ts";
-import { resolveConnectOptions } from "./internal/broker/connect_settings.ts";
+import { nameProgram, resolveConnectOptions } from "./internal/broker/connect_settings.ts";
 import { BodyLimits } from "./internal/broker/body_limits.ts";
 import { Connection } from "./internal/broker/connection.ts";
 import { safeObserver } from "./internal/observer.ts";
@@ -123,12 +123,14 @@ export class RpcServer implements AsyncDisposable {
   ): Promise<RpcServer> {
     // The handlers' types matter to the caller's compiler only.
     const server = new RpcServer(options as RpcServerOptions);
-    const settings = resolveConnectOptions(url, options);
+    const { queue } = server.#queue;
+    const settings = resolveConnectOptions(url, options, `${queue} server`);
     const { confirmTimeoutMs } = settings;
     const sessions = server.#sessions;
     await using stack = new AsyncDisposableStack();
     sessions.publisher = await Connection.open<PublisherSession>({
       ...settings,
+      connectionName: options.connectionName ?? nameProgram(`${queue} server/publisher`),
       ...server.#observe("publisher"),
       setUp: (connection) =>
         openPublisherSession(connection, { confirmTimeoutMs, limits: server.#limits }),
@@ -136,6 +138,7 @@ export class RpcServer implements AsyncDisposable {
     stack.defer(() => sessions.publisher?.close());
     sessions.consumer = await Connection.open<ConsumerSession>({
       ...settings,
+      connectionName: options.connectionName ?? nameProgram(`${queue} server/consumer`),
       ...server.#observe("consumer"),
       setUp: (connection) =>
         openConsumerSession(connection, {

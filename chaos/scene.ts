@@ -129,6 +129,7 @@ export class Scene implements AsyncDisposable {
   ): Promise<RpcClient> {
     const client = await RpcClient.connect(url, {
       queue: this.queue,
+      nodeOrder: "given",
       ...options,
       onEvent: (event) => {
         options.onEvent?.(event);

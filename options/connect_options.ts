@@ -4,7 +4,7 @@
  * @module
  */
 
-/** The broker's URL, or the URLs of a cluster's nodes, tried in turn. */
+/** The broker's URL, or the URLs of a cluster's nodes, tried in turn: see `nodeOrder`. */
 export type BrokerUrl = string | URL | readonly (string | URL)[];
 
 /**
@@ -68,11 +68,34 @@ export interface ConnectOptions {
    */
   readonly confirmTimeoutMs?: number;
   /**
+   * Whether the first connection waits for a broker that cannot be reached yet, and how long at most,
+   * in milliseconds: `true` is as long as it takes, or until `signal` aborts. Whatever else is wrong
+   * is told at once. `reconnecting` tells of each pause.
+   *
+   * @default {false}
+   */
+  readonly waitForBroker?: boolean | number;
+  /**
+   * The order in which the nodes of a cluster are tried: `random`, so that clients and servers spread
+   * over them, or as they are `given`.
+   *
+   * @default {"random"}
+   */
+  readonly nodeOrder?: "random" | "given";
+  /**
    * Name of the connection, as the broker's management interface shows it.
    *
-   * @default {"@warren/rpc"}
+   * @default {such as "math server/consumer host:4242": queue, role, host, and process id. The host is
+   * left out without `--allow-sys=hostname`}
    */
   readonly connectionName?: string;
+  /**
+   * What else the management interface shows of the connection, beside `product`, `version` and
+   * `platform` or in place of them.
+   *
+   * @default {{}}
+   */
+  readonly clientProperties?: Readonly<Record<string, string>>;
   /**
    * Certificates, if all URLs start with `amqps://`. The broker's certificate is always checked,
    * and its host name, too.

@@ -11,7 +11,7 @@ import { type Attempt, readSettings } from "./attempts.ts";
 const CALL_TIMEOUT_MS = 30_000;
 
 const { queue, connectTimeoutMs, attempts, clientUrls, serverUrls } = readSettings();
-const options = { queue, connectTimeoutMs };
+const options = { queue, connectTimeoutMs, nodeOrder: "given" } as const;
 const handlers = { echo: (input: unknown) => input };
 
 obeyOwner();

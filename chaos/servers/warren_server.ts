@@ -27,6 +27,7 @@ const pool = workers === 0 ? undefined : await WorkerPool.open(
 );
 const server = await RpcServer.listen(urls, {
   ...settings,
+  nodeOrder: "given",
   onEvent: report,
   handlers: {
     work: waiting(new ExecutionLog(executions)),

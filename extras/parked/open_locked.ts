@@ -4,7 +4,7 @@ import { RpcError } from "../../errors.ts";
 import { AmqpConnection } from "../../internal/broker/amqp.ts";
 import { amqpCodeOf } from "../../internal/broker/amqp_error.ts";
 import type { BrokerAddress } from "../../internal/broker/broker_address.ts";
-import { BrokerNodes } from "../../internal/broker/broker_nodes.ts";
+import { BrokerNodes, whenReachable } from "../../internal/broker/broker_nodes.ts";
 import { explainConnectError } from "../../internal/broker/connect_error.ts";
 import type { ConnectSettings } from "../../internal/broker/connect_settings.ts";
 import { lockQueueOf } from "../../internal/protocol/parked_message.ts";
@@ -22,10 +22,17 @@ export async function openLocked(
 ): Promise<AmqpConnection> {
   const { signal } = settings;
   signal?.throwIfAborted();
-  const opening = new BrokerNodes(settings.addresses).tryEach(
-    (address) => openAt(address, settings, parkingQueue),
-    (error) => (signal?.aborted ?? false) || isInUse(error),
-  );
+  const nodes = new BrokerNodes(settings.addresses);
+  const openOnce = () =>
+    nodes.tryEach(
+      (address) => openAt(address, settings, parkingQueue),
+      (error) => (signal?.aborted ?? false) || isInUse(error),
+    );
+  const opening = whenReachable(openOnce, {
+    waitForBrokerMs: settings.waitForBrokerMs,
+    onPause: () => {},
+    signal: signal ?? new AbortController().signal,
+  });
   try {
     return await abortable(opening, signal);
   } catch (error) {

@@ -115,7 +115,7 @@ export class ParkedRequests implements AsyncDisposable {
     checkName("open the parked requests", { queue });
     const parkingQueue = parkingQueueOf(queue);
     checkName("open the parked requests", { "lock queue": lockQueueOf(parkingQueue) });
-    const settings = resolveConnectOptions(url, options);
+    const settings = resolveConnectOptions(url, options, `${queue} administrator`);
     const connection = await openLocked(settings, parkingQueue);
     try {
       const { confirmTimeoutMs: limitMs } = settings;

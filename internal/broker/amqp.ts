@@ -144,6 +144,8 @@ export interface AmqpConnectionOptions {
   readonly heartbeatSeconds: number;
   /** What the management interface shows. */
   readonly connectionName: string;
+  /** What else it shows. */
+  readonly clientProperties: Readonly<Record<string, string>>;
 }
 
 /** The longest wait for a close, in milliseconds, which never settles if the peer vanishes. */
@@ -402,7 +404,7 @@ function openModel(
     // Said here, as NODE_TLS_REJECT_UNAUTHORIZED would turn the check off otherwise.
     rejectUnauthorized: true,
     signal,
-    clientProperties: { connection_name: options.connectionName },
+    clientProperties: { ...options.clientProperties, connection_name: options.connectionName },
   };
   return connect({
     ...endpoint,

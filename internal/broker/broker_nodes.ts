@@ -1,7 +1,11 @@
 /** The nodes of a cluster, tried in turn. @module */
 
 import { RpcError } from "../../errors.ts";
+import { backoffMs, type BackoffOptions, sleep } from "../time.ts";
 import type { BrokerAddress } from "./broker_address.ts";
+
+/** No attempt waits longer than a second: a broker that is back is to be used soon. */
+export const BACKOFF: BackoffOptions = { firstMs: 400, maxMs: 1_000, minMs: 100 };
 
 /** Where a broker is: one node, or the several of a cluster. */
 export class BrokerNodes {
@@ -42,5 +46,40 @@ export class BrokerNodes {
       }
     }
     throw failures.find((error) => error instanceof RpcError && error.retryable) ?? failures.at(-1);
+  }
+}
+
+/** Options of {@linkcode whenReachable}. */
+export interface WaitOptions {
+  /** How long to go on, in milliseconds; an attempt that has begun may take longer. */
+  readonly waitForBrokerMs: number;
+  /** Told of each pause before another attempt. */
+  readonly onPause: (attempt: number, delayMs: number) => void;
+  /** Ends the wait. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Connects, again and again as long as the broker cannot be reached.
+ *
+ * @param connect Tries it once.
+ * @throws What the last attempt says; at once, if it is anything but `unreachable`.
+ */
+export async function whenReachable<Result>(
+  connect: () => Promise<Result>,
+  { waitForBrokerMs, onPause, signal }: WaitOptions,
+): Promise<Result> {
+  const until = performance.now() + waitForBrokerMs;
+  for (let attempt = 1;; attempt++) {
+    try {
+      return await connect();
+    } catch (error) {
+      const isUnreachable = error instanceof RpcError && error.code === "unreachable";
+      const delayMs = backoffMs(attempt, BACKOFF);
+      if (!isUnreachable || performance.now() + delayMs > until || signal.aborted) throw error;
+      onPause(attempt, delayMs);
+      await sleep(delayMs, signal);
+      if (signal.aborted) throw error;
+    }
   }
 }

@@ -1,9 +1,18 @@
 /** Checks the connection options of clients and servers and fills their defaults in. @module */
 
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
+import { hostname } from "node:os";
+import { pid, versions } from "node:process";
 import type { BrokerUrl, ConnectOptions, TlsOptions } from "../../options/connect_options.ts";
 import { type BrokerAddress, parseBrokerUrl } from "./broker_address.ts";
-import { checkInteger, checkSignal, checkType, wrongValue } from "../check.ts";
+import {
+  checkInteger,
+  checkNumber,
+  checkOneOf,
+  checkSignal,
+  checkType,
+  wrongValue,
+} from "../check.ts";
 
 const CERTIFICATES_REGEXP = /-----BEGIN CERTIFICATE-----[^]*?-----END CERTIFICATE-----/g;
 
@@ -13,22 +22,38 @@ export interface ConnectSettings {
   readonly connectTimeoutMs: number;
   readonly heartbeatSeconds: number;
   readonly confirmTimeoutMs: number;
+  /** How long a broker that cannot be reached is waited for at first. */
+  readonly waitForBrokerMs: number;
   readonly connectionName: string;
+  readonly clientProperties: Readonly<Record<string, string>>;
   readonly signal: AbortSignal | undefined;
 }
+
+/** The version of this package, as deno.json has it. */
+export const VERSION = "0.1.0";
 
 /**
  * Checks and completes connection options.
  *
+ * @param url The broker's URL, or those of its nodes.
+ * @param options The options.
+ * @param program What connects, such as `math client`.
  * @throws {TypeError} If a URL is not an AMQP URL, or TLS options are no use.
  * @throws {RangeError} If a number is out of bounds.
  */
-export function resolveConnectOptions(url: BrokerUrl, options: ConnectOptions): ConnectSettings {
+export function resolveConnectOptions(
+  url: BrokerUrl,
+  options: ConnectOptions,
+  program: string,
+): ConnectSettings {
   const {
     connectTimeoutMs = 10_000,
     heartbeatMs = 10_000,
     confirmTimeoutMs = 10_000,
-    connectionName = "@warren/rpc",
+    waitForBroker = false,
+    nodeOrder = "random",
+    connectionName = nameProgram(program),
+    clientProperties = {},
     tls,
     signal,
   } = options;
@@ -37,16 +62,67 @@ export function resolveConnectOptions(url: BrokerUrl, options: ConnectOptions): 
   if (heartbeatMs % 1_000 !== 0) {
     throw new RangeError(wrongValue("connect", ["heartbeatMs", heartbeatMs], "a multiple of 1000"));
   }
+  if (typeof waitForBroker !== "boolean") checkNumber("connect", { waitForBroker }, { min: 0 });
+  checkOneOf("connect", { nodeOrder }, ["random", "given"]);
   checkType("connect", { connectionName }, "string");
+  checkType("connect", { clientProperties }, "object");
+  checkType("connect", prefixed("clientProperties", clientProperties), "string");
   checkSignal("connect", { signal });
+  const addresses = withTls(urlsOf(url).map(parseBrokerUrl), tls);
   return {
-    addresses: withTls(urlsOf(url).map(parseBrokerUrl), tls),
+    addresses: nodeOrder === "random" ? shuffled(addresses) : addresses,
     connectTimeoutMs,
     heartbeatSeconds: heartbeatMs / 1_000,
     confirmTimeoutMs,
+    waitForBrokerMs: Number(waitForBroker === true ? Infinity : waitForBroker),
     connectionName,
+    clientProperties: { ...PRODUCT, ...clientProperties },
     signal,
   };
+}
+
+/** What the management interface shows of this package. */
+const PRODUCT: Readonly<Record<string, string>> = {
+  product: "@warren/rpc",
+  version: VERSION,
+  platform: platform(),
+};
+
+function platform(): string {
+  const { deno, bun, node } = versions;
+  return deno ? `Deno ${deno}` : bun ? `Bun ${bun}` : `Node.js ${node}`;
+}
+
+/** Names a program so that an operator finds it: what it is, and where it runs. */
+export function nameProgram(program: string): string {
+  const host = hostIfAllowed();
+  return `${program} ${host === undefined ? `pid ${pid}` : `${host}:${pid}`}`;
+}
+
+/** Deno would ask its user, or refuse, if the program may not know where it runs. */
+function hostIfAllowed(): string | undefined {
+  try {
+    const state = globalThis.Deno?.permissions.querySync({ name: "sys", kind: "hostname" }).state;
+    return state === undefined || state === "granted" ? hostname() : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A copy in random order: each is as likely as the others. */
+function shuffled<T>(items: readonly T[]): T[] {
+  const copy = [...items];
+  for (let last = copy.length - 1; last > 0; last--) {
+    const [item] = copy.splice(Math.floor(Math.random() * (last + 1)), 1);
+    if (item !== undefined) copy.push(item);
+  }
+  return copy;
+}
+
+function prefixed(prefix: string, values: object): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(values).map(([name, value]) => [`${prefix}.${name}`, value ?? null]),
+  );
 }
 
 /** Whatever somebody passes who does not check types is told, but for a text: it may have a password. */

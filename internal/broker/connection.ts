@@ -19,7 +19,7 @@ import {
   withTimeout,
 } from "../time.ts";
 import type { BrokerAddress } from "./broker_address.ts";
-import { BrokerNodes } from "./broker_nodes.ts";
+import { BACKOFF, BrokerNodes, whenReachable } from "./broker_nodes.ts";
 import { explainConnectError, SetUpLimitError } from "./connect_error.ts";
 
 /** What lives on one connection and dies with it. */
@@ -38,6 +38,9 @@ export interface ConnectionOptions<S extends Session> {
   readonly connectTimeoutMs: number;
   readonly heartbeatSeconds: number;
   readonly connectionName: string;
+  readonly clientProperties: Readonly<Record<string, string>>;
+  /** How long a broker that cannot be reached is waited for at first. */
+  readonly waitForBrokerMs: number;
   readonly signal?: AbortSignal | undefined;
   /** Opens channels, declares queues and starts consumers on a fresh connection. */
   readonly setUp: (connection: AmqpConnection) => Promise<S>;
@@ -61,9 +64,6 @@ type State<S> =
   | { readonly name: "retired" } & Opened<S>
   | { readonly name: "closed"; readonly reason?: RpcError };
 
-/** No attempt waits longer than a second: a broker that is back is to be used soon. */
-const BACKOFF: BackoffOptions = { firstMs: 400, maxMs: 1_000, minMs: 100 };
-
 /** The other nodes of a cluster are up when one is lost, so the first attempt waits for nothing. */
 const NEXT_NODE_BACKOFF: BackoffOptions = { firstMs: 80, maxMs: 80, minMs: 10 };
 
@@ -85,7 +85,7 @@ export class Connection<S extends Session> {
   }
 
   /**
-   * Connects and sets the first session up.
+   * Connects, as soon as the broker can be reached, and sets the first session up.
    *
    * @throws {RpcError} `unreachable`, `access-refused` or `misconfigured`.
    */
@@ -94,7 +94,7 @@ export class Connection<S extends Session> {
     signal?.throwIfAborted();
     const connection = new Connection(options);
     try {
-      await abortable(connection.#connect(), signal);
+      await abortable(connection.#connectFirst(), signal);
     } catch (error) {
       // An attempt that nobody waits for any more finds the connection closed when it succeeds all the same.
       await connection.close();
@@ -186,6 +186,15 @@ export class Connection<S extends Session> {
   #end(reason?: RpcError): void {
     this.#state = { name: "closed", ...(reason && { reason }) };
     this.#opening?.reject(closedError(reason));
+  }
+
+  #connectFirst(): Promise<void> {
+    const { waitForBrokerMs, onEvent } = this.#options;
+    return whenReachable(() => this.#connect(), {
+      waitForBrokerMs,
+      onPause: (attempt, delayMs) => onEvent({ type: "reconnecting", attempt, delayMs }),
+      signal: this.#closing.signal,
+    });
   }
 
   #connect(): Promise<void> {

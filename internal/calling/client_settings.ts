@@ -94,7 +94,7 @@ export function resolveClientOptions(url: BrokerUrl, options: RpcClientOptions):
   checkErrors(errors);
   checkType("connect", { onEvent }, "function");
   return {
-    ...resolveConnectOptions(url, options),
+    ...resolveConnectOptions(url, options, `${queue} client`),
     queue,
     timeoutMs,
     maxPending,

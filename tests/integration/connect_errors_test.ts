@@ -109,7 +109,7 @@ Deno.test("RpcClient.connect() tries the nodes of a cluster in turn", async () =
   const { port } = listener.addr;
   listener.close();
   const urls = [`amqp://127.0.0.1:${port}`, new URL(brokerUrl())];
-  await using client = await RpcClient.connect(urls, { queue: randomQueue() });
+  await using client = await RpcClient.connect(urls, { queue: randomQueue(), nodeOrder: "given" });
   assertEquals(client.pending, 0);
 });
 
@@ -143,7 +143,7 @@ Deno.test("RpcServer.listen() checks its options before it connects", async () =
 
 Deno.test("Connection.open() tells a cluster without a majority from a network", async () => {
   const opening = Connection.open({
-    ...resolveConnectOptions(brokerUrl(), { connectTimeoutMs: 500 }),
+    ...resolveConnectOptions(brokerUrl(), { connectTimeoutMs: 500 }, "test"),
     // As a node does that may declare nothing.
     setUp: () => new Promise<never>(() => {}),
     onSession() {},

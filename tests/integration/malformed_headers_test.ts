@@ -23,6 +23,7 @@ Deno.test("AmqpChannel delivers messages whose headers cannot be decoded", async
     connectTimeoutMs: 10_000,
     heartbeatSeconds: 10,
     connectionName: "test",
+    clientProperties: {},
   });
   try {
     const channel = await connection.openChannel();

@@ -124,6 +124,7 @@ Deno.test("RpcClient does not give up while one node of several may come back", 
   const events: RpcClientEvent[] = [];
   await using client = await RpcClient.connect([first.url, spare.url], {
     queue: pair.queue,
+    nodeOrder: "given",
     onEvent: (event) => events.push(event),
   });
   spare.block();

@@ -108,7 +108,7 @@ nodeTest("A session is set up anew when the broker fails at it", async (node) =>
   await ra("stop");
   let attempts = 0;
   const connection = await Connection.open({
-    ...resolveConnectOptions(node.url, {}),
+    ...resolveConnectOptions(node.url, {}, "test"),
     async setUp(amqp) {
       if (++attempts === 2) await ra("restart");
       const channel = await amqp.openChannel();

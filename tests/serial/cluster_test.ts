@@ -7,6 +7,7 @@ import { eventually, within } from "../helpers/eventually.ts";
 import { rabbitmqTest } from "../helpers/features.ts";
 
 const PREFETCH = 4;
+const nodeOrder = "given";
 const INPUTS = Array.from({ length: 20 }, (_, n) => n);
 
 /** The URLs of a cluster with one node's first. */
@@ -44,8 +45,13 @@ async function assertSurvives(
       return n;
     },
   };
-  await using server = await RpcServer.listen(urls, { queue, handlers, prefetch: PREFETCH });
-  await using client = await RpcClient.connect(urls, { queue });
+  await using server = await RpcServer.listen(urls, {
+    queue,
+    handlers,
+    prefetch: PREFETCH,
+    nodeOrder,
+  });
+  await using client = await RpcClient.connect(urls, { queue, nodeOrder });
   const calls = Promise.allSettled(INPUTS.map((n) => client.call("wait", n)));
   await eventually(() => assertEquals(runs, PREFETCH));
   await fault(leader);
@@ -76,8 +82,8 @@ Deno.test(rabbitmqTest("A cluster", async (t) => {
     const urls = itFirst(cluster, node);
     const queue = randomQueue();
     const handlers = { echo: (value: unknown) => value };
-    await using _server = await RpcServer.listen(urls, { queue, handlers });
-    await using client = await RpcClient.connect(urls, { queue });
+    await using _server = await RpcServer.listen(urls, { queue, handlers, nodeOrder });
+    await using client = await RpcClient.connect(urls, { queue, nodeOrder });
     assertEquals(await client.call("echo", 1), 1);
   });
 }));

@@ -42,12 +42,13 @@ async function assertGoesOn(
     queue,
     handlers,
     prefetch: PREFETCH,
+    nodeOrder: "given",
     returns: user === undefined,
   });
   await using stack = new AsyncDisposableStack();
   const calls: Promise<unknown>[] = [];
   for (let caller = 0; caller < CLIENTS; caller++) {
-    const client = stack.use(await RpcClient.connect(itFirst, { queue }));
+    const client = stack.use(await RpcClient.connect(itFirst, { queue, nodeOrder: "given" }));
     for (let n = 0; n < CALLS_EACH; n++) calls.push(client.call("wait", calls.length));
   }
   await eventually(() => assertEquals(runs, PREFETCH));

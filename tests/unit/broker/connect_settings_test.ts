@@ -4,7 +4,9 @@ import {
   assertRejects,
   assertThrows,
 } from "../../../deps/std_assert.ts";
-import { resolveConnectOptions } from "../../../internal/broker/connect_settings.ts";
+import { resolveConnectOptions, VERSION } from "../../../internal/broker/connect_settings.ts";
+import type { ConnectOptions } from "../../../mod.ts";
+import config from "../../../deno.json" with { type: "json" };
 import { RpcClient, RpcServer } from "../../../mod.ts";
 import { CertificateAuthority, hasOpenssl } from "../../../tools/brokers/certificates.ts";
 
@@ -79,7 +81,7 @@ Deno.test("TLS options are refused for a URL without TLS", async () => {
 Deno.test("resolveConnectOptions() tells callers without types what is wrong", () => {
   const url = "amqp://127.0.0.1";
   const complaintOf = (url: unknown, options: object = {}) =>
-    assertThrows(() => resolveConnectOptions(url as string, options), Error).message;
+    assertThrows(() => resolveConnectOptions(url as string, options, "test"), Error).message;
   const subject = (name: string, kind: string) =>
     `Cannot connect as "${name}" must be ${kind}: current value is`;
   const kindOfUrl = "a text, a URL or a list of them";
@@ -93,8 +95,34 @@ Deno.test("resolveConnectOptions() tells callers without types what is wrong", (
     ],
     [{ heartbeatMs: 1_500 }, `${subject("heartbeatMs", "a multiple of 1000")} 1500`],
     [{ connectionName: 5 }, `${subject("connectionName", "a text")} 5`],
+    [{ clientProperties: { team: 5 } }, `${subject("clientProperties.team", "a text")} 5`],
+    [{ nodeOrder: "sorted" }, `${subject("nodeOrder", 'one of "random", "given"')} "sorted"`],
+    [{ waitForBroker: -1 }, `${subject("waitForBroker", "a number of at least 0")} -1`],
+    [{ waitForBroker: "yes" }, `${subject("waitForBroker", "a number of at least 0")} "yes"`],
     [{ tls: "PEM" }, 'Cannot connect as "tls" must be an object with "ca", "cert" or "key"'],
     [{ signal: "soon" }, `${subject("signal", "an AbortSignal")} "soon"`],
   ];
   for (const [options, message] of rows) assertEquals(complaintOf(url, options), message);
+});
+
+/** The ports of some nodes in the order in which they are tried. */
+function portsOf(options: ConnectOptions): number[] {
+  const urls = [1, 2, 3, 4].map((port) => `amqp://127.0.0.1:${port}`);
+  return resolveConnectOptions(urls, options, "test").addresses.map(({ port }) => port);
+}
+
+Deno.test("resolveConnectOptions() spreads clients over the nodes of a cluster", () => {
+  const firsts = new Map<number | undefined, number>();
+  for (let client = 0; client < 400; client++) {
+    const ports = portsOf({});
+    assertEquals(ports.toSorted(), [1, 2, 3, 4]);
+    firsts.set(ports[0], (firsts.get(ports[0]) ?? 0) + 1);
+  }
+  // Of 400 clients each node is the first of about 100: 50 would be 5.8 standard deviations off.
+  assertEquals([1, 2, 3, 4].filter((port) => (firsts.get(port) ?? 0) < 50), []);
+  assertEquals(portsOf({ nodeOrder: "given" }), [1, 2, 3, 4]);
+});
+
+Deno.test("VERSION is that of the package", () => {
+  assertEquals(VERSION, config.version);
 });
