@@ -253,6 +253,9 @@ export interface ErrorDescription {
 /** The most characters of a message that an error reply carries; the rest is cut off. */
 export const MAX_MESSAGE_CHARS = 2_000;
 
+/** The most characters of a stack that an error reply carries. */
+const MAX_STACK_CHARS = 20_000;
+
 /**
  * Describes whatever a handler threw, for the caller. The stack stays out of it unless asked for,
  * as it tells strangers how the server is built.
@@ -281,12 +284,12 @@ function describe(thrown: Error, includeStack: boolean): ErrorDescription {
     & Partial<Record<string, unknown>>;
   const stack: unknown = includeStack ? thrown.stack : undefined;
   return {
-    name: typeof name === "string" ? name : "Error",
+    name: typeof name === "string" ? shorten(name) : "Error",
     message: shorten(typeof message === "string" ? message : describeValue(message)),
-    code: typeof code === "string" && code !== "" ? code : "handler-error",
+    code: typeof code === "string" && code !== "" ? shorten(code) : "handler-error",
     ...(details === undefined ? {} : { details }),
     ...(retryable === true ? { retryable } : {}),
-    ...(typeof stack === "string" ? { stack } : {}),
+    ...(typeof stack === "string" ? { stack: stack.slice(0, MAX_STACK_CHARS) } : {}),
   };
 }
 

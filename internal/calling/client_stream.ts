@@ -94,6 +94,8 @@ export class ClientStream implements CallSink {
       if (item.creditTo === this.#creditTo) this.#grant(1);
       return;
     }
+    const refusal = this.#options.reader.refuseItem(reply.body);
+    if (refusal !== undefined) return this.#items.fail(refusal);
     if (this.#isFlooded()) return;
     this.#early.set(item.seq, toEncodedItem(item.seq, reply));
     this.#passOn();

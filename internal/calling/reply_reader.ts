@@ -1,6 +1,6 @@
 /** Makes outputs and errors of what arrives at a reply queue. @module */
 
-import { type Codec, codecFor } from "../../codec.ts";
+import { type Body, type Codec, codecFor } from "../../codec.ts";
 import type { StandardSchema } from "../../contract.ts";
 import { readErrorDescription, RpcError, RpcRemoteError } from "../../errors.ts";
 import type { AmqpDelivery } from "../broker/amqp.ts";
@@ -62,12 +62,24 @@ export class ReplyReader {
     return schema === undefined ? value : check(schema, value, call);
   }
 
+  /** Why an item of a stream, or a progress, is not taken, if so: what waits here is bounded. */
+  refuseItem(body: Body): RpcError | undefined {
+    if (body.length <= this.#maxBodyBytes) return undefined;
+    return new RpcError(
+      "too-large",
+      `Cannot take what came before the reply as it has ${body.length} bytes: ` +
+        `the limit "maxBodyBytes" is ${this.#maxBodyBytes}`,
+    );
+  }
+
   /**
    * Decodes an item of a stream, or a progress.
    *
-   * @throws {RpcError} `undecodable`.
+   * @throws {RpcError} `too-large` or `undecodable`.
    */
   decodeItem({ body, contentType }: EncodedItem): unknown {
+    const refusal = this.refuseItem(body);
+    if (refusal !== undefined) throw refusal;
     const codec = codecFor(contentType, this.#codecs);
     if (codec !== undefined) return codec.decode(body);
     throw new RpcError("undecodable", `Cannot decode an item as ${unknownType(contentType)}`);

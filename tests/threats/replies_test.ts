@@ -161,3 +161,27 @@ Deno.test("Threat: a server cannot have its client publish to any queue", async 
   await client.notify("marker");
   assertEquals(await peer.countMessages(victim), 0);
 });
+
+Deno.test("Threat: items and progress of any size do not fill a client's memory", async () => {
+  await using stack = new AsyncDisposableStack();
+  const failures: unknown[] = [];
+  const { peer, client, nextRequest } = await startByHand(stack, {
+    maxBodyBytes: 1_000,
+    onEvent: (event) => event.type === "callback-failed" && failures.push(event.error),
+  });
+  const told: unknown[] = [];
+  const onProgress = (value: unknown) => told.push(value);
+  const items = Array.fromAsync(client.stream("read", null, { onProgress }));
+  const { replyTo, correlationId } = await nextRequest();
+  for (const type of ["progress", "item"]) {
+    const body = new Uint8Array(1_001);
+    const headers = { "rpc-seq": 0 };
+    const contentType = "application/octet-stream";
+    await peer.send(replyTo, body, { correlationId, type, headers, contentType });
+  }
+  const error = await assertRejects(() => items, RpcError, 'the limit "maxBodyBytes" is 1000');
+  assertEquals([error.code, told], ["too-large", []]);
+  assertEquals(failures.map((failure) => failure instanceof RpcError && failure.code), [
+    "too-large",
+  ]);
+});
