@@ -7,44 +7,58 @@ import type { Scene } from "../scene.ts";
 /** A node that has hung is seen as whole for a moment before the others send it away. */
 const STEADY_ROUNDS = 2;
 const LIMIT_MS = 150_000;
+const PAUSE_MS = 200;
 
 /**
  * Waits until each node sees all others and has a running replica of the row's queue.
  *
  * @throws {Error} If that takes more than two minutes and a half.
  */
-export async function untilWhole(scene: Scene, cluster: PrivateCluster): Promise<void> {
-  const { length } = cluster.nodes;
+export async function untilWhole(scene: Scene, { nodes }: PrivateCluster): Promise<void> {
+  const [asked] = nodes;
+  if (asked === undefined) throw new Error("Cannot go on as the cluster has no nodes");
+  const names = nodes.map(({ name }) => name);
+  const whole = `[${names.map(() => `{${names.length},true,[]}`).join(",")}]`;
   const giveUpAt = performance.now() + LIMIT_MS;
   for (let steady = 0; steady < STEADY_ROUNDS;) {
     scene.signal.throwIfAborted();
-    const states = await Promise.all(cluster.nodes.map((node) => stateSeenBy(node, scene.queue)));
-    const isWhole = states.every((state) => state === `{${length},${length},[]}`);
-    steady = isWhole ? steady + 1 : 0;
-    if (performance.now() < giveUpAt) continue;
-    throw new Error(`Cannot go on as the cluster is not whole: its nodes say ${states.join("; ")}`);
+    const states = await statesOf(names, scene.queue, asked);
+    steady = states === whole ? steady + 1 : 0;
+    if (steady > 0) continue;
+    if (performance.now() > giveUpAt) {
+      throw new Error(`Cannot go on as the cluster is not whole: its nodes say ${states}`);
+    }
+    // Each question starts an Erlang machine, and a node that starts needs the processor.
+    await scene.pause(PAUSE_MS);
   }
 }
 
 /**
- * The numbers of running nodes and replicas, and from whom the node is parted; or its error. Brokers
- * with Khepri, of 4.3, do not remember whom they were parted from.
+ * For each node, the number of nodes that it sees, whether it has a running replica, and from whom it
+ * is parted; or an error. All by one node, which asks the others. Brokers with Khepri, of 4.3, do not
+ * remember whom they were parted from.
  */
-async function stateSeenBy(node: PrivateNode, queue: string): Promise<string> {
+async function statesOf(
+  names: readonly string[],
+  queue: string,
+  asked: PrivateNode,
+): Promise<string> {
   const expression =
     `{ok, Q} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, <<"${queue}">>)),
     {Name, _} = amqqueue:get_pid(Q),
-    Running = rabbit_nodes:all_running(),
-    Replicas = [N || N <- Running, is_pid(rpc:call(N, erlang, whereis, [Name], 5000))],
-    Partitions = case erlang:function_exported(rabbit_node_monitor, partitions, 0) of
-      true -> rabbit_node_monitor:partitions();
-      false -> []
+    Ask = fun(N, Module, Function, Args) -> rpc:call(N, Module, Function, Args, 5000) end,
+    Parted = case erlang:function_exported(rabbit_node_monitor, partitions, 0) of
+      true -> fun(N) -> Ask(N, rabbit_node_monitor, partitions, []) end;
+      false -> fun(_) -> [] end
     end,
-    {length(Running), length(Replicas), Partitions}.`;
+    [{length(Ask(N, rabbit_nodes, all_running, [])),
+      is_pid(Ask(N, erlang, whereis, [Name])), Parted(N)} || N <- [${
+      names.map((name) => `'${name}'`).join(", ")
+    }]].`;
   try {
-    return (await node.ctl("eval", expression)).trim();
+    return (await asked.ctl("eval", expression)).replaceAll(/\s/g, "");
   } catch (error) {
-    // It is starting, or the queue has no leader.
+    // A node is starting, or the queue has no leader.
     return `${error}`;
   }
 }
