@@ -25,6 +25,7 @@ import { nameProgram, resolveConnectOptions } from "./internal/broker/connect_se
 import { BodyLimits } from "./internal/broker/body_limits.ts";
 import { Connection } from "./internal/broker/connection.ts";
 import { safeObserver } from "./internal/observer.ts";
+import { MAX_TIMEOUT_MS } from "./internal/time.ts";
 import { checkDurability, type RequestQueue } from "./internal/protocol/request_queue.ts";
 import { Prefetch } from "./internal/serving/prefetch.ts";
 import { Procedures } from "./internal/serving/procedures.ts";
@@ -71,11 +72,12 @@ export class RpcServer implements AsyncDisposable {
     const { durability = declare ? "replicated" : "existing" } = options;
     const { maxBodyBytes = DEFAULT_MAX_BODY_BYTES, maxDeliveries = 3 } = options;
     const { handlers, defaultProcedure, codecs, replyCache = {}, sendStacks = false } = options;
-    const { replyQueues, onEvent } = options;
+    const { replyQueues, onEvent, handlerTimeLimitMs } = options;
     checkName("listen", { queue });
     checkType("listen", { declare }, "boolean");
     checkDurability(durability, declare);
     checkInteger("listen", { maxBodyBytes, maxDeliveries }, { min: 1 });
+    checkInteger("listen", { handlerTimeLimitMs }, { min: 1, max: MAX_TIMEOUT_MS });
     checkType("listen", { returns, sendStacks }, "boolean");
     checkType("listen", { onEvent }, "function");
     checkPattern("listen", { replyQueues });
@@ -98,6 +100,7 @@ export class RpcServer implements AsyncDisposable {
         maxBodyBytes,
         cache: replyCache === false ? undefined : new ReplyCache(replyCache),
         includeStack: sendStacks,
+        handlerTimeLimitMs,
       }),
       limits: this.#limits,
       emit: this.#emit,

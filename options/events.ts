@@ -74,7 +74,7 @@ export type RpcServerEvent =
      * - `orphaned`: its caller's reply queue does not exist; if it is a durable one, the request is
      *   parked.
      * - `cancelled`: its caller has cancelled it.
-     * - `expired`: its deadline had passed; it was not run.
+     * - `expired`: its deadline had passed: it was not run, or its handler was abandoned.
      * - `crashed`: its worker died of it; it is back in its queue.
      * - `unpublished`: it was run, and its reply could not be published.
      * - `reply-to-refused`: its reply queue is not allowed; it was not run.
@@ -89,6 +89,21 @@ export type RpcServerEvent =
       | "crashed"
       | "unpublished"
       | "reply-to-refused";
+  }
+  /**
+   * A handler goes on although nobody waits for its output: its request is settled and its place is
+   * free. It comes 500 ms after the deadline, the cancellation, the time limit or the loss of the
+   * caller. What the handler still does goes nowhere; one that comes often should heed
+   * `context.signal`.
+   */
+  | {
+    readonly type: "abandoned";
+    /** The procedure; `undefined` if the request names none and there is no default. */
+    readonly procedure: string | undefined;
+    /** Why nobody waits: `expired`, `cancelled`, `orphaned`, `timeout` for its limit, `disconnected`. */
+    readonly code: RpcErrorCode;
+    /** How long the request has been in hand, in whole milliseconds. */
+    readonly runMs: number;
   }
   /** A request was parked: it is kept in the parking queue `<queue>.parked`. */
   | {

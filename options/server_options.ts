@@ -68,6 +68,15 @@ export interface RpcServerOptions<C extends Contract = Record<string, Handler>>
    */
   readonly prefetch?: number;
   /**
+   * How long a handler that is a function may run, in milliseconds, from 1 to 2147483647. Then its
+   * signal aborts, and 500 ms later at the latest its caller gets the error `timeout` and its place is
+   * free, whatever it does. The pauses of a stream's reader do not count. A function that computes
+   * and never awaits cannot be interrupted: that is what a pool is for, which has `limits` of its own.
+   *
+   * @default {none}
+   */
+  readonly handlerTimeLimitMs?: number;
+  /**
    * Largest body, in bytes: of an input, an output, an error, an item of a stream, progress. Instead
    * of a larger one the caller gets the error `too-large`, as it does if the broker refuses a body:
    * RabbitMQ 4 takes 16 MiB unless told otherwise.

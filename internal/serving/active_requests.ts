@@ -1,7 +1,7 @@
 /** The requests that a server has in hand, and whether their callers still wait. @module */
 
 import { RpcError } from "../../errors.ts";
-import { isExpired, waitAtMost } from "../time.ts";
+import { DeadlineTimer, isExpired, waitAtMost } from "../time.ts";
 import type { AmqpDelivery } from "../broker/amqp.ts";
 import {
   type ControlMessage,
@@ -12,27 +12,55 @@ import { isDirectReply, isDurableReplyQueue, isServerNamed } from "../protocol/r
 import { RecentMap } from "../recent_map.ts";
 import { StreamCredits } from "../streaming/stream_credits.ts";
 import type { EncodedReply } from "../encoded_reply.ts";
+import { localDeadline } from "./request_context.ts";
 
 /** How long a request runs before its reply queue is looked for, in milliseconds. */
 const FIRST_LOOK_MS = 2_000;
 /** The longest time from one look to the next, in milliseconds. */
 const MAX_LOOK_MS = 30_000;
 
+/**
+ * How long a handler may go on once nobody waits for its output, in milliseconds. Then the place of
+ * its request is free, whatever it does.
+ */
+const ABANDON_GRACE_MS = 500;
+
 /** The wait of one request for the reply to what runs. */
 export type Seat = PromiseWithResolvers<EncodedReply>;
 
 /** What runs for a request, perhaps for others, too. */
 export interface RunningWork {
+  /** When it must have ended, by `performance.now()`, the pauses of its reader not counted. */
+  readonly endsAt: number;
+  /** The error of work that has not. */
+  overrun(): RpcError;
+  /** Settles the wait of a request that was dropped; tells whether it still waited. */
+  abandon(seat: Seat, reason: RpcError): boolean;
   /** A request was dropped, and does not wait for the reply any more. */
   leave(seat: Seat, reason: RpcError): void;
   /** Allows so many items of a stream more. */
   grant(count: number): void;
 }
 
+/** How a request waits for what runs. */
+interface Waiting {
+  readonly work: RunningWork;
+  readonly seat: Seat;
+}
+
 type State =
   | { readonly name: "idle" }
-  | { readonly name: "running"; readonly work: RunningWork; readonly seat: Seat }
-  | { readonly name: "dropped"; readonly reason: RpcError };
+  | { readonly name: "running"; readonly waiting: Waiting }
+  | {
+    readonly name: "dropped";
+    readonly reason: RpcError;
+    /** Whether the reason is the reply, as the caller waits for one. */
+    readonly isReply: boolean;
+    /** Absent if nothing ran. */
+    readonly waiting: Waiting | undefined;
+    /** When what runs is not waited for any more, by `performance.now()`. */
+    readonly abandonAt: number;
+  };
 
 const IDLE: State = { name: "idle" };
 
@@ -45,10 +73,20 @@ export class ActiveRequest {
   #lookAt = this.#startedAt + FIRST_LOOK_MS;
   /** Present for a stream. */
   readonly credits: StreamCredits | undefined;
+  readonly #schedule: ((dueAt: number) => void) | undefined;
+  /** When nobody can wait for its output any more, by `performance.now()`. */
+  #expiresAt = Infinity;
   #state: State = IDLE;
 
-  constructor(delivery: AmqpDelivery) {
+  /**
+   * Takes a request that does not run.
+   *
+   * @param delivery How it came.
+   * @param schedule Takes care that {@linkcode ActiveRequest.endDue} is called no later than then.
+   */
+  constructor(delivery: AmqpDelivery, schedule?: (dueAt: number) => void) {
     this.delivery = delivery;
+    this.#schedule = schedule;
     this.request = readRequestEnvelope(delivery.properties);
     const { credits } = this.request;
     this.credits = credits === undefined ? undefined : new StreamCredits(credits);
@@ -56,7 +94,17 @@ export class ActiveRequest {
 
   /** Why this server must not answer the request any more, if so. */
   get dropReason(): RpcError | undefined {
-    return this.#state.name === "dropped" ? this.#state.reason : undefined;
+    return this.#state.name === "dropped" && !this.#state.isReply ? this.#state.reason : undefined;
+  }
+
+  /** Why the work was stopped, if that is the reply, whatever its handler makes of it. */
+  get stopReason(): RpcError | undefined {
+    return this.#state.name === "dropped" && this.#state.isReply ? this.#state.reason : undefined;
+  }
+
+  /** How long it has been in hand, in milliseconds. */
+  get runMs(): number {
+    return Date.now() - this.#startedAt;
   }
 
   /** Whether the caller waits for the output. */
@@ -81,27 +129,71 @@ export class ActiveRequest {
 
   /** Notes what runs for the request, and how it waits for the reply. */
   run(work: RunningWork, seat: Seat): void {
-    this.#state = { name: "running", work, seat };
+    this.#state = { name: "running", waiting: { work, seat } };
+    const deadline = localDeadline(this.request);
+    if (deadline !== undefined) {
+      this.#expiresAt = performance.now() + deadline - Date.now() + ABANDON_GRACE_MS;
+    }
+    this.#schedule?.(this.dueAt);
+  }
+
+  /** When something is to be done about it by {@linkcode ActiveRequest.endDue}. */
+  get dueAt(): number {
+    const state = this.#state;
+    if (state.name === "idle") return Infinity;
+    if (state.name === "dropped") return state.abandonAt;
+    return Math.min(this.#expiresAt, this.#endsAt(state.waiting));
+  }
+
+  /**
+   * Ends work that takes too long, and the wait for work that nobody wants.
+   *
+   * @returns Why the work is not waited for any more, if so.
+   */
+  endDue(now: number): RpcError | undefined {
+    if (now < this.dueAt) return undefined;
+    if (this.#state.name === "running") {
+      const { waiting } = this.#state;
+      if (now < this.#expiresAt) return void this.stop(waiting.work.overrun());
+      this.drop(expired());
+    }
+    return this.#abandon();
   }
 
   /** Allows so many items of a stream more. */
   grant(count: number): void {
     if (this.#state.name !== "running") return;
     this.credits?.grant(count);
-    this.#state.work.grant(count);
+    this.#state.waiting.work.grant(count);
   }
 
   /** Ends the work on the request, whose reply is a reason that is known already. */
   stop(reason: RpcError): void {
-    if (this.#state.name === "running") this.#state.work.leave(this.#state.seat, reason);
+    if (this.#state.name === "running") this.#end(reason, true);
   }
 
   /** Ends the work on the request, as its output goes nowhere; only the first reason counts. */
   drop(reason: RpcError): void {
-    const state = this.#state;
-    if (state.name === "dropped") return;
-    this.#state = { name: "dropped", reason };
-    if (state.name === "running") state.work.leave(state.seat, reason);
+    if (this.#state.name !== "dropped") this.#end(reason, false);
+  }
+
+  #end(reason: RpcError, isReply: boolean): void {
+    const waiting = this.#state.name === "running" ? this.#state.waiting : undefined;
+    const abandonAt = waiting === undefined ? Infinity : performance.now() + ABANDON_GRACE_MS;
+    this.#state = { name: "dropped", reason, isReply, waiting, abandonAt };
+    waiting?.work.leave(waiting.seat, reason);
+    this.#schedule?.(abandonAt);
+  }
+
+  #endsAt({ work }: Waiting): number {
+    return work.endsAt + (this.credits?.allPausesMs ?? 0);
+  }
+
+  #abandon(): RpcError | undefined {
+    if (this.#state.name !== "dropped") return undefined;
+    const { reason, waiting } = this.#state;
+    this.#state = { ...this.#state, waiting: undefined, abandonAt: Infinity };
+    return waiting?.work.abandon(waiting.seat, reason) ? reason : undefined;
   }
 }
 
@@ -111,8 +203,22 @@ export class ActiveRequests {
   /** Cancelled calls and missing reply queues, also of requests yet to come. */
   readonly #cancelled = new RecentMap<true>();
   readonly #orphaned = new RecentMap<true>();
+  readonly #onAbandoned: (active: ActiveRequest, reason: RpcError) => void;
+  readonly #timer = new DeadlineTimer(() => this.#endDue());
+  readonly #schedule = (dueAt: number): void => {
+    if (this.#closed === undefined && dueAt < Infinity) this.#timer.schedule(dueAt);
+  };
   #closed: RpcError | undefined;
   #onIdle: () => void = () => {};
+
+  /**
+   * Makes an empty set.
+   *
+   * @param onAbandoned Told that the handler of a request goes on, and that nobody waits for it.
+   */
+  constructor(onAbandoned: (active: ActiveRequest, reason: RpcError) => void = () => {}) {
+    this.#onAbandoned = onAbandoned;
+  }
 
   /** How many there are. */
   get size(): number {
@@ -121,7 +227,7 @@ export class ActiveRequests {
 
   /** Takes a request in; it may be dropped already. */
   add(delivery: AmqpDelivery): ActiveRequest {
-    const active = new ActiveRequest(delivery);
+    const active = new ActiveRequest(delivery, this.#schedule);
     this.#requests.add(active);
     const reason = this.#closed ?? this.#reasonToDrop(active.request);
     if (reason !== undefined) active.drop(reason);
@@ -182,6 +288,7 @@ export class ActiveRequests {
   /** Drops all of them, and whatever still comes. */
   close(reason: RpcError): void {
     this.#closed = reason;
+    this.#timer.stop();
     this.#drop(() => true, reason);
   }
 
@@ -191,6 +298,17 @@ export class ActiveRequests {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#onIdle = resolve;
     await waitAtMost(graceMs, promise);
+  }
+
+  #endDue(): number | undefined {
+    const now = performance.now();
+    let next = Infinity;
+    for (const active of this.#requests) {
+      const reason = active.endDue(now);
+      if (reason !== undefined) this.#onAbandoned(active, reason);
+      next = Math.min(next, active.dueAt);
+    }
+    return next === Infinity ? undefined : next;
   }
 
   #reasonToDrop({ correlationId, replyTo }: IncomingRequest): RpcError | undefined {
@@ -213,6 +331,10 @@ export class ActiveRequests {
 
 function cancelled(): RpcError {
   return new RpcError("cancelled", "Cannot go on with the request as its caller has cancelled it");
+}
+
+function expired(): RpcError {
+  return new RpcError("expired", "Cannot go on with the request as its deadline has passed");
 }
 
 function orphaned(): RpcError {

@@ -22,6 +22,7 @@ export class ItemPublisher {
   readonly #options: ItemPublisherOptions;
   readonly #unconfirmed = new Set<Promise<void>>();
   #items = 0;
+  #isOver = false;
   #unsendable: RpcError | undefined;
 
   constructor(active: ActiveRequest, options: ItemPublisherOptions) {
@@ -43,6 +44,7 @@ export class ItemPublisher {
    * The error of a worker that died is none.
    */
   async finish(reply: EncodedReply | RpcError): Promise<OutgoingReply | RpcError> {
+    this.#isOver = true;
     if (reply instanceof RpcError && this.#unsendable === undefined) return reply;
     await Promise.all(this.#unconfirmed);
     if (this.#unsendable !== undefined) return encodeError(this.#unsendable);
@@ -58,7 +60,8 @@ export class ItemPublisher {
   }
 
   #publish(type: "item" | "progress", item: EncodedItem): void {
-    if (this.#unsendable !== undefined) return;
+    // A handler that was abandoned may go on to tell.
+    if (this.#unsendable !== undefined || this.#isOver) return;
     const { replies, creditTo, onOrphaned } = this.#options;
     const reply = { ...item, type, creditTo };
     const message = replyMessage(this.#active.request, reply);

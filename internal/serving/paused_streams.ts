@@ -51,7 +51,7 @@ export class PausedStreams {
     this.#timer = undefined;
     const streams = this.#options.streams();
     for (const stream of streams) {
-      if (pauseOf(stream) >= MAX_PAUSE_MS) stream.drop(paused(MAX_PAUSE_MS));
+      if (pauseOf(stream) >= MAX_PAUSE_MS) stream.stop(paused(MAX_PAUSE_MS));
       else void this.#askForReader(stream);
     }
     if (this.#options.isFull()) this.#makeRoom(streams);
@@ -62,7 +62,7 @@ export class PausedStreams {
   #makeRoom(streams: readonly ActiveRequest[]): void {
     for (const stream of streams) {
       if (pauseOf(stream) < PAUSE_IN_NEED_MS) continue;
-      stream.drop(paused(PAUSE_IN_NEED_MS));
+      stream.stop(paused(PAUSE_IN_NEED_MS));
     }
   }
 
@@ -78,7 +78,7 @@ export class PausedStreams {
     if (now < look.at) return;
     look.at = now + Math.min(now - look.startedAt, MAX_LOOK_MS);
     try {
-      if (await this.#options.isUnattended(replyTo)) stream.drop(unattended(replyTo));
+      if (await this.#options.isUnattended(replyTo)) stream.stop(unattended(replyTo));
     } catch {
       // The connection is being replaced, or the user may not know; the next look will tell.
     }

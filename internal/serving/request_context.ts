@@ -39,6 +39,10 @@ export class RequestContext implements CallContext, Disposable {
   }
 
   throwIfCancelled(): void {
+    // Without a signal, no timer tells of the deadline.
+    if (this.#state.name === "running" && this.#deadline !== undefined) {
+      if (Date.now() >= this.#deadline) this.abort(deadlinePassed());
+    }
     if (this.#state.name === "aborted") throw this.#state.reason;
   }
 
@@ -49,6 +53,8 @@ export class RequestContext implements CallContext, Disposable {
   abort(reason: unknown): void {
     if (this.#state.name === "aborted") return;
     this.#state = { name: "aborted", reason };
+    // The handler may go on for ever.
+    clearTimeout(this.#timer);
     this.#controller?.abort(reason);
   }
 
@@ -76,9 +82,13 @@ export class RequestContext implements CallContext, Disposable {
     if (this.#deadline === undefined || this.#state !== RUNNING) return;
     const leftMs = Math.max(0, this.#deadline - Date.now());
     this.#timer = setTimeout(() => {
-      this.abort(new DOMException("The deadline of the call has passed", "TimeoutError"));
+      this.abort(deadlinePassed());
     }, Math.min(leftMs, MAX_TIMEOUT_MS));
   }
+}
+
+function deadlinePassed(): DOMException {
+  return new DOMException("The deadline of the call has passed", "TimeoutError");
 }
 
 /** No deadline is later than any. */
@@ -90,7 +100,7 @@ function latest(one: number | undefined, other: number | undefined): number | un
  * The deadline by our clock, never too early: no later than the time that the request had when it
  * was published, counted from now, which is exact for a request that came at once.
  */
-function localDeadline(request: IncomingRequest): number | undefined {
+export function localDeadline(request: IncomingRequest): number | undefined {
   const { deadline } = request;
   // What expires a stream's request is the wait for its first item.
   const expiresInMs = request.credits === undefined ? request.expiresInMs : undefined;

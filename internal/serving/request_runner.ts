@@ -19,6 +19,8 @@ export interface RunnerOptions {
   /** Absent if every request is to be run anew. */
   readonly cache: ReplyCache | undefined;
   readonly includeStack: boolean;
+  /** How long a function may run, in milliseconds; `Infinity` is no limit. */
+  readonly handlerTimeLimitMs?: number | undefined;
 }
 
 /** How the error of a body that is too large begins. */
@@ -54,19 +56,22 @@ export class RequestRunner {
   async run(active: ActiveRequest, sink?: ItemSink): Promise<EncodedReply | RpcError> {
     const { procedures, maxBodyBytes, cache, includeStack } = this.#options;
     const { request, delivery } = active;
+    let run: Run | undefined;
     try {
       checkBodySize(delivery.body, maxBodyBytes, INPUT);
       const { name, handler } = procedures.find(request.procedure);
       const key = sink === undefined ? this.#keyOf(name, request) : undefined;
       const kept = key === undefined ? undefined : cache?.get(key);
       if (kept !== undefined) return this.#reuse(kept);
-      const running = key === undefined ? undefined : this.#runs.get(key);
-      if (running?.isWanted) return await this.#reuse(running.joinLate(active));
-      const run = new Run(active, name, key);
+      run = key === undefined ? undefined : this.#runs.get(key);
+      if (run?.isWanted) return await this.#reuse(run.joinLate(active));
+      run = new Run(active, { name, key, limitMs: this.#limitOf(handler) });
       const reply = run.join(active);
       this.#start(run, handler, sink);
       return await reply;
     } catch (error) {
+      // It may never end.
+      if (run?.isWanted === false) this.#forget(run);
       if (error instanceof RpcError && error.code === "worker-crashed") return error;
       return encodeError(error, { includeStack });
     }
@@ -90,8 +95,18 @@ export class RequestRunner {
     } catch (error) {
       run.end(({ reject }) => reject(error));
     }
-    // Whoever comes with the key of a run that was aborted has started another.
+    this.#forget(run);
+  }
+
+  /** Whoever comes with the key of a run that was aborted has started another. */
+  #forget(run: Run): void {
+    const { key } = run;
     if (key !== undefined && this.#runs.get(key) === run) this.#runs.delete(key);
+  }
+
+  /** A pool knows its own. */
+  #limitOf({ capacity }: EncodedHandler): number {
+    return capacity === undefined ? this.#options.handlerTimeLimitMs ?? Infinity : Infinity;
   }
 
   #keyOf(name: string, { idempotencyKey, replyTo = "" }: IncomingRequest): string | undefined {
@@ -99,6 +114,15 @@ export class RequestRunner {
     if (cache === undefined || idempotencyKey === undefined) return undefined;
     return `${cache.isPerCaller ? replyTo : ""}\n${name}\n${idempotencyKey}`;
   }
+}
+
+/** What a {@linkcode Run} is made of, beside its first request. */
+interface RunParts {
+  /** The procedure. */
+  readonly name: string;
+  readonly key: string | undefined;
+  /** How long it may take, in milliseconds. */
+  readonly limitMs: number;
 }
 
 /** A handler at work, for all requests with one key; also what the handler is told of it. */
@@ -110,16 +134,20 @@ class Run implements EncodedRequest, RunningWork {
   readonly context: RequestContext;
   /** Absent if the request is run for itself. */
   readonly key: string | undefined;
-  readonly #seats: Seat[] = [];
+  readonly endsAt: number;
+  readonly #limitMs: number;
+  #seats: Seat[] = [];
   #wanted = 0;
   #stream: RunningRequest | undefined;
 
-  constructor({ request, delivery }: ActiveRequest, procedure: string, key: string | undefined) {
-    this.procedure = procedure;
+  constructor({ request, delivery }: ActiveRequest, { name, key, limitMs }: RunParts) {
+    this.procedure = name;
+    this.endsAt = limitMs === Infinity ? Infinity : performance.now() + limitMs;
+    this.#limitMs = limitMs;
     this.body = delivery.body;
     this.contentType = request.contentType;
     this.priority = request.priority;
-    this.context = new RequestContext(procedure, request, delivery.redeliveries);
+    this.context = new RequestContext(name, request, delivery.redeliveries);
     this.key = key;
   }
 
@@ -145,8 +173,22 @@ class Run implements EncodedRequest, RunningWork {
 
   leave(seat: Seat, reason: RpcError): void {
     // The handler goes on for others; this request makes room for the next.
-    if (--this.#wanted > 0) seat.reject(reason);
+    if (--this.#wanted > 0) this.abandon(seat, reason);
     else this.context.abort(reason);
+  }
+
+  abandon(seat: Seat, reason: RpcError): boolean {
+    if (!this.#seats.includes(seat)) return false;
+    this.#seats = this.#seats.filter((other) => other !== seat);
+    seat.reject(reason);
+    return true;
+  }
+
+  overrun(): RpcError {
+    return new RpcError(
+      "timeout",
+      `Cannot complete "${this.procedure}" as it runs for longer than its limit: ${this.#limitMs} ms`,
+    );
   }
 
   /** Has the handler send its items, or its progress, while it runs. */
@@ -166,7 +208,9 @@ class Run implements EncodedRequest, RunningWork {
   /** Settles the wait of all requests. */
   end(settle: (seat: Seat) => void): void {
     this.context[Symbol.dispose]();
-    this.#seats.forEach(settle);
+    const seats = this.#seats;
+    this.#seats = [];
+    seats.forEach(settle);
   }
 }
 

@@ -42,10 +42,13 @@ export interface RequestServiceOptions
 /** How a request ended. */
 type Outcome = Extract<RpcServerEvent, { type: "served" }>["outcome"];
 
+/** How a request ends whose output nobody wants any more. */
+type DroppedOutcome = Extract<Outcome, "cancelled" | "orphaned" | "expired">;
+
 /** Serves requests: each one is admitted, run, replied to, and acknowledged or parked. */
 export class RequestService {
   readonly #options: RequestServiceOptions;
-  readonly #active = new ActiveRequests();
+  readonly #active: ActiveRequests;
   readonly #outcomes: Record<Outcome, number> = {
     "output": 0,
     "error": 0,
@@ -67,6 +70,10 @@ export class RequestService {
   constructor(options: RequestServiceOptions) {
     const { sessions, limits } = options;
     this.#options = options;
+    this.#active = new ActiveRequests((active, { code }) => {
+      const { runMs } = active;
+      options.emit({ type: "abandoned", procedure: this.#procedureOf(active), code, runMs });
+    });
     this.#admission = new Admission(options);
     this.#callers = new CallerPresence(this.#active, {
       lacksQueue: (queue) => sessions.consumer?.session?.lacksQueue(queue),
@@ -167,10 +174,8 @@ export class RequestService {
       const late = outcomeOfDropped(active);
       if (late !== undefined) return late;
       if (reply instanceof RpcError) return await this.#onCrash(active, reply);
-      // Whatever its handler made of it: the caller is told why the stream has ended.
-      if (active.dropReason !== undefined) {
-        return await this.#reply(active, encodeError(active.dropReason));
-      }
+      const { stopReason } = active;
+      if (stopReason !== undefined) return await this.#reply(active, encodeError(stopReason));
       return await this.#deliver(active, reply);
     } catch (error) {
       if (error instanceof RpcError) throw error;
@@ -267,19 +272,20 @@ function undeliverable(replyTo: string, deliveries: number): Refusal {
 }
 
 /**
- * How a request ends whose output nobody wants any more; `undefined` if its caller is to be told.
+ * How a request ends whose output nobody wants any more.
  *
  * @throws {RpcError} Why it does not end here: another server runs it anew.
  */
-function outcomeOfDropped({ dropReason }: ActiveRequest): "cancelled" | "orphaned" | undefined {
+function outcomeOfDropped({ dropReason }: ActiveRequest): DroppedOutcome | undefined {
   switch (dropReason?.code) {
     case undefined:
-    case "timeout":
       return undefined;
     case "cancelled":
       return "cancelled";
     case "orphaned":
       return "orphaned";
+    case "expired":
+      return "expired";
     default:
       throw dropReason;
   }

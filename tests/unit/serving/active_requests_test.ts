@@ -6,6 +6,7 @@ import {
   type Seat,
 } from "../../../internal/serving/active_requests.ts";
 import { fakeDelivery } from "../../helpers/fake_delivery.ts";
+import { fakeWork } from "../../helpers/fake_work.ts";
 import { FakeTime } from "../../helpers/fake_time.ts";
 
 /** So many cancellations are remembered at least, and twice as many at most. */
@@ -19,12 +20,13 @@ Deno.test("ActiveRequests.cancel() drops the request of that id alone", () => {
   const requests = new ActiveRequests();
   const [first, second] = [requests.add(request("a")), requests.add(request("b"))];
   const reasons: string[] = [];
-  const work = { leave: (_: Seat, { code }: RpcError) => reasons.push(code), grant() {} };
+  const work = fakeWork({ leave: (_: Seat, { code }: RpcError) => void reasons.push(code) });
   first.run(work, Promise.withResolvers());
   requests.cancel("a");
   requests.cancel("a");
   assertEquals([reasons, first.dropReason?.code], [["cancelled"], "cancelled"]);
   assertEquals(second.dropReason, undefined);
+  requests.close(new RpcError("closed", "Cannot go on as the test is over"));
 });
 
 Deno.test("ActiveRequests remembers a cancellation before its request", () => {
@@ -74,7 +76,7 @@ Deno.test("ActiveRequests.drain() waits no longer than its grace", async () => {
 
 /** Has something run for a request, as long as nobody drops it. */
 function start(active: ActiveRequest): ActiveRequest {
-  active.run({ leave() {}, grant() {} }, Promise.withResolvers());
+  active.run(fakeWork(), Promise.withResolvers());
   return active;
 }
 

@@ -6,6 +6,7 @@ import {
   type QueueLookup,
 } from "../../../internal/serving/caller_presence.ts";
 import { fakeDelivery } from "../../helpers/fake_delivery.ts";
+import { fakeWork } from "../../helpers/fake_work.ts";
 import { FakeTime } from "../../helpers/fake_time.ts";
 
 function presenceOf(
@@ -20,7 +21,7 @@ function presenceOf(
 function startRequests(requests: ActiveRequests, count: number): void {
   for (let n = 1; n <= count; n++) {
     const active = requests.add(fakeDelivery({ properties: { replyTo: `amq.gen-${n}` } }));
-    active.run({ leave() {}, grant() {} }, Promise.withResolvers());
+    active.run(fakeWork(), Promise.withResolvers());
   }
 }
 

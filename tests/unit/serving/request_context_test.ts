@@ -1,4 +1,10 @@
-import { assert, assertEquals, assertFalse, assertStrictEquals } from "../../../deps/std_assert.ts";
+import {
+  assert,
+  assertEquals,
+  assertFalse,
+  assertStrictEquals,
+  assertThrows,
+} from "../../../deps/std_assert.ts";
 import { RequestContext } from "../../../internal/serving/request_context.ts";
 import { type IncomingRequest, readRequestEnvelope } from "../../../internal/protocol/envelope.ts";
 
@@ -95,4 +101,12 @@ Deno.test("RequestContext leaves no timer behind when it is over", () => {
   const unread = contextOf(request(60_000));
   unread[Symbol.dispose]();
   assertFalse(unread.signal.aborted);
+});
+
+Deno.test("RequestContext.throwIfCancelled() sees the deadline without a signal", async () => {
+  using context = contextOf(request(60_000, 20));
+  context.throwIfCancelled();
+  await new Promise((resolve) => setTimeout(resolve, 25));
+  assertThrows(() => context.throwIfCancelled(), DOMException, "deadline");
+  assertEquals(context.signal.aborted, true);
 });

@@ -17,7 +17,7 @@ import type { ReplyCacheOptions } from "../../../options/server_options.ts";
 import { fakeDelivery } from "../../helpers/fake_delivery.ts";
 
 /** A runner whose only handler is played by hand. */
-class Stage {
+class Stage implements Disposable {
   readonly requests = new ActiveRequests();
   readonly started: EncodedRequest[] = [];
   readonly runner: RequestRunner;
@@ -55,6 +55,11 @@ class Stage {
   fail(index: number, reason: unknown): void {
     this.#ends[index]?.reject(reason);
   }
+
+  /** Ends the watch over what runs. */
+  [Symbol.dispose](): void {
+    this.requests.close(new RpcError("closed", "Cannot go on as the test is over"));
+  }
 }
 
 /** No worker dies here. */
@@ -69,7 +74,7 @@ async function codeOf(reply: Promise<EncodedReply>): Promise<string> {
 }
 
 Deno.test("RequestRunner runs requests with one key once at a time", async () => {
-  const stage = new Stage();
+  using stage = new Stage();
   const runs = [stage.run("a"), stage.run("b"), stage.run("c", "other")];
   assertEquals([stage.started.length, stage.runner.reused], [2, 1]);
   stage.end(0, "1");
@@ -79,7 +84,7 @@ Deno.test("RequestRunner runs requests with one key once at a time", async () =>
 });
 
 Deno.test("RequestRunner answers from its cache what it has run", async () => {
-  const stage = new Stage();
+  using stage = new Stage();
   const first = stage.run("a");
   stage.end(0, "1");
   await first.reply;
@@ -88,21 +93,21 @@ Deno.test("RequestRunner answers from its cache what it has run", async () => {
 });
 
 Deno.test("RequestRunner runs every request if it has no cache", () => {
-  const stage = new Stage(false);
+  using stage = new Stage(false);
   stage.run("a");
   stage.run("b");
   assertEquals([stage.started.length, stage.runner.reused], [2, 0]);
 });
 
 Deno.test("RequestRunner keeps callers apart if their scope says so", () => {
-  const stage = new Stage({ scope: "caller" });
+  using stage = new Stage({ scope: "caller" });
   stage.run("a");
   stage.run("b");
   assertEquals([stage.started.length, stage.runner.reused], [2, 0]);
 });
 
 Deno.test("RequestRunner gives an error to all that wait for it", async () => {
-  const stage = new Stage();
+  using stage = new Stage();
   const runs = [stage.run("a"), stage.run("b")];
   stage.fail(0, new RpcError("planned", "Cannot"));
   assertEquals(await Promise.all(runs.map(({ reply }) => codeOf(reply))), ["planned", "planned"]);
@@ -111,7 +116,7 @@ Deno.test("RequestRunner gives an error to all that wait for it", async () => {
 });
 
 Deno.test("RequestRunner aborts a handler when its last caller leaves", () => {
-  const stage = new Stage();
+  using stage = new Stage();
   stage.run("a");
   stage.run("b");
   stage.requests.cancel("a");
@@ -122,7 +127,7 @@ Deno.test("RequestRunner aborts a handler when its last caller leaves", () => {
 
 Deno.test("RequestRunner settles a request that leaves others behind", async () => {
   for (const leaver of ["a", "b"]) {
-    const stage = new Stage();
+    using stage = new Stage();
     const runs = { a: stage.run("a"), b: stage.run("b") };
     const [left, stayed] = leaver === "a" ? [runs.a, runs.b] : [runs.b, runs.a];
     stage.requests.cancel(leaver);
@@ -134,7 +139,7 @@ Deno.test("RequestRunner settles a request that leaves others behind", async () 
 });
 
 Deno.test("RequestRunner lets nobody join a handler that was aborted", async () => {
-  const stage = new Stage();
+  using stage = new Stage();
   stage.run("a");
   stage.requests.cancel("a");
   const late = stage.run("late");
@@ -146,7 +151,7 @@ Deno.test("RequestRunner lets nobody join a handler that was aborted", async () 
 });
 
 Deno.test("RequestRunner refuses inputs and outputs that are too large", async () => {
-  const stage = new Stage();
+  using stage = new Stage();
   assertEquals(await codeOf(stage.run("a", "one", new Uint8Array(101)).reply), "too-large");
   assertEquals(stage.started.length, 0);
   const { reply } = stage.run("b", "two");
@@ -157,7 +162,7 @@ Deno.test("RequestRunner refuses inputs and outputs that are too large", async (
 });
 
 Deno.test("RequestRunner hands on that a worker died, to all that wait", async () => {
-  const stage = new Stage();
+  using stage = new Stage();
   const runs = [stage.run("a"), stage.run("b")];
   stage.fail(0, new RpcError("worker-crashed", "died"));
   for (const { reply } of runs) {
