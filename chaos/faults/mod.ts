@@ -9,6 +9,7 @@ import { badClients, badServer } from "./checker_faults.ts";
 import { clusterFaults } from "./cluster_faults.ts";
 import { fatalTask } from "./fatal_task.ts";
 import { floods } from "./flood.ts";
+import { hungHandlers } from "./hung_handlers.ts";
 import { leaks } from "./leaks.ts";
 import { memoryAlarm } from "./memory_alarm.ts";
 import { networkFaults } from "./network_faults.ts";
@@ -30,6 +31,7 @@ export const FAULTS: readonly Fault[] = [
   poison,
   ...workerFaults,
   fatalTask,
+  hungHandlers,
   serverStops,
   ...floods,
   leaks,

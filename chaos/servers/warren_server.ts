@@ -32,6 +32,7 @@ const server = await RpcServer.listen(urls, {
   handlers: {
     work: waiting(new ExecutionLog(executions)),
     echo: (input: unknown) => input,
+    hangs: () => new Promise(() => {}),
     ...pool?.handlers(),
   },
   // What names no procedure comes from strangers.
