@@ -10,6 +10,8 @@ import {
   cancelMessage,
   creditMessage,
   type IncomingItem,
+  isProbe,
+  probeMessage,
   readCallback,
   readDeadLetterReason,
   readItem,
@@ -25,6 +27,7 @@ import type { Callbacks } from "./callbacks.ts";
 import { type ClientSession, openClientSession } from "./client_session.ts";
 import type { ClientSettings } from "./client_settings.ts";
 import { PendingCall, PendingCalls } from "./pending_calls.ts";
+import { type ReplyPath, ReplyWatch } from "./reply_watch.ts";
 
 /** How long a request is published again that a cluster without a leader refuses, in milliseconds. */
 const MAX_STRANDED_MS = 3_000;
@@ -51,6 +54,8 @@ export class ClientCalls {
   /** Calls whose replies are left in the durable queue, for the next start. */
   readonly #released = new Set<string>();
   readonly #closing = new AbortController();
+  /** Absent where there is no queue to watch: what direct replies go through lives with its channel. */
+  readonly #replyWatch: ReplyWatch | undefined;
   /** Keeps replies whose callback by name is not registered; absent if they are dropped. */
   readonly #parking: Parking | undefined;
   /** How many of them the broker does not take for the time being. */
@@ -74,6 +79,12 @@ export class ClientCalls {
       onPlace: (call) => this.#publish(call),
       onAbandoned: (call) => this.#cancel(call),
     });
+    if (replyQueue !== "direct") {
+      this.#replyWatch = new ReplyWatch({
+        isWaiting: () => this.pending.size > 0,
+        replyPath: () => this.#replyPath(),
+      });
+    }
     if (typeof replyQueue === "object" && unknownCallbacks === "park") {
       this.#parking = new Parking({
         queue: DURABLE_REPLY_PREFIX + replyQueue.name,
@@ -120,6 +131,7 @@ export class ClientCalls {
     this.throwIfEnded(request.procedure);
     const call = new PendingCall(request, this.pending);
     if (this.pending.add(call)) this.#publish(call);
+    this.#replyWatch?.start();
     return call;
   }
 
@@ -198,6 +210,7 @@ export class ClientCalls {
     this.#ended ??= reason;
     this.#closing.abort();
     this.#parking?.close();
+    this.#replyWatch?.stop();
     this.pending.rejectAll((call) => ended(call.report(), reason));
   }
 
@@ -307,8 +320,17 @@ export class ClientCalls {
     control?.publish(() => cancelMessage(queue, correlationId)).catch(() => {});
   }
 
+  #replyPath(): ReplyPath | undefined {
+    const session = this.#connection?.session;
+    return session && {
+      probe: () => session.publisher.publish(() => probeMessage(session.replyTo)),
+      renew: () => session.destroy(vanished(session.replyTo)),
+    };
+  }
+
   #accept(reply: AmqpDelivery): void {
     const { properties } = reply;
+    this.#replyWatch?.onReply();
     if (this.#released.has(properties.correlationId ?? "")) return;
     const call = this.pending.claim(properties.correlationId);
     if (call === "settled") return reply.ack();
@@ -323,12 +345,19 @@ export class ClientCalls {
   }
 
   #acceptUnknown(reply: AmqpDelivery): void {
+    if (isProbe(reply.properties)) return reply.ack();
     // Only a durable queue can hold a reply to a call of an earlier start.
     const ticket = this.#isDurable ? readCallback(reply.properties) : undefined;
     if (ticket !== undefined && this.#callbacks.acceptEarlier(ticket, reply)) return;
     this.pending.countUnknown();
     reply.ack();
   }
+}
+
+function vanished(replyQueue: string): Error {
+  return new Error(
+    `Cannot go on with the connection as its reply queue "${replyQueue}" does not exist any more`,
+  );
 }
 
 /** Why a reply is parked. */

@@ -35,6 +35,8 @@ export interface ClientSession extends Session {
   readonly control: Publisher | undefined;
   /** Declares a queue, which the broker may refuse without harm. */
   declareQueue(name: string, options: AmqpQueueOptions): Promise<void>;
+  /** Ends the connection at once: the next session has another reply queue. */
+  destroy(reason: Error): void;
 }
 
 /** Options of {@linkcode openClientSession}. */
@@ -95,6 +97,7 @@ export async function openClientSession(
     async declareQueue(name, options) {
       await connection.onOwnChannel((channel) => channel.declareQueue(name, options));
     },
+    destroy: (reason) => connection.destroy(reason),
   };
 }
 

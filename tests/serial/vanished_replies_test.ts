@@ -1,0 +1,46 @@
+import { assert, assertEquals, assertMatch } from "../../deps/std_assert.ts";
+import { PrivateNode } from "../../tools/brokers/private_node.ts";
+import { eventually } from "../helpers/eventually.ts";
+import { rabbitmqTest } from "../helpers/features.ts";
+import { startPair } from "../helpers/pair.ts";
+
+/** Makes the broker forget all queues that it has named, and tell nobody: as a partition can. */
+const FORGET = `
+  Names = [N || {resource, _, queue, <<"amq.gen-", _/binary>>} = N <-
+    [amqqueue:get_name(Q) || Q <- rabbit_amqqueue:list()]],
+  [case erlang:function_exported(rabbit_db_queue, delete, 2) of
+    true -> rabbit_db_queue:delete(N, normal);
+    false -> mnesia:dirty_delete(rabbit_queue, N)
+  end || N <- Names],
+  length(Names).`;
+
+/** A probe comes after 5 to 7.5 s. */
+const LIMIT_MS = 20_000;
+
+Deno.test(rabbitmqTest("RpcClient notices that its reply queue has vanished", async () => {
+  await using node = await PrivateNode.start();
+  const gate = Promise.withResolvers<void>();
+  let runs = 0;
+  const handlers = {
+    async wait(n: number) {
+      runs++;
+      await gate.promise;
+      return n;
+    },
+  };
+  await using pair = await startPair(handlers, { url: node.url });
+  const call = pair.client.call("wait", 1, { timeoutMs: 6 * LIMIT_MS });
+  await eventually(() => assertEquals(runs, 1));
+  // The control queue of the server and the reply queue of the client.
+  assertEquals((await node.ctl("eval", FORGET)).trim(), "2");
+  const typesOf = () => pair.clientEvents.map(({ type }) => type);
+  await eventually(
+    () => assertEquals(typesOf(), ["connected", "disconnected", "reconnecting", "connected"]),
+    LIMIT_MS,
+  );
+  gate.resolve();
+  assertEquals(await call, 1);
+  const [, lost] = pair.clientEvents;
+  assert(lost?.type === "disconnected");
+  assertMatch(lost.error.message, /reply queue "amq\.gen-.+" does not exist/);
+}));
