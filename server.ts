@@ -27,6 +27,7 @@ import { Connection } from "./internal/broker/connection.ts";
 import { safeObserver } from "./internal/observer.ts";
 import { MAX_TIMEOUT_MS } from "./internal/time.ts";
 import { checkDurability, type RequestQueue } from "./internal/protocol/request_queue.ts";
+import type { IntakeOptions } from "./internal/serving/intake.ts";
 import { Prefetch } from "./internal/serving/prefetch.ts";
 import { Procedures } from "./internal/serving/procedures.ts";
 import { ReplyCache } from "./internal/serving/reply_cache.ts";
@@ -39,6 +40,9 @@ import {
   type PublisherSession,
   type ServerSessions,
 } from "./internal/serving/server_sessions.ts";
+
+/** Of consumers, to the broker: any integer would do. */
+const PRIORITY_BOUNDS = { min: -1_000, max: 1_000 };
 
 /**
  * Serves procedures from one queue.
@@ -61,7 +65,7 @@ import {
 export class RpcServer implements AsyncDisposable {
   readonly #service: RequestService;
   readonly #prefetch: Prefetch;
-  readonly #queue: RequestQueue;
+  readonly #queue: RequestQueue & Pick<IntakeOptions, "consumerPriority" | "timeLimitMs">;
   readonly #emit: (event: RpcServerEvent) => void;
   readonly #limits: BodyLimits;
   readonly #sessions: ServerSessions = {};
@@ -72,12 +76,13 @@ export class RpcServer implements AsyncDisposable {
     const { durability = declare ? "replicated" : "existing" } = options;
     const { maxBodyBytes = DEFAULT_MAX_BODY_BYTES, maxDeliveries = 3 } = options;
     const { handlers, defaultProcedure, codecs, replyCache = {}, sendStacks = false } = options;
-    const { replyQueues, onEvent, handlerTimeLimitMs } = options;
+    const { replyQueues, consumerPriority, onEvent, handlerTimeLimitMs } = options;
     checkName("listen", { queue });
     checkType("listen", { declare }, "boolean");
     checkDurability(durability, declare);
     checkInteger("listen", { maxBodyBytes, maxDeliveries }, { min: 1 });
     checkInteger("listen", { handlerTimeLimitMs }, { min: 1, max: MAX_TIMEOUT_MS });
+    checkInteger("listen", { consumerPriority }, PRIORITY_BOUNDS);
     checkType("listen", { returns, sendStacks }, "boolean");
     checkType("listen", { onEvent }, "function");
     checkPattern("listen", { replyQueues });
@@ -85,7 +90,8 @@ export class RpcServer implements AsyncDisposable {
     if (replyCache !== false) checkType("listen", { replyCache }, "object");
     const procedures = new Procedures(handlers, defaultProcedure, codecs);
     this.#prefetch = new Prefetch(procedures.handlers(), options.prefetch);
-    this.#queue = { queue, durability, returns, declare };
+    const { timeLimitMs } = procedures;
+    this.#queue = { queue, durability, returns, declare, consumerPriority, timeLimitMs };
     this.#emit = safeObserver(onEvent);
     this.#limits = new BodyLimits(maxBodyBytes);
     this.#service = new RequestService({

@@ -77,6 +77,15 @@ export interface RpcServerOptions<C extends Contract = Record<string, Handler>>
    */
   readonly handlerTimeLimitMs?: number;
   /**
+   * Which of several servers on the queue gets a request first, an integer from -1000 to 1000: those
+   * with a lower number get one only while all with a higher one have `prefetch` in hand, or are gone.
+   * Negative for a standby, positive for the machine with the fast GPU. It is the server's; `priority`
+   * is the request's.
+   *
+   * @default {0}
+   */
+  readonly consumerPriority?: number;
+  /**
    * Largest body, in bytes: of an input, an output, an error, an item of a stream, progress. Instead
    * of a larger one the caller gets the error `too-large`, as it does if the broker refuses a body:
    * RabbitMQ 4 takes 16 MiB unless told otherwise.

@@ -16,6 +16,7 @@ import {
 import type { Body } from "../../codec.ts";
 import { waitAtMost, withTimeout } from "../time.ts";
 import type { BrokerAddress } from "./broker_address.ts";
+import { type BrokerFeatures, brokerFeaturesOf } from "./broker_features.ts";
 import { patchAmqplibInside } from "./amqplib_inside.ts";
 
 /** The properties of a message that we use. Source: AMQP 0-9-1, class basic. */
@@ -155,6 +156,8 @@ const CLOSE_TIMEOUT_MS = 2_000;
 export class AmqpConnection {
   /** Settles when the connection is gone; with the error, if there was one. */
   readonly closed: Promise<Error | undefined>;
+  /** What the broker at its other end can do. */
+  readonly features: BrokerFeatures;
   /** Called when the broker stops reading from publishers, with its reason. */
   onBlocked: (reason: string) => void = () => {};
   /** Called when the broker reads from publishers again. */
@@ -168,6 +171,7 @@ export class AmqpConnection {
     this.#model = model;
     this.#socket = socket;
     this.closed = whenClosed(model);
+    this.features = brokerFeaturesOf({ ...model.connection.serverProperties });
     model.on("blocked", (reason) => {
       this.#isBlocked = true;
       this.onBlocked(reason);
@@ -303,7 +307,7 @@ export class AmqpChannel {
    */
   async consume(
     queue: string,
-    options: { readonly noAck: boolean; readonly exclusive?: boolean },
+    options: { readonly noAck: boolean } & Pick<AmqpQueueOptions, "exclusive" | "arguments">,
     onDelivery: (delivery: AmqpDelivery | undefined) => void,
   ): Promise<string> {
     const settler = options.noAck ? SETTLED : this;

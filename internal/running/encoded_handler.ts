@@ -48,6 +48,8 @@ export interface HandlerCapacity {
 export interface EncodedHandler {
   /** How many requests it takes at a time; handlers that share the same object share its limit. */
   readonly capacity?: HandlerCapacity;
+  /** The longest that a request runs, in milliseconds; absent without a limit. */
+  readonly timeLimitMs?: number | undefined;
   /**
    * Runs a request. It may throw at once what its promise would reject with.
    *

@@ -3,6 +3,7 @@
 import type { AmqpChannel, AmqpConnection, AmqpDelivery } from "../broker/amqp.ts";
 import { amqpCodeOf } from "../broker/amqp_error.ts";
 import { declareRequestQueue, missingError, type RequestQueue } from "../protocol/request_queue.ts";
+import { MAX_TIMEOUT_MS } from "../time.ts";
 import { IntakeWatch } from "./intake_watch.ts";
 
 /** Takes requests over, and settles them. */
@@ -18,6 +19,10 @@ export interface IntakeOptions extends RequestQueue {
   readonly requests: RequestTaker;
   /** Tells how many requests the server should have in hand at the moment. */
   readonly prefetch: () => number;
+  /** Which of several servers is given requests first; absent means 0. */
+  readonly consumerPriority: number | undefined;
+  /** The longest that a request runs, in milliseconds; absent without a limit. */
+  readonly timeLimitMs: number | undefined;
   /** Told when the broker has ended the consumer, before it is started anew. */
   readonly onCancelled: () => void;
   /** Told that dropped requests do not come back to their callers, and why. */
@@ -38,6 +43,21 @@ const ADJUST_MS = 100;
  */
 const LOWER_AT = 0.5;
 const RAISE_AT = 1.25;
+
+/** RabbitMQ's own `consumer_timeout`, in milliseconds. */
+const DEFAULT_TIMEOUT_MS = 1_800_000;
+
+/**
+ * How long a server may have a request in hand before the broker takes it back, in milliseconds: no
+ * shorter than by default, and long enough for all requests in hand one after the other.
+ *
+ * @param timeLimitMs The longest that one runs; `undefined` without a limit.
+ * @param prefetch How many there are.
+ */
+export function intakeTimeoutMs(timeLimitMs: number | undefined, prefetch: number): number {
+  if (timeLimitMs === undefined) return MAX_TIMEOUT_MS;
+  return Math.min(MAX_TIMEOUT_MS, Math.max(DEFAULT_TIMEOUT_MS, timeLimitMs * prefetch));
+}
 
 /** The consumer of a request queue. */
 export class Intake {
@@ -142,13 +162,26 @@ export class Intake {
     if (prefetch === 0 || this.#isStopped()) return;
     const { queue, requests } = this.#options;
     await this.#channel.prefetch(prefetch);
-    const consumerTag = await this.#channel.consume(queue, { noAck: false }, (delivery) => {
+    const options = { noAck: false, arguments: this.#arguments(prefetch) };
+    const consumerTag = await this.#channel.consume(queue, options, (delivery) => {
       if (delivery === undefined) return this.#enqueue(() => this.#onCancelled());
       this.#deliveries++;
       void requests.accept(delivery);
     });
     if (this.#isStopped()) await this.#channel.cancel(consumerTag);
     else this.#state = { name: "consuming", consumerTag };
+  }
+
+  /** Of the consumer: as arguments of the queue, they would split servers of different ages. */
+  #arguments(prefetch: number): Record<string, number> {
+    const { consumerPriority, durability, timeLimitMs } = this.#options;
+    const { hasConsumerTimeouts } = this.#connection.features;
+    return {
+      ...consumerPriority !== undefined && { "x-priority": consumerPriority },
+      // A queue that others have declared may be of another type, whose consumers are refused for it.
+      ...hasConsumerTimeouts && durability === "replicated" &&
+        { "x-consumer-timeout": intakeTimeoutMs(timeLimitMs, prefetch) },
+    };
   }
 
   async #pause(): Promise<void> {

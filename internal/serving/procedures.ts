@@ -43,6 +43,13 @@ export class Procedures {
     return this.#handlers.values();
   }
 
+  /** The longest that a request runs, in milliseconds; `undefined` if one may take for ever. */
+  get timeLimitMs(): number | undefined {
+    const limits = [...this.handlers()].map(({ timeLimitMs = Infinity }) => timeLimitMs);
+    const longest = Math.max(...limits);
+    return longest === Infinity ? undefined : longest;
+  }
+
   /**
    * Finds a procedure.
    *

@@ -9,6 +9,7 @@ import { brokerUrl, randomQueue } from "./broker.ts";
 export type Feature =
   | "a default queue type"
   | "transient shared queues"
+  | "time limits of single consumers"
   | "a queue that odd deaths end"
   | "a queue that outlives odd deaths"
   | "delayed retry";
@@ -16,6 +17,7 @@ export type Feature =
 const HAS: Readonly<Record<Feature, (version: string) => boolean>> = {
   "a default queue type": (version) => compareVersions(version, "4.0") >= 0,
   "transient shared queues": (version) => compareVersions(version, "4.3") < 0,
+  "time limits of single consumers": (version) => compareVersions(version, "4.3") >= 0,
   "a queue that odd deaths end": (version) => compareVersions(version, "4.0") < 0,
   "a queue that outlives odd deaths": (version) => compareVersions(version, "4.0") >= 0,
   "delayed retry": (version) => compareVersions(version, "4.3.1") >= 0,

@@ -95,3 +95,32 @@ Deno.test("RpcServer takes fewer requests while its pool can take fewer", async 
   channel.postMessage(gate);
   await Promise.all([...tasks, ...calls]);
 });
+
+Deno.test("RpcServer with a higher consumerPriority gets requests first", async () => {
+  const gates = [0, 1].map(() => Promise.withResolvers<void>());
+  const handlersOf = (name: string, gate: PromiseWithResolvers<void> | undefined) => ({
+    async who() {
+      await gate?.promise;
+      return name;
+    },
+  });
+  // The standby is there first, and would be given the first request.
+  await using pair = await startPair(handlersOf("standby", gates[0]), {
+    server: { prefetch: 1, consumerPriority: -1 },
+  });
+  const { url, queue, client } = pair;
+  const options = { queue, prefetch: 2 };
+  await using main = await RpcServer.listen(url, {
+    ...options,
+    handlers: handlersOf("main", gates[1]),
+  });
+  const calls = [client.call("who"), client.call("who")];
+  await eventually(() => assertEquals(main.stats().active, 2));
+  assertEquals(pair.server.stats().active, 0);
+  // It has as many as it takes: only now the standby gets one.
+  const third = client.call("who");
+  await eventually(() => assertEquals(pair.server.stats().active, 1));
+  for (const gate of gates) gate.resolve();
+  assertEquals(await Promise.all(calls), ["main", "main"]);
+  assertEquals(await third, "standby");
+});

@@ -200,6 +200,7 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
     const capacity = new PoolCapacity(this.#scheduler);
     const handler = sealHandler({
       capacity,
+      timeLimitMs: this.#scheduler.timeLimitMs,
       handle: (request) => this.#submit(request, capacity)?.reply ?? notUtf8Reply(),
       start: (request, sink) => this.#start(request, capacity, sink),
     });

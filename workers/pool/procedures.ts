@@ -64,4 +64,10 @@ export class PoolProcedures {
     this.#byName.set(name, procedure);
     return procedure;
   }
+
+  /** The longest time limit of these, in milliseconds; `undefined` if one has none. */
+  longestOf(names: readonly string[]): number | undefined {
+    const longest = Math.max(...names.map((name) => this.get(name).timeLimitMs ?? Infinity));
+    return Number.isFinite(longest) ? longest : undefined;
+  }
 }

@@ -71,6 +71,11 @@ export class Scheduler {
     return this.#slots.procedures;
   }
 
+  /** The longest that a task of any procedure runs, in milliseconds; `undefined` without a limit. */
+  get timeLimitMs(): number | undefined {
+    return this.#procedures.longestOf(this.procedures);
+  }
+
   /** Workers that run tasks or could be started to. */
   get workers(): number {
     const { zombies } = this.#slots;

@@ -1,4 +1,4 @@
-import type { Handler } from "../../../contract.ts";
+import type { Handler, PoolHandler } from "../../../contract.ts";
 import { fc } from "../../../deps/fast_check.ts";
 import { assertEquals, assertStrictEquals, assertThrows } from "../../../deps/std_assert.ts";
 import { RpcError } from "../../../errors.ts";
@@ -45,4 +45,16 @@ Deno.test("Procedures takes what is inside a pool's handlers", () => {
   const handler = { handle: () => Promise.reject(new Error("not called")) };
   const add = sealHandler<Handler>(handler);
   assertStrictEquals(new Procedures({ add }, undefined).find("add").handler, handler);
+});
+
+Deno.test("Procedures takes as long as its slowest handler", () => {
+  const limitOf = (...limits: readonly (number | undefined)[]) => {
+    const handlers = limits.map((timeLimitMs, n): [string, PoolHandler<Handler>] => [
+      `p${n}`,
+      sealHandler({ timeLimitMs, handle: () => Promise.reject(new Error("not run")) }),
+    ]);
+    return new Procedures(Object.fromEntries(handlers), undefined).timeLimitMs;
+  };
+  assertEquals([limitOf(5), limitOf(5, 7, 6), limitOf(5, undefined)], [5, 7, undefined]);
+  assertEquals(new Procedures({ add }, undefined).timeLimitMs, undefined);
 });

@@ -18,6 +18,10 @@ const WRONG: readonly (readonly [options: object, message: string])[] = [
   [{ prefetch: 2_001 }, '"prefetch" must be an integer from 1 to 2000: current value is 2001'],
   [{ maxBodyBytes: "1" }, '"maxBodyBytes" must be an integer of at least 1: current value is "1"'],
   [{ maxDeliveries: 0 }, '"maxDeliveries" must be an integer of at least 1: current value is 0'],
+  [
+    { consumerPriority: 0.5 },
+    '"consumerPriority" must be an integer from -1000 to 1000: current value is 0.5',
+  ],
   [{ returns: "false" }, '"returns" must be a boolean: current value is "false"'],
   [{ sendStacks: 1 }, '"sendStacks" must be a boolean: current value is 1'],
   [{ replyQueues: "^x" }, '"replyQueues" must be a RegExp: current value is "^x"'],
