@@ -25,13 +25,13 @@ import { lockQueueOf, parkingQueueOf } from "../internal/protocol/parked_message
 import { DURABLE_REPLY_PREFIX, LONGEST_REPLY_SUFFIX } from "../internal/protocol/reply_address.ts";
 import {
   CONTROL_EXCHANGE,
-  EXCHANGES,
   parkingQueueOptions,
   REPLY_QUEUE_EXPIRES_MS,
   replyQueueOptions,
   requestQueueOptions,
   RETURNS_EXCHANGE,
   returnsBinding,
+  TOPOLOGY_EXCHANGES,
 } from "../internal/protocol/topology.ts";
 
 /** Options of {@linkcode brokerDefinitions}. */
@@ -213,7 +213,7 @@ export function brokerDefinitions(options: DefinitionsOptions): BrokerDefinition
   const served = services.map(({ queue }) => queue);
   for (const user of users) checkUser(user, served, replyQueues);
   return {
-    exchanges: EXCHANGES.map(({ name, type }) => exchange(name, type, vhost)),
+    exchanges: TOPOLOGY_EXCHANGES.map(({ name, type }) => exchange(name, type, vhost)),
     queues: [
       ...services.flatMap((service) => queuesOf(service, vhost)),
       ...replyQueues.flatMap((name) => [

@@ -25,8 +25,9 @@ export type ConnectionEvent =
 export type RpcClientEvent =
   | ConnectionEvent
   /**
-   * The exchanges for returned requests and cancellation could not be declared, most likely for
-   * lack of permission. Calls work; their deadline is the only reason for some failures.
+   * The exchanges for returned requests and cancellation cannot be used: most likely the user may not,
+   * or somebody has deleted or replaced them. Calls work; their deadline is the only reason for some
+   * failures. They are tried again every 5 s.
    */
   | { readonly type: "returns-unavailable"; readonly error: unknown }
   /**
@@ -145,7 +146,8 @@ export type RpcServerEvent =
   | { readonly type: "unserved"; readonly error: unknown }
   /**
    * Requests that the queue drops do not come back to their callers, and cancellations may not
-   * arrive: the queue exists without our dead letter exchange, or the user may not declare it.
+   * arrive: the queue exists without our dead letter exchange, the user may not declare it, or
+   * somebody has deleted or replaced a shared exchange, which is looked at again every 5 s.
    */
   | { readonly type: "returns-unavailable"; readonly error: unknown }
   /** The broker cancelled the consumer, for example because the queue was deleted. */

@@ -11,10 +11,11 @@ import { amqpCodeOf, isConsumedAlone, readMismatch } from "../broker/amqp_error.
 import type { Session } from "../broker/connection.ts";
 import { isProbe, probeMessage } from "../protocol/envelope.ts";
 import { DIRECT_REPLY_TO, DURABLE_REPLY_PREFIX } from "../protocol/reply_address.ts";
+import { SharedExchanges } from "../protocol/shared_exchanges.ts";
 import {
-  checkTopology,
-  declareTopology,
   replyQueueOptions,
+  RETURNS_EXCHANGE,
+  returnsBinding,
   unreplicatedReplyQueueOptions,
 } from "../protocol/topology.ts";
 import { waitAtMost } from "../time.ts";
@@ -30,7 +31,7 @@ export interface ClientSession extends Session {
   readonly credits: Publisher;
   /**
    * Publishes cancellations, on a channel of its own: a user who may not publish them loses that
-   * one. Absent without the shared exchanges.
+   * one. Absent while there are no shared exchanges.
    */
   readonly control: Publisher | undefined;
   /** Declares a queue, which the broker may refuse without harm. */
@@ -82,8 +83,8 @@ export async function openClientSession(
   const opened = await openReplyQueue(connection, channel, options);
   const { replyTo } = opened;
   const isQueue = replyTo !== DIRECT_REPLY_TO;
-  const hasExchanges = await tryExchanges(connection, isQueue ? replyTo : undefined, options);
-  const control = hasExchanges ? await Publisher.open(connection, publishing) : undefined;
+  const control = new Control(connection, options);
+  await control.open(isQueue ? replyTo : undefined);
   const credits = await Publisher.open(connection, publishing);
   const source = isQueue ? connection : onlyChannel(connection, channel);
   const publisher = await Publisher.open(source, publishing);
@@ -93,7 +94,9 @@ export async function openClientSession(
     replyTo,
     publisher,
     credits,
-    control,
+    get control() {
+      return control.publisher;
+    },
     async declareQueue(name, options) {
       await connection.onOwnChannel((channel) => channel.declareQueue(name, options));
     },
@@ -230,17 +233,38 @@ function explainRefusal(error: unknown, queue: string): unknown {
   return new RpcError("misconfigured", `${subject} does not exist: ${step}`, options);
 }
 
-async function tryExchanges(
-  connection: AmqpConnection,
-  replyQueue: string | undefined,
-  { declare, onNoExchanges }: ClientSessionOptions,
-): Promise<boolean> {
-  try {
-    if (declare) await declareTopology(connection, replyQueue);
-    else await checkTopology(connection);
-    return true;
-  } catch (error) {
-    onNoExchanges(error);
-    return false;
+/**
+ * Publishes cancellations while there is an exchange for them; on a channel of its own, as it is lost
+ * with the exchange.
+ */
+class Control {
+  readonly #connection: AmqpConnection;
+  readonly #options: ClientSessionOptions;
+  #publisher: Publisher | undefined;
+
+  constructor(connection: AmqpConnection, options: ClientSessionOptions) {
+    this.#connection = connection;
+    this.#options = options;
+  }
+
+  get publisher(): Publisher | undefined {
+    return this.#publisher?.isOpen ? this.#publisher : undefined;
+  }
+
+  /** Resolves when the exchanges can be used, or cannot; a reply queue is bound, so that requests come back. */
+  async open(replyQueue: string | undefined): Promise<void> {
+    const { declare, onNoExchanges, publishing } = this.#options;
+    await SharedExchanges.open(this.#connection, {
+      declare,
+      async bind(channel) {
+        if (replyQueue === undefined) return;
+        await channel.bindQueue(replyQueue, RETURNS_EXCHANGE, returnsBinding(replyQueue));
+      },
+      onAvailable: async () => {
+        if (this.#publisher?.isOpen) return;
+        this.#publisher = await Publisher.open(this.#connection, publishing);
+      },
+      onUnavailable: onNoExchanges,
+    });
   }
 }

@@ -6,7 +6,7 @@
  */
 
 import type { Durability } from "../../options/server_options.ts";
-import type { AmqpBinding, AmqpConnection, AmqpQueueOptions } from "../broker/amqp.ts";
+import type { AmqpBinding, AmqpQueueOptions } from "../broker/amqp.ts";
 
 /**
  * Where request queues send what they drop (expired, rejected, given back too often, too many): a
@@ -19,7 +19,7 @@ export const RETURNS_EXCHANGE = "rpc.returns";
 export const CONTROL_EXCHANGE = "rpc.control";
 
 /** The exchanges that clients and servers share, all durable. */
-export const EXCHANGES: readonly {
+export const TOPOLOGY_EXCHANGES: readonly {
   readonly name: string;
   readonly type: "direct" | "headers";
 }[] = [
@@ -113,32 +113,4 @@ export function unreplicatedReplyQueueOptions(expiresMs: number): AmqpQueueOptio
 /** How a reply queue is bound to {@linkcode RETURNS_EXCHANGE}. */
 export function returnsBinding(replyQueue: string): AmqpBinding {
   return { arguments: { "x-match": "all", [REPLY_TO_HEADER]: replyQueue } };
-}
-
-/**
- * Declares the exchanges, on a channel of its own: a refusal closes it.
- *
- * @param connection Where to.
- * @param replyQueue The reply queue to bind to the returns, for a client.
- * @throws If the user may not.
- */
-export async function declareTopology(
-  connection: AmqpConnection,
-  replyQueue?: string,
-): Promise<void> {
-  await connection.onOwnChannel(async (channel) => {
-    for (const { name, type } of EXCHANGES) await channel.declareExchange(name, type);
-    if (replyQueue === undefined) return;
-    await channel.bindQueue(replyQueue, RETURNS_EXCHANGE, returnsBinding(replyQueue));
-  });
-}
-
-/**
- * Checks that there is the exchange that a client publishes to. What it is bound to, or a queue
- * drops into, is for operators to know.
- *
- * @throws If there is none, or the user may not look.
- */
-export async function checkTopology(connection: AmqpConnection): Promise<void> {
-  await connection.onOwnChannel((channel) => channel.checkExchange(CONTROL_EXCHANGE));
 }

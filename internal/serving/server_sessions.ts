@@ -4,7 +4,8 @@ import type { AmqpChannel, AmqpConnection, AmqpQueueOptions } from "../broker/am
 import { amqpCodeOf, isDownWithNode } from "../broker/amqp_error.ts";
 import type { Connection, Session } from "../broker/connection.ts";
 import { type ControlMessage, readControl } from "../protocol/envelope.ts";
-import { CONTROL_EXCHANGE, declareTopology } from "../protocol/topology.ts";
+import { SharedExchanges } from "../protocol/shared_exchanges.ts";
+import { CONTROL_EXCHANGE } from "../protocol/topology.ts";
 import { Intake, type IntakeOptions, type RequestTaker } from "./intake.ts";
 import { Publisher, type PublisherOptions } from "../broker/publisher.ts";
 
@@ -67,8 +68,8 @@ export async function openConsumerSession(
 }
 
 /**
- * Listens for control messages, unless the server declares nothing, in a queue of this server's own, on a channel of its own: a user who may
- * not loses that one, and deadlines have to do.
+ * Listens for control messages, unless the server declares nothing, in a queue of this server's own,
+ * on a channel of its own: a user who may not loses that one, and deadlines have to do.
  */
 async function tryControl(
   connection: AmqpConnection,
@@ -77,15 +78,18 @@ async function tryControl(
 ): Promise<string | undefined> {
   if (!declare) return undefined;
   try {
-    await declareTopology(connection);
     const channel = await connection.openChannel();
     const controlQueue = await channel.declareQueue("", { exclusive: true });
-    await channel.bindQueue(controlQueue, CONTROL_EXCHANGE, { routingKey: queue });
     await channel.consume(controlQueue, { noAck: true }, (delivery) => {
       // Somebody deleted the queue: a new session gets a new one. close() never rejects.
       if (delivery === undefined) return void session.close();
       const message = readControl(delivery.properties);
       if (message !== undefined) requests.obey(message);
+    });
+    await SharedExchanges.open(connection, {
+      declare,
+      bind: (channel) => channel.bindQueue(controlQueue, CONTROL_EXCHANGE, { routingKey: queue }),
+      onUnavailable: onNoReturns,
     });
     return controlQueue;
   } catch (error) {

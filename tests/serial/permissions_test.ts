@@ -1,3 +1,4 @@
+import { type Channel, connect } from "../../deps/amqplib.ts";
 import { assert, assertEquals, assertNotEquals } from "../../deps/std_assert.ts";
 import { type CallContext, RpcClient, RpcError, RpcServer } from "../../mod.ts";
 import { ParkedRequests } from "../../extras/parked/parked_requests.ts";
@@ -145,6 +146,13 @@ function without(pattern: string, resource: string): string {
   return pattern.replace("^", `^(?!${RESOURCES[resource]}$|${RESOURCES[resource]}-)`);
 }
 
+async function deleteExchanges({ url }: PrivateNode): Promise<void> {
+  const connection = await connect(url);
+  const channel = await connection.createChannel();
+  for (const exchange of ["rpc.returns", "rpc.control"]) await channel.deleteExchange(exchange);
+  await connection.close();
+}
+
 Deno.test("The documented permissions suffice, and each is needed", async () => {
   await using node = await startNode();
   const [users] = await documented();
@@ -160,6 +168,7 @@ Deno.test("The documented permissions suffice, and each is needed", async () => 
         const fewer = { ...users[user], [right]: without(pattern, resource) };
         // What is there already needs fewer rights than what is to be made.
         await deleteQueue(QUEUE, node.url);
+        await deleteExchanges(node);
         await grant(node, { [user]: fewer });
         const what = `${user} may not ${right} ${resource}`;
         assertNotEquals(await probe(node), ALL_WORKS, what);
@@ -222,6 +231,38 @@ Deno.test("A durable reply queue takes the documented right to its name", async 
   await using _server = await RpcServer.listen(url, { queue: QUEUE, handlers });
   await using client = await connect();
   assertEquals(await client.call("echo", 1), 1);
+});
+
+/** What somebody may try who has a client's rights. */
+const ATTEMPTS: Readonly<Record<string, (channel: Channel) => PromiseLike<unknown>>> = {
+  "take requests": (channel) => channel.consume(QUEUE, () => {}),
+  "take parked requests": (channel) => channel.get(`${QUEUE}.parked`),
+  "purge the requests": (channel) => channel.purgeQueue(QUEUE),
+  "delete the request queue": (channel) => channel.deleteQueue(QUEUE),
+  "watch cancellations": async (channel) => {
+    const { queue } = await channel.assertQueue("", { exclusive: true });
+    await channel.bindQueue(queue, "rpc.control", QUEUE);
+  },
+  "delete the returns": (channel) => channel.deleteExchange("rpc.returns"),
+  "delete the cancellations": (channel) => channel.deleteExchange("rpc.control"),
+  "replace the returns": (channel) => channel.assertExchange("rpc.returns", "fanout"),
+};
+
+Deno.test("A client's documented rights harm no other client's queues and exchanges", async () => {
+  await using node = await startNode();
+  const [users] = await documented();
+  assert(users !== undefined);
+  await grant(node, users);
+  const url = urlOf(node, "math-server");
+  await using _server = await RpcServer.listen(url, { queue: QUEUE, handlers });
+  const connection = await connect(urlOf(node, "math-client"));
+  for (const [what, attempt] of Object.entries(ATTEMPTS)) {
+    const channel = await connection.createChannel();
+    channel.on("error", () => {});
+    const error: unknown = await attempt(channel).then(() => undefined, (error) => error);
+    assert(error instanceof Error && error.message.includes("403"), `${what}: ${error}`);
+  }
+  await connection.close();
 });
 
 /** Does all that an administrator does, and tells what came of it. */
