@@ -185,23 +185,59 @@ export const bytesCodec: Codec = {
 };
 
 /**
- * Chooses what a value leaves as. Bytes are none of JSON's, so they leave as they are; to bytes, the
- * answer may be anything.
+ * The content type, for {@linkcode codecFor}, of bytes that nobody has named: many libraries send
+ * `application/octet-stream` unless told otherwise, also for the digits of RabbitMQ's tutorial.
+ */
+export const UNNAMED_BYTES = "application/octet-stream;unnamed";
+
+/** JSON if it is JSON, and bytes otherwise. */
+const unnamedCodec: Codec = {
+  ...bytesCodec,
+  decode: (body) => jsonOr(body, () => bytesCodec.decode(body)),
+};
+
+/** RabbitMQ's tutorial sends bare digits; what is no JSON is a text as it is. */
+const plainTextCodec: Codec = {
+  contentType: "text/plain",
+  encode: (value) => jsonCodec.encode(value),
+  decode: (body) => jsonOr(body, () => typeof body === "string" ? body : decodePlainText(body)),
+};
+
+function jsonOr(body: Body, decodeOther: () => unknown): unknown {
+  try {
+    return jsonCodec.decode(body);
+  } catch {
+    return decodeOther();
+  }
+}
+
+function decodePlainText(body: Uint8Array): string {
+  try {
+    return decodeUtf8(body);
+  } catch {
+    throw new RpcError("undecodable", "Cannot decode a body as text: it is not UTF-8");
+  }
+}
+
+/**
+ * Chooses what a value leaves as. Bytes are none of JSON's, so they leave as they are; to bytes and
+ * to plain text, the answer may be anything.
  *
  * @param value An input, or an output.
  * @param codec The codec of its caller.
  */
 export function codecOf(value: unknown, codec: Codec): Codec {
-  if (value instanceof Uint8Array) return jsonCodecs.has(codec) ? bytesCodec : codec;
-  return codec === bytesCodec ? jsonCodec : codec;
+  const isOurs = codec === bytesCodec || codec === unnamedCodec || codec === plainTextCodec;
+  if (!isOurs && !(value instanceof Uint8Array && jsonCodecs.has(codec))) return codec;
+  return value instanceof Uint8Array ? bytesCodec : jsonCodec;
 }
 
 /**
- * Finds the codec for a content type. Without one, and for `text/plain`, it is JSON: RabbitMQ's
- * tutorial sends bare digits.
+ * Finds the codec for a content type. Without one, and for types that end with `+json`, it is JSON;
+ * `text/plain` is JSON if it is JSON, and a text otherwise.
  *
  * @param contentType The `contentType` property of a message.
- * @param codecs Codecs that come before JSON and plain bytes.
+ * @param codecs Codecs that come before those for JSON, text and bytes.
  * @returns The codec, or `undefined` if there is none for it.
  */
 export function codecFor(
@@ -212,8 +248,13 @@ export function codecFor(
   for (const codec of codecs) {
     if (codec.contentType === type || codec.aliases?.includes(type)) return codec;
   }
-  if (type === jsonCodec.contentType || type === "text/plain") return jsonCodec;
-  return type === bytesCodec.contentType ? bytesCodec : undefined;
+  if (type === jsonCodec.contentType) return jsonCodec;
+  if (type === plainTextCodec.contentType) return plainTextCodec;
+  if (type === bytesCodec.contentType) {
+    return contentType === UNNAMED_BYTES ? unnamedCodec : bytesCodec;
+  }
+  // Source: RFC 6839, section 3.1.
+  return type.endsWith("+json") ? jsonCodec : undefined;
 }
 
 /** A content type without its parameters, in lower case; one that says nothing is JSON's. */

@@ -5,7 +5,12 @@ import type { StandardSchema } from "../../contract.ts";
 import { readErrorDescription, RpcError, RpcRemoteError } from "../../errors.ts";
 import type { AmqpDelivery } from "../broker/amqp.ts";
 import { checkBodySize } from "../check.ts";
-import { isErrorReply, readDeadLetterReason } from "../protocol/envelope.ts";
+import {
+  isErrorReply,
+  readCompression,
+  readContentType,
+  readDeadLetterReason,
+} from "../protocol/envelope.ts";
 import type { EncodedItem } from "../encoded_reply.ts";
 import { toPrintable } from "../text.ts";
 import { validate } from "../validate.ts";
@@ -86,7 +91,11 @@ export class ReplyReader {
   }
 
   #decode(call: CallSubject, { properties, body }: AmqpDelivery): unknown {
-    const { contentType } = properties;
+    const compression = readCompression(properties);
+    if (compression !== undefined) {
+      throw undecodable(call.report(), `its content encoding is "${compression}"`);
+    }
+    const contentType = readContentType(properties);
     const codec = codecFor(contentType, this.#codecs);
     if (codec === undefined) throw undecodable(call.report(), unknownType(contentType));
     try {

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Body } from "../../codec.ts";
+import { type Body, bytesCodec, UNNAMED_BYTES } from "../../codec.ts";
 import type { AmqpProperties, AmqpPublish } from "../broker/amqp.ts";
 import { isDirectReply, isServerNamed } from "./reply_address.ts";
 import { CONTROL_EXCHANGE, REPLY_TO_HEADER } from "./topology.ts";
@@ -70,6 +70,8 @@ export interface IncomingRequest {
   /** Absent for a tutorial client: the server's default procedure. */
   readonly procedure: string | undefined;
   readonly contentType: string | undefined;
+  /** How the body is compressed, which we cannot undo. */
+  readonly compression: string | undefined;
   readonly correlationId: string | undefined;
   /** Absent if no reply is wanted. */
   readonly replyTo: string | undefined;
@@ -174,7 +176,8 @@ export function readRequestEnvelope(properties: AmqpProperties): IncomingRequest
   return {
     // Whatever errors and events repeat must not write lines of its own into a log.
     procedure: properties.type ? toPrintable(properties.type) : undefined,
-    contentType: properties.contentType ? toPrintable(properties.contentType) : undefined,
+    contentType: readContentType(properties),
+    compression: readCompression(properties),
     // Bytes that are no UTF-8 have become longer, and could not be sent back.
     correlationId: correlationId === undefined || isShortText(correlationId)
       ? correlationId
@@ -191,6 +194,25 @@ export function readRequestEnvelope(properties: AmqpProperties): IncomingRequest
     credits: readCredits(headers?.[CREDITS_HEADER]),
     wantsProgress: headers?.[PROGRESS_HEADER] === true,
   };
+}
+
+/**
+ * What the body of a message is. Bunny and other libraries say `application/octet-stream` of all
+ * that a program does not name: without a `type`, that is not said of bytes alone.
+ */
+export function readContentType({ contentType, type }: AmqpProperties): string | undefined {
+  if (!contentType) return undefined;
+  if (!type && contentType === bytesCodec.contentType) return UNNAMED_BYTES;
+  return toPrintable(contentType);
+}
+
+/** Others put what is no compression there, such as `utf-8`. Source: IANA, HTTP content codings. */
+const COMPRESSION_REGEXP = /^(x-)?(gzip|deflate|compress|br|zstd|bzip2|xz|lzma|lz4|snappy)$/i;
+
+/** How the body of a message is compressed; `undefined` if it is not. */
+export function readCompression({ contentEncoding }: AmqpProperties): string | undefined {
+  if (!contentEncoding || !COMPRESSION_REGEXP.test(contentEncoding)) return undefined;
+  return contentEncoding;
 }
 
 /**

@@ -60,6 +60,7 @@ export class RequestRunner {
     try {
       checkBodySize(delivery.body, maxBodyBytes, INPUT);
       const { name, handler } = procedures.find(request.procedure);
+      if (request.compression !== undefined) throw compressed(name, request.compression);
       const key = sink === undefined ? this.#keyOf(name, request) : undefined;
       const kept = key === undefined ? undefined : cache?.get(key);
       if (kept !== undefined) return this.#reuse(kept);
@@ -215,6 +216,14 @@ class Run implements EncodedRequest, RunningWork {
 }
 
 /** Checks what a handler has encoded itself, while there is somebody to tell. */
+function compressed(procedure: string, compression: string): RpcError {
+  return new RpcError(
+    "undecodable",
+    `Cannot decode the input of "${procedure}" as it is compressed: its content encoding is ` +
+      `"${compression}"`,
+  );
+}
+
 function checkReply({ body, contentType }: EncodedReply, maxBodyBytes: number): void {
   checkBodySize(body, maxBodyBytes, OUTPUT);
   if (typeof contentType === "string" && isShortText(contentType)) return;

@@ -1,5 +1,13 @@
 import { isDeepStrictEqual } from "node:util";
-import { bytesCodec, codecFor, codecOf, jsonCodec, MAX_DEPTH } from "../../codec.ts";
+import {
+  bytesCodec,
+  type Codec,
+  codecFor,
+  codecOf,
+  jsonCodec,
+  MAX_DEPTH,
+  UNNAMED_BYTES,
+} from "../../codec.ts";
 import { fc } from "../../deps/fast_check.ts";
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "../../deps/std_assert.ts";
 import { RpcError } from "../../errors.ts";
@@ -155,11 +163,42 @@ Deno.test("jsonCodec decodes into plain objects, whatever their keys", () => {
   assertEquals(({} as { polluted?: unknown }).polluted, undefined);
 });
 
-Deno.test("codecFor() takes JSON and plain text, and nothing else", () => {
-  const known = [undefined, "", "application/json", "text/plain", "TEXT/PLAIN; charset=utf-8"];
-  for (const contentType of known) assertStrictEquals(codecFor(contentType), jsonCodec);
+Deno.test("codecFor() takes JSON, and nothing that is only called alike", () => {
+  const known = [undefined, "", "application/json", "APPLICATION/JSON; charset=utf-8"];
+  const named = ["application/problem+json", "application/vnd.api+json;v=1"];
+  for (const contentType of [...known, ...named]) {
+    assertStrictEquals(codecFor(contentType), jsonCodec);
+  }
   for (const contentType of ["application/xml", "application/jsonp", "json", "__proto__"]) {
     assertStrictEquals(codecFor(contentType), undefined);
+  }
+});
+
+Deno.test("codecFor() reads plain text as JSON, or as it is", () => {
+  for (const contentType of ["text/plain", "TEXT/PLAIN; charset=utf-8"]) {
+    const codec = codecFor(contentType);
+    assertEquals(codec?.decode("30"), 30);
+    assertEquals(codec?.decode(encoder.encode("grüße, 30")), "grüße, 30");
+    assertEquals(codeOf(() => codec?.decode(new Uint8Array([0xff]))), "undecodable");
+    assert(codec !== undefined);
+    assertStrictEquals(codecOf("text", codec), jsonCodec);
+  }
+});
+
+Deno.test("codecFor() reads unnamed bytes as JSON, or as they are", () => {
+  const codec = codecFor(UNNAMED_BYTES);
+  assert(codec !== undefined);
+  assertEquals(codec.decode(encoder.encode("832040")), 832040);
+  assertEquals(codec.decode(new Uint8Array([0xff, 1])), new Uint8Array([0xff, 1]));
+  assertStrictEquals(codecOf(1, codec), jsonCodec);
+  assertStrictEquals(codecOf(new Uint8Array(1), codec), bytesCodec);
+});
+
+Deno.test("codecFor() takes a codec that is named before what is built in", () => {
+  for (const contentType of ["application/json", "text/plain", "application/octet-stream"]) {
+    const own: Codec = { contentType, encode: String, decode: String };
+    assertStrictEquals(codecFor(contentType, [own]), own);
+    assertStrictEquals(codecFor(`${contentType}; charset=utf-8`, [own]), own);
   }
 });
 

@@ -1,0 +1,99 @@
+import { RpcClient, RpcError } from "../../mod.ts";
+import { assertEquals, assertRejects, assertStringIncludes } from "../../deps/std_assert.ts";
+import { WorkerPool } from "../../workers/mod.ts";
+import { AmqpPeer, nextOf } from "../helpers/amqp_peer.ts";
+import { brokerUrl } from "../helpers/broker.ts";
+import { startPair } from "../helpers/pair.ts";
+
+const BYTES = { contentType: "application/octet-stream" };
+const NO_TEXT = new Uint8Array([0xff, 0, 1]);
+
+/** Says of a value what it has become: bytes are no JSON. */
+function describe(value: unknown): unknown {
+  return value instanceof Uint8Array ? { bytes: [...value] } : { value };
+}
+
+/** Asks a server by hand for what it has read. */
+async function readBy(
+  queue: string,
+  body: string | Uint8Array,
+  properties: Record<string, unknown>,
+): Promise<unknown> {
+  await using peer = await AmqpPeer.open();
+  const reply = await peer.request(queue, body, { correlationId: "1", ...properties });
+  assertEquals(reply.properties.contentType, "application/json");
+  return JSON.parse(reply.content.toString());
+}
+
+Deno.test("RpcServer reads octet-stream without a type as JSON if it is JSON", async () => {
+  await using pair = await startPair({ describe });
+  assertEquals(await readBy(pair.queue, "30", BYTES), { value: 30 });
+  assertEquals(await readBy(pair.queue, NO_TEXT, BYTES), { bytes: [...NO_TEXT] });
+  // Who knows types knows what to call JSON.
+  const named = { ...BYTES, type: "describe" };
+  assertEquals(await readBy(pair.queue, "30", named), { bytes: [0x33, 0x30] });
+});
+
+Deno.test("A pool reads octet-stream without a type as JSON if it is JSON", async () => {
+  const url = import.meta.resolve("../fixtures/workers/bytes_worker.ts");
+  await using pool = await WorkerPool.open(url, { maxWorkers: 1 });
+  const server = { handlers: pool.handlers(), defaultProcedure: "echo" };
+  await using pair = await startPair({}, { server });
+  assertEquals(await readBy(pair.queue, "[30]", BYTES), [30]);
+});
+
+Deno.test("RpcServer reads plain text as JSON or as a text, and +json as JSON", async () => {
+  await using pair = await startPair({ describe });
+  const text = { contentType: "text/plain" };
+  assertEquals(await readBy(pair.queue, "30", text), { value: 30 });
+  assertEquals(await readBy(pair.queue, "thirty", text), { value: "thirty" });
+  const named = { contentType: "application/vnd.api+json" };
+  assertEquals(await readBy(pair.queue, "[30]", named), { value: [30] });
+});
+
+Deno.test("RpcServer takes a codec of its own before those that are built in", async () => {
+  const codec = {
+    contentType: "text/plain",
+    encode: String,
+    decode: (body: string | Uint8Array) => `${body.length} characters`,
+  };
+  await using pair = await startPair({ describe }, { server: { codecs: [codec] } });
+  await using peer = await AmqpPeer.open();
+  const reply = await peer.request(pair.queue, "30", { contentType: "text/plain" });
+  assertEquals(reply.content.toString(), "[object Object]");
+});
+
+Deno.test("RpcServer names the encoding of a compressed body, and takes others", async () => {
+  await using pair = await startPair({ describe });
+  const gzip = { contentType: "application/json", contentEncoding: "gzip" };
+  await using peer = await AmqpPeer.open();
+  const reply = await peer.request(pair.queue, NO_TEXT, gzip);
+  const { code, message } = JSON.parse(reply.content.toString());
+  assertEquals(code, "undecodable");
+  assertStringIncludes(message, 'its content encoding is "gzip"');
+  const utf8 = { contentType: "application/json", contentEncoding: "utf-8" };
+  assertEquals(await readBy(pair.queue, "30", utf8), { value: 30 });
+});
+
+Deno.test("RpcClient reads replies of programs that name no type", async () => {
+  await using peer = await AmqpPeer.open();
+  const queue = await peer.declareQueue();
+  const requests = await peer.messages(queue);
+  await using client = await RpcClient.connect(brokerUrl(), { queue });
+  const answer = async (body: string | Uint8Array, properties: Record<string, unknown>) => {
+    const output = client.call("fib", 30);
+    const { replyTo, correlationId } = (await nextOf(requests)).properties;
+    const sent = peer.send(replyTo, body, { correlationId, ...properties });
+    return (await Promise.all([output, sent]))[0];
+  };
+  assertEquals(await answer("832040", BYTES), 832040);
+  assertEquals(await answer(NO_TEXT, BYTES), NO_TEXT);
+  assertEquals(
+    await answer("832040", { ...BYTES, type: "output" }),
+    Uint8Array.from("832040", (digit) => digit.charCodeAt(0)),
+  );
+  assertEquals(await answer("not found", { contentType: "text/plain" }), "not found");
+  const compressed = () => answer(NO_TEXT, { contentEncoding: "gzip" });
+  const error = await assertRejects(compressed, RpcError, 'its content encoding is "gzip"');
+  assertEquals(error.code, "undecodable");
+});
