@@ -195,7 +195,7 @@ export class Faults {
   }
 
   /** Returns the error that closes the channel at this point, or `undefined` to go on. */
-  channelErrorAt(event: MethodEvent, when: "before" | "after"): AmqpError | undefined {
+  channelErrorAt(event: MethodEvent, when: "before" | "after"): Error | undefined {
     if (event.direction === "sent" || event.channel === 0) return undefined;
     const point = strike(this.#closes, event, when);
     if (point === undefined) return undefined;
