@@ -357,8 +357,6 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
   }
 
   async #close(graceMs: number): Promise<void> {
-    // Their replies wait in the durable queue for the next start.
-    for (const correlationId of this.#calls.releaseNamed()) this.#callbacks.remove(correlationId);
     this.#callbacks.close();
     await this.#calls.close(graceMs);
   }

@@ -154,18 +154,16 @@ export class ClientCalls {
   }
 
   /**
-   * Ends the calls whose replies will wait in a durable queue for a callback by name.
-   *
-   * @returns Their correlation ids.
+   * Ends a call whose reply will wait in a durable queue for a callback by name. One that the broker
+   * does not have yet is waited for, as nobody would ever reply to it.
    */
-  releaseNamed(): string[] {
-    if (!this.#isDurable) return [];
-    const calls = this.pending.started().filter(({ request }) => request.callback !== undefined);
-    for (const call of calls) {
-      this.#released.add(call.request.correlationId);
-      call.reject(CLOSED);
-    }
-    return [...this.#released];
+  #release(call: PendingCall): void {
+    const { callback, correlationId } = call.request;
+    const isSafe = call.phase === "queued" || call.phase === "running";
+    if (!this.#isDurable || callback === undefined || !isSafe) return;
+    this.#released.add(correlationId);
+    this.#callbacks.remove(correlationId);
+    call.reject(CLOSED);
   }
 
   /**
@@ -200,6 +198,7 @@ export class ClientCalls {
   /** Refuses calls, ends streams, waits for the calls under way, and disconnects. */
   async close(graceMs: number): Promise<void> {
     const reason = this.#ended ??= CLOSED;
+    for (const call of this.pending.started()) this.#release(call);
     this.pending.abandonStreams((call) => ended(call.report(), reason));
     await this.pending.drain(graceMs);
     this.#end(reason);
@@ -229,6 +228,7 @@ export class ClientCalls {
       case "confirmed":
         if (call.phase === "unconfirmed") call.phase = "queued";
         if (call.request.kind === "notify") call.resolve(undefined);
+        else if (this.#ended !== undefined) this.#release(call);
         return;
       case "returned":
         return call.reject(unroutable(call.report()));

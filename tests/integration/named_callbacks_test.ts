@@ -14,6 +14,7 @@ import {
   assertThrows,
 } from "../../deps/std_assert.ts";
 import { ParkedRequests } from "../../extras/parked/parked_requests.ts";
+import { FaultProxy } from "../../tools/network/fault_proxy.ts";
 import { AmqpPeer } from "../helpers/amqp_peer.ts";
 import { brokerUrl, deleteQueue, randomQueue } from "../helpers/broker.ts";
 import { startChild } from "../helpers/child.ts";
@@ -120,6 +121,31 @@ Deno.test("A reply that comes while its client closes is not lost", async () => 
   const received = collect(second);
   await eventually(() => assertEquals(received.length, 1));
   assertEquals([received[0]?.result, early], [{ ok: true, output: "named" }, []]);
+});
+
+Deno.test("A named call that never reached the broker is told that its client closed", async () => {
+  await using proxy = FaultProxy.start(brokerUrl());
+  await using place = await startPlace();
+  await place.declare();
+  const lost = Promise.withResolvers<void>();
+  const client = await RpcClient.connect(proxy.url, {
+    queue: place.queue,
+    replyQueue: { name: place.name },
+    callbackKeys: CALLBACK_KEYS,
+    onEvent: (event) => event.type === "disconnected" && lost.resolve(),
+  });
+  const received = collect(client);
+  client.callAsync("work", 1, "save");
+  await client.notify("work", "marker");
+  proxy.block();
+  await lost.promise;
+  const unsent = client.callAsync("work", 2, "save");
+  await client.close({ graceMs: 50 });
+  // The reply to the first one waits for the next start.
+  assertEquals(received.map(({ reply }) => reply.correlationId), [unsent]);
+  const [{ result } = {}] = received;
+  assert(result !== undefined && !result.ok && result.error instanceof RpcError);
+  assertEquals([result.error.code, result.error.call?.phase], ["closed", "not-published"]);
 });
 
 Deno.test("A reply waits for the next start of a client that was killed", async () => {
