@@ -30,7 +30,7 @@ import { checkDurability, type RequestQueue } from "./internal/protocol/request_
 import type { IntakeOptions } from "./internal/serving/intake.ts";
 import { Prefetch } from "./internal/serving/prefetch.ts";
 import { Procedures } from "./internal/serving/procedures.ts";
-import { ReplyCache } from "./internal/serving/reply_cache.ts";
+import { type OnForgotten, ReplyCache } from "./internal/serving/reply_cache.ts";
 import { RequestRunner } from "./internal/serving/request_runner.ts";
 import { RequestService } from "./internal/serving/request_service.ts";
 import {
@@ -104,7 +104,7 @@ export class RpcServer implements AsyncDisposable {
       runner: new RequestRunner({
         procedures,
         maxBodyBytes,
-        cache: replyCache === false ? undefined : new ReplyCache(replyCache),
+        cache: replyCache === false ? undefined : new ReplyCache(replyCache, this.#onForgotten),
         includeStack: sendStacks,
         handlerTimeLimitMs,
       }),
@@ -188,6 +188,10 @@ export class RpcServer implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+
+  readonly #onForgotten: OnForgotten = (procedure, key, reason) => {
+    this.#emit({ type: "key-forgotten", procedure, key, reason });
+  };
 
   async #close(graceMs: number): Promise<void> {
     const { consumer, publisher } = this.#sessions;

@@ -181,7 +181,8 @@ export interface CallOptions {
   readonly onProgress?: (value: unknown) => void;
   /**
    * Names the work, in 1 to 255 bytes: a server runs requests with the same key once, and answers
-   * all of them.
+   * all of them, also with `onProgress`: whoever joins is told what comes from then on, if the first
+   * one listens. A stream has no key: it runs anew each time.
    *
    * @default {a new one for each call}
    */

@@ -106,6 +106,18 @@ export type RpcServerEvent =
     /** How long the request has been in hand, in whole milliseconds. */
     readonly runMs: number;
   }
+  /**
+   * The output of a request whose caller set an `idempotencyKey` is not kept as long as
+   * `replyCache.maxAgeMs` says: another request with that key runs again.
+   */
+  | {
+    readonly type: "key-forgotten";
+    readonly procedure: string;
+    /** The key, printable. */
+    readonly key: string;
+    /** `too-large`: the output exceeds `replyCache.maxBytes`; `full`: newer ones took its place. */
+    readonly reason: "too-large" | "full";
+  }
   /** A request was parked: it is kept in the parking queue `<queue>.parked`. */
   | {
     readonly type: "parked";

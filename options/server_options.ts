@@ -138,17 +138,20 @@ export interface RpcServerOptions<C extends Contract = Record<string, Handler>>
 /**
  * Options of the reply cache. Requests with the same idempotency key are run once: those that come
  * while it runs get the same reply, those that come later get the output that was kept. Errors are
- * not kept.
+ * not kept, nor are the items of streams: these run anew each time.
+ *
+ * Keys that callers set are kept apart from those that every call has in case that it is delivered
+ * again. The event `key-forgotten` tells of one of the former whose output cannot be kept.
  */
 export interface ReplyCacheOptions {
   /**
-   * Most outputs that are kept; the oldest go first.
+   * Most outputs that are kept of keys that callers set, and as many of others; the oldest go first.
    *
    * @default {1_000}
    */
   readonly maxEntries?: number;
   /**
-   * Most bytes of outputs that are kept.
+   * Most bytes of outputs that are kept; those of keys that callers set go last.
    *
    * @default {16_777_216}
    */

@@ -84,6 +84,8 @@ export interface IncomingRequest {
   readonly priority: number | undefined;
   /** What makes two requests the same work; absent if the request does not say. */
   readonly idempotencyKey: string | undefined;
+  /** Whether the key was set by the caller; else it tells redeliveries of one request. */
+  readonly isKeyed: boolean;
   readonly callback: string | undefined;
   /** Present for a stream: how many items the caller takes at first. */
   readonly credits: number | undefined;
@@ -190,6 +192,7 @@ export function readRequestEnvelope(properties: AmqpProperties): IncomingRequest
     priority: readPriority(headers?.[PRIORITY_HEADER]) ?? properties.priority,
     // Only clients of this protocol set a deadline, and only they are known to use unique ids.
     idempotencyKey: messageId || (deadline === undefined ? undefined : correlationId),
+    isKeyed: Boolean(messageId),
     callback: readTicketText(headers?.[CALLBACK_HEADER]),
     credits: readCredits(headers?.[CREDITS_HEADER]),
     wantsProgress: headers?.[PROGRESS_HEADER] === true,

@@ -3,30 +3,63 @@
 import type { EncodedReply } from "../encoded_reply.ts";
 import type { ReplyCacheOptions } from "../../options/server_options.ts";
 import { checkInteger, checkOneOf } from "../check.ts";
+import { toPrintable } from "../text.ts";
 
 interface KeptReply {
   readonly reply: EncodedReply;
   readonly keptAt: number;
 }
 
-/** Outputs by idempotency key, bounded in number, size and age. */
+/** Why the output of a key that its caller set is not kept as long as it should be. */
+export type ForgottenReason = "too-large" | "full";
+
+/** Told of such a key, with its procedure. */
+export type OnForgotten = (procedure: string, key: string, reason: ForgottenReason) => void;
+
+/** Begins the names of keys that callers set. */
+const OWN = "=";
+const OTHER = "-";
+
+/** What a request is known by. */
+export interface KeyParts {
+  readonly procedure: string;
+  readonly key: string;
+  /** Whether its caller set the key; else it serves redeliveries only. */
+  readonly isOwn: boolean;
+  /** Absent if the key holds for all callers. */
+  readonly caller: string | undefined;
+}
+
+/** Names a key, so that keys of callers, procedures and kinds never meet. */
+export function nameOfKey({ procedure, key, isOwn, caller = "" }: KeyParts): string {
+  return `${isOwn ? OWN : OTHER}${caller}\n${procedure}\n${key}`;
+}
+
+/**
+ * Outputs by idempotency key, bounded in number, size and age. Those of keys that callers set are not
+ * dropped for the others, which every call has in case that it is delivered again.
+ */
 export class ReplyCache {
   /** Whether keys hold for one caller only. */
   readonly isPerCaller: boolean;
   readonly #maxEntries: number;
   readonly #maxBytes: number;
   readonly #maxAgeMs: number;
-  /** Oldest first. */
-  readonly #kept = new Map<string, KeptReply>();
+  readonly #onForgotten: OnForgotten;
+  /** Of keys that callers set, oldest first. */
+  readonly #own = new Map<string, KeptReply>();
+  readonly #others = new Map<string, KeptReply>();
   #bytes = 0;
 
   /**
    * Makes an empty cache.
    *
+   * @param options Its bounds.
+   * @param onForgotten Told of keys that callers set and that cannot be kept.
    * @throws {RangeError} If a bound is not a positive integer.
    * @throws {TypeError} If there is no such scope.
    */
-  constructor(options: ReplyCacheOptions) {
+  constructor(options: ReplyCacheOptions, onForgotten: OnForgotten = () => {}) {
     const { maxEntries = 1_000, maxBytes = 16 * 2 ** 20, maxAgeMs = 60_000 } = options;
     checkInteger("listen", {
       "replyCache.maxEntries": maxEntries,
@@ -38,33 +71,59 @@ export class ReplyCache {
     this.#maxEntries = maxEntries;
     this.#maxBytes = maxBytes;
     this.#maxAgeMs = maxAgeMs;
+    this.#onForgotten = onForgotten;
   }
 
   /** Finds an output that is not too old. */
-  get(key: string): EncodedReply | undefined {
-    const kept = this.#kept.get(key);
+  get(name: string): EncodedReply | undefined {
+    const shelf = this.#shelfOf(name);
+    const kept = shelf.get(name);
     if (kept === undefined) return undefined;
-    if (Date.now() - kept.keptAt <= this.#maxAgeMs) return kept.reply;
-    this.#drop(key, kept);
+    if (this.#isFresh(kept)) return kept.reply;
+    this.#drop(shelf, name, kept);
     return undefined;
   }
 
   /** Keeps an output; an error is not kept, so that a later attempt may do better. */
-  keep(key: string, reply: EncodedReply): void {
-    if (reply.type === "error" || sizeOf(reply) > this.#maxBytes) return;
-    const earlier = this.#kept.get(key);
-    if (earlier !== undefined) this.#drop(key, earlier);
-    this.#kept.set(key, { reply, keptAt: Date.now() });
+  keep(name: string, reply: EncodedReply): void {
+    if (reply.type === "error") return;
+    const shelf = this.#shelfOf(name);
+    if (sizeOf(reply) > this.#maxBytes) return this.#tell(shelf, name, "too-large");
+    const earlier = shelf.get(name);
+    if (earlier !== undefined) this.#drop(shelf, name, earlier);
+    shelf.set(name, { reply, keptAt: Date.now() });
     this.#bytes += sizeOf(reply);
-    for (const [oldest, kept] of this.#kept) {
-      if (this.#kept.size <= this.#maxEntries && this.#bytes <= this.#maxBytes) return;
-      this.#drop(oldest, kept);
+    if (shelf.size > this.#maxEntries) this.#dropOldest(shelf);
+    while (this.#bytes > this.#maxBytes) {
+      this.#dropOldest(this.#others.size > 0 ? this.#others : this.#own);
     }
   }
 
-  #drop(key: string, { reply }: KeptReply): void {
-    this.#kept.delete(key);
+  #shelfOf(name: string): Map<string, KeptReply> {
+    return name.startsWith(OWN) ? this.#own : this.#others;
+  }
+
+  #isFresh({ keptAt }: KeptReply): boolean {
+    return Date.now() - keptAt <= this.#maxAgeMs;
+  }
+
+  #dropOldest(shelf: Map<string, KeptReply>): void {
+    for (const [name, kept] of shelf) {
+      this.#drop(shelf, name, kept);
+      if (this.#isFresh(kept)) this.#tell(shelf, name, "full");
+      return;
+    }
+  }
+
+  #drop(shelf: Map<string, KeptReply>, name: string, { reply }: KeptReply): void {
+    shelf.delete(name);
     this.#bytes -= sizeOf(reply);
+  }
+
+  #tell(shelf: Map<string, KeptReply>, name: string, reason: ForgottenReason): void {
+    if (shelf !== this.#own) return;
+    const [, procedure = "", ...key] = name.split("\n");
+    this.#onForgotten(procedure, toPrintable(key.join("\n")), reason);
   }
 }
 

@@ -9,7 +9,7 @@ import type { EncodedReply, ItemSink } from "../encoded_reply.ts";
 import { isShortText, MAX_SHORT_TEXT_BYTES } from "../text.ts";
 import type { ActiveRequest, RunningWork, Seat } from "./active_requests.ts";
 import type { Procedures } from "./procedures.ts";
-import type { ReplyCache } from "./reply_cache.ts";
+import { nameOfKey, type ReplyCache } from "./reply_cache.ts";
 import { RequestContext } from "./request_context.ts";
 
 /** What a {@linkcode RequestRunner} needs of its server. */
@@ -48,8 +48,8 @@ export class RequestRunner {
    * Runs a request, or finds what it would give. Never rejects.
    *
    * @param active The request.
-   * @param sink Takes what the handler tells before its end, if the caller wants it. Such a request
-   * is always run for itself.
+   * @param sink Takes what the handler tells before its end, if the caller wants it. A stream is always
+   * run for itself.
    * @returns The reply, whatever went wrong; or the error of a worker that died, after which another
    * attempt may do better.
    */
@@ -61,11 +61,11 @@ export class RequestRunner {
       checkBodySize(delivery.body, maxBodyBytes, INPUT);
       const { name, handler } = procedures.find(request.procedure);
       if (request.compression !== undefined) throw compressed(name, request.compression);
-      const key = sink === undefined ? this.#keyOf(name, request) : undefined;
+      const key = this.#keyOf(name, request);
       const kept = key === undefined ? undefined : cache?.get(key);
       if (kept !== undefined) return this.#reuse(kept);
       run = key === undefined ? undefined : this.#runs.get(key);
-      if (run?.isWanted) return await this.#reuse(run.joinLate(active));
+      if (run?.isWanted) return await this.#reuse(run.joinLate(active, sink));
       run = new Run(active, { name, key, limitMs: this.#limitOf(handler) });
       const reply = run.join(active);
       this.#start(run, handler, sink);
@@ -110,10 +110,12 @@ export class RequestRunner {
     return capacity === undefined ? this.#options.handlerTimeLimitMs ?? Infinity : Infinity;
   }
 
-  #keyOf(name: string, { idempotencyKey, replyTo = "" }: IncomingRequest): string | undefined {
+  #keyOf(procedure: string, request: IncomingRequest): string | undefined {
     const { cache } = this.#options;
-    if (cache === undefined || idempotencyKey === undefined) return undefined;
-    return `${cache.isPerCaller ? replyTo : ""}\n${name}\n${idempotencyKey}`;
+    const { idempotencyKey: key, isKeyed: isOwn, replyTo, credits } = request;
+    // Nobody keeps the items of a stream.
+    if (cache === undefined || key === undefined || credits !== undefined) return undefined;
+    return nameOfKey({ procedure, key, isOwn, caller: cache.isPerCaller ? replyTo : undefined });
   }
 }
 
@@ -138,6 +140,8 @@ class Run implements EncodedRequest, RunningWork {
   readonly endsAt: number;
   readonly #limitMs: number;
   #seats: Seat[] = [];
+  /** Of those that want to be told of progress. */
+  readonly #sinks: ItemSink[] = [];
   #wanted = 0;
   #stream: RunningRequest | undefined;
 
@@ -166,9 +170,10 @@ class Run implements EncodedRequest, RunningWork {
     return seat.promise;
   }
 
-  /** Waits for the reply, and perhaps for longer than those before. */
-  joinLate(active: ActiveRequest): Promise<EncodedReply> {
+  /** Waits for the reply, and perhaps for longer than those before; is told what is told from now on. */
+  joinLate(active: ActiveRequest, sink: ItemSink | undefined): Promise<EncodedReply> {
     this.context.prolong(active.request);
+    if (sink !== undefined) this.#sinks.push(sink);
     return this.join(active);
   }
 
@@ -194,12 +199,23 @@ class Run implements EncodedRequest, RunningWork {
 
   /** Has the handler send its items, or its progress, while it runs. */
   stream(handler: EncodedHandler, sink: ItemSink): Promise<EncodedReply> {
-    this.#stream = handler.start?.(this, sink);
+    this.#sinks.push(sink);
+    this.#stream = handler.start?.(this, sink.onProgress === undefined ? sink : this.#toAll(sink));
     if (this.#stream !== undefined) return this.#stream.reply;
     throw new RpcError(
       "not-a-stream",
       `Cannot stream "${this.procedure}" as its handler cannot`,
     );
+  }
+
+  /** What the handler tells of its progress is for all that wait. */
+  #toAll(sink: ItemSink): ItemSink {
+    return {
+      ...sink,
+      onProgress: (progress) => {
+        for (const { onProgress } of this.#sinks) onProgress?.(progress);
+      },
+    };
   }
 
   grant(count: number): void {

@@ -1,6 +1,6 @@
-import { type CallOptions, RpcClient, type RpcServerOptions } from "../../mod.ts";
+import { type CallContext, type CallOptions, RpcClient, type RpcServerOptions } from "../../mod.ts";
 import { assertEquals, assertNotEquals, assertRejects } from "../../deps/std_assert.ts";
-import { AmqpPeer } from "../helpers/amqp_peer.ts";
+import { AmqpPeer, nextOf } from "../helpers/amqp_peer.ts";
 import { brokerUrl } from "../helpers/broker.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { startPair } from "../helpers/pair.ts";
@@ -122,4 +122,60 @@ Deno.test("RpcClient.call() refuses an idempotency key that AMQP cannot carry", 
     await assertRejects(call, TypeError, '"idempotencyKey" must be');
   }
   assertEquals(pair.client.pending, 0);
+});
+
+Deno.test("A key holds for calls that listen to progress, too", async () => {
+  let runs = 0;
+  const ready = Promise.withResolvers<void>();
+  const pay = async (_: unknown, context: CallContext) => {
+    runs++;
+    context.progress("begun");
+    await ready.promise;
+    context.progress("paid");
+    return runs;
+  };
+  await using pair = await startPair({ pay });
+  const { client } = pair;
+  const key = { idempotencyKey: "order-1" };
+  const told: unknown[][] = [[], []];
+  const listeners = told.map((values) => (value: unknown) => values.push(value));
+  const [first, second] = listeners.map((onProgress) => ({ ...key, onProgress }));
+  const calls = [client.call("pay", 0, first)];
+  await eventually(() => assertEquals(told[0], ["begun"]));
+  calls.push(client.call("pay", 0, second), client.call("pay", 0, key));
+  await eventually(() => assertEquals(pair.server.stats().active, 3));
+  ready.resolve();
+  assertEquals(await Promise.all(calls), [1, 1, 1]);
+  assertEquals(told, [["begun", "paid"], ["paid"]]);
+  assertEquals([await client.call("pay", 0, first), runs], [1, 1]);
+});
+
+Deno.test("A request that comes again is not run again, though its caller listens", async () => {
+  let runs = 0;
+  await using pair = await startPair({ pay: () => ++runs });
+  await using peer = await AmqpPeer.open();
+  const replyTo = await peer.declareQueue(`rpc.replies.${crypto.randomUUID()}`);
+  const replies = await peer.messages(replyTo);
+  const headers = { "rpc-deadline": Date.now() + 60_000, "rpc-progress": true };
+  for (let time = 0; time < 2; time++) {
+    await peer.send(pair.queue, "0", { type: "pay", correlationId: "a", replyTo, headers });
+    assertEquals(`${(await nextOf(replies)).content}`, "1");
+  }
+  assertEquals(runs, 1);
+});
+
+Deno.test("A key is not forgotten for ordinary calls", async () => {
+  let runs = 0;
+  const handlers = { pay: () => ++runs, ping: () => 1 };
+  await using pair = await startPair(handlers, { server: { replyCache: { maxEntries: 5 } } });
+  const { client } = pair;
+  const pay = (key: number) => client.call("pay", 0, { idempotencyKey: `order-${key}` });
+  await pay(1);
+  await Promise.all(Array.from({ length: 20 }, () => client.call("ping")));
+  assertEquals([await pay(1), runs], [1, 1]);
+  for (let key = 2; key <= 6; key++) await pay(key);
+  const forgotten = pair.serverEvents.filter(({ type }) => type === "key-forgotten");
+  assertEquals(forgotten, [
+    { type: "key-forgotten", procedure: "pay", key: "order-1", reason: "full" },
+  ]);
 });

@@ -1,6 +1,6 @@
 import { assertEquals, assertStrictEquals, assertThrows } from "../../../deps/std_assert.ts";
 import type { EncodedReply } from "../../../internal/encoded_reply.ts";
-import { ReplyCache } from "../../../internal/serving/reply_cache.ts";
+import { nameOfKey, ReplyCache } from "../../../internal/serving/reply_cache.ts";
 import { eventually } from "../../helpers/eventually.ts";
 
 function outputOf(body: string | Uint8Array): EncodedReply {
@@ -62,4 +62,41 @@ Deno.test("ReplyCache refuses bounds that are none", () => {
       assertThrows(() => new ReplyCache({ [bound]: value }), RangeError, `replyCache.${bound}`);
     }
   }
+});
+
+function ownKey(key: string): string {
+  return nameOfKey({ procedure: "pay", key, isOwn: true, caller: undefined });
+}
+
+Deno.test("ReplyCache drops no key of a caller for those of redeliveries", () => {
+  const told: unknown[] = [];
+  const cache = new ReplyCache({ maxEntries: 2, maxBytes: 10 }, (...of) => told.push(of));
+  cache.keep(ownKey("order"), outputOf("123"));
+  for (const key of "abcdef") cache.keep(key, outputOf("12345"));
+  assertEquals(cache.get(ownKey("order")), outputOf("123"));
+  assertEquals([keysOf(cache, "abcdef"), told], [["f"], []]);
+});
+
+Deno.test("ReplyCache says which keys of callers it cannot keep", async () => {
+  const told: unknown[] = [];
+  const options = { maxEntries: 2, maxBytes: 10, maxAgeMs: 20 };
+  const cache = new ReplyCache(options, (...of) => told.push(of));
+  cache.keep(ownKey("large"), outputOf("x".repeat(11)));
+  for (const key of "abc") cache.keep(ownKey(key), outputOf("1"));
+  cache.keep(ownKey("d\n\u001b"), outputOf("123456789"));
+  assertEquals(told, [
+    ["pay", "large", "too-large"],
+    ["pay", "a", "full"],
+    ["pay", "b", "full"],
+  ]);
+  // Those that are too old anyway are not missed.
+  await new Promise((resolve) => setTimeout(resolve, 25));
+  cache.keep(ownKey("e"), outputOf("123"));
+  assertEquals([cache.get(ownKey("c")), told.length], [undefined, 3]);
+});
+
+Deno.test("Keys of callers and of redeliveries never meet", () => {
+  const parts = { procedure: "pay", key: "1", caller: undefined };
+  const names = [true, false].map((isOwn) => nameOfKey({ ...parts, isOwn }));
+  assertEquals(new Set(names).size, 2);
 });
