@@ -9,9 +9,10 @@ import {
   type TestBrokerOptions,
 } from "./broker_options.ts";
 import { SystemClock } from "./clock.ts";
+import { ControlServer } from "./control/control_server.ts";
 import { Faults } from "./faults.ts";
 import { MethodLog } from "./method_log.ts";
-import { User } from "./model/users.ts";
+import { checkUser, User, type UserOptions } from "./model/users.ts";
 import { VirtualHost } from "./model/virtual_host.ts";
 import { rulesOf } from "./model/version_rules.ts";
 import type { BrokerContext } from "./session/broker_context.ts";
@@ -75,6 +76,7 @@ export class TestBroker implements AsyncDisposable {
   #storedBytes = 0;
   #alarm: string | undefined;
   #isMemoryLow = false;
+  #control: ControlServer | undefined;
   #closing: Promise<void> | undefined;
 
   private constructor(options: TestBrokerOptions) {
@@ -116,12 +118,23 @@ export class TestBroker implements AsyncDisposable {
     checkBrokerOptions(options);
     const broker = new TestBroker(options);
     await broker.startApp();
+    try {
+      broker.#startControl(options.controlPort);
+    } catch (error) {
+      await broker.close();
+      throw error;
+    }
     return broker;
   }
 
   /** The TCP port. */
   get port(): number {
     return this.#port;
+  }
+
+  /** The URL of the control interface, if the option `controlPort` asked for it. */
+  get controlUrl(): string | undefined {
+    return this.#control?.url;
   }
 
   /** The URL with the first user's name and password. */
@@ -145,6 +158,47 @@ export class TestBroker implements AsyncDisposable {
       unacked: queue.unackedCount,
       consumers: queue.consumers.length,
     }));
+  }
+
+  /** Returns the names of the users. */
+  users(): string[] {
+    return [...this.#users.keys()];
+  }
+
+  /**
+   * Adds a user, or changes the password and the permissions of one.
+   *
+   * Connections that are open have the new permissions at once. Virtual hosts that the permissions
+   * name are added.
+   *
+   * @throws {TypeError} If an option is not of its type, or a permission no regular expression.
+   */
+  setUser(options: UserOptions): void {
+    checkUser("set user", options);
+    const user = this.#users.get(options.name);
+    if (user === undefined) this.#users.set(options.name, new User(options));
+    else user.change(options);
+    for (const name of Object.keys(options.permissions ?? {})) this.addVirtualHost(name);
+  }
+
+  /** Deletes a user and closes the user's connections, as RabbitMQ does. */
+  deleteUser(name: string): void {
+    if (!this.#users.delete(name)) return;
+    for (const connection of this.#connections) {
+      if (connection.session?.user.name !== name) continue;
+      connection.close(new AmqpError("connection-forced", `user '${name}' was deleted`));
+    }
+  }
+
+  /** Adds a virtual host, unless there is one of that name. */
+  addVirtualHost(name: string): void {
+    if (this.#virtualHosts.has(name)) return;
+    const countBytes = (change: number): void => this.#countBytes(change);
+    const { clock, rules } = this.#context;
+    this.#virtualHosts.set(
+      name,
+      new VirtualHost({ name, clock, rules, limits: this.#limits, countBytes }),
+    );
   }
 
   /** Cancels the consumers of a queue, as RabbitMQ does when a queue loses its node. */
@@ -221,6 +275,7 @@ export class TestBroker implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
+    await this.#control?.close();
     await this.stopApp();
     // Deleted queues have no timers, so nothing keeps the process alive.
     for (const virtualHost of this.#virtualHosts.values()) {
@@ -241,15 +296,13 @@ export class TestBroker implements AsyncDisposable {
     const { users = DEFAULT_USERS, virtualHosts = [] } = this.#options;
     for (const options of users) this.#users.set(options.name, new User(options));
     const ofUsers = [...this.#users.values()].flatMap((user) => user.virtualHosts);
-    for (const name of ["/", ...virtualHosts, ...ofUsers]) {
-      if (this.#virtualHosts.has(name)) continue;
-      const countBytes = (change: number): void => this.#countBytes(change);
-      const { clock, rules } = this.#context;
-      this.#virtualHosts.set(
-        name,
-        new VirtualHost({ name, clock, rules, limits: this.#limits, countBytes }),
-      );
-    }
+    for (const name of ["/", ...virtualHosts, ...ofUsers]) this.addVirtualHost(name);
+  }
+
+  #startControl(port: number | undefined): void {
+    if (port === undefined) return;
+    const { clock, rules: { compat } } = this.#context;
+    this.#control = ControlServer.start({ broker: this, clock, compat }, port);
   }
 
   #accept(socket: Socket): void {

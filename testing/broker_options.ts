@@ -25,6 +25,11 @@ export interface BrokerLimits extends ConnectionLimits {
 export interface TestBrokerOptions {
   /** The TCP port, 0 for a free one. @default {0} */
   readonly port?: number;
+  /**
+   * The port of 127.0.0.1 for the control interface, by which programs in other languages ask for
+   * faults, move the clock, change users and read the log; 0 for a free one. @default none
+   */
+  readonly controlPort?: number;
   /** The address to listen on. @default {"127.0.0.1"} */
   readonly hostname?: string;
   /** The RabbitMQ version to follow where versions differ. @default {"3.10"} */
@@ -92,9 +97,10 @@ export const LARGEST_MESSAGE_BYTES: number = 512 * 1024 * 1024;
  * @throws {TypeError} If something is not of its type, or no regular expression.
  */
 export function checkBrokerOptions(options: TestBrokerOptions): void {
-  const { port, hostname, compat, frameMax, maxMessageBytes, consumerTimeoutMs } = options;
+  const { port, controlPort, hostname, compat, frameMax, maxMessageBytes, consumerTimeoutMs } =
+    options;
   const { heartbeatSeconds, logCapacity, clock, limits } = options;
-  checkInteger("start broker", { port }, { min: 0, max: MAX_SHORT });
+  checkInteger("start broker", { port, controlPort }, { min: 0, max: MAX_SHORT });
   checkType("start broker", { hostname }, "string");
   checkOneOf("start broker", { compat }, COMPAT_VERSIONS);
   const { minFrameMax } = rulesOf(compat ?? "3.10");

@@ -2,7 +2,6 @@
 
 import { checkInteger, checkNumber, checkOneOf, wrongValue } from "../internal/check.ts";
 import type { MethodDirection, MethodEvent } from "./method_log.ts";
-import { AmqpError } from "./wire/amqp_error.ts";
 import { type MethodName, METHODS } from "./wire/methods.ts";
 
 /** How a connection is dropped: by a TCP reset, by an orderly TCP end, or by silence. */
@@ -194,12 +193,10 @@ export class Faults {
     return point === undefined ? undefined : point.how ?? "reset";
   }
 
-  /** Returns the error that closes the channel at this point, or `undefined` to go on. */
-  channelErrorAt(event: MethodEvent, when: "before" | "after"): Error | undefined {
+  /** Returns why the channel is to be closed at this point, or `undefined` to go on. */
+  closeAt(event: MethodEvent, when: "before" | "after"): ChannelClosePoint | undefined {
     if (event.direction === "sent" || event.channel === 0) return undefined;
-    const point = strike(this.#closes, event, when);
-    if (point === undefined) return undefined;
-    return new AmqpError(point.code ?? "precondition-failed", point.text ?? "closed by the test");
+    return strike(this.#closes, event, when);
   }
 
   /** Returns by how many milliseconds what is sent on a channel is late. */

@@ -37,6 +37,7 @@ async function main(args: string[]): Promise<number> {
     return code;
   }
   console.log(`Test broker for development, not for production: ${broker.url}`);
+  if (broker.controlUrl !== undefined) console.log(`Control interface: ${broker.controlUrl}`);
   await stopSignal();
   await broker.close();
   return 0;

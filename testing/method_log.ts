@@ -25,6 +25,7 @@ export class MethodLog {
   readonly #capacity: number;
   readonly #waiters = new Set<Waiter>();
   #events: MethodEvent[] = [];
+  #count = 0;
 
   /** Creates a log that keeps at least the last `capacity` methods. */
   constructor(capacity: number) {
@@ -36,6 +37,21 @@ export class MethodLog {
     return this.#events.slice(-this.#capacity);
   }
 
+  /** The number of methods so far, those included that are not kept any more. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Returns the kept methods after the first `after`, each with its number, counted from 1. */
+  numbered(after: number = 0): [number: number, event: MethodEvent][] {
+    const { events } = this;
+    const first = this.#count - events.length + 1;
+    return events.slice(Math.max(0, after - first + 1)).map((event, index) => [
+      Math.max(first, after + 1) + index,
+      event,
+    ]);
+  }
+
   /** Returns the methods of one name, in one direction if given. */
   filter(name: MethodName, direction?: MethodDirection): MethodEvent[] {
     return this.events.filter((event) =>
@@ -43,9 +59,27 @@ export class MethodLog {
     );
   }
 
-  /** Resolves with the next method that matches; methods of the past do not count. */
-  next(matches: (event: MethodEvent) => boolean): Promise<MethodEvent> {
-    return new Promise((resolve) => this.#waiters.add({ matches, resolve }));
+  /**
+   * Resolves with the next method that matches; methods of the past do not count.
+   *
+   * @throws The reason of `signal` if it is aborted before.
+   */
+  next(
+    matches: (event: MethodEvent) => boolean,
+    { signal }: { readonly signal?: AbortSignal } = {},
+  ): Promise<MethodEvent> {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) return reject(signal.reason);
+      const waiter: Waiter = { matches, resolve: (event) => settle(() => resolve(event)) };
+      const onAbort = (): void => settle(() => reject(signal?.reason));
+      const settle = (end: () => void): void => {
+        this.#waiters.delete(waiter);
+        signal?.removeEventListener("abort", onAbort);
+        end();
+      };
+      signal?.addEventListener("abort", onAbort, { once: true });
+      this.#waiters.add(waiter);
+    });
   }
 
   /** Forgets all methods. */
@@ -56,14 +90,13 @@ export class MethodLog {
   /** Adds a method. */
   record(event: MethodEvent): void {
     this.#events.push(event);
+    this.#count++;
     // Cutting at twice the capacity keeps record() at constant cost on average.
     if (this.#events.length >= 2 * this.#capacity) {
       this.#events = this.#events.slice(-this.#capacity);
     }
     for (const waiter of this.#waiters) {
-      if (!waiter.matches(event)) continue;
-      this.#waiters.delete(waiter);
-      waiter.resolve(event);
+      if (waiter.matches(event)) waiter.resolve(event);
     }
   }
 }

@@ -7,6 +7,7 @@ import {
   MAX_SHORT,
   type TestBrokerOptions,
 } from "./broker_options.ts";
+import { VirtualClock } from "./clock.ts";
 import { checkUser, type UserOptions, type UserPermissions } from "./model/users.ts";
 import { COMPAT_VERSIONS, isCompat, rulesOf } from "./model/version_rules.ts";
 
@@ -24,6 +25,9 @@ export const USAGE = `Usage: deno run --allow-net jsr:@warren/rpc/testing/main [
   --heartbeat <seconds>        interval that the broker proposes, 0 for none (default 60)
   --max-message-bytes <number> largest body (default 134217728 as 3.10, else 16777216)
   --frame-max <bytes>          largest frame that the broker proposes (default 131072)
+  --control <port>             port of 127.0.0.1 for the control interface, 0 for a free one
+  --clock <kind>               system, or virtual: it stands until it is advanced by the
+                               control interface (default system)
   --help                       this text
 
 Exit codes: 0 when told to stop, 64 for wrong options, 69 if the port is taken, 71 if the
@@ -39,6 +43,8 @@ const SINGLES = [
   "heartbeat",
   "max-message-bytes",
   "frame-max",
+  "control",
+  "clock",
 ] as const;
 
 type OptionName = typeof LISTS[number] | typeof SINGLES[number];
@@ -59,6 +65,7 @@ export function parseProgramArgs(args: readonly string[]): TestBrokerOptions | u
   const text = (name: OptionName): string | undefined => given.get(name)?.[0];
   const compat = text("compat") ?? "3.10";
   checkOneOf(ACTION, { "--compat": compat }, COMPAT_VERSIONS);
+  checkOneOf(ACTION, { "--clock": text("clock") }, ["system", "virtual"]);
   const minFrameMax = isCompat(compat) ? rulesOf(compat).minFrameMax : 0;
   const virtualHosts = given.get("vhost") ?? [];
   const options = {
@@ -68,6 +75,8 @@ export function parseProgramArgs(args: readonly string[]): TestBrokerOptions | u
     heartbeatSeconds: integerOf(given, "heartbeat", { min: 0, max: MAX_SHORT }),
     maxMessageBytes: integerOf(given, "max-message-bytes", { min: 1, max: LARGEST_MESSAGE_BYTES }),
     frameMax: integerOf(given, "frame-max", { min: minFrameMax, max: 2 ** 31 - 1 }),
+    controlPort: integerOf(given, "control", { min: 0, max: MAX_SHORT }),
+    clock: text("clock") === "virtual" ? new VirtualClock() : undefined,
     users: usersOf(given, ["/", ...virtualHosts]),
     virtualHosts,
   };

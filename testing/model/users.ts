@@ -44,16 +44,26 @@ type CompiledPermissions = Readonly<Record<Permission, RegExp>>;
 export class User {
   /** The name. */
   readonly name: string;
-  /** Whether the user may put another name into the property `userId`. */
-  readonly impersonator: boolean;
-  readonly #password: string;
+  #impersonator = false;
+  #password = "";
   readonly #permissions = new Map<string, CompiledPermissions>();
 
   /** Creates a user. */
-  constructor({ name, password, permissions = { "/": {} }, impersonator = false }: UserOptions) {
-    this.name = name;
-    this.impersonator = impersonator;
+  constructor(options: UserOptions) {
+    this.name = options.name;
+    this.change(options);
+  }
+
+  /** Whether the user may put another name into the property `userId`. */
+  get impersonator(): boolean {
+    return this.#impersonator;
+  }
+
+  /** Changes what the user may do, also on connections that are open, and the password. */
+  change({ password, permissions = { "/": {} }, impersonator = false }: UserOptions): void {
+    this.#impersonator = impersonator;
     this.#password = password;
+    this.#permissions.clear();
     for (const [virtualHost, { configure, write, read }] of Object.entries(permissions)) {
       this.#permissions.set(virtualHost, {
         configure: compile(configure),

@@ -2,6 +2,7 @@
 
 import type { DropKind } from "../faults.ts";
 import type { MethodDirection, MethodEvent } from "../method_log.ts";
+import { AmqpError } from "../wire/amqp_error.ts";
 import type { Method } from "../wire/methods.ts";
 import type { BrokerContext } from "./broker_context.ts";
 
@@ -60,9 +61,10 @@ export class MethodTap {
       this.#drop(how, event.direction);
       return true;
     }
-    const error = faults.channelErrorAt(event, when);
-    if (error !== undefined) throw error;
-    return false;
+    const close = faults.closeAt(event, when);
+    if (close === undefined) return false;
+    const { code = "precondition-failed", text = "closed by the test" } = close;
+    throw new AmqpError(code, text);
   }
 
   #event({ channel, direction, method }: PassingMethod): MethodEvent {

@@ -41,13 +41,24 @@ export class BrokerProgram implements AsyncDisposable {
   static async start(args: readonly string[]): Promise<BrokerProgram> {
     const child = command(args, GRANTS).spawn();
     const output = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
-    const { value = "" } = await output.read();
-    return new BrokerProgram(child, output, value);
+    const last = args.includes("--control") ? "Control interface: " : "amqp://";
+    let greeting = "";
+    while (!greeting.includes(last) || !greeting.endsWith("\n")) {
+      const { value, done } = await output.read();
+      if (done) throw new Error(`Cannot start the program as it has ended: ${greeting}`);
+      greeting += value;
+    }
+    return new BrokerProgram(child, output, greeting);
   }
 
   /** The AMQP URL. */
   get url(): string {
     return /amqp:\S+/.exec(this.greeting)?.[0] ?? "";
+  }
+
+  /** The URL of the control interface. */
+  get controlUrl(): string {
+    return /http:\S+/.exec(this.greeting)?.[0] ?? "";
   }
 
   /** Tells the program to stop; returns its exit code. */
