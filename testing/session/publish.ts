@@ -56,8 +56,8 @@ function messageOf(
   // The order of the checks decides which fault a client is told of.
   if (!keepsAnnotations) assertUserId(channel, properties);
   const ttlMs = expirationOf(properties);
-  if (!keepsAnnotations) assertDeliveryMode(properties);
   const routingKeys = routingKeysOf(routingKey, properties);
+  if (!keepsAnnotations) assertDeliveryMode(properties);
   if (keepsAnnotations) assertUserId(channel, properties);
   const published = withoutBcc(properties);
   const annotations = keepsAnnotations
