@@ -1,4 +1,4 @@
-/** R3, R4 and R5: a cluster loses the node that leads the request queue. @module */
+/** R3, R4 and R5: a cluster loses the node that leads the request queue, or the callers' node. @module */
 
 import { PrivateCluster, type PrivateClusterOptions } from "../../tools/brokers/private_cluster.ts";
 import type { PrivateNode } from "../../tools/brokers/private_node.ts";
@@ -10,6 +10,8 @@ import { untilWhole } from "../checking/queue_replicas.ts";
 import type { Scene } from "../scene.ts";
 
 const PREFETCH = 16;
+/** What the callers' connections say of themselves. */
+const CALLERS = "callers";
 /** Longer than net_ticktime, after which the others take the node for dead. */
 const HANG_MS = 25_000;
 /** What a short run grants an election by three nodes that share the cores of a test runner. */
@@ -26,10 +28,16 @@ interface ClusterFault {
   readonly cluster?: PrivateClusterOptions;
   /** How soon clients and servers notice; by default as they come. */
   readonly patience?: Patience;
-  /** Takes the leader away. */
-  readonly take: (leader: PrivateNode, scene: Scene) => Promise<void>;
+  /**
+   * Which node is taken away: the one that leads the queue, or the one that all callers are at.
+   *
+   * @default {"leader"}
+   */
+  readonly victim?: "leader" | "callers";
+  /** Takes the node away. */
+  readonly take: (victim: PrivateNode, scene: Scene) => Promise<void>;
   /** Brings it back. */
-  readonly giveBack: (leader: PrivateNode, scene: Scene) => Promise<void>;
+  readonly giveBack: (victim: PrivateNode, scene: Scene) => Promise<void>;
   /** Longest outages, in milliseconds. */
   readonly outage: { readonly p50?: number; readonly max: number };
   /** Most executions beyond the first of each call, for each injection. */
@@ -42,7 +50,7 @@ interface Patience {
   readonly confirmTimeoutMs: number;
 }
 
-const restart = (leader: PrivateNode, { signal }: Scene) => leader.restart({ signal });
+const restart = (victim: PrivateNode, { signal }: Scene) => victim.restart({ signal });
 
 const KINDS: readonly ClusterFault[] = [
   {
@@ -55,6 +63,16 @@ const KINDS: readonly ClusterFault[] = [
     giveBack: restart,
     outage: { p50: 600, max: 2_000 },
     extraEach: PREFETCH,
+  },
+  {
+    id: "R3",
+    title: "the callers' node is killed",
+    seconds: 60,
+    rounds: { full: 20, short: 1 },
+    victim: "callers",
+    take: (callersNode) => callersNode.kill(),
+    giveBack: restart,
+    outage: { p50: 600, max: 2_000 },
   },
   {
     id: "R4",
@@ -99,7 +117,7 @@ async function run(scene: Scene, kind: ClusterFault): Promise<RowFigures> {
   const cluster = scene.use(await PrivateCluster.start({ ...kind.cluster, signal }));
   // Everybody knows all nodes, and begins with another one.
   const [urls = [], ...others] = cluster.urls.map((_, first) => rotated(cluster.urls, first));
-  const client = await scene.connect(urls, kind.patience);
+  const client = await scene.connect(urls, { ...kind.patience, connectionName: CALLERS });
   await Promise.all(others.map((urls) => {
     return scene.startServer({ urls, prefetch: PREFETCH, ...kind.patience });
   }));
@@ -108,12 +126,14 @@ async function run(scene: Scene, kind: ClusterFault): Promise<RowFigures> {
   let injected = 0;
   for (const _round of budget.rounds(kind.rounds)) {
     await scene.progress(200 + random.below(1_000));
-    const leader = await cluster.leaderOf(scene.queue);
+    const victim = kind.victim === "callers"
+      ? await callersNodeOf(cluster)
+      : await cluster.leaderOf(scene.queue);
     scene.inject();
     injected++;
-    await kind.take(leader, scene);
+    await kind.take(victim, scene);
     await scene.progress(50, 60_000);
-    await kind.giveBack(leader, scene);
+    await kind.giveBack(victim, scene);
     await untilWhole(scene, cluster);
   }
   if (kind.calls !== undefined) await scene.fill(kind.calls);
@@ -145,6 +165,16 @@ function outageLimits(
     ...p50 === undefined ? [] : [limit("outage p50, ms", 0.5, p50)],
     limit("outage max, ms", 1, max),
   ];
+}
+
+/** Servers go on where they were, as they lose no connection; callers have moved each time. */
+async function callersNodeOf({ nodes }: PrivateCluster): Promise<PrivateNode> {
+  const columns = ["port", "client_properties", "--no-table-headers"];
+  const rows = await nodes[0]?.ctl("list_connections", ...columns) ?? "";
+  const [, port] = new RegExp(`^(\\d+)\\s.*${CALLERS}`, "m").exec(rows) ?? [];
+  const node = nodes.find(({ url }) => new URL(url).port === port);
+  if (node === undefined) throw new Error(`Cannot tell the callers' node by these rows: ${rows}`);
+  return node;
 }
 
 function rotated<Item>(items: readonly Item[], first: number): Item[] {
