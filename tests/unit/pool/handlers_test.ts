@@ -1,7 +1,9 @@
 import { assert, assertEquals, assertLess, assertRejects } from "../../../deps/std_assert.ts";
 import { type Body, decodeUtf8, jsonCodec } from "../../../codec.ts";
 import { RpcError } from "../../../errors.ts";
+import { openHandler } from "../../../internal/running/encoded_handler.ts";
 import { msgpackCodec } from "../../../extras/msgpack/codec.ts";
+import type { WorkerPoolOptions } from "../../../workers/mod.ts";
 import type { PlainContract } from "../../fixtures/workers/plain_worker.ts";
 import { encodedRequest, insideOf, openPool } from "./pool_helpers.ts";
 
@@ -25,6 +27,16 @@ Deno.test("WorkerPool.handlers() keeps names of Object's own apart", async () =>
   await using pool = await openPool("odd_names_worker.ts");
   const handlers = { ...pool.handlers<{ __proto__: () => string }>() };
   assertEquals(Object.keys(handlers), ["__proto__", "constructor", "toString", "then"]);
+});
+
+Deno.test("WorkerPool.handlers() have the longest time limit of all procedures", async () => {
+  const limitOf = async (options: WorkerPoolOptions) => {
+    await using pool = await openPool<PlainContract>("plain_worker.ts", options);
+    return openHandler(pool.handlers().echo)?.timeLimitMs;
+  };
+  const limits = { echo: { timeLimitMs: 7_000 } };
+  assertEquals(await limitOf({ timeLimitMs: 5_000, limits }), 7_000);
+  assertEquals(await limitOf({ limits }), undefined);
 });
 
 Deno.test("EncodedHandler.handle() replies with an encoded output", async () => {
