@@ -52,7 +52,7 @@ export class CallerPresence {
   readonly #lacksQueue: QueueLookup;
   readonly #hasMajority: PresenceQuestions["hasMajority"];
   #majority: Promise<boolean> | undefined;
-  /** Whether the user may look for reply queues, as far as is known. */
+  /** Whether the user may look for reply queues, as the broker has last told: releases differ. */
   #mayLook = true;
   #majorityUntil = 0;
   /** Lookups under way, by queue. */
@@ -100,8 +100,8 @@ export class CallerPresence {
     const limitMs = this.#unanswered.size > 0 ? NEXT_ANSWER_LIMIT_MS : ANSWER_LIMIT_MS;
     try {
       const isGone = await withTimeout(limitMs, () => lookup);
+      this.#mayLook = isGone !== undefined;
       if (isGone !== undefined) return isGone;
-      this.#mayLook = false;
       return refusedMs >= MAX_REFUSED_MS && await this.#isWithMajority();
     } catch (error) {
       // Anything else is a connection that is being replaced.

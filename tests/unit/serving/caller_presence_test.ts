@@ -133,6 +133,15 @@ Deno.test("CallerPresence.isLost() blames no caller while its own node is cut of
   assertEquals(presence.mayReturn("amq.gen-a"), true);
 });
 
+Deno.test("CallerPresence learns anew whether it may look, as another node may say so", async () => {
+  const answers = [undefined, false];
+  const presence = presenceOf(() => Promise.resolve(answers.shift()));
+  await presence.isLost("amq.gen-a", 0);
+  assertEquals(presence.mayReturn("amq.gen-a"), true);
+  await presence.isLost("amq.gen-a", 0);
+  assertEquals(presence.mayReturn("amq.gen-a"), false);
+});
+
 Deno.test("CallerPresence serves a caller again that was only out of reach", async () => {
   using time = new FakeTime();
   const requests = new ActiveRequests();
