@@ -121,7 +121,7 @@ export class ParkedRequests implements AsyncDisposable {
       const { confirmTimeoutMs: limitMs } = settings;
       const limits = new BodyLimits();
       const publisher = await Publisher.open(connection, { confirmTimeoutMs: limitMs, limits });
-      return new ParkedRequests({ queue, connection, publisher, limitMs });
+      return new ParkedRequests({ queue, connection, publisher, limits, limitMs });
     } catch (error) {
       await connection.close();
       throw explainWalkError(error, parkingQueue);
@@ -176,20 +176,21 @@ export class ParkedRequests implements AsyncDisposable {
    * @returns How many.
    * @throws {TypeError} If the selection is neither `"all"` nor a list.
    * @throws {RpcError} `unroutable`, if the request queue does not exist; `queue-full`, if it is
-   * full; `disconnected`, `access-refused` or `closed`. What was not confirmed is kept.
+   * full; `too-large`, after all others were sent, if the broker takes one no more for its size;
+   * `disconnected`, `access-refused` or `closed`. What was not confirmed is kept.
    */
   async redrive(selection: ParkedSelection): Promise<RedriveCounts> {
     const wanted = new Wanted(selection);
     return await this.#walk(async (walk) => {
-      const { queue, publisher } = this.#parts;
-      const redrive = new Redrive({ queue, publisher, walk });
+      const { queue, publisher, limits } = this.#parts;
+      const redrive = new Redrive({ queue, publisher, limits, walk });
       let streams = 0;
       for await (const held of walk.requests()) {
         if (!wanted.has(held)) continue;
         if (held.request.isStream) streams++;
         else await redrive.add(held);
       }
-      await redrive.flush();
+      await redrive.finish();
       return { redriven: redrive.redriven, streams, missing: wanted.missing };
     });
   }
@@ -260,6 +261,7 @@ interface OpenParts {
   readonly queue: string;
   readonly connection: AmqpConnection;
   readonly publisher: Publisher;
+  readonly limits: BodyLimits;
   /** Longest silence of the broker, in milliseconds. */
   readonly limitMs: number;
 }

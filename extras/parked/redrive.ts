@@ -4,6 +4,7 @@ import { generate as newId } from "../../deps/std_uuid.ts";
 import { RpcError } from "../../errors.ts";
 import { amqpCodeOf } from "../../internal/broker/amqp_error.ts";
 import { redrivenMessage } from "../../internal/protocol/parked_message.ts";
+import type { BodyLimits } from "../../internal/broker/body_limits.ts";
 import type { HeldRequest, ParkedWalk } from "./walk.ts";
 import type { Publisher, PublishOutcome } from "../../internal/broker/publisher.ts";
 
@@ -18,6 +19,7 @@ export interface RedriveOptions {
   /** The request queue. */
   readonly queue: string;
   readonly publisher: Pick<Publisher, "publish" | "closed" | "isOpen">;
+  readonly limits: Pick<BodyLimits, "refusal">;
   readonly walk: ParkedWalk;
 }
 
@@ -27,6 +29,8 @@ export class Redrive {
   #page: HeldRequest[] = [];
   #pageBytes = 0;
   #redriven = 0;
+  /** Why the first of those that can never be sent is kept. */
+  #refusal: RpcError | undefined;
 
   constructor(options: RedriveOptions) {
     this.#options = options;
@@ -62,16 +66,37 @@ export class Redrive {
     }
     for (const result of results) {
       if (result.status === "rejected") throw result.reason;
-      if (result.value !== "confirmed") throw await this.#failure(result.value);
+      if (result.value === "confirmed" || result.value === "too-large") continue;
+      throw await this.#failure(result.value);
     }
   }
 
-  #publish({ delivery }: HeldRequest): Promise<PublishOutcome> {
-    const { queue, publisher } = this.#options;
-    return publisher.publish(() => redrivenMessage(queue, newId(), delivery));
+  /**
+   * Publishes what is left.
+   *
+   * @throws {RpcError} As {@linkcode flush}; `too-large`, if one can never be sent.
+   */
+  async finish(): Promise<void> {
+    await this.flush();
+    if (this.#refusal !== undefined) throw this.#refusal;
   }
 
-  async #failure(outcome: Exclude<PublishOutcome, "confirmed">): Promise<RpcError> {
+  async #publish({ request, delivery }: HeldRequest): Promise<PublishOutcome> {
+    const { queue, publisher, limits } = this.#options;
+    const message = redrivenMessage(queue, newId(), delivery);
+    let outcome = await publisher.publish(() => message);
+    // The channel alone is gone, over another one that is too large.
+    while (outcome === "unknown" && publisher.isOpen) {
+      outcome = await publisher.publish(() => message);
+    }
+    if (outcome === "too-large") {
+      const subject = `Cannot run parked request "${request.id}" again as its body`;
+      this.#refusal ??= limits.refusal(delivery.body, { subject });
+    }
+    return outcome;
+  }
+
+  async #failure(outcome: Exclude<PublishOutcome, "confirmed" | "too-large">): Promise<RpcError> {
     const { queue, publisher } = this.#options;
     const subject = `Cannot run the parked requests again in queue "${queue}" as`;
     const state = `: ${this.#redriven} were sent, all others are kept`;
@@ -88,11 +113,6 @@ export class Redrive {
           "queue-full",
           `${subject} the broker refuses them${state}. See whether the queue is full`,
           { retryable: true },
-        );
-      case "too-large":
-        return new RpcError(
-          "too-large",
-          `${subject} one of them is too large for the broker${state}`,
         );
       case "unknown":
       case "unsent":

@@ -17,7 +17,8 @@ import type { Body } from "../../codec.ts";
 import { waitAtMost, withTimeout } from "../time.ts";
 import type { BrokerAddress } from "./broker_address.ts";
 import { type BrokerFeatures, brokerFeaturesOf } from "./broker_features.ts";
-import { patchAmqplibInside } from "./amqplib_inside.ts";
+import { HeaderFrame } from "./header_frame.ts";
+import { frameMaxOf, patchAmqplibInside } from "./amqplib_inside.ts";
 
 /** The properties of a message that we use. Source: AMQP 0-9-1, class basic. */
 export interface AmqpProperties {
@@ -51,6 +52,8 @@ export interface AmqpPublish {
   readonly properties: AmqpProperties;
   /** Whether the broker returns the message if there is no such queue. */
   readonly mandatory: boolean;
+  /** Whether the body came from the broker as it is: no limit is for it but the broker's own. */
+  readonly isForwarded?: boolean;
 }
 
 /** A message as it was returned. */
@@ -251,13 +254,19 @@ export class AmqpChannel {
   /** Called for a mandatory message that no queue took; comes before that message's confirm. */
   onReturn: (returned: AmqpReturn) => void = () => {};
   #isOpen = true;
-  #failure: Error | undefined;
+  /**
+   * Why the broker has closed the channel, if it has said so. Unlike {@linkcode closed} it is known when
+   * unconfirmed messages are told that the channel has closed.
+   */
+  failure: Error | undefined;
   readonly #channel: ConfirmChannel;
+  readonly #frame: HeaderFrame | undefined;
 
   constructor(channel: ConfirmChannel) {
     this.#channel = channel;
+    this.#frame = HeaderFrame.of(frameMaxOf(channel));
     this.closed = whenClosed(channel);
-    channel.on("error", (error: Error) => this.#failure ??= error);
+    channel.on("error", (error: Error) => this.failure ??= error);
     channel.on("close", () => this.#isOpen = false);
     channel.on("return", (message: Message) => {
       this.onReturn({
@@ -273,21 +282,15 @@ export class AmqpChannel {
   }
 
   /**
-   * Why the broker has closed the channel, if it has said so. Unlike {@linkcode closed} it is known when
-   * unconfirmed messages are told that the channel has closed.
-   */
-  get failure(): Error | undefined {
-    return this.#failure;
-  }
-
-  /**
    * Publishes a message.
    *
    * @param onConfirm Called once, with the broker's answer.
+   * @throws {RangeError} If the properties do not fit into a frame.
    * @throws If the channel is closed, or a property does not fit into its AMQP type.
    */
   publish(message: AmqpPublish, onConfirm: (confirm: AmqpConfirm) => void): void {
     const { exchange = "", routingKey, body, properties, mandatory } = message;
+    this.#frame?.check(properties);
     this.#channel.publish(
       exchange,
       routingKey,
@@ -445,10 +448,7 @@ function reasonOf(error: Error): Error {
   return error.name === "AbortError" && error.cause instanceof Error ? error.cause : error;
 }
 
-async function settleClose(
-  close: () => Promise<void>,
-  closed: Promise<unknown>,
-): Promise<void> {
+async function settleClose(close: () => Promise<void>, closed: Promise<unknown>): Promise<void> {
   try {
     await waitAtMost(CLOSE_TIMEOUT_MS, Promise.race([close(), closed]));
   } catch {

@@ -80,6 +80,12 @@ export function patchAmqplibInside(connection: unknown): void {
   gatherWrites(connection.stream);
 }
 
+/** The largest frame that may be sent on a channel, in bytes. */
+export function frameMaxOf(channel: unknown): number {
+  const { frameMax } = membersOf(membersOf(channel).connection);
+  return typeof frameMax === "number" ? frameMax : Infinity;
+}
+
 function isInside(connection: unknown): connection is Inside {
   return missingMembers(connection).length === 0;
 }
@@ -98,6 +104,7 @@ function missingMembers(connection: unknown): string[] {
   const missing = functions.flatMap(([name, member]) => typeof member === "function" ? [] : [name]);
   if (!(rest instanceof Uint8Array)) missing.push("rest");
   if (!Array.isArray(channels)) missing.push("channels");
+  if (typeof membersOf(connection).frameMax !== "number") missing.push("frameMax");
   return missing;
 }
 

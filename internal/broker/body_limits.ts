@@ -4,6 +4,7 @@ import { Buffer } from "node:buffer";
 import type { Body } from "../../codec.ts";
 import { RpcError } from "../../errors.ts";
 import type { BodySubject } from "../check.ts";
+import type { AmqpPublish } from "./amqp.ts";
 
 /**
  * The limits of the bodies that one connection publishes. The broker does not tell its own before it
@@ -18,9 +19,9 @@ export class BodyLimits {
     this.#maxBodyBytes = maxBodyBytes;
   }
 
-  /** Whether a body may be sent. */
-  admits(body: Body): boolean {
-    return fits(body, this.#maxBodyBytes) && fits(body, this.#brokerMaxBytes);
+  /** Whether a message may be sent. */
+  admits({ body, isForwarded = false }: Pick<AmqpPublish, "body" | "isForwarded">): boolean {
+    return fits(body, this.#brokerMaxBytes) && (isForwarded || fits(body, this.#maxBodyBytes));
   }
 
   /** Notes the limit for which the broker has refused a message. */

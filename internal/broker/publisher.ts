@@ -159,7 +159,7 @@ export class Publisher {
     try {
       const message = prepare();
       if (message === undefined) return settle("unsent");
-      if (!this.#limits.admits(message.body)) return settle("too-large");
+      if (!this.#limits.admits(message)) return settle("too-large");
       lane.channel.publish(message, (confirm) => {
         const outcome = this.#conclude(lane, message, confirm);
         if (outcome !== "unsent") settle(outcome);

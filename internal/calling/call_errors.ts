@@ -37,6 +37,13 @@ export function tooLarge(call: CallReport, body: Body, limits: BodyLimits): RpcE
   return limits.refusal(body, { subject: `Cannot call "${call.procedure}" as its input`, call });
 }
 
+/** The error of a call whose request does not fit into a message, for what it carries beside its input. */
+export function unsendable(call: CallReport, cause: unknown): unknown {
+  if (!(cause instanceof RangeError)) return cause;
+  const message = `Cannot call "${call.procedure}" as its headers are too large: ${cause.message}`;
+  return new RpcError("too-large", message, { cause, call: { ...call, phase: "not-published" } });
+}
+
 /** The error of a call that must not run twice and may have run. */
 export function disconnected(call: CallReport, cause: Error): RpcError {
   return new RpcError(

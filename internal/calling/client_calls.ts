@@ -21,7 +21,15 @@ import { type ParkingReason, UNKNOWN_CALLBACK } from "../protocol/parked_message
 import { Parking, type PersistentOutcome, type Recipient } from "../protocol/parking.ts";
 import { DURABLE_REPLY_PREFIX } from "../protocol/reply_address.ts";
 import { backoffMs, type BackoffOptions, sleep } from "../time.ts";
-import { CLOSED, disconnected, ended, queueFull, tooLarge, unroutable } from "./call_errors.ts";
+import {
+  CLOSED,
+  disconnected,
+  ended,
+  queueFull,
+  tooLarge,
+  unroutable,
+  unsendable,
+} from "./call_errors.ts";
 import type { CallRequest } from "./call_request.ts";
 import type { Callbacks } from "./callbacks.ts";
 import { type ClientSession, openClientSession } from "./client_session.ts";
@@ -219,7 +227,7 @@ export class ClientCalls {
     session.publisher.submit(
       () => messageOf(call, session),
       (outcome) => this.#onPublished(call, outcome),
-      (error) => call.reject(error),
+      (error) => call.reject(unsendable(call.report(), error)),
     );
   }
 

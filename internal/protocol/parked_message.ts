@@ -112,6 +112,7 @@ export function parkedMessage(parked: OutgoingParked): AmqpPublish {
   return {
     routingKey: parkingQueueOf(queue),
     body,
+    isForwarded: true,
     mandatory: true,
     properties: {
       ...keptProperties(properties),

@@ -8,6 +8,7 @@ import { brokerUrl, randomQueue } from "./broker.ts";
 /** What some releases of RabbitMQ have and others have not. */
 export type Feature =
   | "a default queue type"
+  | "a default limit of 16 MiB"
   | "transient shared queues"
   | "time limits of single consumers"
   | "a queue that odd deaths end"
@@ -16,6 +17,7 @@ export type Feature =
 
 const HAS: Readonly<Record<Feature, (version: string) => boolean>> = {
   "a default queue type": (version) => compareVersions(version, "4.0") >= 0,
+  "a default limit of 16 MiB": (version) => compareVersions(version, "4.0") >= 0,
   "transient shared queues": (version) => compareVersions(version, "4.3") < 0,
   "time limits of single consumers": (version) => compareVersions(version, "4.3") >= 0,
   "a queue that odd deaths end": (version) => compareVersions(version, "4.0") < 0,

@@ -1,10 +1,18 @@
-import { RpcClient, RpcServer } from "../../mod.ts";
-import { assert, assertEquals, assertLess } from "../../deps/std_assert.ts";
+import { RpcClient, RpcError, RpcServer } from "../../mod.ts";
+import { ParkedRequests } from "../../extras/parked/parked_requests.ts";
+import {
+  assert,
+  assertEquals,
+  assertLess,
+  assertRejects,
+  assertStringIncludes,
+} from "../../deps/std_assert.ts";
 import { PrivateNode } from "../../tools/brokers/private_node.ts";
 import { AmqpPeer } from "../helpers/amqp_peer.ts";
 import { randomQueue } from "../helpers/broker.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { rabbitmqTest } from "../helpers/features.ts";
+import { startPair } from "../helpers/pair.ts";
 import {
   assertOnlyGuiltySuffer,
   countsOf,
@@ -71,6 +79,30 @@ Deno.test(rabbitmqTest("A body that RabbitMQ refuses", async (t) => {
     assertEquals([runs, await peer.countMessages(queue)], [1, 0]);
   });
 
+  await t.step("is kept where it is parked, and all others are run again", async () => {
+    const setLimit = (bytes: number) =>
+      node.ctl("eval", `application:set_env(rabbit, max_message_size, ${bytes}).`);
+    await setLimit(4 * MAX_BYTES);
+    const echo = (value: unknown) => value;
+    await using pair = await startPair({ echo }, { url: node.url });
+    {
+      await using peer = await AmqpPeer.open(node.url);
+      for (const bytes of [1, 2 * MAX_BYTES, 2, 3 * MAX_BYTES, 3]) {
+        const body = `"${"x".repeat(bytes)}"`;
+        await peer.send(pair.queue, body, { type: "echo", replyTo: "elsewhere" });
+      }
+      await eventually(() => assertEquals(pair.server.stats().parked, 5));
+    }
+    await setLimit(MAX_BYTES);
+    await using parked = await ParkedRequests.open(node.url, { queue: pair.queue });
+    const error = await assertRejects(() => parked.redrive("all"), RpcError);
+    assertEquals(error.code, "too-large");
+    assertStringIncludes(error.message, `the broker's limit is ${MAX_BYTES}`);
+    const kept = await parked.list();
+    assertEquals(kept.map(({ bytes }) => bytes).sort(), [2 * MAX_BYTES + 2, 3 * MAX_BYTES + 2]);
+    await eventually(() => assertEquals(pair.server.stats().succeeded, 3));
+  });
+
   await t.step("does not hold up close()", async () => {
     const pair = await startLimited(limited);
     const guilty = Array.from(
@@ -87,3 +119,11 @@ Deno.test(rabbitmqTest("A body that RabbitMQ refuses", async (t) => {
     await pair[Symbol.asyncDispose]();
   });
 }));
+
+Deno.test(rabbitmqTest("A body that RabbitMQ refuses by default harms no other call", async () => {
+  await using node = await PrivateNode.start();
+  const maxBytes = 16 * 2 ** 20;
+  await using pair = await startLimited({ url: node.url, maxBytes });
+  await assertOnlyGuiltySuffer(pair, maxBytes);
+  assertEquals([lossesOf(pair), countsOf(pair.server)], [[], [0, 0, 0, 0]]);
+}, { needs: "a default limit of 16 MiB" }));

@@ -1,12 +1,20 @@
-import { assertEquals, assertRejects } from "../../deps/std_assert.ts";
-import { RpcError, RpcRemoteError } from "../../mod.ts";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+} from "../../deps/std_assert.ts";
+import { type CallResult, RpcError, RpcRemoteError } from "../../mod.ts";
 import { TestBroker } from "../../testing/mod.ts";
+import { AmqpPeer } from "../helpers/amqp_peer.ts";
+import { eventually } from "../helpers/eventually.ts";
 import {
   assertOnlyGuiltySuffer,
   countsOf,
   lossesOf,
   startLimited,
 } from "../helpers/refused_bodies.ts";
+import { startPair } from "../helpers/pair.ts";
 
 const MAX_BYTES = 20_000;
 
@@ -53,4 +61,51 @@ Deno.test("maxBodyBytes bounds errors, items and progress where the broker takes
     assertEquals(error.code, "too-large");
   }
   assertEquals(await client.call("echo", 1), 1);
+});
+
+Deno.test("A callbackContext that does not fit into a frame harms no other call", async () => {
+  await using broker = await TestBroker.start({ frameMax: 4_096 });
+  await using pair = await startPair({ echo: (value: unknown) => value }, {
+    url: broker.url,
+    client: { replyQueue: { name: crypto.randomUUID() }, callbackKeys: ["k".repeat(32)] },
+  });
+  const { client } = pair;
+  const results: CallResult<unknown>[] = [];
+  client.registerCallback("done", (result) => void results.push(result));
+  for (const chars of [100, 6_000]) {
+    client.callAsync("echo", chars, "done", { callbackContext: "x".repeat(chars) });
+  }
+  assertEquals(await client.call("echo", 1), 1);
+  await eventually(() => assertEquals(results.length, 2));
+  const [failed] = results.filter(({ ok }) => !ok);
+  assert(failed?.ok === false && failed.error instanceof RpcError);
+  assertEquals([failed.error.code, failed.error.call?.phase], ["too-large", "not-published"]);
+  assertStringIncludes(failed.error.message, "a frame of this broker has 4096");
+  assertEquals(lossesOf(pair), []);
+});
+
+Deno.test("A request whose headers leave no room for the reason is parked without them", async () => {
+  await using broker = await TestBroker.start({ frameMax: 4_096 });
+  await using pair = await startPair({ echo: (value: unknown) => value }, { url: broker.url });
+  await using peer = await AmqpPeer.open(broker.url);
+  const headers = { long: "x".repeat(3_800) };
+  await peer.send(pair.queue, "1", { type: "echo", replyTo: "elsewhere", headers });
+  await eventually(() => assertEquals(pair.server.stats().parked, 1));
+  const parked = await (await peer.messages(`${pair.queue}.parked`)).next();
+  assertEquals(parked.value.properties.headers["rpc-parked-complete"], false);
+  assertEquals(await pair.client.call("echo", 1), 1);
+  assertEquals(lossesOf(pair), ["parked"]);
+});
+
+Deno.test("A request is parked whole that is larger than its server serves", async () => {
+  await using broker = await TestBroker.start();
+  await using pair = await startPair({ echo: (value: unknown) => value }, {
+    url: broker.url,
+    server: { maxBodyBytes: 1_000 },
+  });
+  await using peer = await AmqpPeer.open(broker.url);
+  await peer.send(pair.queue, "x".repeat(2_000), { type: "echo", replyTo: "elsewhere" });
+  await eventually(() => assertEquals(pair.server.stats().parked, 1));
+  const parked = await (await peer.messages(`${pair.queue}.parked`)).next();
+  assertEquals(parked.value.content.length, 2_000);
 });

@@ -64,6 +64,7 @@ Deno.test("patchAmqplibInside() names each member that is missing", () => {
     recvFrame: () => undefined,
     stream: new Writable(),
     channels: [],
+    frameMax: 131_072,
     freeChannels: { clear: () => {} },
     releaseChannel: () => {},
   });
