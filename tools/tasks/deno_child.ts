@@ -1,5 +1,6 @@
 import type { Interruption } from "./interruption.ts";
 import { ROOT } from "./root.ts";
+import { say } from "./say.ts";
 
 /** Options of {@linkcode runDeno}. */
 export interface RunDenoOptions {
@@ -7,6 +8,13 @@ export interface RunDenoOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Signals to pass on to the child. */
   readonly interruption?: Interruption;
+  /**
+   * Whether to keep what the child prints until it has ended, so that children beside each other do
+   * not speak at the same time.
+   *
+   * @default {false}
+   */
+  readonly isHeldBack?: boolean;
 }
 
 /** What a child has that does not end when it is asked to. */
@@ -24,9 +32,10 @@ export async function runDeno(
   args: readonly string[],
   options: RunDenoOptions = {},
 ): Promise<number> {
-  const { env = {}, interruption } = options;
+  const { env = {}, interruption, isHeldBack = false } = options;
   interruption?.signal.throwIfAborted();
-  const child = new Deno.Command(Deno.execPath(), { args: [...args], env, cwd: ROOT }).spawn();
+  const log = isHeldBack ? await Deno.makeTempFile() : undefined;
+  const child = spawn(args, { env, ...log && { log } });
   let lastResort: ReturnType<typeof setTimeout> | undefined;
   using _passing = interruption?.onSignal((signal) => {
     lastResort ??= setTimeout(() => killIfAlive(child, "SIGKILL"), GRACE_MS);
@@ -35,7 +44,24 @@ export async function runDeno(
   });
   const { code } = await child.status;
   clearTimeout(lastResort);
+  if (log !== undefined) {
+    say(await Deno.readTextFile(log));
+    await Deno.remove(log);
+  }
   return code;
+}
+
+function spawn(
+  args: readonly string[],
+  { env, log }: { readonly env: Readonly<Record<string, string>>; readonly log?: string },
+): Deno.ChildProcess {
+  const options = { env: { ...env }, cwd: ROOT };
+  if (log === undefined) {
+    return new Deno.Command(Deno.execPath(), { ...options, args: [...args] }).spawn();
+  }
+  // Through a file and not a pipe, which a process that outlives the child would keep open.
+  const script = ["-c", 'exec "$@" >"$0" 2>&1 </dev/null', log, Deno.execPath(), ...args];
+  return new Deno.Command("/bin/sh", { ...options, args: script }).spawn();
 }
 
 function killIfAlive(child: Deno.ChildProcess, signal: Deno.Signal): void {

@@ -78,5 +78,5 @@ function stepReport(name: string, code: number): TestReport {
 
 function outcomeLine({ name, seconds, report }: Outcome): string {
   const verdict = report.failed.length === 0 ? "ok    " : "FAILED";
-  return `${verdict}  ${name.padEnd(24)}${seconds.toFixed(1).padStart(7)} s`;
+  return `${verdict}  ${name.padEnd(44)}${seconds.toFixed(1).padStart(7)} s`;
 }

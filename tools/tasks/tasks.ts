@@ -1,4 +1,5 @@
 import { withBroker } from "../brokers/broker_env.ts";
+import { takeBrokers } from "../brokers/named_broker.ts";
 import {
   isRabbitmqVersion,
   provideRabbitmq,
@@ -9,7 +10,7 @@ import { runSteps, type Step } from "./ok.ts";
 import { entryModules, isPath, markdownFiles } from "./package_files.ts";
 import type { Task, TaskContext } from "./task.ts";
 import { countLine, reportLines, type TestReport } from "./test_report.ts";
-import { runTests, runUnitTests } from "./test_runs.ts";
+import { runTests, runUnitTests, testSteps } from "./test_runs.ts";
 import { say } from "./say.ts";
 
 /** Everything that `deno task` can do here, by name. */
@@ -34,14 +35,13 @@ export const TASKS: ReadonlyMap<string, Task> = new Map<string, Task>([
   ["deno", denoTask()],
 ]);
 
-/** What CI runs, cheapest first. */
-const OK_STEPS: readonly Step[] = [
+/** What CI runs before the tests, cheapest first. */
+const STATIC_STEPS: readonly Step[] = [
   { name: "fmt --check", run: denoTask("fmt", "--check") },
   { name: "lint", run: lint },
   { name: "check", run: check },
   { name: "doc lint", run: lintDocs },
   { name: "publish --dry-run", run: denoTask("publish", "--dry-run", "--allow-dirty") },
-  { name: "test", run: runTests },
 ];
 
 /** Makes a task that is a `deno` command with the user's arguments after it. */
@@ -87,7 +87,9 @@ async function lintDocs(context: TaskContext): Promise<number> {
 }
 
 async function ok(context: TaskContext): Promise<number> {
-  const { code, summary } = await runSteps(OK_STEPS, context);
+  const { names, rest: args } = takeBrokers(context.args);
+  const tests = names.length === 0 ? [{ name: "test", run: runTests }] : testSteps(names);
+  const { code, summary } = await runSteps([...STATIC_STEPS, ...tests], { ...context, args });
   await print(["", ...summary]);
   return code;
 }

@@ -1,30 +1,39 @@
 import { type Broker, startEmbeddedBroker } from "../brokers/broker.ts";
 import { announcedBroker, brokerEnv, brokerLabel } from "../brokers/broker_env.ts";
-import { startNamedBroker, takeBrokers } from "../brokers/named_broker.ts";
+import { type BrokerName, startNamedBroker, takeBrokers } from "../brokers/named_broker.ts";
+import { isRabbitmqVersion, type RabbitmqVersion } from "../brokers/rabbitmq_versions.ts";
 import { runDeno } from "./deno_child.ts";
 import { isPath } from "./package_files.ts";
+import type { Step } from "./ok.ts";
 import { say } from "./say.ts";
 import type { TaskContext } from "./task.ts";
+import {
+  BROKER_FOLDERS,
+  EACH_ALONE,
+  EACH_BESIDE,
+  EMBEDDED,
+  ONCE,
+  ONCE_BESIDE,
+  type PlannedRun,
+  RABBITMQ_FOLDERS,
+  type RunArguments,
+  SERIAL_FOLDERS,
+  UNIT_FOLDERS,
+} from "./test_plan.ts";
 import { countLine, readTestReport, reportOn, sumReports, type TestReport } from "./test_report.ts";
-
-/** Arguments of one `deno test`. */
-type RunArguments = readonly string[];
-
-/** Tests that measure or that start brokers of their own: nothing may run beside them. */
-const SERIAL_FOLDERS = ["tests/tools", "tests/serial"];
-
-/** Tests that need no broker. */
-const UNIT_FOLDERS = ["tests/unit", "tests/architecture"];
-
-/** Tests of what clients and servers do with a broker: they hold for all brokers. */
-const BROKER_FOLDERS = ["tests/integration", "tests/examples"];
-
-/** Tests that only RabbitMQ itself is to pass, or that compare with it. */
-const RABBITMQ_FOLDERS = ["tests/fuzz", "tests/poison", "tests/testing", "tests/threats"];
 
 const ALL_BUT_SERIAL: RunArguments = ["--parallel", `--ignore=${SERIAL_FOLDERS.join(",")}`];
 const ON_EVERY_BROKER: RunArguments = ["--parallel", ...BROKER_FOLDERS];
 const ON_RABBITMQ: RunArguments = ["--parallel", ...BROKER_FOLDERS, ...RABBITMQ_FOLDERS];
+
+/** Tests that mostly wait for nodes to start can share two cores. */
+const LANES = 2;
+
+/** What a run of tests has to work with. */
+interface TestContext extends TaskContext {
+  /** Whether to keep what it prints until its end. */
+  readonly isHeldBack?: boolean;
+}
 
 /**
  * Runs the tests: all of them, or those that the arguments name.
@@ -49,6 +58,73 @@ export async function runUnitTests(context: TaskContext): Promise<TestReport> {
   return await runOnce(["--parallel", ...UNIT_FOLDERS, ...context.args], context);
 }
 
+/** The runs of all tests on several brokers, each as a step that tells its time. */
+export function testSteps(names: readonly BrokerName[]): Step[] {
+  const versions = names.filter(isRabbitmqVersion);
+  const [first] = versions;
+  const once = first === undefined ? [] : stepsOn(first, ONCE);
+  const embedded = names.includes("embedded") ? stepsOn("embedded", [EMBEDDED]) : [];
+  const alone = versions.flatMap((version) => stepsOn(version, EACH_ALONE));
+  if (first === undefined) return embedded;
+  // The longest first.
+  const beside = [
+    ...EACH_BESIDE.flatMap((run) => versions.map((version) => [version, run] as const)),
+    [first, ONCE_BESIDE] as const,
+  ];
+  const step = { name: "chaos, faults", run: (context: TaskContext) => runBeside(beside, context) };
+  return [...once, ...embedded, ...alone, step];
+}
+
+function stepsOn(name: BrokerName, runs: readonly PlannedRun[]): Step[] {
+  return runs.map(({ title, args }) => ({
+    name: `${name}: ${title}`,
+    run: (context) => runOnNamed(name, context, args),
+  }));
+}
+
+/** Runs some at a time, and tells the time of each. */
+async function runBeside(
+  runs: readonly (readonly [RabbitmqVersion, PlannedRun])[],
+  context: TaskContext,
+): Promise<TestReport> {
+  const reports = await inLanes(
+    LANES,
+    runs.map(([version, { title, args }]) => async () => {
+      const start = performance.now();
+      const report = await runOnNamed(version, { ...context, isHeldBack: true }, args)
+        .catch((error: unknown) => {
+          context.interruption.signal.throwIfAborted();
+          say(error instanceof Error ? error.message : String(error));
+          return { passed: 0, failed: [`${title} on RabbitMQ ${version}`], skipped: [] };
+        });
+      const seconds = (performance.now() - start) / 1_000;
+      say(`${version}: ${title}: ${countLine(report)} in ${seconds.toFixed(1)} s`);
+      return report;
+    }),
+  );
+  return sumReports(reports);
+}
+
+async function runOnNamed(
+  name: BrokerName,
+  context: TestContext,
+  args: RunArguments,
+): Promise<TestReport> {
+  await using broker = await startNamedBroker(name, { signal: context.interruption.signal });
+  return await runOn(broker, context, [args]);
+}
+
+/** Runs so many at a time, and returns all results in order. */
+async function inLanes<T>(lanes: number, runs: readonly (() => Promise<T>)[]): Promise<T[]> {
+  const results: T[] = [];
+  const waiting = runs.entries();
+  const lane = async () => {
+    for (const [index, run] of waiting) results[index] = await run();
+  };
+  await Promise.all(Array.from({ length: lanes }, lane));
+  return results;
+}
+
 async function runOnFound(context: TaskContext): Promise<TestReport> {
   await using broker = await announcedBroker(context);
   if (context.args.some(isPath)) return await runOn(broker, context, [[]]);
@@ -69,7 +145,7 @@ function runsOnNamed(broker: Broker, args: RunArguments): readonly RunArguments[
 /** Runs tests one after the other, with names that tell on which broker they ran. */
 async function runOn(
   broker: Broker,
-  context: TaskContext,
+  context: TestContext,
   runs: readonly RunArguments[],
 ): Promise<TestReport> {
   const label = brokerLabel(broker);
@@ -88,7 +164,7 @@ function isEmbedded({ origin }: Broker): boolean {
   return origin === "embedded broker";
 }
 
-async function runOnce(args: readonly string[], context: TaskContext): Promise<TestReport> {
+async function runOnce(args: RunArguments, context: TestContext): Promise<TestReport> {
   const junitPath = await Deno.makeTempFile({ suffix: ".xml" });
   try {
     const code = await runDeno(

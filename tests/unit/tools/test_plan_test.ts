@@ -1,0 +1,41 @@
+import { assertEquals } from "../../../deps/std_assert.ts";
+import {
+  EACH_ALONE,
+  EACH_BESIDE,
+  EMBEDDED,
+  ONCE,
+  ONCE_BESIDE,
+  type PlannedRun,
+} from "../../../tools/tasks/test_plan.ts";
+import { modulePaths } from "../../helpers/source_files.ts";
+
+const TEST_PATHS = modulePaths.filter((path) => /^tests\/.*_test\.ts$/.test(path));
+const IGNORE = "--ignore=";
+
+/** Tells whether a path is one of these files, or is in one of these folders. */
+function isAmong(path: string, names: readonly string[]): boolean {
+  return names.some((name) => {
+    const pattern = name.replaceAll(".", "\\.").replaceAll("*", "[^/]*");
+    return new RegExp(`^${pattern}(/|$)`).test(path);
+  });
+}
+
+function pathsOf({ args }: PlannedRun): string[] {
+  const ignored = args.filter((arg) => arg.startsWith(IGNORE))
+    .flatMap((arg) => arg.slice(IGNORE.length).split(","));
+  const named = args.filter((arg) => !arg.startsWith("--"));
+  return TEST_PATHS.filter((path) => isAmong(path, named) && !isAmong(path, ignored));
+}
+
+Deno.test("The plan of CI has each test once on a release, or once on the first one", () => {
+  const runs = [...ONCE, ONCE_BESIDE, ...EACH_ALONE, ...EACH_BESIDE];
+  assertEquals(runs.flatMap(pathsOf).toSorted(), TEST_PATHS.toSorted());
+});
+
+Deno.test("The plan of CI names no file or folder that is not there", () => {
+  const runs = [...ONCE, ONCE_BESIDE, EMBEDDED, ...EACH_ALONE, ...EACH_BESIDE];
+  const names = runs.flatMap(({ args }) => args)
+    .flatMap((arg) => arg.startsWith(IGNORE) ? arg.slice(IGNORE.length).split(",") : [arg])
+    .filter((arg) => !arg.startsWith("--"));
+  assertEquals(names.filter((name) => !TEST_PATHS.some((path) => isAmong(path, [name]))), []);
+});

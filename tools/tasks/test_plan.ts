@@ -1,0 +1,90 @@
+/** Which tests run with which broker when the releases of RabbitMQ are compared. @module */
+
+/** Arguments of one `deno test`: flags, folders and files. */
+export type RunArguments = readonly string[];
+
+/** Tests that measure or that start brokers of their own: nothing may run beside them. */
+export const SERIAL_FOLDERS: RunArguments = ["tests/tools", "tests/serial"];
+
+/** Tests that need no broker. */
+export const UNIT_FOLDERS: RunArguments = ["tests/unit", "tests/architecture"];
+
+/** Tests of what clients and servers do with a broker: they hold for all brokers. */
+export const BROKER_FOLDERS: RunArguments = ["tests/integration", "tests/examples"];
+
+/** Tests that only RabbitMQ itself is to pass, or that compare with it. */
+export const RABBITMQ_FOLDERS: RunArguments = [
+  "tests/fuzz",
+  "tests/poison",
+  "tests/testing",
+  "tests/threats",
+];
+
+/** Tests that compare the embedded broker with a release. */
+const COMPARISONS = [
+  "tests/testing/conformance_*_test.ts",
+  "tests/testing/differential_test.ts",
+];
+
+const CHAOS = "tests/serial/chaos_test.ts";
+
+/** Tests of tests/serial that measure time. */
+const MEASURED = ["tests/serial/abort_latency_test.ts", "tests/serial/saturated_pool_test.ts"];
+
+/** Tests of tests/serial of what no release changes: flags and output of programs. */
+const PROGRAM_TESTS = ["tests/serial/demo_test.ts", "tests/serial/flags_test.ts"];
+
+/** A test that has all releases in it. */
+const VERSION_CHANGE = "tests/serial/version_change_test.ts";
+
+/** A run and what it is called. */
+export interface PlannedRun {
+  readonly title: string;
+  readonly args: RunArguments;
+}
+
+/** What runs once, with the first release. */
+export const ONCE: readonly PlannedRun[] = [
+  {
+    title: "all that no release changes",
+    args: [
+      "--parallel",
+      ...UNIT_FOLDERS,
+      "tests/examples",
+      ...RABBITMQ_FOLDERS,
+      ignoring(COMPARISONS),
+    ],
+  },
+  { title: "programs, tools", args: ["tests/tools", ...PROGRAM_TESTS] },
+];
+
+/** What runs with the embedded broker. */
+export const EMBEDDED: PlannedRun = {
+  title: "clients and servers",
+  args: ["--parallel", ...BROKER_FOLDERS],
+};
+
+/** What runs with each release, and nothing beside it. */
+export const EACH_ALONE: readonly PlannedRun[] = [
+  {
+    title: "clients, servers, comparisons",
+    args: ["--parallel", "tests/integration", ...COMPARISONS],
+  },
+  { title: "measured", args: MEASURED },
+];
+
+/** What runs with each release, and something beside it: nodes take their time to start and to die. */
+export const EACH_BESIDE: readonly PlannedRun[] = [
+  { title: "chaos", args: [CHAOS] },
+  {
+    title: "faults",
+    args: ["tests/serial", ignoring([...MEASURED, ...PROGRAM_TESTS, CHAOS, VERSION_CHANGE])],
+  },
+];
+
+/** What runs once, beside those. */
+export const ONCE_BESIDE: PlannedRun = { title: "change of releases", args: [VERSION_CHANGE] };
+
+function ignoring(paths: readonly string[]): string {
+  return `--ignore=${paths.join(",")}`;
+}
