@@ -96,7 +96,9 @@ export class ReplyReader {
       throw undecodable(call.report(), `its content encoding is "${compression}"`);
     }
     const contentType = readContentType(properties);
-    const codec = codecFor(contentType, this.#codecs);
+    // Servers write errors as JSON of ours, whatever codec a client has for its outputs.
+    const ours = isErrorReply(properties) ? codecFor(contentType) : undefined;
+    const codec = ours ?? codecFor(contentType, this.#codecs);
     if (codec === undefined) throw undecodable(call.report(), unknownType(contentType));
     try {
       return codec.decode(body);
