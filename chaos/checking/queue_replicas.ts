@@ -10,11 +10,15 @@ const LIMIT_MS = 150_000;
 const PAUSE_MS = 200;
 
 /**
- * Waits until each node sees all others and has a running replica of the row's queue.
+ * Waits until each node sees all others and has a running replica of a queue, the row's by default.
  *
  * @throws {Error} If that takes more than two minutes and a half.
  */
-export async function untilWhole(scene: Scene, { nodes }: PrivateCluster): Promise<void> {
+export async function untilWhole(
+  scene: Scene,
+  { nodes }: PrivateCluster,
+  queue: string = scene.queue,
+): Promise<void> {
   const [asked] = nodes;
   if (asked === undefined) throw new Error("Cannot go on as the cluster has no nodes");
   const names = nodes.map(({ name }) => name);
@@ -22,7 +26,7 @@ export async function untilWhole(scene: Scene, { nodes }: PrivateCluster): Promi
   const giveUpAt = performance.now() + LIMIT_MS;
   for (let steady = 0; steady < STEADY_ROUNDS;) {
     scene.signal.throwIfAborted();
-    const states = await statesOf(names, scene.queue, asked);
+    const states = await statesOf(names, queue, asked);
     steady = states === whole ? steady + 1 : 0;
     if (steady > 0) continue;
     if (performance.now() > giveUpAt) {

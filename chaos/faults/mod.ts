@@ -15,6 +15,7 @@ import { memoryAlarm } from "./memory_alarm.ts";
 import { networkFaults } from "./network_faults.ts";
 import { partition } from "./partition.ts";
 import { poison } from "./poison.ts";
+import { replyQueueKills } from "./reply_queue_kills.ts";
 import { serverKills } from "./server_kills.ts";
 import { serverStops } from "./server_stops.ts";
 import { workerFaults } from "./worker_faults.ts";
@@ -32,6 +33,7 @@ export const FAULTS: readonly Fault[] = [
   ...workerFaults,
   fatalTask,
   hungHandlers,
+  replyQueueKills,
   serverStops,
   ...floods,
   leaks,
