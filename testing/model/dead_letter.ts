@@ -89,7 +89,8 @@ function recordDeath(message: Message, death: Death): FieldTable {
   const { properties, exchange } = message;
   const headers = new Map(properties.headers);
   const deaths = deathsOf(properties);
-  if (deaths.length === 0) {
+  // What a publisher wrote is overwritten, but keeps a death from being the first.
+  if (!headers.has("x-death")) {
     headers.set("x-first-death-reason", longString(death.reason));
     headers.set("x-first-death-queue", longString(death.queue));
     headers.set("x-first-death-exchange", longString(exchange));

@@ -180,7 +180,7 @@ export class Connection implements ChannelHost, TransportEvents {
     this.send({ channel: 0, name: "connection.close" }, {
       replyCode: error.replyCode,
       replyText: error.replyText,
-      ...methodIds(error.isStumble ? undefined : cause),
+      ...methodIds(error.isStumble ? undefined : error.method ?? cause),
     });
     if (!this.#isGone) this.#liveness.expectWithin(CLOSE_TIMEOUT_MS);
   }

@@ -59,9 +59,11 @@ export class AmqpError extends Error {
   readonly scope: AmqpErrorScope;
   /** Whether RabbitMQ stumbles here: it says nothing of the reason and names no method. */
   readonly isStumble: boolean;
+  /** The method that could not be read, if its name could. */
+  readonly method: string | undefined;
 
   /** Creates an error with RabbitMQ's reply code, and its explanation if RabbitMQ gives one. */
-  constructor(name: ReplyCodeName, explanation?: string) {
+  constructor(name: ReplyCodeName, explanation?: string, method?: string) {
     const { code, text, scope } = REPLY_CODES[name];
     const replyText = fitShortString(explanation === undefined ? text : `${text} - ${explanation}`);
     super(replyText);
@@ -70,6 +72,7 @@ export class AmqpError extends Error {
     this.replyText = replyText;
     this.scope = scope;
     this.isStumble = explanation === undefined;
+    this.method = method;
   }
 }
 

@@ -59,7 +59,8 @@ export function decodeMethod(payload: Uint8Array, maxDepth?: number): Method {
   } catch (error) {
     if (!(error instanceof EndOfInputError)) throw error;
   }
-  throw new AmqpError("frame-error", `cannot decode <<${payload.subarray(4, 260).join(",")}>>`);
+  const text = `cannot decode <<${payload.subarray(4, 260).join(",")}>>`;
+  throw new AmqpError("frame-error", text, layout.name);
 }
 
 /** Encodes a method as the payload of a method frame. */
@@ -88,13 +89,13 @@ export function encodeMethod<Name extends MethodName>(
 }
 
 /** Returns the class and method ids that a close method names as its cause. */
-export function methodIds(name: MethodName | undefined): { classId: number; methodId: number } {
+export function methodIds(name: string | undefined): { classId: number; methodId: number } {
   if (name === undefined) return { classId: 0, methodId: 0 };
   const { id } = layoutOf(name);
   return { classId: id >>> 16, methodId: id & 0xffff };
 }
 
-function layoutOf(name: MethodName): MethodLayout {
+function layoutOf(name: string): MethodLayout {
   const layout = LAYOUTS_BY_NAME.get(name);
   if (layout === undefined) throw new TypeError(`Cannot encode method as it is unknown: "${name}"`);
   return layout;

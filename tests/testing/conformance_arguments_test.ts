@@ -10,7 +10,16 @@ import {
   refusal,
   textOfBody,
 } from "./helpers/both_brokers.ts";
-import { consume, get, integer, publish, quorum, table } from "./helpers/steps.ts";
+import {
+  consume,
+  deadLetters,
+  get,
+  integer,
+  lastDeath,
+  publish,
+  quorum,
+  table,
+} from "./helpers/steps.ts";
 
 /** What a broker answers to a declaration: part of its refusal, or nothing if it takes it. */
 const TAKEN = "";
@@ -96,6 +105,36 @@ onBothBrokers("Queue of type quorum takes back consumer by consumer", async (ben
   for (let count = 0; count < 3; count++) order.push(textOfBody(await get(client, queue)));
   const isByTag = bench.compat === "3.10";
   assertEquals(order, isByTag ? ["fetched", "by a", "by z"] : ["by z", "by a", "fetched"]);
+});
+
+onBothBrokers("connection.close names the method that cannot be read", async ({ open }) => {
+  const client = await open();
+  client.write(Uint8Array.of(1, 0, 1, 0, 0, 0, 5, 0, 60, 0, 70, 0, 206));
+  const { arguments: { replyCode, classId, methodId } } = await client.next(0, "connection.close");
+  assertEquals([replyCode, classId, methodId], [501, 60, 70]);
+});
+
+onBothBrokers("Dead letter overwrites an odd x-death of its publisher", async (bench) => {
+  const client = await bench.open();
+  const dead = await declareQueue(client, { exclusive: true });
+  const queue = await declareQueue(client, { exclusive: true, arguments: deadLetters(dead) });
+  publish(client, queue, "x", { headers: table({ "x-death": longString("odd") }) });
+  const { arguments: { deliveryTag } } = await get(client, queue);
+  client.send(1, "basic.reject", { deliveryTag, requeue: false });
+  const letter = await get(client, dead);
+  assertEquals(lastDeath(letter), { queue, reason: "rejected", count: 1 });
+  // Before 4.0 a death was the first of a message if nobody had written anything there.
+  const isFirst = letter.properties?.headers.has("x-first-death-reason");
+  assertEquals(isFirst, bench.compat !== "3.10");
+});
+
+onBothBrokers("basic.publish looks at CC before the delivery mode", async ({ open }) => {
+  const client = await open();
+  publish(client, "none", "x", { deliveryMode: 3, headers: table({ CC: longString("odd") }) });
+  assertStringIncludes(
+    await refusal(client.next(1, "basic.qos-ok")),
+    'PRECONDITION_FAILED - invalid message: {unacceptable_type_in_header,"CC",longstr}',
+  );
 });
 
 Deno.test({
