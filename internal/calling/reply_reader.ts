@@ -6,7 +6,9 @@ import { readErrorDescription, RpcError, RpcRemoteError } from "../../errors.ts"
 import type { AmqpDelivery } from "../broker/amqp.ts";
 import { checkBodySize } from "../check.ts";
 import {
+  isAmqpValue,
   isErrorReply,
+  readAmqpValue,
   readCompression,
   readContentType,
   readDeadLetterReason,
@@ -95,13 +97,14 @@ export class ReplyReader {
     if (compression !== undefined) {
       throw undecodable(call.report(), `its content encoding is "${compression}"`);
     }
-    const contentType = readContentType(properties);
+    const value = isAmqpValue(properties) ? readAmqpValue(body) : undefined;
+    const contentType = value?.contentType ?? readContentType(properties);
     // Servers write errors as JSON of ours, whatever codec a client has for its outputs.
     const ours = isErrorReply(properties) ? codecFor(contentType) : undefined;
     const codec = ours ?? codecFor(contentType, this.#codecs);
     if (codec === undefined) throw undecodable(call.report(), unknownType(contentType));
     try {
-      return codec.decode(body);
+      return codec.decode(value?.body ?? body);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       throw undecodable(call.report(), toPrintable(reason), error);

@@ -69,6 +69,8 @@ export interface OutgoingRequest {
 export interface IncomingRequest {
   /** Absent for a tutorial client: the server's default procedure. */
   readonly procedure: string | undefined;
+  /** Whether the body is a value of AMQP 1.0: {@linkcode readAmqpValue} takes it out. */
+  readonly isAmqpValue: boolean;
   readonly contentType: string | undefined;
   /** How the body is compressed, which we cannot undo. */
   readonly compression: string | undefined;
@@ -127,7 +129,7 @@ export function requestMessage(
   attempt: number,
   replyTo: string | undefined,
 ): AmqpPublish {
-  const { deadline = Infinity, idleTimeoutMs = Infinity } = request;
+  const { deadline = Infinity, idleTimeoutMs = Infinity, correlationId } = request;
   const expiresAt = Math.min(deadline, Date.now() + idleTimeoutMs);
   return {
     routingKey: request.queue,
@@ -135,11 +137,11 @@ export function requestMessage(
     mandatory: true,
     properties: {
       contentType: request.contentType,
-      correlationId: request.correlationId,
+      correlationId,
       deliveryMode: 2,
       expiration: request.immediate ? "0" : expirationUntil(expiresAt),
       headers: requestHeaders(request, attempt, replyTo),
-      messageId: request.idempotencyKey,
+      messageId: request.idempotencyKey ?? (replyTo === undefined ? undefined : correlationId),
       priority: request.priority ? BROKER_NORMAL_PRIORITY + request.priority : undefined,
       replyTo,
       type: request.procedure,
@@ -172,12 +174,18 @@ function expirationUntil(moment: number): string | undefined {
 
 /** Reads a request. Whatever has not the right form is as good as absent. */
 export function readRequestEnvelope(properties: AmqpProperties): IncomingRequest {
-  const { headers, correlationId, messageId } = properties;
+  const { headers, messageId, type } = properties;
+  // As programs of AMQP 1.0 expect it, which set no more than a message id.
+  const correlationId = properties.correlationId ?? (messageId || undefined);
+  // Our clients have the correlation id there if the caller has set no key.
+  const key = messageId && messageId !== correlationId ? messageId : undefined;
+  const isValue = isAmqpValue(properties);
   const deadline = readNumber(headers?.[DEADLINE_HEADER]);
   const expiresInMs = Number.parseInt(properties.expiration ?? "", 10);
   return {
     // Whatever errors and events repeat must not write lines of its own into a log.
-    procedure: properties.type ? toPrintable(properties.type) : undefined,
+    procedure: type && !isValue ? toPrintable(type) : undefined,
+    isAmqpValue: isValue,
     contentType: readContentType(properties),
     compression: readCompression(properties),
     // Bytes that are no UTF-8 have become longer, and could not be sent back.
@@ -191,8 +199,8 @@ export function readRequestEnvelope(properties: AmqpProperties): IncomingRequest
     idempotent: headers?.[IDEMPOTENT_HEADER] !== false,
     priority: readPriority(headers?.[PRIORITY_HEADER]) ?? properties.priority,
     // Only clients of this protocol set a deadline, and only they are known to use unique ids.
-    idempotencyKey: messageId || (deadline === undefined ? undefined : correlationId),
-    isKeyed: Boolean(messageId),
+    idempotencyKey: key ?? (deadline === undefined ? undefined : correlationId),
+    isKeyed: key !== undefined,
     callback: readTicketText(headers?.[CALLBACK_HEADER]),
     credits: readCredits(headers?.[CREDITS_HEADER]),
     wantsProgress: headers?.[PROGRESS_HEADER] === true,
@@ -207,6 +215,49 @@ export function readContentType({ contentType, type }: AmqpProperties): string |
   if (!contentType) return undefined;
   if (!type && contentType === bytesCodec.contentType) return UNNAMED_BYTES;
   return toPrintable(contentType);
+}
+
+/** What RabbitMQ says of a body that a program of AMQP 1.0 has not sent as plain data. */
+const AMQP_VALUE_TYPE = "amqp-1.0";
+
+/** Tells whether the body of a message is a value of AMQP 1.0. */
+export function isAmqpValue({ type }: AmqpProperties): boolean {
+  return type === AMQP_VALUE_TYPE;
+}
+
+/** A body, and what it is. */
+interface NamedBody {
+  readonly body: Uint8Array;
+  readonly contentType: string;
+}
+
+/** Source: AMQP 1.0, sections 1.6.19 to 1.6.22 and 3.2.8. */
+const AMQP_VALUE_PREFIX = [0x00, 0x53, 0x77];
+const SHORT_BYTES = 0xa0;
+const SHORT_TEXT = 0xa1;
+const LONG_BYTES = 0xb0;
+const LONG_TEXT = 0xb1;
+
+/**
+ * Takes the text, or the bytes, out of a value of AMQP 1.0.
+ *
+ * @returns `undefined` if it is anything else.
+ */
+export function readAmqpValue(body: Uint8Array): NamedBody | undefined {
+  if (body.length < 5 || AMQP_VALUE_PREFIX.some((byte, index) => body[index] !== byte)) {
+    return undefined;
+  }
+  const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
+  const kind = view.getUint8(3);
+  const isShort = kind === SHORT_TEXT || kind === SHORT_BYTES;
+  if (!isShort && ((kind !== LONG_TEXT && kind !== LONG_BYTES) || body.length < 8)) {
+    return undefined;
+  }
+  const start = isShort ? 5 : 8;
+  const length = isShort ? view.getUint8(4) : view.getUint32(4);
+  if (start + length !== body.length) return undefined;
+  const isText = kind === SHORT_TEXT || kind === LONG_TEXT;
+  return { body: body.subarray(start), contentType: isText ? "text/plain" : UNNAMED_BYTES };
 }
 
 /** Others put what is no compression there, such as `utf-8`. Source: IANA, HTTP content codings. */

@@ -2,7 +2,7 @@
 
 import { RpcError } from "../../errors.ts";
 import { checkBodySize } from "../check.ts";
-import type { IncomingRequest } from "../protocol/envelope.ts";
+import { type IncomingRequest, readAmqpValue } from "../protocol/envelope.ts";
 import { encodeError } from "../running/encode.ts";
 import type { EncodedHandler, EncodedRequest, RunningRequest } from "../running/encoded_handler.ts";
 import type { EncodedReply, ItemSink } from "../encoded_reply.ts";
@@ -60,7 +60,6 @@ export class RequestRunner {
     try {
       checkBodySize(delivery.body, maxBodyBytes, INPUT);
       const { name, handler } = procedures.find(request.procedure);
-      if (request.compression !== undefined) throw compressed(name, request.compression);
       const key = this.#keyOf(name, request);
       const kept = key === undefined ? undefined : cache?.get(key);
       if (kept !== undefined) return this.#reuse(kept);
@@ -149,8 +148,9 @@ class Run implements EncodedRequest, RunningWork {
     this.procedure = name;
     this.endsAt = limitMs === Infinity ? Infinity : performance.now() + limitMs;
     this.#limitMs = limitMs;
-    this.body = delivery.body;
-    this.contentType = request.contentType;
+    const { body, contentType } = bodyOf(name, request, delivery.body);
+    this.body = body;
+    this.contentType = contentType;
     this.priority = request.priority;
     this.context = new RequestContext(name, request, delivery.redeliveries);
     this.key = key;
@@ -232,12 +232,27 @@ class Run implements EncodedRequest, RunningWork {
 }
 
 /** Checks what a handler has encoded itself, while there is somebody to tell. */
-function compressed(procedure: string, compression: string): RpcError {
-  return new RpcError(
-    "undecodable",
-    `Cannot decode the input of "${procedure}" as it is compressed: its content encoding is ` +
-      `"${compression}"`,
+/** The input of a request, and what it is. */
+function bodyOf(
+  procedure: string,
+  request: IncomingRequest,
+  body: Uint8Array,
+): Pick<EncodedRequest, "contentType"> & { readonly body: Uint8Array } {
+  const { compression, isAmqpValue, contentType } = request;
+  if (compression !== undefined) {
+    throw unreadable(procedure, `it is compressed: its content encoding is "${compression}"`);
+  }
+  if (!isAmqpValue) return { body, contentType };
+  const value = readAmqpValue(body);
+  if (value !== undefined) return value;
+  throw unreadable(
+    procedure,
+    "it is a value of AMQP 1.0 that is no text and no bytes: send it as a data section",
   );
+}
+
+function unreadable(procedure: string, reason: string): RpcError {
+  return new RpcError("undecodable", `Cannot decode the input of "${procedure}" as ${reason}`);
 }
 
 function checkReply({ body, contentType }: EncodedReply, maxBodyBytes: number): void {

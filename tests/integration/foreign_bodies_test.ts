@@ -97,3 +97,48 @@ Deno.test("RpcClient reads replies of programs that name no type", async () => {
   const error = await assertRejects(compressed, RpcError, 'its content encoding is "gzip"');
   assertEquals(error.code, "undecodable");
 });
+
+/** A value of AMQP 1.0, as RabbitMQ hands it on. */
+function amqpValue(...bytes: number[]): Uint8Array {
+  return new Uint8Array([0x00, 0x53, 0x77, ...bytes]);
+}
+
+Deno.test("RpcServer answers the message id of a request of AMQP 1.0", async () => {
+  let runs = 0;
+  await using pair = await startPair({ double: (n: number) => (runs++, 2 * n) });
+  await using peer = await AmqpPeer.open();
+  for (const n of [10, 20]) {
+    // The same id for other work: it is no idempotency key.
+    const reply = await peer.request(pair.queue, String(n), { messageId: "1" });
+    assertEquals([reply.properties.correlationId, reply.content.toString()], ["1", `${2 * n}`]);
+  }
+  assertEquals(runs, 2);
+});
+
+Deno.test("RpcServer reads a text that is sent as a value of AMQP 1.0", async () => {
+  await using pair = await startPair({ describe });
+  const type = { type: "amqp-1.0" };
+  const digits = [...new TextEncoder().encode("30")];
+  for (const head of [[0xa1, 2], [0xb1, 0, 0, 0, 2], [0xa0, 2]]) {
+    assertEquals(await readBy(pair.queue, amqpValue(...head, ...digits), type), { value: 30 });
+  }
+  assertEquals(await readBy(pair.queue, amqpValue(0xa1, 1, 0x78), type), { value: "x" });
+  assertEquals(await readBy(pair.queue, amqpValue(0xa0, 1, 0xff), type), { bytes: [0xff] });
+  for (const body of [amqpValue(0x45), amqpValue(0xa1, 9, 0x78), new Uint8Array(3)]) {
+    const { code, message } = await readBy(pair.queue, body, type) as Record<string, string>;
+    assertEquals(code, "undecodable");
+    assertStringIncludes(message ?? "", "a value of AMQP 1.0");
+  }
+});
+
+Deno.test("RpcClient is answered by servers of AMQP 1.0", async () => {
+  await using peer = await AmqpPeer.open();
+  const queue = await peer.declareQueue();
+  const requests = await peer.messages(queue);
+  await using client = await RpcClient.connect(brokerUrl(), { queue });
+  const output = client.call("fib", 30);
+  const { replyTo, messageId } = (await nextOf(requests)).properties;
+  const body = amqpValue(0xa1, 6, ...new TextEncoder().encode("832040"));
+  await peer.send(replyTo, body, { correlationId: messageId, type: "amqp-1.0" });
+  assertEquals(await output, 832_040);
+});
