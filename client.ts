@@ -372,6 +372,10 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
       progress: this.#progressSink(correlationId, options),
       calls: this.#calls,
       reader: this.#reader,
+      isIdempotent: options.idempotent ?? true,
+      onTakenOver: (items) => {
+        this.#settings.onEvent({ type: "stream-restarted", correlationId, procedure, items });
+      },
     });
     const parts = { kind: "stream", procedure, correlationId, sink, idleTimeoutMs } as const;
     const request = this.#requests.make(parts, input, { timeoutMs: MAX_TIMEOUT_MS, ...options });

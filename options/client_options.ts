@@ -152,7 +152,9 @@ export interface CallOptions {
   /**
    * Whether the request may be published again if the connection is lost, and run again if a worker
    * died of it, so that the handler may run twice. With `false` the call rejects with
-   * `disconnected` or `worker-crashed` instead.
+   * `disconnected` or `worker-crashed` instead. A stream that is run again begins anew, and the items
+   * that have come are left out: right only if its items are the same each time. With `false` it ends
+   * with `disconnected` after the items that have come.
    *
    * @default {true}
    */

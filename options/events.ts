@@ -36,6 +36,17 @@ export type RpcClientEvent =
    * the queue is empty.
    */
   | { readonly type: "reply-queue-unreplicated"; readonly queue: string }
+  /**
+   * A stream was begun anew, by another server or after a lost connection, when so many items had
+   * come: these are left out the second time. With `idempotent: false` the stream ends with
+   * `disconnected` instead.
+   */
+  | {
+    readonly type: "stream-restarted";
+    readonly correlationId: string;
+    readonly procedure: string;
+    readonly items: number;
+  }
   /** A callback of `callAsync()` threw, or its promise rejected. */
   | { readonly type: "callback-failed"; readonly correlationId: string; readonly error: unknown }
   /**

@@ -14,7 +14,7 @@ import {
   type Options,
 } from "../../deps/amqplib.ts";
 import type { Body } from "../../codec.ts";
-import { waitAtMost, withTimeout } from "../time.ts";
+import { abortable, waitAtMost, withTimeout } from "../time.ts";
 import type { BrokerAddress } from "./broker_address.ts";
 import { type BrokerFeatures, brokerFeaturesOf } from "./broker_features.ts";
 import { HeaderFrame } from "./header_frame.ts";
@@ -150,6 +150,8 @@ export interface AmqpConnectionOptions {
   readonly connectionName: string;
   /** What else it shows. */
   readonly clientProperties: Readonly<Record<string, string>>;
+  /** Ends the attempt and its socket; not what is connected. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** The longest wait for a close, in milliseconds, which never settles if the peer vanishes. */
@@ -201,10 +203,12 @@ export class AmqpConnection {
     options: AmqpConnectionOptions,
   ): Promise<AmqpConnection> {
     const socket = new AbortController();
+    const abort = () => socket.abort(options.signal?.reason);
+    options.signal?.addEventListener("abort", abort);
     const model = await withTimeout(options.connectTimeoutMs, (timeout) => {
       timeout.addEventListener("abort", () => socket.abort(timeout.reason));
-      return openModel(address, options, socket.signal);
-    });
+      return abortable(openModel(address, options, socket.signal), options.signal);
+    }).finally(() => options.signal?.removeEventListener("abort", abort));
     const connection = new AmqpConnection(model, socket);
     try {
       patchAmqplibInside(model.connection);
@@ -356,8 +360,7 @@ export class AmqpChannel {
 
   /** Counts the consumers of a queue. Fails, and closes the channel, if there is no such queue. */
   async countConsumers(name: string): Promise<number> {
-    const { consumerCount } = await this.#channel.checkQueue(name);
-    return consumerCount;
+    return (await this.#channel.checkQueue(name)).consumerCount;
   }
 
   /** Checks that there is such an exchange. Fails, and closes the channel, if there is not. */

@@ -203,7 +203,7 @@ export class Connection<S extends Session> {
 
   async #connectTo(address: BrokerAddress): Promise<void> {
     for (let attempt = 1;; attempt++) {
-      const amqp = await openAmqp(address, this.#options);
+      const amqp = await openAmqp(address, { ...this.#options, signal: this.#closing.signal });
       try {
         return await this.#begin(amqp);
       } catch (error) {
@@ -223,7 +223,8 @@ export class Connection<S extends Session> {
     amqp.onBlocked = (reason) => onEvent({ type: "blocked", reason });
     amqp.onUnblocked = () => onEvent({ type: "unblocked" });
     // A cluster that has lost too many nodes takes requests and never answers them.
-    const session = await withTimeout(connectTimeoutMs, () => setUp(amqp))
+    const settingUp = withTimeout(connectTimeoutMs, () => setUp(amqp));
+    const session = await abortable(settingUp, this.#closing.signal)
       .catch((error: unknown) => {
         throw error instanceof TimeLimitError ? new SetUpLimitError(error) : error;
       });

@@ -1,5 +1,6 @@
 /** Streams and progress, as a client takes them. @module */
 
+import { AsyncLocalStorage } from "node:async_hooks";
 import { RpcError } from "../../errors.ts";
 import type { AmqpDelivery } from "../broker/amqp.ts";
 import { safeObserver } from "../observer.ts";
@@ -37,7 +38,8 @@ export class ProgressSink implements CallSink {
 
   constructor({ correlationId, reader, onProgress, onFailure }: ProgressSinkOptions) {
     this.#observe = safeObserver(
-      (progress: EncodedItem) => onProgress(reader.decodeItem(progress)),
+      // In the caller's context, and not in that of the connection.
+      AsyncLocalStorage.bind((progress: EncodedItem) => onProgress(reader.decodeItem(progress))),
       (error) => onFailure(correlationId, error),
     );
   }
@@ -61,6 +63,10 @@ export interface ClientStreamOptions {
   readonly progress: ProgressSink | undefined;
   readonly calls: ClientCalls;
   readonly reader: ReplyReader;
+  /** Whether the stream may be run again from its beginning. */
+  readonly isIdempotent: boolean;
+  /** Told that another run of the stream goes on after so many items. */
+  readonly onTakenOver: (items: number) => void;
 }
 
 /**
@@ -75,6 +81,7 @@ export class ClientStream implements CallSink {
   /** Items that came before one that must be first. */
   readonly #early = new Map<number, EncodedItem>();
   #nextSeq = 0;
+  #call: PendingCall | undefined;
   /** Of the server that streams now, and of those that did before the request was run again. */
   #creditTo: string | undefined;
   readonly #retired = new RecentMap<true>();
@@ -88,7 +95,7 @@ export class ClientStream implements CallSink {
 
   accept(item: IncomingItem, reply: AmqpDelivery): void {
     if (item.type === "progress") return this.#options.progress?.accept(item, reply);
-    this.#follow(item.creditTo);
+    if (!this.#follow(item.creditTo)) return;
     if (item.seq < this.#nextSeq || this.#early.has(item.seq)) {
       // Its server has used a credit up for it.
       if (item.creditTo === this.#creditTo) this.#grant(1);
@@ -101,14 +108,15 @@ export class ClientStream implements CallSink {
     this.#passOn();
   }
 
-  /** Drops what was not read. */
+  /** Drops what was not read, unless it is only followed by a failure. */
   onAbandoned(reason: unknown): void {
-    this.#items.drop(reason);
+    if (!this.#items.hasFailed) this.#items.drop(reason);
   }
 
   /** Has the items read; leaving the loop abandons the call. */
   connect(call: PendingCall, wake: () => void): ItemBuffer {
     const { reader } = this.#options;
+    this.#call = call;
     return this.#items.connect({
       ended: call.reply.then((reply) => this.#end(call, reply)),
       grant: (count) => this.#grant(count),
@@ -140,13 +148,37 @@ export class ClientStream implements CallSink {
     }
   }
 
-  /** What is left of an earlier run may still come when the next one has begun. */
-  #follow(creditTo: string | undefined): void {
+  /**
+   * What is left of an earlier run may still come when the next one has begun.
+   *
+   * @returns Whether the item is to be taken.
+   */
+  #follow(creditTo: string | undefined): boolean {
     if (creditTo === undefined || creditTo === this.#creditTo || this.#retired.has(creditTo)) {
-      return;
+      return true;
     }
-    if (this.#creditTo !== undefined) this.#retired.set(this.#creditTo, true);
+    if (this.#creditTo !== undefined) {
+      if (!this.#options.isIdempotent) return this.#refuse();
+      this.#retired.set(this.#creditTo, true);
+      const items = this.#nextSeq;
+      // No user code inside amqplib's callback.
+      queueMicrotask(() => this.#options.onTakenOver(items));
+    }
     this.#creditTo = creditTo;
+    return true;
+  }
+
+  /** Items of two runs are not one stream, unless the caller says that they are the same. */
+  #refuse(): false {
+    const { procedure } = this.#options;
+    const reason = new RpcError(
+      "disconnected",
+      `Cannot go on with the stream of "${procedure}" as it was begun anew after ` +
+        `${this.#nextSeq} items, and is not idempotent`,
+    );
+    this.#items.fail(reason);
+    this.#call?.abandon(reason);
+    return false;
   }
 
   #grant(count: number): void {

@@ -65,6 +65,11 @@ export class ItemBuffer implements ItemSink, ReadableItems<unknown> {
     return this.#items.length;
   }
 
+  /** Whether it is known that the stream fails, after the items that have come. */
+  get hasFailed(): boolean {
+    return this.#state.name === "failed";
+  }
+
   /** Says where the items come from, and whom to wake when there are any. */
   connect(source: StreamSource, wake: () => void): this {
     this.#source = source;

@@ -7,6 +7,7 @@ import {
 } from "../../deps/std_assert.ts";
 import { resolveConnectOptions } from "../../internal/broker/connect_settings.ts";
 import { Connection } from "../../internal/broker/connection.ts";
+import { within } from "../helpers/eventually.ts";
 import { brokerUrl, changedUrl, randomQueue } from "../helpers/broker.ts";
 
 const SECRET = "s3cret-p%40ss";
@@ -87,6 +88,30 @@ Deno.test("RpcClient.connect() does not wait for a silent port for ever", async 
   assertEquals([error.code, error.retryable], ["unreachable", true]);
   assertStringIncludes(error.message, "did not answer in time");
 });
+
+Deno.test("An aborted connect() or listen() keeps no socket", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const url = `amqp://127.0.0.1:${listener.addr.port}`;
+  const queue = randomQueue();
+  for (const side of ["client", "server"] as const) {
+    const controller = new AbortController();
+    const { signal } = controller;
+    const connecting = side === "client"
+      ? RpcClient.connect(url, { queue, signal })
+      : RpcServer.listen(url, { queue, signal, handlers: { ping: () => 1 } });
+    const rejected = assertRejects(() => connecting, Error, "enough");
+    using socket = await listener.accept();
+    controller.abort(new Error("enough"));
+    await within(1_000, "the rejection", rejected);
+    await within(1_000, "the end of the socket", untilEnd(socket));
+  }
+});
+
+async function untilEnd(socket: Deno.Conn): Promise<void> {
+  // One that is destroyed may end as a reset.
+  const read = () => socket.read(new Uint8Array(1_024)).catch(() => null);
+  while (await read() !== null);
+}
 
 Deno.test("RpcClient.connect() names no password of a URL it cannot read", async () => {
   const queue = randomQueue();

@@ -1,4 +1,5 @@
-import type { CallContext } from "../../mod.ts";
+import { AsyncLocalStorage } from "node:async_hooks";
+import type { CallContext, StreamOptions } from "../../mod.ts";
 import { RpcClient, RpcError, RpcServer, RpcTimeoutError } from "../../mod.ts";
 import { WorkerPool } from "../../workers/mod.ts";
 import { assertEquals, assertLessOrEqual, assertRejects } from "../../deps/std_assert.ts";
@@ -165,6 +166,70 @@ Deno.test("RpcClient.stream() goes on when another server takes over", async () 
   await first.close();
 });
 
+Deno.test("RpcClient.stream() says that another server begins the stream anew", async () => {
+  await using takeover = await startTakeover({});
+  assertEquals(await takeover.items, [...rows("A", 5), ...rows("B", 16).slice(5)]);
+  const restarts = takeover.pair.clientEvents.filter(({ type }) => type === "stream-restarted");
+  assertEquals(restarts.map((event) => "items" in event && event.items), [5]);
+});
+
+Deno.test("RpcClient.stream() mixes no items of two servers unless idempotent", async () => {
+  await using takeover = await startTakeover({ idempotent: false });
+  const error = await assertRejects(() => takeover.items, RpcError, "begun anew after 5 items");
+  assertEquals([error.code, takeover.seen], ["disconnected", rows("A", 5)]);
+  await eventually(() => assertEquals(takeover.pair.client.pending, 0));
+});
+
+function rows(tag: string, to: number): string[] {
+  return numbers(to).map((n) => `${tag}${n}`);
+}
+
+/** A stream of five items whose server is closed then, while another one is there. */
+async function startTakeover(options: StreamOptions) {
+  const seen: unknown[] = [];
+  const taken = Promise.withResolvers<void>();
+  const handlers = (tag: string, pauseAt: number) => ({
+    async *rows(_: unknown, { signal }: CallContext) {
+      for (const row of rows(tag, 16)) {
+        if (row === `${tag}${pauseAt}`) await untilAborted(signal);
+        yield row;
+      }
+    },
+  });
+  const pair = await startPair(handlers("A", 5));
+  const read = async () => {
+    for await (const row of pair.client.stream("rows", null, options)) {
+      seen.push(row);
+      if (seen.length === 5) taken.resolve();
+    }
+    return seen;
+  };
+  const items = read();
+  // It is looked at later.
+  items.catch(() => {});
+  await taken.promise;
+  const other = await RpcServer.listen(pair.url, {
+    queue: pair.queue,
+    handlers: handlers("B", Infinity),
+  });
+  await pair.server.close({ graceMs: 0 });
+  return {
+    pair,
+    items,
+    seen,
+    async [Symbol.asyncDispose]() {
+      await pair[Symbol.asyncDispose]();
+      await other.close();
+    },
+  };
+}
+
+async function untilAborted(signal: AbortSignal): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  signal.addEventListener("abort", () => reject(signal.reason));
+  return await promise;
+}
+
 Deno.test("RpcClient.stream() drops doubles and mends the order of items", async () => {
   await using peer = await AmqpPeer.open();
   const queue = await peer.declareQueue();
@@ -227,4 +292,15 @@ Deno.test("CallOptions.onProgress that throws or rejects breaks nothing and is t
   const rejecting = () => Promise.reject(new Error("Cannot listen"));
   assertEquals(await pair.client.call("work", 1, { onProgress: rejecting }), "done");
   await eventually(() => assertEquals(failures().length, 2));
+});
+
+Deno.test("CallOptions.onProgress runs in the context of its caller", async () => {
+  const storage = new AsyncLocalStorage<string>();
+  await using pool = await WorkerPool.open(WORKER, { maxWorkers: 1 });
+  await using pair = await startPair(new Counter().handlers);
+  const told: unknown[] = [];
+  const onProgress = () => told.push(storage.getStore());
+  await storage.run("request 7", () => pair.client.call("work", 1, { onProgress }));
+  await storage.run("request 8", () => pool.run("work", 1, { onProgress }));
+  assertEquals(told, ["request 7", "request 8"]);
 });

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { AsyncLocalStorage } from "node:async_hooks";
 import { bytesCodec, type Codec, codecFor, codecOf, jsonCodec } from "../../codec.ts";
 import type {
   AnyContract,
@@ -306,7 +307,9 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
   }
 
   #progressSink(onProgress: (value: unknown) => void): ItemSink {
-    const observe = safeObserver((progress: EncodedItem) => onProgress(this.#decode(progress)));
+    // In the caller's context, and not in that of the worker's messages.
+    const tell = AsyncLocalStorage.bind((item: EncodedItem) => onProgress(this.#decode(item)));
+    const observe = safeObserver(tell);
     return { onProgress: observe };
   }
 }

@@ -49,7 +49,17 @@ export class RunClock {
     }
     const limitMs = task.procedure.timeLimitMs;
     if (limitMs === undefined) return;
-    this.#timer = setTimeout(() => this.#limits.onOverrun(task, limitMs), limitMs);
+    this.#time(task, limitMs, limitMs);
+  }
+
+  /** The pauses of a stream's reader do not count. */
+  #time(task: Task, limitMs: number, leftMs: number): void {
+    const pausedMs = task.credits?.allPausesMs ?? 0;
+    this.#timer = setTimeout(() => {
+      const newPausesMs = (task.credits?.allPausesMs ?? 0) - pausedMs;
+      if (newPausesMs > 0) this.#time(task, limitMs, newPausesMs);
+      else this.#limits.onOverrun(task, limitMs);
+    }, leftMs);
   }
 
   /** Times nothing any more. */

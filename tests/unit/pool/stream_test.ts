@@ -177,3 +177,20 @@ Deno.test("WorkerPool.stream() refuses options out of range", async () => {
     await assertRejects(read, RangeError, `Cannot stream as "${name}" must be an integer`);
   }
 });
+
+Deno.test("The pauses of a stream's reader do not count against timeLimitMs", async () => {
+  await using pool = await openPool<StreamContract>("stream_worker.ts", {
+    limits: { count: { timeLimitMs: 300 }, stall: { timeLimitMs: 100 } },
+  });
+  const items: number[] = [];
+  for await (const item of pool.stream("count", 20, { credits: 2 })) {
+    if (items.push(item) === 1) await new Promise((resolve) => setTimeout(resolve, 700));
+  }
+  assertEquals(items.length, 20);
+  // One that works is limited all the same.
+  const error = await assertRejects(
+    () => Array.fromAsync(pool.stream("stall", undefined)),
+    RpcError,
+  );
+  assertEquals(error.code, "timeout");
+});
