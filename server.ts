@@ -6,6 +6,7 @@
 
 import type { BrokerUrl } from "./options/connect_options.ts";
 import type { Contract, Handler } from "./contract.ts";
+import type { RpcError } from "./errors.ts";
 import type { ConnectionEvent, RpcServerEvent } from "./options/events.ts";
 import type {
   RpcServerCloseOptions,
@@ -25,6 +26,7 @@ import { nameProgram, resolveConnectOptions } from "./internal/broker/connect_se
 import { BodyLimits } from "./internal/broker/body_limits.ts";
 import { Connection } from "./internal/broker/connection.ts";
 import { safeObserver } from "./internal/observer.ts";
+import { toPrintable } from "./internal/text.ts";
 import { MAX_TIMEOUT_MS } from "./internal/time.ts";
 import { checkDurability, type RequestQueue } from "./internal/protocol/request_queue.ts";
 import type { IntakeOptions } from "./internal/serving/intake.ts";
@@ -110,6 +112,7 @@ export class RpcServer implements AsyncDisposable {
       }),
       limits: this.#limits,
       emit: this.#emit,
+      warn: onEvent === undefined ? (error) => warn(queue, error) : undefined,
       sessions: this.#sessions,
     });
   }
@@ -224,4 +227,10 @@ export class RpcServer implements AsyncDisposable {
       },
     };
   }
+}
+
+/** Who has no observer must still learn why another program gets no replies. */
+function warn(queue: string, { message }: RpcError): void {
+  // deno-lint-ignore no-console -- there is nobody else to tell
+  console.warn(`Server of "${toPrintable(queue)}": ${message}. Others are only counted`);
 }

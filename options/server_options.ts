@@ -104,8 +104,9 @@ export interface RpcServerOptions<C extends Contract = Record<string, Handler>>
   readonly maxDeliveries?: number;
   /**
    * Names of reply queues that are served beside those of our clients: queues that the broker names
-   * (`amq.gen-…`), direct reply-to, and `rpc.replies.…`. A request with another `replyTo` is not
-   * run but parked, as its reply could go to anybody's queue. For clients by other hands whose reply
+   * (`amq.gen-…`, `client.gen-…`), direct reply-to, `rpc.replies.…`, and `rpc.reply.` with a UUID. A
+   * request with another `replyTo` is not run but parked, as its reply could go to anybody's queue;
+   * without `onEvent`, the first one is told on standard error. For clients by other hands whose reply
    * queues have names of their own, such as `/^replies\./`. Names that begin with
    * `amq.rabbitmq.reply-to` are the broker's own, whatever the pattern says.
    *

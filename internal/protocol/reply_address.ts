@@ -20,9 +20,17 @@ export function isBesideReplyQueue(name: string): boolean {
   return name.endsWith(".parked") || name.endsWith(".lock");
 }
 
+/**
+ * How clients by other hands name their own reply queues: RabbitMQ's those of AMQP 1.0, and C++
+ * libraries those that they declare.
+ */
+const FOREIGN_NAME_REGEXP =
+  /^(client\.gen-.+|rpc\.reply\.\{?[\da-f]{8}(-?[\da-f]{4}){3}-?[\da-f]{12}\}?)$/i;
+
 /** Tells whether a client of ours, or any that uses direct reply-to, can have such an address. */
 export function isReplyAddress(name: string): boolean {
   if (isServerNamed(name)) return name.length > SERVER_NAMED_PREFIX.length;
+  if (FOREIGN_NAME_REGEXP.test(name)) return !isBesideReplyQueue(name);
   if (!name.startsWith(DURABLE_REPLY_PREFIX)) return isDirectAddress(name);
   // Nobody is to have a server write to what administrators look after.
   return name.length > DURABLE_REPLY_PREFIX.length && !isBesideReplyQueue(name);

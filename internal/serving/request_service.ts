@@ -36,6 +36,8 @@ export interface RequestServiceOptions
   /** Of what is published. */
   readonly limits: BodyLimits;
   readonly emit: (event: RpcServerEvent) => void;
+  /** Told of the first request that is refused for its reply queue; its caller waits in vain. */
+  readonly warn?: ((error: RpcError) => void) | undefined;
   readonly sessions: ServerSessions;
 }
 
@@ -216,6 +218,9 @@ export class RequestService {
 
   /** No server tries the request again: its caller is told, it is parked, and then acknowledged. */
   async #refuse(active: ActiveRequest, refusal: Refusal): Promise<Outcome> {
+    if (refusal.untold === "reply-to-refused" && this.#outcomes[refusal.untold] === 0) {
+      this.#options.warn?.(refusal.error);
+    }
     const [outcome] = await Promise.all([
       refusal.untold ?? this.#reply(active, encodeError(refusal.error)),
       this.#park(active, refusal),

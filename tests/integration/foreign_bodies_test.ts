@@ -1,8 +1,9 @@
-import { RpcClient, RpcError } from "../../mod.ts";
+import { RpcClient, RpcError, RpcServer } from "../../mod.ts";
 import { assertEquals, assertRejects, assertStringIncludes } from "../../deps/std_assert.ts";
 import { WorkerPool } from "../../workers/mod.ts";
 import { AmqpPeer, nextOf } from "../helpers/amqp_peer.ts";
-import { brokerUrl } from "../helpers/broker.ts";
+import { brokerUrl, randomQueue } from "../helpers/broker.ts";
+import { eventually } from "../helpers/eventually.ts";
 import { startPair } from "../helpers/pair.ts";
 
 const BYTES = { contentType: "application/octet-stream" };
@@ -141,4 +142,37 @@ Deno.test("RpcClient is answered by servers of AMQP 1.0", async () => {
   const body = amqpValue(0xa1, 6, ...new TextEncoder().encode("832040"));
   await peer.send(replyTo, body, { correlationId: messageId, type: "amqp-1.0" });
   assertEquals(await output, 832_040);
+});
+
+Deno.test("RpcServer replies to the queues that other clients name themselves", async () => {
+  await using pair = await startPair({ double: (n: number) => 2 * n });
+  await using peer = await AmqpPeer.open();
+  for (const name of [`rpc.reply.${crypto.randomUUID()}`, `client.gen-${crypto.randomUUID()}`]) {
+    const replyTo = await peer.declareQueue(name);
+    const replies = await peer.messages(replyTo);
+    await peer.send(pair.queue, "21", { replyTo, correlationId: "1" });
+    assertEquals((await nextOf(replies)).content.toString(), "42");
+  }
+});
+
+Deno.test("RpcServer without an observer warns of the first reply queue that it refuses", async () => {
+  const warn = console.warn;
+  const lines: string[] = [];
+  console.warn = (line: string) => lines.push(line);
+  try {
+    await using peer = await AmqpPeer.open();
+    const queue = randomQueue();
+    await using server = await RpcServer.listen(brokerUrl(), { queue, handlers: { describe } });
+    for (const replyTo of ["billing", "other"]) {
+      await peer.send(queue, "1", { replyTo, correlationId: "1" });
+      await eventually(() => assertEquals(server.stats().active, 0));
+    }
+    await eventually(() => assertEquals(server.stats().replyToRefused, 2));
+    assertEquals(lines.length, 1);
+    assertStringIncludes(lines[0] ?? "", `"billing": allow it with the server's "replyQueues"`);
+    await peer.deleteQueue(queue);
+    await peer.deleteQueue(`${queue}.parked`);
+  } finally {
+    console.warn = warn;
+  }
 });

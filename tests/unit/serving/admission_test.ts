@@ -43,6 +43,25 @@ Deno.test("Admission.check() refuses a replyTo that is no reply queue", () => {
   }
 });
 
+Deno.test("Admission.check() takes the reply queues that other clients name", () => {
+  const id = "6f1c2a34-9a1b-4c5d-8e7f-0123456789ab";
+  const taken = [`rpc.reply.${id}`, `rpc.reply.{${id.toUpperCase()}}`, "client.gen-Zm9vYmFy_-"];
+  for (const replyTo of taken) assertEquals(check({ replyTo }), undefined, replyTo);
+  const refused = [
+    "rpc.reply.",
+    "rpc.reply.billing",
+    `rpc.reply.${id}.parked`,
+    `rpc.reply.${id}\n`,
+    `x.rpc.reply.${id}`,
+    "client.gen-",
+    "client.gen-x.parked",
+    "client.generous",
+  ];
+  for (const replyTo of refused) {
+    assertEquals(check({ replyTo })?.untold, "reply-to-refused", replyTo);
+  }
+});
+
 Deno.test("Admission.check() never lets a reply become a request", () => {
   for (const replyTo of ["math", "math.parked"]) {
     assertEquals(check({ replyTo }, /./)?.error.code, "reply-to-refused");
