@@ -66,24 +66,16 @@ export class ConnectionOutput {
     this.#sender.maxFrameSize = size;
   }
 
-  /** Sends a method, with content if given. */
+  /** Sends a method, with content if given; later if a test wants it late. */
   send<Name extends MethodName>(
-    { channel, name }: { readonly channel: number; readonly name: Name },
+    place: { readonly channel: number; readonly name: Name },
     values: MethodArguments<Name>,
     content?: OutgoingContent,
   ): void {
-    const named: MethodOf<Name> = { name, arguments: values };
-    // One of some names is one of all names, which the compiler does not follow.
-    const method = named as Method;
+    const { channel } = place;
     const delayMs = this.#context.faults.delayOf(this.#number, channel);
-    const send = (): void => {
-      if (!this.tap.before({ channel, direction: "sent", method })) return;
-      this.#sender.method(channel, name, values);
-      if (content !== undefined) this.#sender.content(channel, content);
-      this.tap.after({ channel, direction: "sent", method });
-    };
-    if (delayMs === 0 && !this.#late.isWaiting(channel)) send();
-    else this.#late.add(channel, delayMs, send);
+    if (delayMs === 0 && !this.#late.isWaiting(channel)) this.#sendNow(place, values, content);
+    else this.#late.add(channel, delayMs, () => this.#sendNow(place, values, content));
   }
 
   /** Sends a heartbeat at once, with what was collected. */
@@ -119,5 +111,19 @@ export class ConnectionOutput {
     this.#isSilent = true;
     this.#late.clear();
     this.#sender.discard();
+  }
+
+  #sendNow<Name extends MethodName>(
+    { channel, name }: { readonly channel: number; readonly name: Name },
+    values: MethodArguments<Name>,
+    content: OutgoingContent | undefined,
+  ): void {
+    const named: MethodOf<Name> = { name, arguments: values };
+    // One of some names is one of all names, which the compiler does not follow.
+    const method = named as Method;
+    if (!this.tap.before({ channel, direction: "sent", method })) return;
+    this.#sender.method(channel, name, values);
+    if (content !== undefined) this.#sender.content(channel, content);
+    this.tap.after({ channel, direction: "sent", method });
   }
 }

@@ -89,3 +89,16 @@ Deno.test("testing/main.ts takes users, permissions, virtual hosts and limits", 
   const declared = bob.call(1, ["queue.declare", "queue.declare-ok"], { queue: "x" });
   assertStringIncludes(await refusal(declared), "access to queue 'x' in vhost 'orders' refused");
 });
+
+Deno.test("deno task broker takes options for the embedded broker only", async () => {
+  const launch = new URL("../../tools/launch.ts", import.meta.url).href;
+  const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--allow-all", "--quiet", "--no-check", launch, "broker", "--prot", "1"],
+    stdin: "null",
+  }).output();
+  assertEquals(code, 1);
+  assertStringIncludes(
+    new TextDecoder().decode(stderr),
+    'Cannot keep a broker as only "--broker embedded" takes options: "--prot 1"',
+  );
+});

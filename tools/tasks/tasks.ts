@@ -30,7 +30,7 @@ export const TASKS: ReadonlyMap<string, Task> = new Map<string, Task>([
   ["doc:lint", lintDocs],
   ["ok", ok],
   ["trip", program("tools/trip/main.ts")],
-  ["broker", withBroker(keepBroker)],
+  ["broker", broker],
   ["rabbitmq", installRabbitmqs],
   ["deno", denoTask()],
 ]);
@@ -97,6 +97,18 @@ async function ok(context: TaskContext): Promise<number> {
 function conclude(report: TestReport): number {
   for (const line of [...reportLines(report), countLine(report)]) say(line);
   return report.failed.length === 0 ? 0 : 1;
+}
+
+/** Keeps a broker, or runs the embedded one as users do, with the options of its program. */
+async function broker(context: TaskContext): Promise<number> {
+  const { names, rest } = takeBrokers(context.args);
+  if (rest.length === 0) return await withBroker(keepBroker)(context);
+  if (names.length === 1 && names[0] === "embedded") {
+    return await program("testing/main.ts")({ ...context, args: rest });
+  }
+  throw new TypeError(
+    `Cannot keep a broker as only "--broker embedded" takes options: "${rest.join(" ")}"`,
+  );
 }
 
 /** Keeps a broker until Ctrl-C, for programs in other terminals. */
