@@ -177,6 +177,15 @@ export function checkCallOptions(action: string, options: CallOptions): void {
   if (idempotencyKey !== undefined) checkName(action, { idempotencyKey });
 }
 
+/** Options of one call that are none of a batch. */
+const NO_BATCH_OPTIONS = [
+  "idempotencyKey",
+  "idempotent",
+  "immediate",
+  "priority",
+  "onProgress",
+] as const satisfies readonly Exclude<keyof CallOptions, keyof BatchOptions>[];
+
 /**
  * Checks the options of a batch.
  *
@@ -184,6 +193,12 @@ export function checkCallOptions(action: string, options: CallOptions): void {
  * @throws {RangeError} If a number is out of its bounds.
  */
 export function checkBatchOptions(options: BatchOptions): void {
+  const others: Readonly<Record<string, unknown>> = { ...options };
+  for (const name of NO_BATCH_OPTIONS) {
+    // One key for all would give all of them the output of the first, for example.
+    const value = others[name];
+    if (value !== undefined) throw new TypeError(wrongValue("call", [name, value], "left out"));
+  }
   checkCallOptions("call", options);
   checkInteger("call", { concurrency: options.concurrency }, { min: 1 });
 }

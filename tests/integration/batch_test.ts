@@ -1,4 +1,10 @@
-import { type CallContext, RpcError, RpcTimeoutError } from "../../mod.ts";
+import {
+  type BatchOptions,
+  type CallContext,
+  type CallOptions,
+  RpcError,
+  RpcTimeoutError,
+} from "../../mod.ts";
 import { assertEquals, assertLess, assertRejects } from "../../deps/std_assert.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { startPair } from "../helpers/pair.ts";
@@ -105,5 +111,22 @@ Deno.test("RpcClient's batches refuse a concurrency that is none", async () => {
     await assertRejects(() => pair.client.callAll([], { concurrency }), RangeError, "concurrency");
     const batch = pair.client.map("square", [], { concurrency });
     await assertRejects(() => batch.next(), RangeError, "concurrency");
+  }
+});
+
+Deno.test("RpcClient's batches refuse options that are of one call", async () => {
+  await using pair = await startPair(handlers);
+  // As callers without a compiler give them.
+  const wrong: readonly (BatchOptions & CallOptions)[] = [
+    { idempotencyKey: "order-1" },
+    { idempotent: false },
+    { immediate: true },
+    { priority: 1 },
+    { onProgress: () => {} },
+  ];
+  for (const options of wrong) {
+    const message = `Cannot call as "${Object.keys(options)[0]}" must be left out`;
+    await assertRejects(() => pair.client.callAll([["square", 2]], options), TypeError, message);
+    await assertRejects(() => pair.client.map("square", [2], options).next(), TypeError, message);
   }
 });

@@ -219,10 +219,15 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
    * being read end at once with `closed`. Calling it again gives the same promise.
    *
    * @param options How long tasks may go on.
-   * @throws {RangeError} If the grace is out of its range.
+   * @throws {RangeError} If the grace is out of its range; then nothing is closed.
    */
   close(options: PoolCloseOptions = {}): Promise<void> {
-    const graceMs = resolveGraceMs(options);
+    let graceMs: number;
+    try {
+      graceMs = resolveGraceMs(options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
     for (const [drop, procedure] of this.#streams) drop(closedError(procedure));
     return this.#closing ??= this.#scheduler.close(graceMs);
   }

@@ -1,9 +1,4 @@
-import {
-  assertEquals,
-  assertRejects,
-  assertStrictEquals,
-  assertThrows,
-} from "../../../deps/std_assert.ts";
+import { assertEquals, assertRejects, assertStrictEquals } from "../../../deps/std_assert.ts";
 import { RpcError } from "../../../errors.ts";
 import type { GatedContract } from "../../fixtures/workers/gated_worker.ts";
 import { Gates, openPool, PoolObserver } from "./pool_helpers.ts";
@@ -94,7 +89,7 @@ Deno.test("WorkerPool.close() starts no worker after a crash", async () => {
 Deno.test("WorkerPool.close() refuses a grace that is none", async () => {
   await using pool = await openGated();
   for (const graceMs of [-1, NaN]) {
-    assertThrows(() => pool.close({ graceMs }), RangeError, '"graceMs"');
+    await assertRejects(() => pool.close({ graceMs }), RangeError, '"graceMs"');
   }
   assertEquals(await pool.run("echo", 1), 1);
 });
