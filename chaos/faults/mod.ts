@@ -15,6 +15,7 @@ import { memoryAlarm } from "./memory_alarm.ts";
 import { networkFaults } from "./network_faults.ts";
 import { partition } from "./partition.ts";
 import { poison } from "./poison.ts";
+import { refusedBodies } from "./refused_bodies.ts";
 import { replyQueueKills } from "./reply_queue_kills.ts";
 import { serverKills } from "./server_kills.ts";
 import { serverStops } from "./server_stops.ts";
@@ -36,6 +37,7 @@ export const FAULTS: readonly Fault[] = [
   replyQueueKills,
   serverStops,
   ...floods,
+  refusedBodies,
   leaks,
   badConnections,
   badServer,

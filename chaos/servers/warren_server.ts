@@ -4,6 +4,7 @@ import { RpcServer, type RpcServerEvent } from "../../mod.ts";
 import { WorkerPool } from "../../workers/mod.ts";
 import { ExecutionLog } from "../checking/executions.ts";
 import { obeyOwner, tell } from "./owner.ts";
+import { oversizeHandlers } from "./oversize_handlers.ts";
 import { EXECUTIONS_VARIABLE, readSettings } from "./settings.ts";
 import { SlotWatch } from "./slot_watch.ts";
 import { waiting } from "./work_handlers.ts";
@@ -33,6 +34,7 @@ const server = await RpcServer.listen(urls, {
     work: waiting(new ExecutionLog(executions)),
     echo: (input: unknown) => input,
     hangs: () => new Promise(() => {}),
+    ...oversizeHandlers,
     ...pool?.handlers(),
   },
   // What names no procedure comes from strangers.
