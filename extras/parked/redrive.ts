@@ -114,6 +114,7 @@ export class Redrive {
           `${subject} the broker refuses them${state}. See whether the queue is full`,
           { retryable: true },
         );
+      case "suspect":
       case "unknown":
       case "unsent":
         return lossError(subject, state, publisher.isOpen ? undefined : await publisher.closed);

@@ -6,7 +6,7 @@
  */
 
 import type { AmqpChannel, AmqpConfirm, AmqpPublish, AmqpReturn } from "./amqp.ts";
-import { readMaxBodyBytes } from "./amqp_error.ts";
+import { amqpCodeOf, readMaxBodyBytes } from "./amqp_error.ts";
 import { type BodyLimits, fits } from "./body_limits.ts";
 import { ConfirmWatch } from "./confirm_watch.ts";
 import { sleep } from "../time.ts";
@@ -20,6 +20,7 @@ import { sleep } from "../time.ts";
  * - `stranded`: the broker did not take it, and has taken nothing yet on that channel: another one may
  *   do better.
  * - `too-large`: its body has more bytes than the user or the broker allows; it is not to be sent again.
+ * - `suspect`: the broker closed its channel for an error, before it was confirmed: for it or another.
  * - `unknown`: its channel closed after it was sent and before it was confirmed.
  * - `unsent`: it was not sent, because the channel closed or nobody wanted it any more.
  */
@@ -29,6 +30,7 @@ export type PublishOutcome =
   | "nacked"
   | "stranded"
   | "too-large"
+  | "suspect"
   | "unknown"
   | "unsent";
 
@@ -218,9 +220,10 @@ export class Publisher {
   }
 
   /** Whether it was this message, one before or one after it for which the broker closed the channel. */
-  #blame(lane: Lane, { body }: AmqpPublish): "too-large" | "unknown" | "unsent" {
-    const maxBytes = readMaxBodyBytes(lane.channel.failure);
-    if (maxBytes === undefined) return "unknown";
+  #blame(lane: Lane, { body }: AmqpPublish): PublishOutcome {
+    const { failure } = lane.channel;
+    const maxBytes = readMaxBodyBytes(failure);
+    if (maxBytes === undefined) return amqpCodeOf(failure) === undefined ? "unknown" : "suspect";
     // The broker reads the messages of a channel in order.
     if (lane.unread !== undefined) return "unsent";
     if (fits(body, maxBytes)) return "unknown";

@@ -34,7 +34,9 @@ export function queueFull(call: CallReport): RpcError {
 
 /** The error of a call whose input is larger than its client or the broker allows. */
 export function tooLarge(call: CallReport, body: Body, limits: BodyLimits): RpcError {
-  return limits.refusal(body, { subject: `Cannot call "${call.procedure}" as its input`, call });
+  const subject = `Cannot call "${call.procedure}" as its input`;
+  // However far it had come: nobody has it.
+  return limits.refusal(body, { subject, call: { ...call, phase: "not-published" } });
 }
 
 /** The error of a call whose request does not fit into a message, for what it carries beside its input. */

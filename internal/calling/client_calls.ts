@@ -245,9 +245,8 @@ export class ClientCalls {
       case "stranded":
         return this.#onStranded(call);
       case "too-large":
-        // However far it had come: nobody has it.
-        call.phase = "not-published";
         return call.reject(tooLarge(call.report(), call.request.body, this.#limits));
+      case "suspect":
       case "unknown":
         return this.#onUnknown(call);
       case "unsent":

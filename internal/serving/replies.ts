@@ -24,6 +24,12 @@ const MISSING_PAUSE_MS = 500;
  */
 const MAX_DIRECT_LOSSES = 2;
 
+/**
+ * Most channels that the broker may close, for whatever error, before it confirms a message. After the
+ * first one the message goes alone, so that no other is taken for it.
+ */
+const MAX_SUSPICIONS = 3;
+
 /** The part of a connection that publishing takes. */
 export interface PublishingConnection {
   readonly session: PublishingSession | undefined;
@@ -44,6 +50,8 @@ export interface RepliesOptions {
 /** Publishes on whatever session there is. */
 export class Replies {
   readonly #options: RepliesOptions;
+  /** The message that is published alone, and those before it. */
+  #suspects: Promise<unknown> = Promise.resolve();
 
   constructor(options: RepliesOptions) {
     this.#options = options;
@@ -90,10 +98,14 @@ export class Replies {
     const isDirect = isDirectReply(message.routingKey);
     let refusedAt: number | undefined;
     let missingAt: number | undefined;
+    let suspicions = 0;
     for (let losses = 0; !isDirect || losses < MAX_DIRECT_LOSSES;) {
-      const connection = this.#options.sessions.publisher;
+      const { publisher: connection } = this.#options.sessions;
       const session = connection?.session ?? await connection?.whenOpen();
-      switch (await session?.publisher.publish(() => message)) {
+      const outcome = suspicions > 0
+        ? this.#publishAlone(message)
+        : session?.publisher.publish(() => message);
+      switch (await outcome) {
         case "confirmed":
           return "confirmed";
         case "returned":
@@ -122,11 +134,25 @@ export class Replies {
           }
           await sleep(NACKED_PAUSE_MS);
           break;
+        case "suspect":
+          if (++suspicions === MAX_SUSPICIONS) return "unpublished";
+          losses++;
+          break;
         case "unknown":
           losses++;
       }
     }
     return "unpublished";
+  }
+
+  /** Publishes a message that the broker may not bear when no other such one is under way. */
+  #publishAlone(message: AmqpPublish): Promise<PublishOutcome | undefined> {
+    const published = this.#suspects.then(async () => {
+      const session = await this.#options.sessions.publisher?.whenOpen();
+      return await session?.publisher.publish(() => message);
+    });
+    this.#suspects = published.catch(() => {});
+    return published;
   }
 
   /** Says why a reply cannot be sent, in its place. */

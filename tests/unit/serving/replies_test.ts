@@ -4,8 +4,9 @@ import type { PublishOutcome } from "../../../internal/broker/publisher.ts";
 import { ActiveRequest } from "../../../internal/serving/active_requests.ts";
 import type { Recipient } from "../../../internal/protocol/parking.ts";
 import { Replies } from "../../../internal/serving/replies.ts";
+import { eventually } from "../../helpers/eventually.ts";
 import { fakeDelivery } from "../../helpers/fake_delivery.ts";
-import { assertEquals, assertStringIncludes } from "../../../deps/std_assert.ts";
+import { assert, assertEquals, assertStringIncludes } from "../../../deps/std_assert.ts";
 
 const REPLY: AmqpPublish = { routingKey: "q", body: "1", mandatory: true, properties: {} };
 
@@ -134,4 +135,38 @@ Deno.test("Replies.send() says in a few words that a reply is too large, once", 
   const small = repliesTo("too-large", "too-large");
   assertEquals(await small.replies.send(active, output), "unpublished");
   assertEquals(small.published.length, 2);
+});
+
+Deno.test("Replies.publish() gives a message up that the broker does not bear", async () => {
+  const { replies, published } = repliesTo("suspect", "suspect", "suspect");
+  assertEquals(await replies.publish(REPLY, WANTED), "unpublished");
+  assertEquals(published.length, 3);
+  assertEquals(await publish(REPLY, WANTED, "suspect", "suspect", "confirmed"), "confirmed");
+});
+
+Deno.test("Replies.publish() drops no other message than the one that closes channels", async () => {
+  const sent: { readonly id: string; readonly settle: (outcome: PublishOutcome) => void }[] = [];
+  const publish = (prepare: () => AmqpPublish): Promise<PublishOutcome> => {
+    const { promise, resolve } = Promise.withResolvers<PublishOutcome>();
+    sent.push({ id: `${prepare().body}`, settle: resolve });
+    return promise;
+  };
+  const session = { channels: [], publisher: { publish } };
+  const sessions = { publisher: { session, whenOpen: () => Promise.resolve(session) } };
+  const callers = { isLost: () => Promise.resolve(false), isAwaited: () => Promise.resolve(false) };
+  const replies = new Replies({ sessions, callers, limits: new BodyLimits() });
+  const ids = ["good 1", "bad", "good 2", "good 3"];
+  const outcomes = ids.map((body) => replies.publish({ ...REPLY, body }, WANTED));
+  await eventually(() => assertEquals(sent.length, ids.length));
+  const rounds: string[][] = [];
+  for (let round = sent.splice(0); round.length > 0; round = sent.splice(0)) {
+    rounds.push(round.map(({ id }) => id));
+    // The broker closes the channel, and with it confirms nothing that is on it.
+    const isBad = round.some(({ id }) => id === "bad");
+    for (const { settle } of round) settle(isBad ? "suspect" : "confirmed");
+    await new Promise((resolve) => setTimeout(resolve));
+  }
+  assertEquals(await Promise.all(outcomes), ["confirmed", "unpublished", "confirmed", "confirmed"]);
+  const alone = rounds.slice(1);
+  assert(alone.length >= 5 && alone.every(({ length }) => length === 1), rounds.join(" | "));
 });
