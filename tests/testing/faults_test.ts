@@ -5,10 +5,24 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "../../deps/std_assert.ts";
-import { type Faults, TestBroker, VirtualClock } from "../../testing/mod.ts";
+import {
+  type Faults,
+  type MethodEvent,
+  MethodLog,
+  TestBroker,
+  VirtualClock,
+} from "../../testing/mod.ts";
 import { AmqplibClient } from "./helpers/amqplib.ts";
 import { declareQueue, refusal } from "./helpers/both_brokers.ts";
 import { RawClient } from "../../tools/raw/raw_client.ts";
+
+const QOS: MethodEvent = {
+  name: "basic.qos-ok",
+  arguments: {},
+  connection: 1,
+  channel: 1,
+  direction: "sent",
+};
 
 Deno.test("Faults.dropConnectionAt() strikes between confirm and ack", async () => {
   await using broker = await TestBroker.start();
@@ -355,4 +369,28 @@ Deno.test("MethodLog.next() resolves with the method that comes", async () => {
   const event = await declared;
   assertEquals(event.name === "queue.declare" && event.arguments.queue, "seen");
   assertEquals(broker.log.filter("queue.declare-ok", "sent").length, 1);
+});
+
+Deno.test("MethodLog.next() stops waiting when its signal is aborted", async () => {
+  const log = new MethodLog(10);
+  const aborting = new AbortController();
+  const waited = log.next(() => true, { signal: aborting.signal });
+  aborting.abort(new RangeError("enough"));
+  await assertRejects(() => waited, RangeError, "enough");
+  await assertRejects(() => log.next(() => true, { signal: aborting.signal }), RangeError);
+  const next = log.next(() => true, { signal: new AbortController().signal });
+  log.record(QOS);
+  assertEquals(await next, QOS);
+});
+
+Deno.test("MethodLog.numbered() numbers what it keeps by what there was", () => {
+  const log = new MethodLog(2);
+  for (let count = 0; count < 5; count++) log.record(QOS);
+  const numbersAfter = (after?: number) => log.numbered(after).map(([number]) => number);
+  assertEquals([log.count, numbersAfter(), numbersAfter(1)], [5, [4, 5], [4, 5]]);
+  assertEquals([numbersAfter(4), numbersAfter(5), numbersAfter(9)], [[5], [], []]);
+  log.clear();
+  assertEquals([log.count, numbersAfter()], [5, []]);
+  log.record(QOS);
+  assertEquals(numbersAfter(), [6]);
 });
