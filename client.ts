@@ -49,6 +49,7 @@ import {
 } from "./internal/calling/client_stream.ts";
 import { ReplyReader } from "./internal/calling/reply_reader.ts";
 import { checkNumber, wrongValue } from "./internal/check.ts";
+import { toPrintable } from "./internal/text.ts";
 import { MAX_TIMEOUT_MS } from "./internal/time.ts";
 
 /** The arguments of {@linkcode RpcClient.stream}. */
@@ -99,8 +100,9 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
       onFailure: (correlationId, error) => {
         settings.onEvent({ type: "callback-failed", correlationId, error });
       },
-      onRefused: (correlationId, error) => {
-        settings.onEvent({ type: "callback-refused", correlationId, error });
+      onRefused: (id, error) => {
+        // Anybody may have sent it.
+        settings.onEvent({ type: "callback-refused", correlationId: toPrintable(id), error });
       },
       onUnknown: (name, reply) => this.#calls.leave(name, reply),
     });

@@ -55,7 +55,8 @@ export type RpcClientEvent =
    */
   | {
     readonly type: "callback-refused";
-    readonly correlationId: string | undefined;
+    /** What a terminal would act on is written as its code. */
+    readonly correlationId: string;
     readonly error: RpcError;
   }
   /** A reply came for a callback by name that is not registered. */

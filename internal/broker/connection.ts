@@ -220,7 +220,7 @@ export class Connection<S extends Session> {
 
   async #begin(amqp: AmqpConnection): Promise<void> {
     const { onEvent, setUp, onSession, connectTimeoutMs } = this.#options;
-    amqp.onBlocked = (reason) => onEvent({ type: "blocked", reason });
+    amqp.onBlocked = (reason) => onEvent({ type: "blocked", reason: toPrintable(reason) });
     amqp.onUnblocked = () => onEvent({ type: "unblocked" });
     // A cluster that has lost too many nodes takes requests and never answers them.
     const settingUp = withTimeout(connectTimeoutMs, () => setUp(amqp));

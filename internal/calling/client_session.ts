@@ -177,7 +177,8 @@ async function consumeReplies(
   try {
     await channel.consume(
       replyTo,
-      { noAck: mode === "no-ack", exclusive: mode === "exclusive" },
+      // Of a queue that operators have declared, nobody knows the type: a quorum queue takes no notice.
+      { noAck: mode === "no-ack", exclusive: mode !== "no-ack" },
       (reply) => {
         // Somebody deleted the queue: a new session gets a new one. close() never rejects.
         if (reply === undefined) return void channel.close();

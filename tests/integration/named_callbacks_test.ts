@@ -275,6 +275,22 @@ Deno.test("A durable reply queue of one node is used as it is, and its client to
   assertEquals([error.code, error.retryable], ["misconfigured", true]);
 });
 
+Deno.test("A reply queue of operators serves one client, whatever its type", async () => {
+  const types = [{ "x-queue-type": "classic" }, {
+    "x-queue-type": "quorum",
+    "x-single-active-consumer": true,
+  }];
+  for (const args of types) {
+    await using place = await startPlace();
+    await place.peer.declareQueue(place.replyQueue, { durable: true, arguments: args });
+    await using _server = await place.serve((n) => n);
+    await using client = await place.connect({ declare: false });
+    const error = await assertRejects(() => place.connect({ declare: false }), RpcError);
+    assertStringIncludes(error.message, "in use by another client");
+    assertEquals(await client.call("work", 1), 1);
+  }
+});
+
 Deno.test("RpcClient.connect() says how a durable reply queue differs", async () => {
   await using place = await startPlace();
   await (await place.connect()).close();

@@ -1,4 +1,5 @@
-import { assertEquals } from "../../deps/std_assert.ts";
+import { assert, assertEquals } from "../../deps/std_assert.ts";
+import { isPrintable } from "../../internal/text.ts";
 import { RpcClient, type RpcClientEvent, RpcServer } from "../../mod.ts";
 import { AmqpPeer } from "../helpers/amqp_peer.ts";
 import { brokerUrl, deleteQueue, randomQueue } from "../helpers/broker.ts";
@@ -25,7 +26,11 @@ async function startVictim(stack: AsyncDisposableStack) {
   );
   const runs: unknown[] = [];
   client.registerCallback("markPaid", (result) => runs.push(result));
-  const refused = () => events.filter(({ type }) => type === "callback-refused").length;
+  const refused = () =>
+    events.filter((event) => event.type === "callback-refused").map(({ correlationId, error }) => {
+      assert(isPrintable(correlationId) && isPrintable(error.message));
+      return error.code;
+    }).length;
   return { queue, replyQueue, evil, client, runs, refused };
 }
 
@@ -41,7 +46,7 @@ Deno.test("Threat: nobody else runs the callback of a client", async () => {
   const ticket = ticketFor("markPaid");
   const forged = [ticket, `${"A".repeat(43)}.${ticket}`, `.${ticket}`];
   for (const text of forged) {
-    const properties = { correlationId: "made-up", headers: { "rpc-callback": text } };
+    const properties = { correlationId: "made-up\x1b[2J", headers: { "rpc-callback": text } };
     await evil.send(replyQueue, '{"paid":true}', { ...properties, type: "output" });
     // The same through the server.
     await evil.send(queue, "true", { ...properties, type: "echo", replyTo: replyQueue });
