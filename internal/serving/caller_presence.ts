@@ -1,6 +1,6 @@
 /** Notices that a caller is gone, so that nothing works for it any more. @module */
 
-import { isDurableReplyQueue, isServerNamed } from "../protocol/reply_address.ts";
+import { isDirectReply, isDurableReplyQueue, isServerNamed } from "../protocol/reply_address.ts";
 import { TimeLimitError, withTimeout } from "../time.ts";
 import type { ActiveRequests } from "./active_requests.ts";
 
@@ -21,6 +21,8 @@ const MAX_UNANSWERED = 16;
  * it again if somebody has deleted it. Anybody may name such a queue, and a reply to it takes a place.
  */
 const MAX_MISSING_MS = 5_000;
+/** How long the question may take whether a queue is on a node that is down, in milliseconds. */
+const DOWN_ANSWER_LIMIT_MS = 1_000;
 /** How long a reply waits for a node that is down, in milliseconds, if its caller waits as long. */
 const MAX_DOWN_MS = 20 * 60_000;
 /** How long a queue that this server may not ask about refuses all before it counts as lost. */
@@ -137,19 +139,25 @@ export class CallerPresence {
   }
 
   /**
-   * Tells whether a reply queue that the broker does not find may come back: a durable one that is on
-   * a node which is down, as far as this server may know, or that its client is about to declare again.
+   * Tells whether a reply queue that the broker does not find may come back: one that is on a node
+   * which is down, as far as this server may know; or one of ours, that its client is about to declare
+   * again.
    *
    * @param queue Its name.
    * @param missingMs How long it has not been found.
    */
   async isAwaited(queue: string, missingMs: number): Promise<boolean> {
-    if (!isDurableReplyQueue(queue)) return false;
-    if (missingMs < MAX_MISSING_MS) return true;
-    if (missingMs > MAX_DOWN_MS) return false;
+    if (isServerNamed(queue) || isDirectReply(queue) || missingMs > MAX_DOWN_MS) return false;
+    const isOurs = isDurableReplyQueue(queue);
+    if (isOurs && missingMs < MAX_MISSING_MS) return true;
     const lookup = this.#lookup(queue);
     // Without a connection there is nobody to ask; the next attempt to publish waits for one.
-    return lookup === undefined || await lookup.catch(() => false) === false;
+    if (lookup === undefined) return isOurs;
+    try {
+      return await withTimeout(DOWN_ANSWER_LIMIT_MS, () => lookup) === false;
+    } catch {
+      return isOurs;
+    }
   }
 
   #look(): void {
