@@ -19,6 +19,7 @@ import type {
   RpcClientStats,
   StreamOptions,
 } from "./options/client_options.ts";
+import { type RpcConnection, settingsOf } from "./connection.ts";
 import type { BrokerUrl } from "./options/connect_options.ts";
 import type {
   AnyContract,
@@ -113,7 +114,7 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
    * Connects to the broker.
    *
    * @typeParam C The contract of the servers.
-   * @param url The broker's URL, or the URLs of a cluster's nodes.
+   * @param place The broker's URL, the URLs of a cluster's nodes, or a connection to share.
    * @param options The request queue, limits and an observer.
    * @returns A connected client.
    * @throws {TypeError} If the URL or an option cannot be used.
@@ -122,10 +123,10 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
    * broker and the next step.
    */
   static async connect<C extends Contract = AnyContract>(
-    url: BrokerUrl,
+    place: BrokerUrl | RpcConnection,
     options: RpcClientOptions,
   ): Promise<RpcClient<C>> {
-    const client = new RpcClient<C>(resolveClientOptions(url, options));
+    const client = new RpcClient<C>(resolveClientOptions(settingsOf(place), options));
     await client.#calls.open();
     return client;
   }

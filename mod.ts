@@ -20,6 +20,7 @@
  */
 
 export { RpcClient } from "./client.ts";
+export { RpcConnection } from "./connection.ts";
 export type {
   BatchCall,
   BatchOptions,

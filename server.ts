@@ -4,6 +4,7 @@
  * @module
  */
 
+import { type RpcConnection, settingsOf } from "./connection.ts";
 import type { BrokerUrl } from "./options/connect_options.ts";
 import type { Contract, Handler } from "./contract.ts";
 import type { RpcError } from "./errors.ts";
@@ -121,7 +122,7 @@ export class RpcServer implements AsyncDisposable {
    * Connects, declares the request queue and starts to serve it.
    *
    * @typeParam C The contract that the handlers must fulfil.
-   * @param url The broker's URL, or the URLs of a cluster's nodes.
+   * @param place The broker's URL, the URLs of a cluster's nodes, or a connection to share.
    * @param options The queue, the handlers and limits.
    * @returns A server that serves until it is closed.
    * @throws {TypeError} If the URL, a name, a handler or another option is of the wrong kind.
@@ -130,13 +131,13 @@ export class RpcServer implements AsyncDisposable {
    * broker or the queue and the next step.
    */
   static async listen<C extends Contract = Record<string, Handler>>(
-    url: BrokerUrl,
+    place: BrokerUrl | RpcConnection,
     options: RpcServerOptions<C>,
   ): Promise<RpcServer> {
     // The handlers' types matter to the caller's compiler only.
     const server = new RpcServer(options as RpcServerOptions);
     const { queue } = server.#queue;
-    const settings = resolveConnectOptions(url, options, `${queue} server`);
+    const settings = resolveConnectOptions(settingsOf(place), options, `${queue} server`);
     const { confirmTimeoutMs } = settings;
     const sessions = server.#sessions;
     await using stack = new AsyncDisposableStack();
@@ -214,6 +215,7 @@ export class RpcServer implements AsyncDisposable {
 
   #observe(connection: "consumer" | "publisher") {
     return {
+      role: connection,
       onSession: () => {},
       // Half a server is none: its requests must go to others. close() never rejects.
       onFailed: () => void this.close({ graceMs: 0 }),

@@ -226,11 +226,7 @@ export class AmqpConnection {
   /** Does something on a channel of its own, as a refusal of the broker closes the channel. */
   async onOwnChannel<Result>(work: (channel: AmqpChannel) => Promise<Result>): Promise<Result> {
     const channel = await this.openChannel();
-    try {
-      return await work(channel);
-    } finally {
-      await channel.close();
-    }
+    return await work(channel).finally(() => channel.close());
   }
 
   /** Closes the connection; channels that are not closed yet lose what they have not sent. */
@@ -250,6 +246,9 @@ export class AmqpConnection {
     this.#socket.abort(reason);
   }
 }
+
+/** What a session uses of a connection: one of its own, or a share of one. */
+export type AmqpLink = Pick<AmqpConnection, keyof AmqpConnection>;
 
 /** A channel in confirm mode. */
 export class AmqpChannel {

@@ -4,6 +4,7 @@ import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { hostname } from "node:os";
 import { pid, versions } from "node:process";
 import type { BrokerUrl, ConnectOptions, TlsOptions } from "../../options/connect_options.ts";
+import type { AmqpSources } from "./amqp_source.ts";
 import { type BrokerAddress, parseBrokerUrl } from "./broker_address.ts";
 import {
   checkInteger,
@@ -27,6 +28,8 @@ export interface ConnectSettings {
   readonly connectionName: string;
   readonly clientProperties: Readonly<Record<string, string>>;
   readonly signal: AbortSignal | undefined;
+  /** Absent if connections are not shared. */
+  readonly sources?: AmqpSources;
 }
 
 /** The version of this package, as deno.json has it. */
@@ -35,17 +38,18 @@ export const VERSION = "0.1.0";
 /**
  * Checks and completes connection options.
  *
- * @param url The broker's URL, or those of its nodes.
+ * @param place The broker's URL, or those of its nodes, or the settings of a shared connection.
  * @param options The options.
  * @param program What connects, such as `math client`.
  * @throws {TypeError} If a URL is not an AMQP URL, or TLS options are no use.
  * @throws {RangeError} If a number is out of bounds.
  */
 export function resolveConnectOptions(
-  url: BrokerUrl,
+  place: BrokerUrl | ConnectSettings,
   options: ConnectOptions,
   program: string,
 ): ConnectSettings {
+  if (typeof place === "object" && "sources" in place) return shareSettings(place, options);
   const {
     connectTimeoutMs = 10_000,
     heartbeatMs = 10_000,
@@ -68,7 +72,7 @@ export function resolveConnectOptions(
   checkType("connect", { clientProperties }, "object");
   checkType("connect", prefixed("clientProperties", clientProperties), "string");
   checkSignal("connect", { signal });
-  const addresses = withTls(urlsOf(url).map(parseBrokerUrl), tls);
+  const addresses = withTls(urlsOf(place).map(parseBrokerUrl), tls);
   return {
     addresses: nodeOrder === "random" ? shuffled(addresses) : addresses,
     connectTimeoutMs,
@@ -79,6 +83,30 @@ export function resolveConnectOptions(
     clientProperties: { ...PRODUCT, ...clientProperties },
     signal,
   };
+}
+
+/** Options that are the connection's, not those of one who shares it. */
+const SHARED_OPTIONS = [
+  "connectTimeoutMs",
+  "heartbeatMs",
+  "confirmTimeoutMs",
+  "waitForBroker",
+  "nodeOrder",
+  "connectionName",
+  "clientProperties",
+  "tls",
+] as const satisfies readonly (keyof ConnectOptions)[];
+
+function shareSettings(shared: ConnectSettings, options: ConnectOptions): ConnectSettings {
+  const { signal } = options;
+  const name = SHARED_OPTIONS.find((name) => options[name] !== undefined);
+  if (name !== undefined) {
+    throw new TypeError(
+      `Cannot connect as "${name}" is for all that share the connection: give it to RpcConnection.open()`,
+    );
+  }
+  checkSignal("connect", { signal });
+  return { ...shared, signal };
 }
 
 /** What the management interface shows of this package. */

@@ -7,7 +7,7 @@
 
 import { RpcError } from "../../errors.ts";
 import type { ConnectionEvent } from "../../options/events.ts";
-import { type AmqpChannel, AmqpConnection } from "./amqp.ts";
+import type { AmqpChannel, AmqpLink } from "./amqp.ts";
 import { amqpCodeOf } from "./amqp_error.ts";
 import { toPrintable } from "../text.ts";
 import {
@@ -18,8 +18,14 @@ import {
   TimeLimitError,
   withTimeout,
 } from "../time.ts";
-import type { BrokerAddress } from "./broker_address.ts";
-import { BACKOFF, BrokerNodes, whenReachable } from "./broker_nodes.ts";
+import {
+  type AmqpNode,
+  type AmqpSource,
+  type AmqpSourceOptions,
+  type AmqpSources,
+  OwnConnections,
+} from "./amqp_source.ts";
+import { BACKOFF, whenReachable } from "./broker_nodes.ts";
 import { explainConnectError, SetUpLimitError } from "./connect_error.ts";
 
 /** What lives on one connection and dies with it. */
@@ -32,18 +38,16 @@ export interface Session {
 export type SessionChannel = Pick<AmqpChannel, "isOpen" | "closed" | "close">;
 
 /** Options of {@linkcode Connection.open}. */
-export interface ConnectionOptions<S extends Session> {
-  /** The broker's nodes, tried in turn. */
-  readonly addresses: readonly BrokerAddress[];
-  readonly connectTimeoutMs: number;
-  readonly heartbeatSeconds: number;
-  readonly connectionName: string;
-  readonly clientProperties: Readonly<Record<string, string>>;
+export interface ConnectionOptions<S extends Session> extends AmqpSourceOptions {
+  /** Give shares of a connection instead of connections of its own. */
+  readonly sources?: AmqpSources;
+  /** Which of them; clients use that which publishes for all. */
+  readonly role?: keyof AmqpSources;
   /** How long a broker that cannot be reached is waited for at first. */
   readonly waitForBrokerMs: number;
   readonly signal?: AbortSignal | undefined;
   /** Opens channels, declares queues and starts consumers on a fresh connection. */
-  readonly setUp: (connection: AmqpConnection) => Promise<S>;
+  readonly setUp: (connection: AmqpLink) => Promise<S>;
   /** Takes over a new session; runs before the `connected` event. */
   readonly onSession: (session: S) => void;
   /** Called once, if the connection can never be had again. */
@@ -53,7 +57,7 @@ export interface ConnectionOptions<S extends Session> {
 
 /** A session and the connection that it lives on. */
 interface Opened<S> {
-  readonly amqp: AmqpConnection;
+  readonly amqp: AmqpLink;
   readonly session: S;
 }
 
@@ -77,11 +81,12 @@ export class Connection<S extends Session> {
   #state: State<S> = { name: "connecting" };
   #opening: PromiseWithResolvers<S> | undefined;
   #keeping: Promise<void> = Promise.resolve();
-  readonly #nodes: BrokerNodes;
+  readonly #source: AmqpSource;
 
   private constructor(options: ConnectionOptions<S>) {
     this.#options = options;
-    this.#nodes = new BrokerNodes(options.addresses);
+    const { sources, role = "publisher" } = options;
+    this.#source = sources?.[role] ?? new OwnConnections(options);
   }
 
   /**
@@ -162,7 +167,7 @@ export class Connection<S extends Session> {
     // A channel alone may have closed; its connection goes too, so that there is one way to heal.
     await ended.amqp.close();
     for (let attempt = 1; !this.#isOver(); attempt++) {
-      const hasOthers = attempt === 1 && this.#nodes.areSeveral;
+      const hasOthers = attempt === 1 && this.#source.areSeveral;
       const delayMs = backoffMs(attempt, hasOthers ? NEXT_NODE_BACKOFF : BACKOFF);
       this.#options.onEvent({ type: "reconnecting", attempt, delayMs });
       await sleep(delayMs, this.#closing.signal);
@@ -198,12 +203,12 @@ export class Connection<S extends Session> {
   }
 
   #connect(): Promise<void> {
-    return this.#nodes.tryEach((address) => this.#connectTo(address), () => this.#isOver());
+    return this.#source.tryEach((node) => this.#connectTo(node), () => this.#isOver());
   }
 
-  async #connectTo(address: BrokerAddress): Promise<void> {
+  async #connectTo(node: AmqpNode): Promise<void> {
     for (let attempt = 1;; attempt++) {
-      const amqp = await openAmqp(address, { ...this.#options, signal: this.#closing.signal });
+      const amqp = await node.open(this.#closing.signal);
       try {
         return await this.#begin(amqp);
       } catch (error) {
@@ -211,14 +216,14 @@ export class Connection<S extends Session> {
         const isFinal = error instanceof RpcError && !error.retryable;
         const isLast = isFinal || attempt === MAX_SET_UPS || this.#isOver();
         if (isLast || !await hasFailed(amqp)) {
-          throw error instanceof RpcError ? error : explainConnectError(error, address);
+          throw error instanceof RpcError ? error : explainConnectError(error, node.address);
         }
       }
       await sleep(backoffMs(attempt, BACKOFF), this.#closing.signal);
     }
   }
 
-  async #begin(amqp: AmqpConnection): Promise<void> {
+  async #begin(amqp: AmqpLink): Promise<void> {
     const { onEvent, setUp, onSession, connectTimeoutMs } = this.#options;
     amqp.onBlocked = (reason) => onEvent({ type: "blocked", reason: toPrintable(reason) });
     amqp.onUnblocked = () => onEvent({ type: "unblocked" });
@@ -226,7 +231,10 @@ export class Connection<S extends Session> {
     const settingUp = withTimeout(connectTimeoutMs, () => setUp(amqp));
     const session = await abortable(settingUp, this.#closing.signal)
       .catch((error: unknown) => {
-        throw error instanceof TimeLimitError ? new SetUpLimitError(error) : error;
+        if (!(error instanceof TimeLimitError)) throw error;
+        // Those who share the connection are no better off.
+        amqp.destroy(error);
+        throw new SetUpLimitError(error);
       });
     if (this.#isOver()) return await amqp.close();
     this.#state = { name: "open", amqp, session };
@@ -246,7 +254,7 @@ export class Connection<S extends Session> {
  * Whether the broker has closed the connection for a fault of its own (541). It does so to whoever
  * consumes a quorum queue that another server is just declaring, as servers do that start together.
  */
-async function hasFailed(amqp: AmqpConnection): Promise<boolean> {
+async function hasFailed(amqp: AmqpLink): Promise<boolean> {
   return amqpCodeOf(await amqp.endReason()) === 541;
 }
 
@@ -262,17 +270,6 @@ function closedError(cause?: Error): RpcError {
   return new RpcError("closed", "Cannot use the connection to the broker as it is closed", {
     cause,
   });
-}
-
-async function openAmqp<S extends Session>(
-  address: BrokerAddress,
-  options: ConnectionOptions<S>,
-): Promise<AmqpConnection> {
-  try {
-    return await AmqpConnection.open(address, options);
-  } catch (error) {
-    throw explainConnectError(error, address);
-  }
 }
 
 /** Waits until the connection or one of the session's channels closes; tells the reason. */

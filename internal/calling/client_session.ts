@@ -1,12 +1,7 @@
 /** What a client has on its connection: its reply queue and a publisher. @module */
 
 import { RpcError } from "../../errors.ts";
-import type {
-  AmqpChannel,
-  AmqpConnection,
-  AmqpDelivery,
-  AmqpQueueOptions,
-} from "../broker/amqp.ts";
+import type { AmqpChannel, AmqpDelivery, AmqpLink, AmqpQueueOptions } from "../broker/amqp.ts";
 import { amqpCodeOf, isConsumedAlone, readMismatch } from "../broker/amqp_error.ts";
 import type { Session } from "../broker/connection.ts";
 import { isProbe, probeMessage } from "../protocol/envelope.ts";
@@ -75,7 +70,7 @@ interface OpenedReplyQueue {
 
 /** Declares the reply queue, unless nothing is to be declared, and starts to consume it. */
 export async function openClientSession(
-  connection: AmqpConnection,
+  connection: AmqpLink,
   options: ClientSessionOptions,
 ): Promise<ClientSession> {
   const { publishing } = options;
@@ -108,7 +103,7 @@ export async function openClientSession(
  * Direct replies come to the channel that the request was published on. If that one must be replaced,
  * so must the session.
  */
-function onlyChannel(connection: AmqpConnection, channel: AmqpChannel): ChannelSource {
+function onlyChannel(connection: AmqpLink, channel: AmqpChannel): ChannelSource {
   let isTaken = false;
   return {
     get isBlocked() {
@@ -124,14 +119,16 @@ function onlyChannel(connection: AmqpConnection, channel: AmqpChannel): ChannelS
 }
 
 async function openReplyQueue(
-  connection: AmqpConnection,
+  connection: AmqpLink,
   channel: AmqpChannel,
   { replyQueue, declare, onUnreplicated }: ClientSessionOptions,
 ): Promise<OpenedReplyQueue> {
   if (replyQueue === "direct") return { replyTo: DIRECT_REPLY_TO, mode: "no-ack" };
   if (replyQueue === "exclusive") {
-    // Named by the broker, so that nobody can guess it; it dies with the connection.
-    return { replyTo: await channel.declareQueue("", { exclusive: true }), mode: "no-ack" };
+    // Named by the broker, so that nobody can guess it; it dies with its consumer, as others may go on
+    // using the connection.
+    const options = { exclusive: true, autoDelete: true };
+    return { replyTo: await channel.declareQueue("", options), mode: "no-ack" };
   }
   const replyTo = DURABLE_REPLY_PREFIX + replyQueue.name;
   await channel.prefetch(DURABLE_PREFETCH);
@@ -143,7 +140,7 @@ async function openReplyQueue(
 
 /** Declares a durable reply queue; a classic one that exists is used as it is. */
 async function declareDurable(
-  connection: AmqpConnection,
+  connection: AmqpLink,
   queue: string,
   expiresMs: number,
 ): Promise<boolean> {
@@ -239,11 +236,11 @@ function explainRefusal(error: unknown, queue: string): unknown {
  * with the exchange.
  */
 class Control {
-  readonly #connection: AmqpConnection;
+  readonly #connection: AmqpLink;
   readonly #options: ClientSessionOptions;
   #publisher: Publisher | undefined;
 
-  constructor(connection: AmqpConnection, options: ClientSessionOptions) {
+  constructor(connection: AmqpLink, options: ClientSessionOptions) {
     this.#connection = connection;
     this.#options = options;
   }

@@ -67,7 +67,10 @@ const TIMEOUT_BOUNDS = { min: 1, max: MAX_TIMEOUT_MS };
  * @throws {TypeError} If a URL, a name or another option cannot be used.
  * @throws {RangeError} If a number is out of its bounds.
  */
-export function resolveClientOptions(url: BrokerUrl, options: RpcClientOptions): ClientSettings {
+export function resolveClientOptions(
+  place: BrokerUrl | ConnectSettings,
+  options: RpcClientOptions,
+): ClientSettings {
   const {
     queue,
     timeoutMs = 30_000,
@@ -94,7 +97,7 @@ export function resolveClientOptions(url: BrokerUrl, options: RpcClientOptions):
   checkErrors(errors);
   checkType("connect", { onEvent }, "function");
   return {
-    ...resolveConnectOptions(url, options, `${queue} client`),
+    ...resolveConnectOptions(place, options, `${queue} client`),
     queue,
     timeoutMs,
     maxPending,

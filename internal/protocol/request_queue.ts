@@ -2,7 +2,7 @@
 
 import { RpcError } from "../../errors.ts";
 import type { Durability } from "../../options/server_options.ts";
-import type { AmqpConnection, AmqpQueueOptions } from "../broker/amqp.ts";
+import type { AmqpLink, AmqpQueueOptions } from "../broker/amqp.ts";
 import { amqpCodeOf, namesInError, readDeniedFeature, readMismatch } from "../broker/amqp_error.ts";
 import { checkOneOf, wrongValue } from "../check.ts";
 import { toPrintable } from "../text.ts";
@@ -48,7 +48,7 @@ export function checkDurability(durability: string, declare: boolean): void {
  * @throws {RpcError} `misconfigured` or `access-refused`.
  */
 export async function declareRequestQueue(
-  connection: AmqpConnection,
+  connection: AmqpLink,
   request: RequestQueue,
 ): Promise<DeclaredQueue> {
   const { durability, returns } = request;
@@ -69,7 +69,7 @@ export async function declareRequestQueue(
 }
 
 /** Where nothing is declared, the parking queue cannot be had later either. */
-async function checkQueues(connection: AmqpConnection, request: RequestQueue): Promise<void> {
+async function checkQueues(connection: AmqpLink, request: RequestQueue): Promise<void> {
   const { queue, declare } = request;
   for (const name of declare ? [queue] : [queue, parkingQueueOf(queue)]) {
     try {
@@ -90,7 +90,7 @@ function lacksReturns(error: unknown): boolean {
 
 /** Uses a channel of its own, as a refusal closes it. */
 async function attempt(
-  connection: AmqpConnection,
+  connection: AmqpLink,
   request: RequestQueue,
   options: AmqpQueueOptions,
 ): Promise<void> {

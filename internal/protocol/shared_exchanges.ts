@@ -1,6 +1,6 @@
 /** Keeps the exchanges that clients and servers share, and what is bound to them. @module */
 
-import type { AmqpChannel, AmqpConnection } from "../broker/amqp.ts";
+import type { AmqpChannel, AmqpLink } from "../broker/amqp.ts";
 import { amqpCodeOf } from "../broker/amqp_error.ts";
 import { CONTROL_EXCHANGE, TOPOLOGY_EXCHANGES } from "./topology.ts";
 
@@ -25,7 +25,7 @@ export interface SharedExchangesOptions {
  * that are there.
  */
 export class SharedExchanges {
-  readonly #connection: AmqpConnection;
+  readonly #connection: AmqpLink;
   readonly #options: SharedExchangesOptions;
   #mayDeclare: boolean;
   /** One of its own, as a refusal closes it. */
@@ -33,14 +33,14 @@ export class SharedExchanges {
   #state: "new" | "available" | "unavailable" | "over" = "new";
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  private constructor(connection: AmqpConnection, options: SharedExchangesOptions) {
+  private constructor(connection: AmqpLink, options: SharedExchangesOptions) {
     this.#connection = connection;
     this.#options = options;
     this.#mayDeclare = options.declare;
   }
 
   /** Looks after the exchanges until the connection closes. Resolves after the first look. */
-  static async open(connection: AmqpConnection, options: SharedExchangesOptions): Promise<void> {
+  static async open(connection: AmqpLink, options: SharedExchangesOptions): Promise<void> {
     const exchanges = new SharedExchanges(connection, options);
     connection.closed.then(() => exchanges.#close());
     await exchanges.#look();

@@ -1,6 +1,6 @@
 /** Takes requests from the queue: as many as the handlers can take, and none while they cannot. @module */
 
-import type { AmqpChannel, AmqpConnection, AmqpDelivery } from "../broker/amqp.ts";
+import type { AmqpChannel, AmqpDelivery, AmqpLink } from "../broker/amqp.ts";
 import { amqpCodeOf } from "../broker/amqp_error.ts";
 import { declareRequestQueue, missingError, type RequestQueue } from "../protocol/request_queue.ts";
 import { MAX_TIMEOUT_MS } from "../time.ts";
@@ -61,7 +61,7 @@ export function intakeTimeoutMs(timeLimitMs: number | undefined, prefetch: numbe
 
 /** The consumer of a request queue. */
 export class Intake {
-  readonly #connection: AmqpConnection;
+  readonly #connection: AmqpLink;
   readonly #channel: AmqpChannel;
   readonly #options: IntakeOptions;
   readonly #watch: IntakeWatch;
@@ -72,7 +72,7 @@ export class Intake {
   /** Changes happen one after the other. */
   #change: Promise<void> = Promise.resolve();
 
-  private constructor(connection: AmqpConnection, channel: AmqpChannel, options: IntakeOptions) {
+  private constructor(connection: AmqpLink, channel: AmqpChannel, options: IntakeOptions) {
     this.#connection = connection;
     this.#channel = channel;
     this.#options = options;
@@ -91,7 +91,7 @@ export class Intake {
    * @throws {RpcError} `misconfigured` or `access-refused`.
    */
   static async start(
-    connection: AmqpConnection,
+    connection: AmqpLink,
     channel: AmqpChannel,
     options: IntakeOptions,
   ): Promise<Intake> {

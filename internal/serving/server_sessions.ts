@@ -1,6 +1,6 @@
 /** What a server has on its two connections: a consumer on one, a publisher on the other. @module */
 
-import type { AmqpChannel, AmqpConnection, AmqpQueueOptions } from "../broker/amqp.ts";
+import type { AmqpChannel, AmqpLink, AmqpQueueOptions } from "../broker/amqp.ts";
 import { amqpCodeOf, isDownWithNode } from "../broker/amqp_error.ts";
 import type { Connection, Session } from "../broker/connection.ts";
 import { type ControlMessage, readControl } from "../protocol/envelope.ts";
@@ -50,7 +50,7 @@ export interface ConsumerOptions extends IntakeOptions {
 
 /** Declares the request queue and consumes it. */
 export async function openConsumerSession(
-  connection: AmqpConnection,
+  connection: AmqpLink,
   options: ConsumerOptions,
 ): Promise<ConsumerSession> {
   const channel = await connection.openChannel();
@@ -61,7 +61,8 @@ export async function openConsumerSession(
     intake,
     controlQueue,
     lacksQueue: (queue) => lacksQueue(connection, queue),
-    hasMajority: () => hasMajority(connection),
+    // Who declares nothing cannot find out.
+    hasMajority: () => options.declare ? hasMajority(connection) : Promise.resolve(true),
     isUnattended: async (queue) =>
       await connection.onOwnChannel((channel) => channel.countConsumers(queue)) === 0,
   };
@@ -72,14 +73,14 @@ export async function openConsumerSession(
  * on a channel of its own: a user who may not loses that one, and deadlines have to do.
  */
 async function tryControl(
-  connection: AmqpConnection,
+  connection: AmqpLink,
   session: AmqpChannel,
   { queue, declare, requests, onNoReturns }: ConsumerOptions,
 ): Promise<string | undefined> {
   if (!declare) return undefined;
   try {
     const channel = await connection.openChannel();
-    const controlQueue = await channel.declareQueue("", { exclusive: true });
+    const controlQueue = await channel.declareQueue("", { exclusive: true, autoDelete: true });
     await channel.consume(controlQueue, { noAck: true }, (delivery) => {
       // Somebody deleted the queue: a new session gets a new one. close() never rejects.
       if (delivery === undefined) return void session.close();
@@ -98,7 +99,7 @@ async function tryControl(
 }
 
 async function lacksQueue(
-  connection: AmqpConnection,
+  connection: AmqpLink,
   queue: string,
 ): Promise<boolean | undefined> {
   try {
@@ -111,7 +112,7 @@ async function lacksQueue(
   }
 }
 
-async function hasMajority(connection: AmqpConnection): Promise<boolean> {
+async function hasMajority(connection: AmqpLink): Promise<boolean> {
   try {
     // Nobody uses it: the broker removes it at once.
     const queue = { exclusive: true, arguments: { "x-expires": 1 } };
@@ -124,7 +125,7 @@ async function hasMajority(connection: AmqpConnection): Promise<boolean> {
 
 /** Opens a channel for replies. */
 export async function openPublisherSession(
-  connection: AmqpConnection,
+  connection: AmqpLink,
   options: PublisherOptions,
 ): Promise<PublisherSession> {
   const publisher = await Publisher.open(connection, options);

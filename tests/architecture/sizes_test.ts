@@ -9,15 +9,17 @@ import { findings, type FunctionNode, functionVisitor, linesOf } from "../helper
  * others (stream_credits.ts, internal/serving/paused_streams.ts), one for what a broker's release can do
  * (internal/broker/broker_features.ts), one for reply queues that vanish (internal/calling/reply_watch.ts),
  * one that looks after the shared exchanges (internal/protocol/shared_exchanges.ts),
- * one for frames smaller than amqplib knows of (internal/broker/header_frame.ts).
+ * one for frames smaller than amqplib knows of (internal/broker/header_frame.ts),
+ * three for one connection of many clients and servers (connection.ts, internal/broker/amqp_source.ts and
+ * amqp_share.ts).
  */
-const MAX_PRODUCT_FILES = 127;
+const MAX_PRODUCT_FILES = 130;
 const MAX_FOLDER_FILES = 18;
 const MAX_CODE_LINES = 300;
 const MAX_FUNCTION_LINES = 50;
 const MAX_PARAMETERS = 3;
 
-Deno.test("The product has at most 127 files", () => {
+Deno.test("The product has at most 130 files", () => {
   const count = productPaths.length;
   assert(count > 0 && count <= MAX_PRODUCT_FILES, `There are ${count}`);
 });

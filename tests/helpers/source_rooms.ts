@@ -34,16 +34,25 @@ export const ROOMS: readonly Room[] = [
     uses: GROUND,
   },
   { name: "testing", files: /^testing\//, uses: ["internal (leaves)"] },
-  { name: "mod", files: /^mod\.ts$/, uses: ["client", "server", "options", "values"] },
+  {
+    name: "mod",
+    files: /^mod\.ts$/,
+    uses: ["client", "connection", "server", "options", "values"],
+  },
   {
     name: "client",
     files: /^client\.ts$/,
-    uses: ["internal/calling", ...GROUND],
+    uses: ["connection", "internal/calling", ...GROUND],
   },
   {
     name: "server",
     files: /^server\.ts$/,
-    uses: ["internal/serving", "internal/protocol", "internal/broker", ...GROUND],
+    uses: ["connection", "internal/serving", "internal/protocol", "internal/broker", ...GROUND],
+  },
+  {
+    name: "connection",
+    files: /^connection\.ts$/,
+    uses: ["internal/broker", "internal (leaves)", "options"],
   },
   {
     name: "workers (entries)",
