@@ -175,6 +175,9 @@ export class RpcServer implements AsyncDisposable {
   /**
    * Takes no further requests, serves those in hand, and disconnects. May be called again.
    *
+   * A handler may wait for it, too: for that one it settles as soon as no other request is in hand, or
+   * half a second before the grace is over, and the server disconnects once its request is answered.
+   *
    * @param options How long to wait.
    * @returns When everything in hand is settled and the connections are closed.
    * @throws {RangeError} If `graceMs` is not a number of at least 0; then nothing is closed.
@@ -185,7 +188,8 @@ export class RpcServer implements AsyncDisposable {
     } catch (error) {
       return Promise.reject(error);
     }
-    return this.#closing ??= this.#close(graceMs);
+    this.#closing ??= this.#close(graceMs);
+    return this.#service.othersServed(graceMs) ?? this.#closing;
   }
 
   /** Closes the server with the default grace. */

@@ -1,5 +1,6 @@
 /** The requests that a server has in hand, and whether their callers still wait. @module */
 
+import { AsyncLocalStorage } from "node:async_hooks";
 import { RpcError } from "../../errors.ts";
 import { DeadlineTimer, isExpired, waitAtMost } from "../time.ts";
 import type { AmqpDelivery } from "../broker/amqp.ts";
@@ -41,6 +42,9 @@ export interface RunningWork {
   /** Allows so many items of a stream more. */
   grant(count: number): void;
 }
+
+/** The work whose handler runs, for what that handler calls. */
+export const currentWork: AsyncLocalStorage<RunningWork> = new AsyncLocalStorage();
 
 /** How a request waits for what runs. */
 interface Waiting {
@@ -127,6 +131,12 @@ export class ActiveRequest {
     return replyTo;
   }
 
+  /** Whether it waits for that work, or for the confirm of its reply. */
+  isOf(work: RunningWork): boolean {
+    const { name } = this.#state;
+    return name !== "idle" && this.#state.waiting?.work === work;
+  }
+
   /** Notes what runs for the request, and how it waits for the reply. */
   run(work: RunningWork, seat: Seat): void {
     this.#state = { name: "running", waiting: { work, seat } };
@@ -209,7 +219,8 @@ export class ActiveRequests {
     if (this.#closed === undefined && dueAt < Infinity) this.#timer.schedule(dueAt);
   };
   #closed: RpcError | undefined;
-  #onIdle: () => void = () => {};
+  /** Look whether they have waited for long enough. */
+  readonly #drains = new Set<() => void>();
 
   /**
    * Makes an empty set.
@@ -237,7 +248,7 @@ export class ActiveRequests {
   /** Lets a request go. */
   delete(active: ActiveRequest): void {
     this.#requests.delete(active);
-    if (this.#requests.size === 0) this.#onIdle();
+    if (this.#drains.size > 0) { for (const look of this.#drains) look(); }
   }
 
   /** Does what a client says of a request. */
@@ -292,12 +303,23 @@ export class ActiveRequests {
     this.#drop(() => true, reason);
   }
 
-  /** Waits until there are none, at most so long. */
-  async drain(graceMs: number): Promise<void> {
-    if (this.#requests.size === 0) return;
+  /** Whether a request waits for that work. */
+  have(work: RunningWork): boolean {
+    return [...this.#requests].some((active) => active.isOf(work));
+  }
+
+  /** Waits until there are none, or only those of that work, at most so long. */
+  async drain(graceMs: number, except?: RunningWork): Promise<void> {
+    const isDone = () =>
+      [...this.#requests].every((active) => except !== undefined && active.isOf(except));
+    if (isDone()) return;
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#onIdle = resolve;
+    const look = () => {
+      if (isDone()) resolve();
+    };
+    this.#drains.add(look);
     await waitAtMost(graceMs, promise);
+    this.#drains.delete(look);
   }
 
   #endDue(): number | undefined {

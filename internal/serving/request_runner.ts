@@ -7,7 +7,7 @@ import { encodeError } from "../running/encode.ts";
 import type { EncodedHandler, EncodedRequest, RunningRequest } from "../running/encoded_handler.ts";
 import type { EncodedReply, ItemSink } from "../encoded_reply.ts";
 import { isShortText, MAX_SHORT_TEXT_BYTES } from "../text.ts";
-import type { ActiveRequest, RunningWork, Seat } from "./active_requests.ts";
+import { type ActiveRequest, currentWork, type RunningWork, type Seat } from "./active_requests.ts";
 import type { Procedures } from "./procedures.ts";
 import { nameOfKey, type ReplyCache } from "./reply_cache.ts";
 import { RequestContext } from "./request_context.ts";
@@ -88,7 +88,8 @@ export class RequestRunner {
     const { key } = run;
     if (key !== undefined) this.#runs.set(key, run);
     try {
-      const reply = await (sink === undefined ? handler.handle(run) : run.stream(handler, sink));
+      // What the handler calls can tell whose work it is part of.
+      const reply = await currentWork.run(run, startWork, { run, handler, sink });
       checkReply(reply, maxBodyBytes);
       if (key !== undefined) cache?.keep(key, reply);
       run.end(({ resolve }) => resolve(reply));
@@ -116,6 +117,17 @@ export class RequestRunner {
     if (cache === undefined || key === undefined || credits !== undefined) return undefined;
     return nameOfKey({ procedure, key, isOwn, caller: cache.isPerCaller ? replyTo : undefined });
   }
+}
+
+/** What is run, by what, and for whom. */
+interface Work {
+  readonly run: Run;
+  readonly handler: EncodedHandler;
+  readonly sink: ItemSink | undefined;
+}
+
+function startWork({ run, handler, sink }: Work): Promise<EncodedReply> | EncodedReply {
+  return sink === undefined ? handler.handle(run) : run.stream(handler, sink);
 }
 
 /** What a {@linkcode Run} is made of, beside its first request. */

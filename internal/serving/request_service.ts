@@ -14,7 +14,7 @@ import { Parking, type ParkingOptions } from "../protocol/parking.ts";
 import { UNDELIVERED } from "../protocol/parked_message.ts";
 import { isDurableReplyQueue } from "../protocol/reply_address.ts";
 import { encodeError } from "../running/encode.ts";
-import { type ActiveRequest, ActiveRequests } from "./active_requests.ts";
+import { type ActiveRequest, ActiveRequests, currentWork } from "./active_requests.ts";
 import { Admission, type AdmissionOptions, Refusal } from "./admission.ts";
 import { CallerPresence } from "./caller_presence.ts";
 import { ItemPublisher } from "./item_publisher.ts";
@@ -43,6 +43,9 @@ export interface RequestServiceOptions
 
 /** How a request ended. */
 type Outcome = Extract<RpcServerEvent, { type: "served" }>["outcome"];
+
+/** So much of the grace is for the reply of a handler that closes its server, in milliseconds. */
+const OWN_REPLY_MS = 500;
 
 /** How a request ends whose output nobody wants any more. */
 type DroppedOutcome = Extract<Outcome, "cancelled" | "orphaned" | "expired">;
@@ -129,6 +132,18 @@ export class RequestService {
   /** Drops what needs a connection that was lost: no credits can come, and the requests come again. */
   onDisconnected({ message }: Error): void {
     this.#active.dropStreams(new RpcError("disconnected", message));
+  }
+
+  /**
+   * For a handler that waits for the end of its server: waits for the requests of all others, so that
+   * its own can be answered within the grace.
+   *
+   * @returns `undefined` if no handler asks.
+   */
+  othersServed(graceMs: number): Promise<void> | undefined {
+    const own = currentWork.getStore();
+    if (own === undefined || !this.#active.have(own)) return undefined;
+    return this.#active.drain(Math.max(graceMs / 2, graceMs - OWN_REPLY_MS), own);
   }
 
   /** Waits for the requests in hand, at most so long, and leaves the rest to other servers. */

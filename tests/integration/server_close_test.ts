@@ -2,7 +2,7 @@ import { RpcError, RpcServer } from "../../mod.ts";
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "../../deps/std_assert.ts";
 import { AmqpPeer } from "../helpers/amqp_peer.ts";
 import { brokerUrl } from "../helpers/broker.ts";
-import { eventually } from "../helpers/eventually.ts";
+import { eventually, within } from "../helpers/eventually.ts";
 import { type Pair, startPair } from "../helpers/pair.ts";
 
 /** A handler that waits for its test. */
@@ -136,4 +136,72 @@ Deno.test("RpcServer.close() closes nothing for a graceMs that is none", async (
     await assertRejects(() => pair.server.close(options), RangeError, '"graceMs" must be a number');
   }
   assertEquals(await pair.client.call("echo", 1), 1);
+});
+
+Deno.test("RpcServer.close() in a handler does not wait for itself", async () => {
+  const gate = Promise.withResolvers<void>();
+  let isStopping = false;
+  await using pair: Pair = await startPair({
+    slow: async () => await gate.promise,
+    stop: async () => {
+      isStopping = true;
+      await pair.server.close();
+      return "stopped";
+    },
+  });
+  const { client, server } = pair;
+  const slow = client.call("slow");
+  await eventually(() => assertEquals(server.stats().active, 1));
+  let isStopped = false;
+  const stopped = client.call("stop").then((output) => {
+    isStopped = true;
+    return output;
+  });
+  await eventually(() => assertEquals([server.stats().active, isStopping], [2, true]));
+  // Others are waited for.
+  assertEquals(isStopped, false);
+  gate.resolve();
+  assertEquals(await within(2_000, "stop", stopped), "stopped");
+  await slow;
+  await within(2_000, "close()", server.close());
+  assertEquals(server.stats().succeeded, 2);
+});
+
+Deno.test("RpcServer.close() in a handler answers it within the grace", async () => {
+  const { promise: never } = Promise.withResolvers<void>();
+  await using pair: Pair = await startPair({
+    hang: () => never,
+    stop: async () => {
+      await pair.server.close({ graceMs: 1_000 });
+      return "stopped";
+    },
+  });
+  const hung = pair.client.call("hang", null, { timeoutMs: 3_000 }).catch(() => "hung");
+  await eventually(() => assertEquals(pair.server.stats().active, 1));
+  assertEquals(await within(2_000, "stop", pair.client.call("stop")), "stopped");
+  await pair.server.close();
+  assertEquals(pair.server.stats().succeeded, 1);
+  assertEquals(await hung, "hung");
+});
+
+Deno.test("RpcServer.close() after its handler has ended waits for all", async () => {
+  let close = () => Promise.resolve();
+  await using pair: Pair = await startPair({
+    prepare: () => {
+      // The context of the handler outlives it.
+      const later = Promise.withResolvers<void>();
+      const closed = later.promise.then(() => pair.server.close());
+      close = () => {
+        later.resolve();
+        return closed;
+      };
+    },
+  });
+  await pair.client.call("prepare");
+  await eventually(() => assertEquals(pair.server.stats().succeeded, 1));
+  let isClosed = false;
+  await within(2_000, "close()", close());
+  void pair.server.close().then(() => isClosed = true);
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  assertEquals(isClosed, true);
 });
