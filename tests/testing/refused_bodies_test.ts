@@ -6,6 +6,7 @@ import {
 } from "../../deps/std_assert.ts";
 import { type CallResult, RpcError, RpcRemoteError } from "../../mod.ts";
 import { TestBroker } from "../../testing/mod.ts";
+import { WorkerPool } from "../../workers/mod.ts";
 import { AmqpPeer } from "../helpers/amqp_peer.ts";
 import { eventually } from "../helpers/eventually.ts";
 import {
@@ -17,6 +18,7 @@ import {
 import { startPair } from "../helpers/pair.ts";
 
 const MAX_BYTES = 20_000;
+const WORKER = new URL("../fixtures/workers/oversize_worker.ts", import.meta.url);
 
 for (const replyQueue of ["exclusive", "direct"] as const) {
   Deno.test(`A body that the embedded broker refuses harms no other call: ${replyQueue}`, async () => {
@@ -109,3 +111,26 @@ Deno.test("A request is parked whole that is larger than its server serves", asy
   const parked = await (await peer.messages(`${pair.queue}.parked`)).next();
   assertEquals(parked.value.content.length, 2_000);
 });
+
+for (const isolation of ["thread", "process"] as const) {
+  Deno.test(`What a worker sends that the broker refuses ends its task alone: ${isolation}`, async () => {
+    await using broker = await TestBroker.start({ maxMessageBytes: MAX_BYTES });
+    await using pool = await WorkerPool.open(WORKER, { maxWorkers: 1, isolation });
+    const limited = { url: broker.url, maxBytes: MAX_BYTES };
+    await using pair = await startLimited(limited, { handlers: pool.handlers() });
+    const { client } = pair;
+    const bytes = MAX_BYTES + 1;
+    const attempts = [
+      () => client.call("text", bytes),
+      () => client.call("details", bytes),
+      () => client.call("progress", bytes, { onProgress: () => {} }),
+      () => Array.fromAsync(client.stream("items", bytes)),
+    ];
+    for (const attempt of attempts) {
+      const error = await assertRejects(attempt, RpcError, `the broker's limit is ${MAX_BYTES}`);
+      assertEquals(error.code, "too-large");
+      assertEquals(await client.call("echo", 1), 1);
+    }
+    assertEquals([lossesOf(pair), countsOf(pair.server)], [[], [0, 0, 0, 0]]);
+  });
+}
