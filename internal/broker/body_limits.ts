@@ -6,6 +6,9 @@ import { RpcError } from "../../errors.ts";
 import type { BodySubject } from "../check.ts";
 import type { AmqpPublish } from "./amqp.ts";
 
+/** No broker is taken to refuse less, in bytes. */
+const UNSUSPECTED_BYTES = 128 * 1_024;
+
 /**
  * The limits of the bodies that one connection publishes. The broker does not tell its own before it
  * refuses a message for it, so it is learned then, and kept while the connection goes on.
@@ -13,6 +16,8 @@ import type { AmqpPublish } from "./amqp.ts";
 export class BodyLimits {
   readonly #maxBodyBytes: number;
   #brokerMaxBytes = Infinity;
+  /** Up to here the broker is taken to refuse no body. */
+  #provenBytes = UNSUSPECTED_BYTES;
 
   /** Makes limits of a broker that has refused nothing yet; none of the user's unless it is given. */
   constructor(maxBodyBytes: number = Infinity) {
@@ -24,19 +29,27 @@ export class BodyLimits {
     return fits(body, this.#brokerMaxBytes) && (isForwarded || fits(body, this.#maxBodyBytes));
   }
 
+  /** Whether the broker may have a limit that this body is over, as none of its order has been sent. */
+  isUnproven(body: Body): boolean {
+    return body.length > this.#provenBytes;
+  }
+
   /** Notes the limit for which the broker has refused a message. */
   learn(brokerMaxBytes: number): void {
     this.#brokerMaxBytes = brokerMaxBytes;
   }
 
   /** Notes that the broker has taken a body: one over its limit shows that this has changed. */
-  onTaken(body: Body): void {
-    if (body.length > this.#brokerMaxBytes) this.forget();
+  onTaken({ length }: Body): void {
+    if (length > this.#brokerMaxBytes) this.forget();
+    // Limits are powers of two, as a rule.
+    if (length > this.#provenBytes) this.#provenBytes = 2 ** Math.ceil(Math.log2(length));
   }
 
-  /** Forgets the broker's limit, as the next broker may have another. */
+  /** Forgets what is known of the broker, as the next one may have another limit. */
   forget(): void {
     this.#brokerMaxBytes = Infinity;
+    this.#provenBytes = UNSUSPECTED_BYTES;
   }
 
   /** Makes the error of a body that is not admitted. It names both limits. */

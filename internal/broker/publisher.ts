@@ -74,7 +74,8 @@ interface Lane {
  * Publishes for as long as its connection lives, whatever the bodies.
  *
  * A broker that refuses a body for its size closes the channel. That message is told so, those before
- * it may have arrived, those after it were not read and are sent on the next channel.
+ * it may have arrived, those after it were not read and are sent on the next channel. So that none is
+ * before it, a body that may be refused waits until all messages are confirmed.
  *
  * A channel that was opened while a quorum queue had no leader has all its messages nacked for as
  * long as the lost node is away, so one that has not had any message confirmed is replaced.
@@ -93,8 +94,11 @@ export class Publisher {
   readonly #returned = new Map<string, number>();
   #lane: Lane;
   #unconfirmed = 0;
-  /** While its channel is replaced, whatever is published waits. */
-  #state: "open" | "renewing" | "over" = "open";
+  /**
+   * While its channel is replaced, whatever is published waits; and while a message is held, until all
+   * before it are confirmed.
+   */
+  #state: "open" | "holding" | "renewing" | "over" = "open";
 
   private constructor(
     connection: ChannelSource,
@@ -125,7 +129,7 @@ export class Publisher {
 
   /** Whether it can still be used. */
   get isOpen(): boolean {
-    return this.#state === "renewing" || (this.#state === "open" && this.#lane.channel.isOpen);
+    return this.#state === "renewing" || (this.#state !== "over" && this.#lane.channel.isOpen);
   }
 
   /**
@@ -162,6 +166,11 @@ export class Publisher {
       const message = prepare();
       if (message === undefined) return settle("unsent");
       if (!this.#limits.admits(message)) return settle("too-large");
+      if (lane.unconfirmed > 0 && this.#limits.isUnproven(message.body)) {
+        this.#state = "holding";
+        this.#waiting.unshift(() => this.submit(() => message, settle, fail));
+        return;
+      }
       lane.channel.publish(message, (confirm) => {
         const outcome = this.#conclude(lane, message, confirm);
         if (outcome !== "unsent") settle(outcome);
@@ -185,7 +194,8 @@ export class Publisher {
   }
 
   get #hasRoom(): boolean {
-    return this.#unconfirmed < MAX_UNCONFIRMED && this.#state !== "renewing";
+    if (this.#state === "renewing" || this.#state === "holding") return false;
+    return this.#unconfirmed < MAX_UNCONFIRMED;
   }
 
   #takeOver(channel: AmqpChannel): Lane {
@@ -240,13 +250,14 @@ export class Publisher {
       this.#startRenewal(RENEW_PAUSE_MS);
     }
     if (confirm === "acked") lane.isProven = true;
+    if (this.#state === "holding" && this.#lane.unconfirmed === 0) this.#state = "open";
     this.#closeIfDone(lane);
     this.#sendWaiting();
   }
 
   /** Replaces the channel. */
   #startRenewal(pauseMs: number): void {
-    if (this.#state !== "open") return;
+    if (this.#state === "renewing" || this.#state === "over") return;
     this.#state = "renewing";
     this.#renew(pauseMs).catch((error) => this.#end(error)).finally(() => {
       if (this.#state === "renewing") this.#state = "open";

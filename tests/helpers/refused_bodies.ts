@@ -1,6 +1,12 @@
 /** Bodies that a broker refuses for their size, in every place where one can leave. @module */
 
-import { type RpcClient, RpcError, type RpcServer, type RpcServerOptions } from "../../mod.ts";
+import {
+  type CallOptions,
+  type RpcClient,
+  RpcError,
+  type RpcServer,
+  type RpcServerOptions,
+} from "../../mod.ts";
 import { assertEquals, assertMatch, assertRejects } from "../../deps/std_assert.ts";
 import { type Pair, startPair } from "./pair.ts";
 
@@ -70,13 +76,17 @@ export const OVERSIZE: Readonly<
  * Has each kind of body refused, twice, with calls before, beside and behind it, and asserts that each
  * refusal is told at once, and that no other call has suffered.
  */
-export async function assertOnlyGuiltySuffer(pair: Pair, maxBytes: number): Promise<void> {
+export async function assertOnlyGuiltySuffer(
+  pair: Pair,
+  maxBytes: number,
+  options: CallOptions = {},
+): Promise<void> {
   const { client } = pair;
   for (const [name, provoke] of Object.entries(OVERSIZE)) {
     for (const attempt of [1, 2]) {
-      const before = echoes(client);
+      const before = echoes(client, options);
       const refused = assertRejects(() => provoke(client, maxBytes + 1), RpcError);
-      const behind = echoes(client);
+      const behind = echoes(client, options);
       const { code, message, retryable } = await refused;
       assertEquals(
         [code, retryable],
@@ -104,6 +114,6 @@ export function countsOf(server: RpcServer): readonly number[] {
 
 const ECHOED = Array.from({ length: 10 }, (_, n) => n);
 
-function echoes(client: RpcClient): Promise<unknown[]> {
-  return Promise.all(ECHOED.map((n) => client.call("echo", n)));
+function echoes(client: RpcClient, options: CallOptions): Promise<unknown[]> {
+  return Promise.all(ECHOED.map((n) => client.call("echo", n, options)));
 }

@@ -29,7 +29,7 @@ Deno.test(rabbitmqTest("A body that RabbitMQ refuses", async (t) => {
 
   await t.step("is told to its caller alone, with an exclusive reply queue", async () => {
     await using pair = await startLimited(limited);
-    await assertOnlyGuiltySuffer(pair, MAX_BYTES);
+    await assertOnlyGuiltySuffer(pair, MAX_BYTES, { idempotent: false });
     assertEquals([lossesOf(pair), countsOf(pair.server)], [[], [0, 0, 0, 0]]);
   });
 

@@ -66,7 +66,10 @@ interface Subject extends AsyncDisposable {
   readonly destroyed: Promise<never>;
 }
 
-async function newPublisher(options: { isBlocked?: () => boolean } = {}): Promise<Subject> {
+async function newPublisher(
+  options: { isBlocked?: () => boolean; maxBodyBytes?: number } = {},
+): Promise<Subject> {
+  const { maxBodyBytes = MAX_BODY_BYTES } = options;
   const channels: CountingChannel[] = [];
   const { promise: destroyed, reject } = Promise.withResolvers<never>();
   destroyed.catch(() => {});
@@ -81,7 +84,7 @@ async function newPublisher(options: { isBlocked?: () => boolean } = {}): Promis
       return Promise.resolve(channel as Partial<AmqpChannel> as AmqpChannel);
     },
     destroy: reject,
-  }, { confirmTimeoutMs: CONFIRM_TIMEOUT_MS, limits: new BodyLimits(MAX_BODY_BYTES) });
+  }, { confirmTimeoutMs: CONFIRM_TIMEOUT_MS, limits: new BodyLimits(maxBodyBytes) });
   const [channel] = channels;
   assert(channel !== undefined);
   const dispose = () => publisher.close();
@@ -336,4 +339,32 @@ Deno.test("Publisher leaves unsent what waits for a channel when it closes", asy
   await publisher.close();
   assertEquals(await Promise.all(outcomes), ["too-large", "unsent"]);
   assertEquals([channels.length, publisher.isOpen], [1, false]);
+});
+
+Deno.test("Publisher sends a body that may be refused when nothing is unconfirmed", async () => {
+  await using subject = await newPublisher({ maxBodyBytes: Infinity });
+  const { channels, channel, publisher } = subject;
+  const outcomes = publishSizes(publisher, 1, 200_000, 2, 150_000);
+  assertEquals(idsOf(channel), ["0"]);
+  channel.confirm("acked");
+  assertEquals(idsOf(channel), ["0", "1", "2"]);
+  channel.refuse(150_000);
+  assertEquals(await Promise.all(outcomes.slice(0, 2)), ["confirmed", "too-large"]);
+  await eventually(() => assertEquals(idsOf(channels[1]), ["2"]));
+  channels[1]?.confirm("acked");
+  assertEquals(idsOf(channels[1]), ["2", "3"]);
+  // What has been taken proves that the like of it is.
+  const more = publishSizes(publisher, 1, 150_000);
+  assertEquals(idsOf(channels[1]), ["2", "3", "0"]);
+  for (let n = 0; n < 4; n++) channels[1]?.confirm("acked");
+  assertEquals(await Promise.all([...outcomes.slice(2), ...more]), Array(4).fill("confirmed"));
+  publishSizes(publisher, 1, 150_000, 140_000);
+  assertEquals(channels[1]?.sent.length, 7);
+});
+
+Deno.test("Publisher does not send what it holds when its channel closes", async () => {
+  await using subject = await newPublisher({ maxBodyBytes: Infinity });
+  const outcomes = publishSizes(subject.publisher, 1, 200_000, 2);
+  subject.channel.break();
+  assertEquals(await Promise.all(outcomes), ["unknown", "unsent", "unsent"]);
 });
