@@ -160,7 +160,8 @@ export interface CallOptions {
    */
   readonly idempotent?: boolean;
   /**
-   * Whether the call rejects with `no-capacity` unless a server has room for it now.
+   * Whether the call rejects with `no-capacity` unless a server has room for it now: in milliseconds
+   * if no other request waits, and within a second if some do.
    *
    * @default {false}
    */

@@ -82,6 +82,12 @@ export function undecodable(call: CallReport, reason: string, cause?: unknown): 
   return new RpcError("undecodable", message, { cause, call });
 }
 
+/** The error of a call for now or never that no server took. */
+export function noCapacity(call: CallReport): RpcError {
+  const message = `Cannot call "${call.procedure}" as no server has room for it now`;
+  return new RpcError("no-capacity", message, { call, retryable: true });
+}
+
 /**
  * The error of a call whose request its queue dropped.
  *
@@ -95,7 +101,7 @@ export function dropped(call: CallReport, reason: DeadLetterReason, immediate: b
   switch (reason) {
     case "expired":
       return immediate
-        ? new RpcError("no-capacity", `${subject} no server has room for it now`, retryable)
+        ? noCapacity(call)
         : new RpcError("expired", `${subject} it waited in its queue for too long`, retryable);
     case "rejected":
       return new RpcError("rejected", `${subject} a server rejected the request`, { call });

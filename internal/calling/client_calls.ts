@@ -9,7 +9,6 @@ import type { PublishOutcome } from "../broker/publisher.ts";
 import {
   cancelMessage,
   creditMessage,
-  type IncomingItem,
   isProbe,
   probeMessage,
   readCallback,
@@ -34,6 +33,7 @@ import type { CallRequest } from "./call_request.ts";
 import type { Callbacks } from "./callbacks.ts";
 import { type ClientSession, openClientSession } from "./client_session.ts";
 import type { ClientSettings } from "./client_settings.ts";
+import { endUnlessTaken, type ImmediateCallPath } from "./immediate_call.ts";
 import { PendingCall, PendingCalls } from "./pending_calls.ts";
 import { type ReplyPath, ReplyWatch } from "./reply_watch.ts";
 
@@ -62,6 +62,10 @@ export class ClientCalls {
   /** Calls whose replies are left in the durable queue, for the next start. */
   readonly #released = new Set<string>();
   readonly #closing = new AbortController();
+  readonly #path: ImmediateCallPath = {
+    countWaiting: () => this.#connection?.session?.countWaiting(),
+    signal: this.#closing.signal,
+  };
   /** Absent where there is no queue to watch: what direct replies go through lives with its channel. */
   readonly #replyWatch: ReplyWatch | undefined;
   /** Keeps replies whose callback by name is not registered; absent if they are dropped. */
@@ -140,6 +144,7 @@ export class ClientCalls {
     const call = new PendingCall(request, this.pending);
     if (this.pending.add(call)) this.#publish(call);
     this.#replyWatch?.start();
+    if (request.immediate && request.kind !== "notify") void endUnlessTaken(call, this.#path);
     return call;
   }
 
@@ -343,7 +348,7 @@ export class ClientCalls {
     if (call === "settled") return reply.ack();
     if (call === "unknown") return this.#acceptUnknown(reply);
     const item = readItem(properties);
-    if (item !== undefined) return acceptItem(call, item, reply);
+    if (item !== undefined) return call.accept(item, reply);
     // A request may come back before it is confirmed: all the same, its queue had it.
     call.phase = readDeadLetterReason(properties) === undefined ? "replied" : "queued";
     call.resolve(reply);
@@ -371,13 +376,6 @@ function vanished(replyQueue: string): Error {
 function unknownCallback(name: string, { redeliveries }: AmqpDelivery): ParkingReason {
   const message = `Cannot run callback "${name}" as none of that name is registered`;
   return { error: new RpcError(UNKNOWN_CALLBACK, message), deliveries: redeliveries + 1 };
-}
-
-/** What comes before the last reply does not settle the call. */
-function acceptItem(call: PendingCall, item: IncomingItem, reply: AmqpDelivery): void {
-  call.phase = "running";
-  call.request.sink?.accept(item, reply);
-  reply.ack();
 }
 
 /** Called at the last moment before the request is sent. */

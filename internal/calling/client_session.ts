@@ -31,12 +31,16 @@ export interface ClientSession extends Session {
   readonly control: Publisher | undefined;
   /** Declares a queue, which the broker may refuse without harm. */
   declareQueue(name: string, options: AmqpQueueOptions): Promise<void>;
+  /** Counts the requests that wait for a server. */
+  countWaiting(): Promise<number>;
   /** Ends the connection at once: the next session has another reply queue. */
   destroy(reason: Error): void;
 }
 
 /** Options of {@linkcode openClientSession}. */
 export interface ClientSessionOptions {
+  /** The request queue. */
+  readonly queue: string;
   readonly replyQueue: ClientSettings["replyQueue"];
   /** Whether anything is declared. */
   readonly declare: boolean;
@@ -95,6 +99,7 @@ export async function openClientSession(
     async declareQueue(name, options) {
       await connection.onOwnChannel((channel) => channel.declareQueue(name, options));
     },
+    countWaiting: () => connection.onOwnChannel((channel) => channel.checkQueue(options.queue)),
     destroy: (reason) => connection.destroy(reason),
   };
 }

@@ -3,6 +3,7 @@
 import type { CallPhase, CallReport, RpcError } from "../../errors.ts";
 import type { RpcClientStats } from "../../options/client_options.ts";
 import type { AmqpDelivery } from "../broker/amqp.ts";
+import type { IncomingItem } from "../protocol/envelope.ts";
 import { RecentMap } from "../recent_map.ts";
 import { DeadlineTimer, waitAtMost } from "../time.ts";
 import { overloaded, timedOut } from "./call_errors.ts";
@@ -207,6 +208,13 @@ export class PendingCall {
     const { procedure, queue } = this.request;
     const elapsedMs = Math.round(performance.now() - this.#startedAt);
     return { procedure, queue, elapsedMs, phase: this.phase };
+  }
+
+  /** Takes what comes before the reply. */
+  accept(item: IncomingItem, reply: AmqpDelivery): void {
+    this.phase = "running";
+    if (item.type !== "taken") this.request.sink?.accept(item, reply);
+    reply.ack();
   }
 
   /** Ends the call well, and a notification without a reply. Does nothing if it is settled. */

@@ -24,6 +24,8 @@ export const PRIORITY_HEADER = "rpc-priority";
 const CREDITS_HEADER = "rpc-credits";
 /** Present, and true, if the caller wants to know how far the work has come. */
 const PROGRESS_HEADER = "rpc-progress";
+/** Present, and true, if the caller wants to know that a server has taken the request. */
+const TAKEN_HEADER = "rpc-taken";
 /** The number of an item, or of a progress, from 0; in an `end`, how many items there were. */
 const SEQ_HEADER = "rpc-seq";
 /** Where the caller sends credits for more items: the control queue of the server that streams. */
@@ -92,6 +94,8 @@ export interface IncomingRequest {
   /** Present for a stream: how many items the caller takes at first. */
   readonly credits: number | undefined;
   readonly wantsProgress: boolean;
+  /** Whether the caller wants to know at once that a server has taken the request. */
+  readonly wantsTaken: boolean;
 }
 
 /** An item of a stream, or a progress, to be published; or the `end` after so many items. */
@@ -109,7 +113,7 @@ export type ReplyAddress = Pick<IncomingRequest, "replyTo" | "correlationId" | "
 
 /** What a reply before the last one is. */
 export interface IncomingItem {
-  readonly type: "item" | "progress";
+  readonly type: "item" | "progress" | "taken";
   readonly seq: number;
   readonly creditTo: string | undefined;
 }
@@ -151,7 +155,7 @@ export function requestMessage(
 
 /** Only what is there: amqplib goes through every header of every message, slowly. */
 function requestHeaders(
-  { deadline, idempotent, priority, callback, credits, wantsProgress }: OutgoingRequest,
+  { deadline, idempotent, immediate, priority, callback, credits, wantsProgress }: OutgoingRequest,
   attempt: number,
   replyTo: string | undefined,
 ): Record<string, unknown> {
@@ -164,6 +168,7 @@ function requestHeaders(
   if (callback !== undefined) headers[CALLBACK_HEADER] = callback;
   if (credits !== undefined) headers[CREDITS_HEADER] = credits;
   if (wantsProgress) headers[PROGRESS_HEADER] = true;
+  if (immediate && replyTo !== undefined) headers[TAKEN_HEADER] = true;
   return headers;
 }
 
@@ -204,6 +209,7 @@ export function readRequestEnvelope(properties: AmqpProperties): IncomingRequest
     callback: readTicketText(headers?.[CALLBACK_HEADER]),
     credits: readCredits(headers?.[CREDITS_HEADER]),
     wantsProgress: headers?.[PROGRESS_HEADER] === true,
+    wantsTaken: headers?.[TAKEN_HEADER] === true,
   };
 }
 
@@ -233,10 +239,7 @@ interface NamedBody {
 
 /** Source: AMQP 1.0, sections 1.6.19 to 1.6.22 and 3.2.8. */
 const AMQP_VALUE_PREFIX = [0x00, 0x53, 0x77];
-const SHORT_BYTES = 0xa0;
-const SHORT_TEXT = 0xa1;
-const LONG_BYTES = 0xb0;
-const LONG_TEXT = 0xb1;
+const [SHORT_BYTES, SHORT_TEXT, LONG_BYTES, LONG_TEXT] = [0xa0, 0xa1, 0xb0, 0xb1] as const;
 
 /**
  * Takes the text, or the bytes, out of a value of AMQP 1.0.
@@ -290,6 +293,16 @@ export function replyMessage(request: ReplyAddress, reply: OutgoingReply): AmqpP
   };
 }
 
+/** Writes the message that tells a caller that a server has taken its request. */
+export function takenMessage({ replyTo = "", correlationId }: ReplyAddress): AmqpPublish {
+  return {
+    routingKey: replyTo,
+    body: "",
+    mandatory: !isDirectReply(replyTo),
+    properties: { type: "taken", correlationId, deliveryMode: 1 },
+  };
+}
+
 /** The named callback is for the last reply only. */
 function replyHeaders(
   { callback }: ReplyAddress,
@@ -318,6 +331,7 @@ export function readCallback(properties: AmqpProperties): string | undefined {
 
 /** Reads what a reply says beside its body if it is not the last one. */
 export function readItem({ type, headers }: AmqpProperties): IncomingItem | undefined {
+  if (type === "taken") return { type, seq: 0, creditTo: undefined };
   const seq = readCount(headers?.[SEQ_HEADER]);
   if ((type !== "item" && type !== "progress") || seq === undefined) return undefined;
   const creditTo = readText(headers?.[CREDIT_TO_HEADER]);

@@ -9,7 +9,7 @@ import type { RpcServerEvent } from "../../options/events.ts";
 import type { RpcServerStats } from "../../options/server_options.ts";
 import type { AmqpDelivery } from "../broker/amqp.ts";
 import type { BodyLimits } from "../broker/body_limits.ts";
-import type { ControlMessage, OutgoingReply } from "../protocol/envelope.ts";
+import { type ControlMessage, type OutgoingReply, takenMessage } from "../protocol/envelope.ts";
 import { Parking, type ParkingOptions } from "../protocol/parking.ts";
 import { UNDELIVERED } from "../protocol/parked_message.ts";
 import { isDurableReplyQueue } from "../protocol/reply_address.ts";
@@ -53,6 +53,8 @@ type DroppedOutcome = Extract<Outcome, "cancelled" | "orphaned" | "expired">;
 /** Serves requests: each one is admitted, run, replied to, and acknowledged or parked. */
 export class RequestService {
   readonly #options: RequestServiceOptions;
+  /** Absent once it was told. */
+  #warn: RequestServiceOptions["warn"];
   readonly #active: ActiveRequests;
   readonly #outcomes: Record<Outcome, number> = {
     "output": 0,
@@ -75,6 +77,7 @@ export class RequestService {
   constructor(options: RequestServiceOptions) {
     const { sessions, limits } = options;
     this.#options = options;
+    this.#warn = options.warn;
     this.#active = new ActiveRequests((active, { code }) => {
       const { runMs } = active;
       options.emit({ type: "abandoned", procedure: this.#procedureOf(active), code, runMs });
@@ -184,6 +187,7 @@ export class RequestService {
       if (early !== undefined) return early;
       const refusal = this.#admission.check(active);
       if (refusal !== undefined) return await this.#refuse(active, refusal);
+      if (active.request.wantsTaken) this.#tellTaken(active);
       const items = this.#itemsOf(active);
       const result = await this.#options.runner.run(active, items?.sink());
       const reply = items === undefined ? result : await items.finish(result);
@@ -225,6 +229,12 @@ export class RequestService {
     return outcome;
   }
 
+  /** Best effort: what is wrong with the caller's queue shows when the reply is published. */
+  #tellTaken(active: ActiveRequest): void {
+    if (active.request.replyTo === undefined) return;
+    this.#replies.publish(takenMessage(active.request), active).catch(() => {});
+  }
+
   /** A request whose worker dies of it is tried again, but not for ever. */
   async #onCrash(active: ActiveRequest, error: RpcError): Promise<Outcome> {
     const refusal = this.#admission.onCrash(error, active);
@@ -233,8 +243,9 @@ export class RequestService {
 
   /** No server tries the request again: its caller is told, it is parked, and then acknowledged. */
   async #refuse(active: ActiveRequest, refusal: Refusal): Promise<Outcome> {
-    if (refusal.untold === "reply-to-refused" && this.#outcomes[refusal.untold] === 0) {
-      this.#options.warn?.(refusal.error);
+    if (refusal.untold === "reply-to-refused") {
+      this.#warn?.(refusal.error);
+      this.#warn = undefined;
     }
     const [outcome] = await Promise.all([
       refusal.untold ?? this.#reply(active, encodeError(refusal.error)),

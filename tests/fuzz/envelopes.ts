@@ -125,7 +125,7 @@ const properties = fc.record({
   expiration: fc.oneof(fc.constantFrom("60000", "4294967295"), fc.nat(20_000).map(String)),
   type: fc.oneof(
     fc.constantFrom(...PROCEDURES),
-    fc.constantFrom("output", "error", "item", "progress", "end", "cancel"),
+    fc.constantFrom("output", "error", "item", "progress", "taken", "end", "cancel"),
     shortTexts,
   ),
   headers,
