@@ -1,4 +1,7 @@
 import { assertEquals, assertStringIncludes } from "../../deps/std_assert.ts";
+import { AmqpConnection } from "../../internal/broker/amqp.ts";
+import { parseBrokerUrl } from "../../internal/broker/broker_address.ts";
+import { openConsumerSession } from "../../internal/serving/server_sessions.ts";
 import { RpcClient, RpcServer } from "../../mod.ts";
 import { type Compat, TestBroker } from "../../testing/mod.ts";
 import {
@@ -62,6 +65,38 @@ for (const compat of ["3.10", "4.0", "4.3"] as const) {
     assertStringIncludes(declared[0] ?? "", "math.parked.lock");
   });
 }
+
+Deno.test("declare: false tries no queue to find out whether a node has a majority", async () => {
+  await using broker = await TestBroker.start();
+  await declareDefinitions(broker.url, operatedDefinitions());
+  const connection = await AmqpConnection.open(parseBrokerUrl(broker.url), {
+    connectTimeoutMs: 5_000,
+    heartbeatSeconds: 10,
+    connectionName: "test",
+    clientProperties: {},
+  });
+  const tried: boolean[] = [];
+  for (const declare of [true, false]) {
+    const session = await openConsumerSession(connection, {
+      queue: "math",
+      durability: "existing",
+      returns: true,
+      declare,
+      requests: { isIdle: true, accept: () => Promise.resolve(), obey() {} },
+      prefetch: () => 1,
+      consumerPriority: undefined,
+      timeLimitMs: undefined,
+      onCancelled() {},
+      onNoReturns() {},
+    });
+    broker.log.clear();
+    assertEquals(await session.hasMajority(), true);
+    tried.push(broker.log.filter("queue.declare").length > 0);
+    await session.intake.stop();
+  }
+  await connection.close();
+  assertEquals(tried, [true, false]);
+});
 
 Deno.test("declare: false names the queue that is missing", async () => {
   const { broker, urlOf } = await startBroker();
