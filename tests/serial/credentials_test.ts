@@ -5,6 +5,7 @@ import { formsOf, showAll } from "../../tools/brokers/secrets.ts";
 import { randomQueue } from "../helpers/broker.ts";
 import { runChild } from "../helpers/child.ts";
 import { eventually } from "../helpers/eventually.ts";
+import { rabbitmqTest } from "../helpers/features.ts";
 
 const PASSWORD = "s3cr:t/p@ss w0rd%";
 const ENCODED = encodeURIComponent(PASSWORD);
@@ -43,7 +44,7 @@ function badUrls(node: PrivateNode): Record<string, string | string[]> {
   };
 }
 
-Deno.test("No error of connecting shows a password, whatever is wrong", async () => {
+Deno.test(rabbitmqTest("No error of connecting shows a password, whatever is wrong", async () => {
   await using node = await PrivateNode.start();
   await node.ctl("add_user", "anna", PASSWORD);
   for (const [what, url] of Object.entries(badUrls(node))) {
@@ -64,36 +65,38 @@ Deno.test("No error of connecting shows a password, whatever is wrong", async ()
     }
     assertSecret(what, events);
   }
-});
+}));
 
-Deno.test("No object, event or error of a connected program shows its password", async () => {
-  await using node = await PrivateNode.start();
-  await node.ctl("add_user", "anna", PASSWORD);
-  await node.ctl("set_permissions", "anna", ".*", ".*", ".*");
-  const url = node.url.replace("guest:guest", `anna:${ENCODED}`);
-  const events: (RpcClientEvent | RpcServerEvent)[] = [];
-  const onEvent = (event: RpcClientEvent | RpcServerEvent) => void events.push(event);
-  const queue = randomQueue();
-  const handlers = {
-    fail(_: unknown, context: unknown) {
-      assertSecret("a call's context", context);
-      throw new Error("no");
-    },
-  };
-  await using server = await RpcServer.listen(url, { queue, handlers, onEvent });
-  await using client = await RpcClient.connect(url, { queue, onEvent });
-  const failed: unknown = await client.call("fail").catch((error: unknown) => error);
-  assertSecret("a remote error", failed);
-  for (const object of [client, server]) assertSecret("an object", object);
-  await node.ctl("change_password", "anna", "another");
-  await node.ctl("close_all_connections", "bye");
-  await eventually(() => assert(events.filter(({ type }) => type === "failed").length >= 2));
-  const closed: unknown = await client.call("fail").catch((error: unknown) => error);
-  assert(closed instanceof Error);
-  assertSecret("a closed client's error", closed);
-  assertSecret("events", events);
-  for (const object of [client, server]) assertSecret("an object", object);
-});
+Deno.test(
+  rabbitmqTest("No object, event or error of a connected program shows its password", async () => {
+    await using node = await PrivateNode.start();
+    await node.ctl("add_user", "anna", PASSWORD);
+    await node.ctl("set_permissions", "anna", ".*", ".*", ".*");
+    const url = node.url.replace("guest:guest", `anna:${ENCODED}`);
+    const events: (RpcClientEvent | RpcServerEvent)[] = [];
+    const onEvent = (event: RpcClientEvent | RpcServerEvent) => void events.push(event);
+    const queue = randomQueue();
+    const handlers = {
+      fail(_: unknown, context: unknown) {
+        assertSecret("a call's context", context);
+        throw new Error("no");
+      },
+    };
+    await using server = await RpcServer.listen(url, { queue, handlers, onEvent });
+    await using client = await RpcClient.connect(url, { queue, onEvent });
+    const failed: unknown = await client.call("fail").catch((error: unknown) => error);
+    assertSecret("a remote error", failed);
+    for (const object of [client, server]) assertSecret("an object", object);
+    await node.ctl("change_password", "anna", "another");
+    await node.ctl("close_all_connections", "bye");
+    await eventually(() => assert(events.filter(({ type }) => type === "failed").length >= 2));
+    const closed: unknown = await client.call("fail").catch((error: unknown) => error);
+    assert(closed instanceof Error);
+    assertSecret("a closed client's error", closed);
+    assertSecret("events", events);
+    for (const object of [client, server]) assertSecret("an object", object);
+  }),
+);
 
 Deno.test("A program that dies of connecting does not print its password", async () => {
   const url = `amqp://anna:${ENCODED}@127.0.0.1:${closedPort()}`;

@@ -6,6 +6,7 @@ import { PrivateNode } from "../../tools/brokers/private_node.ts";
 import { AmqpPeer } from "../helpers/amqp_peer.ts";
 import { deleteQueue } from "../helpers/broker.ts";
 import { eventually } from "../helpers/eventually.ts";
+import { rabbitmqTest } from "../helpers/features.ts";
 
 const QUEUE = "math";
 const TIMEOUT_MS = 2_000;
@@ -153,7 +154,7 @@ async function deleteExchanges({ url }: PrivateNode): Promise<void> {
   await connection.close();
 }
 
-Deno.test("The documented permissions suffice, and each is needed", async () => {
+Deno.test(rabbitmqTest("The documented permissions suffice, and each is needed", async () => {
   await using node = await startNode();
   const [users] = await documented();
   assert(users !== undefined);
@@ -178,21 +179,23 @@ Deno.test("The documented permissions suffice, and each is needed", async () => 
     await grant(node, { [user]: users[user] });
   }
   assert(dropped >= 15, `only ${dropped} rights were dropped`);
-});
+}));
 
-Deno.test("The documented permissions without exchanges suffice for calls", async () => {
-  await using node = await startNode();
-  const [, users] = await documented();
-  assert(users !== undefined);
-  await grant(node, users);
-  assertEquals(await probe(node, false), {
-    stream: 200,
-    immediate: "timeout",
-    cancelled: false,
-    events: ["connected", "returns-unavailable"],
-  });
-  assertEquals(await learnsOfLoss(node), true);
-});
+Deno.test(
+  rabbitmqTest("The documented permissions without exchanges suffice for calls", async () => {
+    await using node = await startNode();
+    const [, users] = await documented();
+    assert(users !== undefined);
+    await grant(node, users);
+    assertEquals(await probe(node, false), {
+      stream: 200,
+      immediate: "timeout",
+      cancelled: false,
+      events: ["connected", "returns-unavailable"],
+    });
+    assertEquals(await learnsOfLoss(node), true);
+  }),
+);
 
 /** Tells whether a server learns that a caller is gone, without any word from it. */
 async function learnsOfLoss(node: PrivateNode): Promise<boolean> {
@@ -214,7 +217,7 @@ async function learnsOfLoss(node: PrivateNode): Promise<boolean> {
   );
 }
 
-Deno.test("A durable reply queue takes the documented right to its name", async () => {
+Deno.test(rabbitmqTest("A durable reply queue takes the documented right to its name", async () => {
   await using node = await startNode();
   const [users] = await documented();
   assert(users !== undefined);
@@ -231,7 +234,7 @@ Deno.test("A durable reply queue takes the documented right to its name", async 
   await using _server = await RpcServer.listen(url, { queue: QUEUE, handlers });
   await using client = await connect();
   assertEquals(await client.call("echo", 1), 1);
-});
+}));
 
 /** What somebody may try who has a client's rights. */
 const ATTEMPTS: Readonly<Record<string, (channel: Channel) => PromiseLike<unknown>>> = {
@@ -248,22 +251,27 @@ const ATTEMPTS: Readonly<Record<string, (channel: Channel) => PromiseLike<unknow
   "replace the returns": (channel) => channel.assertExchange("rpc.returns", "fanout"),
 };
 
-Deno.test("A client's documented rights harm no other client's queues and exchanges", async () => {
-  await using node = await startNode();
-  const [users] = await documented();
-  assert(users !== undefined);
-  await grant(node, users);
-  const url = urlOf(node, "math-server");
-  await using _server = await RpcServer.listen(url, { queue: QUEUE, handlers });
-  const connection = await connect(urlOf(node, "math-client"));
-  for (const [what, attempt] of Object.entries(ATTEMPTS)) {
-    const channel = await connection.createChannel();
-    channel.on("error", () => {});
-    const error: unknown = await attempt(channel).then(() => undefined, (error) => error);
-    assert(error instanceof Error && error.message.includes("403"), `${what}: ${error}`);
-  }
-  await connection.close();
-});
+Deno.test(
+  rabbitmqTest(
+    "A client's documented rights harm no other client's queues and exchanges",
+    async () => {
+      await using node = await startNode();
+      const [users] = await documented();
+      assert(users !== undefined);
+      await grant(node, users);
+      const url = urlOf(node, "math-server");
+      await using _server = await RpcServer.listen(url, { queue: QUEUE, handlers });
+      const connection = await connect(urlOf(node, "math-client"));
+      for (const [what, attempt] of Object.entries(ATTEMPTS)) {
+        const channel = await connection.createChannel();
+        channel.on("error", () => {});
+        const error: unknown = await attempt(channel).then(() => undefined, (error) => error);
+        assert(error instanceof Error && error.message.includes("403"), `${what}: ${error}`);
+      }
+      await connection.close();
+    },
+  ),
+);
 
 /** Does all that an administrator does, and tells what came of it. */
 async function administer(node: PrivateNode): Promise<unknown> {
@@ -279,14 +287,19 @@ async function administer(node: PrivateNode): Promise<unknown> {
   })());
 }
 
-Deno.test("An administrator's documented permissions suffice, and each is needed", async () => {
-  await using node = await startNode();
-  const [, grants] = (await documentedGrants()).find(([user]) => user === "math-admin") ?? [];
-  assert(grants !== undefined);
-  await grant(node, { "math-admin": grants });
-  assertEquals(await administer(node), [1, 1, 0]);
-  for (const right of RIGHTS) {
-    await grant(node, { "math-admin": { ...grants, [right]: "^$" } });
-    assertEquals(await administer(node), "access-refused", right);
-  }
-});
+Deno.test(
+  rabbitmqTest(
+    "An administrator's documented permissions suffice, and each is needed",
+    async () => {
+      await using node = await startNode();
+      const [, grants] = (await documentedGrants()).find(([user]) => user === "math-admin") ?? [];
+      assert(grants !== undefined);
+      await grant(node, { "math-admin": grants });
+      assertEquals(await administer(node), [1, 1, 0]);
+      for (const right of RIGHTS) {
+        await grant(node, { "math-admin": { ...grants, [right]: "^$" } });
+        assertEquals(await administer(node), "access-refused", right);
+      }
+    },
+  ),
+);
