@@ -89,7 +89,7 @@ export class RequestRunner {
     if (key !== undefined) this.#runs.set(key, run);
     try {
       // What the handler calls can tell whose work it is part of.
-      const reply = await currentWork.run(run, startWork, { run, handler, sink });
+      const reply = await currentWork.run(run, startWork, run, handler, sink);
       checkReply(reply, maxBodyBytes);
       if (key !== undefined) cache?.keep(key, reply);
       run.end(({ resolve }) => resolve(reply));
@@ -119,14 +119,12 @@ export class RequestRunner {
   }
 }
 
-/** What is run, by what, and for whom. */
-interface Work {
-  readonly run: Run;
-  readonly handler: EncodedHandler;
-  readonly sink: ItemSink | undefined;
-}
-
-function startWork({ run, handler, sink }: Work): Promise<EncodedReply> | EncodedReply {
+/** Runs a handler once, or as a stream where there is a sink for its items. */
+function startWork(
+  run: Run,
+  handler: EncodedHandler,
+  sink: ItemSink | undefined,
+): Promise<EncodedReply> | EncodedReply {
   return sink === undefined ? handler.handle(run) : run.stream(handler, sink);
 }
 

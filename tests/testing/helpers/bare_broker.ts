@@ -16,7 +16,7 @@ import type { MethodArguments, MethodName } from "../../../testing/wire/methods.
 
 /** A broker without sockets. */
 export interface BareBroker {
-  /** Texts of internal errors that connections were closed with. */
+  /** Texts of exceptions that ended connections. Where RabbitMQ itself stumbles, there is no text. */
   readonly faults: string[];
   /** Timers that are still scheduled. */
   readonly pendingTimers: number;
@@ -113,7 +113,7 @@ export function startBare(compat: Compat = "3.10"): BareBroker {
         if (event.direction === "received") handled++;
         else if (event.name === "connection.close" || event.name === "connection.close-ok") {
           isOpen = false;
-          if (event.name === "connection.close" && event.arguments.replyCode === 541) {
+          if (event.name === "connection.close" && isException(event.arguments)) {
             faults.push(event.arguments.replyText);
           }
         } else if (event.name === "channel.close") {
@@ -178,4 +178,10 @@ export function handshake(heartbeat = 0): Uint8Array[] {
     methodFrame(0, "connection.tune-ok", { channelMax: 2047, frameMax: 131_072, heartbeat }),
     methodFrame(0, "connection.open", { virtualHost: "/", reserved1: "", reserved2: false }),
   ];
+}
+
+function isException(
+  { replyCode, replyText }: MethodArguments<"connection.close">,
+): boolean {
+  return replyCode === 541 && replyText !== "INTERNAL_ERROR";
 }
