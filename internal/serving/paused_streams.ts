@@ -11,6 +11,16 @@ const WATCH_MS = 1_000;
 const FIRST_LOOK_MS = 2_000;
 /** The longest time from one look to the next. */
 const MAX_LOOK_MS = 30_000;
+/** How long a client may be without a connection, in milliseconds, before its stream ends. */
+const RECONNECT_MS = 5_000;
+
+/** When the reply queue of a stream is looked at. */
+interface Look {
+  at: number;
+  readonly startedAt: number;
+  /** Whether nobody took from it at the last look. */
+  wasUnattended: boolean;
+}
 
 /** What {@linkcode PausedStreams} needs of its server. */
 export interface PausedStreamsOptions {
@@ -28,8 +38,7 @@ export interface PausedStreamsOptions {
  */
 export class PausedStreams {
   readonly #options: PausedStreamsOptions;
-  /** When the reply queue of a stream is looked at next, and how long after its start that is. */
-  readonly #looks = new WeakMap<ActiveRequest, { at: number; readonly startedAt: number }>();
+  readonly #looks = new WeakMap<ActiveRequest, Look>();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: PausedStreamsOptions) {
@@ -74,11 +83,16 @@ export class PausedStreams {
     const look = this.#looks.getOrInsertComputed(stream, () => ({
       at: now + FIRST_LOOK_MS - WATCH_MS,
       startedAt: now - WATCH_MS,
+      wasUnattended: false,
     }));
     if (now < look.at) return;
     look.at = now + Math.min(now - look.startedAt, MAX_LOOK_MS);
     try {
-      if (await this.#options.isUnattended(replyTo)) stream.stop(unattended(replyTo));
+      const isUnattended = await this.#options.isUnattended(replyTo) ?? false;
+      if (isUnattended && look.wasUnattended) stream.stop(unattended(replyTo));
+      // A client that is being connected anew comes back to its streams.
+      if (isUnattended) look.at = now + RECONNECT_MS;
+      look.wasUnattended = isUnattended;
     } catch {
       // The connection is being replaced, or the user may not know; the next look will tell.
     }
