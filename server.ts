@@ -59,10 +59,11 @@ const PRIORITY_BOUNDS = { min: -1_000, max: 1_000 };
  * ```ts ignore because it needs a broker
  * import { RpcServer } from "@warren/rpc";
  *
- * await using server = await RpcServer.listen("amqp://127.0.0.1", {
+ * await RpcServer.listen("amqp://127.0.0.1", {
  *   queue: "greetings",
  *   handlers: { greet: (name: string) => `Hello, ${name}` },
  * });
+ * console.log("Awaiting requests"); // until Ctrl-C
  * ```
  */
 export class RpcServer implements AsyncDisposable {
