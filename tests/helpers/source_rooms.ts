@@ -81,6 +81,11 @@ export const ROOMS: readonly Room[] = [
     ],
   },
   {
+    name: "workers/host",
+    files: /^workers\/host\//,
+    uses: ["workers/worker", "workers/wire", "internal (leaves)", "values"],
+  },
+  {
     name: "workers/worker",
     files: /^workers\/worker\//,
     uses: [
@@ -90,11 +95,6 @@ export const ROOMS: readonly Room[] = [
       "internal (leaves)",
       "values",
     ],
-  },
-  {
-    name: "workers/host",
-    files: /^workers\/host\//,
-    uses: ["workers/wire", "internal (leaves)", "values"],
   },
   { name: "workers/wire", files: /^workers\/wire\//, uses: ["internal (leaves)", "values"] },
   {

@@ -1,4 +1,4 @@
-/** Serves the stand-ins of tools/jsr to Deno as a package registry on loopback. @module */
+/** Serves packages to Deno as a registry on loopback: the stand-ins of tools/jsr, and others. @module */
 
 import packages from "../jsr/packages.json" with { type: "json" };
 
@@ -6,6 +6,17 @@ import packages from "../jsr/packages.json" with { type: "json" };
 export interface JsrServer extends AsyncDisposable {
   /** What `JSR_URL` must be set to. */
   readonly url: string;
+}
+
+/** A package to serve. */
+export interface JsrPackage {
+  /** With its scope, such as `@std/uuid`. */
+  readonly name: string;
+  readonly version: string;
+  /** Paths of modules by entry, as in deno.json. */
+  readonly exports: Readonly<Record<string, string>>;
+  /** Texts by path, such as `mod.ts`. */
+  readonly files: ReadonlyMap<string, string>;
 }
 
 /** One package as `tools/jsr/packages.json` describes it. */
@@ -21,9 +32,13 @@ type Site = ReadonlyMap<string, string>;
 const STAND_INS: Readonly<Record<string, StandIn>> = packages;
 const ROOT = new URL("../jsr/", import.meta.url);
 
-/** Starts the registry on a free port of 127.0.0.1. */
-export async function startJsrServer(): Promise<JsrServer> {
-  const site = await buildSite();
+/**
+ * Starts the registry on a free port of 127.0.0.1.
+ *
+ * @param packages What it has beside the stand-ins.
+ */
+export async function startJsrServer(packages: readonly JsrPackage[] = []): Promise<JsrServer> {
+  const site = await buildSite(packages);
   const server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen: () => {} },
     (request) => answer(site, new URL(request.url).pathname),
@@ -42,25 +57,30 @@ function answer(site: Site, path: string): Response {
 }
 
 /** Everything is read once, so that checksums and files cannot part while a task runs. */
-async function buildSite(): Promise<Site> {
+async function buildSite(packages: readonly JsrPackage[]): Promise<Site> {
   const site = new Map<string, string>();
-  for (const [name, standIn] of Object.entries(STAND_INS)) {
-    await addPackage(site, name, standIn);
-  }
+  const standIns = await Promise.all(Object.entries(STAND_INS).map(readStandIn));
+  for (const one of [...standIns, ...packages]) await addPackage(site, one);
   return site;
+}
+
+async function readStandIn([name, standIn]: [string, StandIn]): Promise<JsrPackage> {
+  const { version, folder, exports } = standIn;
+  const files = new Map<string, string>();
+  const url = new URL(`${folder}/`, ROOT);
+  for await (const { name: file } of Deno.readDir(url)) {
+    files.set(file, await Deno.readTextFile(new URL(file, url)));
+  }
+  return { name, version, exports, files };
 }
 
 async function addPackage(
   site: Map<string, string>,
-  name: string,
-  standIn: StandIn,
+  { name, version, exports, files }: JsrPackage,
 ): Promise<void> {
-  const { version, folder, exports } = standIn;
   const [scope, base] = name.slice(1).split("/");
   const manifest: Record<string, { size: number; checksum: string }> = {};
-  const url = new URL(`${folder}/`, ROOT);
-  for await (const { name: file } of Deno.readDir(url)) {
-    const text = await Deno.readTextFile(new URL(file, url));
+  for (const [file, text] of files) {
     site.set(`/${name}/${version}/${file}`, text);
     manifest[`/${file}`] = await manifestEntry(text);
   }

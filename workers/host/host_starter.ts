@@ -10,6 +10,15 @@ import { processCommand, type ProcessOptions } from "./process_options.ts";
 import { Reaper } from "./reaper.ts";
 import { startThreadHost } from "./thread_host.ts";
 
+/**
+ * Never called. Workers load these files by their URLs, which Deno does not follow: imports put them
+ * where the package is put, into caches, `vendor` folders and compiled programs.
+ */
+export const workerEntries = (): Promise<unknown>[] => [
+  import("../worker/thread_main.ts"),
+  import("../worker/process_main.ts"),
+];
+
 /** What runs the workers of one pool. */
 export interface HostOptions {
   /** What keeps tasks apart. */

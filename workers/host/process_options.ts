@@ -100,13 +100,20 @@ const VARIABLE_REGEXP = /^[A-Za-z_][A-Za-z0-9_]*$/;
  * @param options Permissions and more.
  * @param maxMemoryMb The most heap that V8 may use, in MiB.
  * @returns The command.
- * @throws {TypeError} If a variable's name is none.
+ * @throws {TypeError} If a variable's name is none, or this program holds no Deno that could run it.
  */
 export function processCommand(
   url: string,
   options: ProcessOptions,
   maxMemoryMb: number | undefined,
 ): ProcessCommand {
+  if (Deno.build.standalone) {
+    // Its executable is itself, and would start itself, again and again.
+    throw new TypeError(
+      'Cannot open a pool of processes in a program that "deno compile" made as there is no Deno to ' +
+        'run them: take isolation "thread", or run the program with Deno',
+    );
+  }
   const { denoArgs = [] } = options;
   const permissions = { import: importHosts(url), ...options.permissions };
   const args = [
