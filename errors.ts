@@ -4,8 +4,6 @@
  * @module
  */
 
-import { toPrintable } from "./internal/text.ts";
-
 /**
  * Why a call has no output. A handler that throws an error with a `code` of its own puts that
  * code here instead, which is why any string is allowed.
@@ -199,7 +197,10 @@ export class RpcTimeoutError extends RpcError {
   }
 }
 
-/** An error of the other side: what its handler threw, or why the server could not run it. */
+/**
+ * An error of the other side: what its handler threw, or why the server could not run it. Its
+ * `cause` and its `errors`, where there are any, are errors of this class too.
+ */
 export class RpcRemoteError extends RpcError {
   /** The class's name. */
   override readonly name = "RpcRemoteError";
@@ -209,6 +210,8 @@ export class RpcRemoteError extends RpcError {
   readonly remoteName: string;
   /** The `stack` of the handler's error, if its server sends stacks. */
   readonly remoteStack: string | undefined;
+  /** The errors that the handler's error gathers, as an `AggregateError` does; mostly none. */
+  readonly errors: readonly RpcRemoteError[];
 
   /**
    * Makes the caller's view of an error reply.
@@ -222,15 +225,17 @@ export class RpcRemoteError extends RpcError {
     description: ErrorDescription,
     options: Pick<RpcErrorOptions, "call"> = {},
   ) {
-    const { code, message, details, retryable } = description;
+    const { code, message, details, retryable, cause, errors = [] } = description;
     super(code, message, {
       details,
       ...(retryable === undefined ? {} : { retryable }),
+      ...(cause === undefined ? {} : { cause: new RpcRemoteError(procedure, cause) }),
       ...options,
     });
     this.procedure = procedure;
     this.remoteName = description.name;
     this.remoteStack = description.stack;
+    this.errors = errors.map((error) => new RpcRemoteError(procedure, error));
   }
 }
 
@@ -238,7 +243,7 @@ export class RpcRemoteError extends RpcError {
 export interface ErrorDescription {
   /** The `name` of the error. */
   readonly name: string;
-  /** The message, at most {@linkcode MAX_MESSAGE_CHARS} characters. */
+  /** The message, at most 2,000 characters. */
   readonly message: string;
   /** The `code` of the error, or `handler-error`. */
   readonly code: string;
@@ -248,87 +253,8 @@ export interface ErrorDescription {
   readonly retryable?: boolean;
   /** The stack, only if the server was told to send it. */
   readonly stack?: string;
-}
-
-/** The most characters of a message that an error reply carries; the rest is cut off. */
-export const MAX_MESSAGE_CHARS = 2_000;
-
-/** The most characters of a stack that an error reply carries. */
-const MAX_STACK_CHARS = 20_000;
-
-/**
- * Describes whatever a handler threw, for the caller. The stack stays out of it unless asked for,
- * as it tells strangers how the server is built.
- *
- * @param thrown What was thrown, of any type.
- * @param options Whether to include the stack.
- * @returns The description, which the JSON codec can encode if `details` can be.
- */
-export function describeError(
-  thrown: unknown,
-  options: { readonly includeStack?: boolean } = {},
-): ErrorDescription {
-  try {
-    if (thrown instanceof Error) return describe(thrown, options.includeStack ?? false);
-    return { name: "Error", message: shorten(describeValue(thrown)), code: "handler-error" };
-  } catch {
-    const message = "A handler threw an error whose properties cannot be read";
-    return { name: "Error", message, code: "handler-error" };
-  }
-}
-
-function describe(thrown: Error, includeStack: boolean): ErrorDescription {
-  // Handlers throw what they like: only convention gives these properties their types.
-  const { name, message, code, details, retryable } = thrown as
-    & { readonly [Key in keyof Error]: unknown }
-    & Partial<Record<string, unknown>>;
-  const stack: unknown = includeStack ? thrown.stack : undefined;
-  return {
-    name: typeof name === "string" ? shorten(name) : "Error",
-    message: shorten(typeof message === "string" ? message : describeValue(message)),
-    code: typeof code === "string" && code !== "" ? shorten(code) : "handler-error",
-    ...(details === undefined ? {} : { details }),
-    ...(retryable === true ? { retryable } : {}),
-    ...(typeof stack === "string" ? { stack: stack.slice(0, MAX_STACK_CHARS) } : {}),
-  };
-}
-
-/**
- * Reads the decoded body of an error reply. Whatever is missing or of another type is filled in,
- * because the other side may be written in any language; what a terminal would act on is written as
- * its code.
- *
- * @param value The decoded body.
- * @returns A complete description.
- */
-export function readErrorDescription(value: unknown): ErrorDescription {
-  if (typeof value !== "object" || value === null) {
-    return { name: "Error", message: printable(String(value)), code: "handler-error" };
-  }
-  const { name, message, code, details, retryable, stack } = value as Record<string, unknown>;
-  return {
-    name: typeof name === "string" ? toPrintable(shorten(name)) : "Error",
-    message: printable(typeof message === "string" ? message : "The server gave no message"),
-    code: typeof code === "string" ? toPrintable(shorten(code)) : "handler-error",
-    ...(details === undefined ? {} : { details }),
-    ...(retryable === true ? { retryable } : {}),
-    ...(typeof stack === "string" ? { stack: toPrintable(stack, { lines: true }) } : {}),
-  };
-}
-
-/** Messages may have several lines. */
-function printable(message: string): string {
-  return toPrintable(shorten(message), { lines: true });
-}
-
-function shorten(message: string): string {
-  return message.length <= MAX_MESSAGE_CHARS ? message : `${message.slice(0, MAX_MESSAGE_CHARS)}…`;
-}
-
-function describeValue(thrown: unknown): string {
-  try {
-    return typeof thrown === "string" ? thrown : `A handler threw ${String(thrown)}`;
-  } catch {
-    return "A handler threw a value that cannot be shown as a string";
-  }
+  /** The `cause` of the error, if it has one. Causes come without `details`. */
+  readonly cause?: ErrorDescription;
+  /** The errors of an `AggregateError`, or the two of a `SuppressedError`. */
+  readonly errors?: readonly ErrorDescription[];
 }

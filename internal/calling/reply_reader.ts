@@ -2,7 +2,8 @@
 
 import { type Body, type Codec, codecFor } from "../../codec.ts";
 import type { StandardSchema } from "../../contract.ts";
-import { readErrorDescription, RpcError, RpcRemoteError } from "../../errors.ts";
+import { RpcError, RpcRemoteError } from "../../errors.ts";
+import { readErrorDescription } from "../error_description.ts";
 import type { AmqpDelivery } from "../broker/amqp.ts";
 import { checkBodySize } from "../check.ts";
 import {

@@ -5,7 +5,8 @@
  */
 
 import { type Body, bytesCodec, type Codec, codecOf, jsonCodec } from "../../codec.ts";
-import { describeError, RpcError } from "../../errors.ts";
+import { RpcError } from "../../errors.ts";
+import { describeError } from "../error_description.ts";
 import type { EncodedItem, EncodedReply } from "../encoded_reply.ts";
 import { takeBytes } from "./bytes.ts";
 

@@ -1,7 +1,8 @@
 import { assert, assertEquals } from "../../deps/std_assert.ts";
 import { fc } from "../../deps/fast_check.ts";
 import { z } from "../../deps/zod.ts";
-import { describeError, RpcError } from "../../errors.ts";
+import { RpcError } from "../../errors.ts";
+import { describeError } from "../../internal/error_description.ts";
 import { ActiveRequests } from "../../internal/serving/active_requests.ts";
 import type { AmqpDelivery } from "../../internal/broker/amqp.ts";
 import { RequestMaker } from "../../internal/calling/call_request.ts";

@@ -1,4 +1,4 @@
-import { RpcRemoteError } from "../../mod.ts";
+import { RpcRemoteError, type RpcServerOptions } from "../../mod.ts";
 import {
   assert,
   assertEquals,
@@ -6,6 +6,8 @@ import {
   assertRejects,
   assertStrictEquals,
 } from "../../deps/std_assert.ts";
+import { WorkerPool } from "../../workers/mod.ts";
+import { mistakes } from "../fixtures/workers/mistakes.ts";
 import { startPair } from "../helpers/pair.ts";
 
 class StockError extends Error {
@@ -81,3 +83,71 @@ Deno.test("A handler's stack stays on its server unless it is sent", async () =>
     assert(stack !== remoteStack);
   }
 });
+
+/** What a program that handles an error can tell of it. */
+function told(error: unknown): unknown {
+  if (!(error instanceof RpcRemoteError)) return error;
+  const { remoteName, message, code, details, cause, errors } = error;
+  return [remoteName, message, code, details, told(cause), errors.map(told)];
+}
+
+const error = (name: string, message: string, code = "handler-error") =>
+  [name, message, code, undefined, undefined, []] as const;
+
+const CAUSED = [
+  "RangeError",
+  "Cannot order",
+  "handler-error",
+  undefined,
+  [
+    "Error",
+    "Cannot read the stock",
+    "handler-error",
+    undefined,
+    error("TypeError", "Cannot connect", "ECONNREFUSED"),
+    [],
+  ],
+  [],
+];
+
+async function assertWhole(handlers: RpcServerOptions["handlers"]): Promise<void> {
+  await using pair = await startPair({}, { server: { handlers } });
+  const outcome = async (name: string) =>
+    told(await assertRejects(() => pair.client.call(name), RpcRemoteError));
+  assertEquals(await outcome("caused"), CAUSED);
+  assertEquals(await outcome("gathered"), [
+    "AggregateError",
+    "Cannot order of any",
+    "handler-error",
+    undefined,
+    undefined,
+    [
+      error("RangeError", "one"),
+      ["TypeError", "two", "handler-error", undefined, error("Error", "three"), []],
+      error("Error", "4"),
+    ],
+  ]);
+  const [name, , , , , errors] = await outcome("suppressed") as unknown[];
+  assertEquals([name, errors], ["SuppressedError", [
+    error("TypeError", "while it was closed"),
+    error("RangeError", "while it was used"),
+  ]]);
+  const plain = ["Error", "Cannot order", "sold-out", { left: 0 }, undefined, []];
+  assertEquals(await outcome("plainObject"), plain);
+  assertEquals(await outcome("numericCode"), error("Error", "Cannot find it", "404"));
+}
+
+Deno.test("Causes and gathered errors arrive with a function's error", async () => {
+  await assertWhole(mistakes);
+});
+
+for (const isolation of ["thread", "process"] as const) {
+  Deno.test(`Causes and gathered errors arrive from a ${isolation}, too`, async () => {
+    const url = import.meta.resolve("../fixtures/workers/mistakes_worker.ts");
+    await using pool = await WorkerPool.open<typeof mistakes>(url, { isolation, maxWorkers: 1 });
+    await assertWhole(pool.handlers());
+    const { cause } = await assertRejects(() => pool.run("caused", null), RpcRemoteError);
+    assertInstanceOf(cause, RpcRemoteError);
+    assertEquals(cause.message, "Cannot read the stock");
+  });
+}

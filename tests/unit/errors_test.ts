@@ -1,14 +1,13 @@
 import { fc } from "../../deps/fast_check.ts";
 import { assert, assertEquals, assertFalse, assertStrictEquals } from "../../deps/std_assert.ts";
 import * as errors from "../../errors.ts";
+import { RpcError, RpcRemoteError, RpcTimeoutError } from "../../errors.ts";
 import {
   describeError,
   MAX_MESSAGE_CHARS,
   readErrorDescription,
-  RpcError,
-  RpcRemoteError,
-  RpcTimeoutError,
-} from "../../errors.ts";
+} from "../../internal/error_description.ts";
+import type { ErrorDescription } from "../../errors.ts";
 import { jsonCodec } from "../../codec.ts";
 import { jsonValues } from "../helpers/arbitraries.ts";
 
@@ -108,4 +107,63 @@ Deno.test("describeError() cuts messages that are too long", () => {
   const { message } = describeError(new Error("x".repeat(MAX_MESSAGE_CHARS + 1)));
   assertEquals(message, `${"x".repeat(MAX_MESSAGE_CHARS)}…`);
   assertEquals(describeError("x".repeat(MAX_MESSAGE_CHARS)).message.length, MAX_MESSAGE_CHARS);
+});
+
+/** Errors that are each the cause of the one before. */
+function chain(length: number): Error {
+  return length === 0 ? new Error("0") : new Error(`${length}`, { cause: chain(length - 1) });
+}
+
+function countErrors(description: ErrorDescription): number {
+  const { cause, errors = [] } = description;
+  return 1 + [...errors, ...(cause === undefined ? [] : [cause])]
+    .reduce((count, error) => count + countErrors(error), 0);
+}
+
+Deno.test("describeError() bounds how many errors are behind an error", () => {
+  assertEquals(countErrors(describeError(chain(8))), 9);
+  assertEquals(countErrors(describeError(chain(100))), 9);
+  const many = new AggregateError(Array.from({ length: 100 }, () => new AggregateError([1, 2, 3])));
+  assertEquals(countErrors(describeError(many)), 33);
+  const cyclic = new Error("its own cause");
+  cyclic.cause = new AggregateError([cyclic, new Error("another", { cause: cyclic })]);
+  assertEquals(countErrors(describeError(cyclic)), 3);
+});
+
+Deno.test("describeError() tells an error whose cause cannot be read", () => {
+  const error = new Error("m");
+  Object.defineProperty(error, "cause", { get: () => JSON.parse("unreadable") });
+  assertEquals(describeError(error), { name: "Error", message: "m", code: "handler-error" });
+});
+
+Deno.test("readErrorDescription() bounds what another side sends of causes", () => {
+  const nested = (depth: number): unknown => depth === 0 ? "end" : { cause: nested(depth - 1) };
+  assertEquals(countErrors(readErrorDescription(nested(500))), 9);
+  const wide = (depth: number): unknown =>
+    depth === 0 ? {} : { errors: Array.from({ length: 50 }, () => wide(depth - 1)) };
+  assertEquals(countErrors(readErrorDescription(wide(2))), 33);
+  const { cause, errors } = readErrorDescription({
+    cause: { message: "\u001b[2J", details: 1 },
+    errors: "none",
+  });
+  const message = "\\u{1b}[2J";
+  assertEquals(cause, { name: "Error", message, code: "handler-error" });
+  assertEquals(errors, undefined);
+});
+
+Deno.test("describeError() tells stacks of causes only if it is asked", () => {
+  const error = new Error("m", { cause: new Error("c") });
+  assertFalse(JSON.stringify(describeError(error)).includes("errors_test.ts"));
+  assert(describeError(error, { includeStack: true }).cause?.stack?.includes("errors_test.ts"));
+});
+
+Deno.test("describeError() tells of a thrown object what it says", () => {
+  const thrown = { name: "Sold", message: "m", code: "sold-out", retryable: true, details: [1] };
+  assertEquals(describeError(thrown), thrown);
+  const { message, details } = describeError({ status: 404 });
+  assertEquals([message, details], ["A handler threw an object without a message", {
+    status: 404,
+  }]);
+  const { code } = describeError(new DOMException("aborted", "AbortError"));
+  assertEquals(code, "handler-error");
 });

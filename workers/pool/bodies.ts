@@ -5,7 +5,8 @@
  */
 
 import { type Codec, codecFor, decodeUtf8, jsonCodec } from "../../codec.ts";
-import { readErrorDescription, RpcError, RpcRemoteError } from "../../errors.ts";
+import { RpcError, RpcRemoteError } from "../../errors.ts";
+import { readErrorDescription } from "../../internal/error_description.ts";
 import { encodeError } from "../../internal/running/encode.ts";
 import type { EncodedReply } from "../../internal/encoded_reply.ts";
 import { TRANSFER_FROM_BYTES } from "../wire/protocol.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { describeError } from "../../errors.ts";
+import { describeError } from "../../internal/error_description.ts";
 
 /** What is used here of a global object: one of a Web Worker, or of a process. */
 interface EndingGlobal {

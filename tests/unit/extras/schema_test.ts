@@ -12,7 +12,8 @@ import {
 } from "../../../deps/std_assert.ts";
 import { v } from "../../../deps/valibot.ts";
 import { z } from "../../../deps/zod.ts";
-import { describeError, RpcError } from "../../../errors.ts";
+import { RpcError } from "../../../errors.ts";
+import { describeError } from "../../../internal/error_description.ts";
 import { procedure, type StandardSchema, type ValidationDetails } from "../../../extras/schema.ts";
 import { validate } from "../../../internal/validate.ts";
 import { callContext } from "../../helpers/call_context.ts";
