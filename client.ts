@@ -49,6 +49,7 @@ import {
   readStream,
 } from "./internal/calling/client_stream.ts";
 import { ReplyReader } from "./internal/calling/reply_reader.ts";
+import { withCallerStack } from "./internal/caller_stack.ts";
 import { checkNumber, wrongValue } from "./internal/check.ts";
 import { toPrintable } from "./internal/text.ts";
 import { MAX_TIMEOUT_MS } from "./internal/time.ts";
@@ -250,7 +251,12 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
   ): Promise<void> {
     const [input, options = {}]: [unknown?, NotifyOptions?] = rest;
     const parts = { kind: "notify", procedure, correlationId: newCorrelationId() } as const;
-    await this.#calls.start(this.#requests.make(parts, input, options)).reply;
+    const call = this.#calls.start(this.#requests.make(parts, input, options));
+    try {
+      await call.reply;
+    } catch (error) {
+      throw withCallerStack(error);
+    }
   }
 
   /**
@@ -333,8 +339,12 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
       concurrency: batch.concurrency,
       start: ([procedure, input]) => this.#call(procedure, input, batch.next()),
     }));
-    // As in call(): the contract is not checked at run time.
-    return await Array.fromAsync(outputs) as BatchOutputs<C, Calls>;
+    try {
+      // As in call(): the contract is not checked at run time.
+      return await Array.fromAsync(outputs) as BatchOutputs<C, Calls>;
+    } catch (error) {
+      throw withCallerStack(error);
+    }
   }
 
   /**
@@ -390,7 +400,13 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
     const sink = this.#progressSink(correlationId, options);
     const parts = { kind: "call", procedure, correlationId, sink } as const;
     const call = this.#calls.start(this.#requests.make(parts, input, options));
-    return this.#reader.read(call, await call.reply);
+    let reply: Awaited<typeof call.reply>;
+    try {
+      reply = await call.reply;
+    } catch (error) {
+      throw withCallerStack(error);
+    }
+    return this.#reader.read(call, reply);
   }
 
   #progressSink(

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { withCallerStack } from "../caller_stack.ts";
+
 /** Where the items of an {@linkcode ItemReader} come from. */
 export interface ReadableItems<Item> {
   /**
@@ -57,12 +59,20 @@ export class ItemReader<Item> implements AsyncGenerator<Item, void, undefined> {
         const taken = this.#take();
         if (taken !== undefined) return Promise.resolve(taken);
       } catch (error) {
-        return Promise.reject(error);
+        return Promise.reject(withCallerStack(error));
       }
     }
+    return this.#wait();
+  }
+
+  async #wait(): Promise<IteratorResult<Item, void>> {
     const read: Read<Item> = Promise.withResolvers();
     this.#reads.push(read);
-    return read.promise;
+    try {
+      return await read.promise;
+    } catch (error) {
+      throw withCallerStack(error);
+    }
   }
 
   /** Leaves: reads that wait end, and nothing more is read. */

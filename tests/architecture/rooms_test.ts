@@ -91,7 +91,7 @@ Deno.test("The pool and its workers do not know AMQP", () => {
 
 Deno.test("A worker loads no more than it needs to run procedures", () => {
   const needed =
-    /^(workers|internal\/(running|streaming))\/|^(codec|contract|errors|internal\/(encoded_reply|text|json_text))\.ts$/;
+    /^(workers|internal\/(running|streaming))\/|^(codec|contract|errors|internal\/(encoded_reply|error_description|text|json_text))\.ts$/;
   const loaded = [...graph.closureOf("workers/runtime.ts")];
   assertEquals(loaded.filter((path) => !needed.test(path)), []);
   assertEquals(reaches("workers/runtime.ts", /^workers\/(pool|host)\//), []);
@@ -111,7 +111,7 @@ Deno.test("What a user names imports nothing that does anything", () => {
     const harmless = /^(contract|codec|errors|internal\/(json_)?text)\.ts$/;
     assertEquals(graph.importsOf(path).filter((imported) => !harmless.test(imported)), [], path);
   }
-  assertEquals(graph.importsOf("errors.ts"), ["internal/text.ts"]);
+  assertEquals(graph.importsOf("errors.ts"), []);
   assertEquals(graph.importsOf("internal/text.ts"), []);
 });
 

@@ -16,6 +16,7 @@ import type {
   ProcedureName,
 } from "../../contract.ts";
 import { RpcTimeoutError } from "../../errors.ts";
+import { withCallerStack } from "../../internal/caller_stack.ts";
 import { safeObserver } from "../../internal/observer.ts";
 import {
   type EncodedRequest,
@@ -158,6 +159,8 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
     try {
       // The contract is the worker file's promise; nothing here can check it.
       return readReply(procedure, await task.reply, this.#codecs) as OutputOf<C, Name>;
+    } catch (error) {
+      throw withCallerStack(error);
     } finally {
       clearTimeout(timer);
     }
