@@ -38,6 +38,7 @@ import { RequestMaker, timeLeftMs } from "./internal/calling/call_request.ts";
 import { ClientCalls } from "./internal/calling/client_calls.ts";
 import {
   checkCallOptions,
+  checkInputs,
   type ClientSettings,
   resolveClientOptions,
   resolveStreamOptions,
@@ -306,6 +307,7 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
     options: BatchOptions = {},
   ): AsyncGenerator<OutputOf<C, Name>, void, undefined> {
     return inOrder(inputs, () => {
+      checkInputs(inputs);
       const batch = new Batch(options, this.#settings.timeoutMs);
       return {
         concurrency: batch.concurrency,

@@ -19,6 +19,7 @@ import {
   checkInteger,
   checkName,
   checkNumber,
+  checkOptions,
   checkPattern,
   checkType,
   DEFAULT_MAX_BODY_BYTES,
@@ -76,6 +77,7 @@ export class RpcServer implements AsyncDisposable {
   #closing: Promise<void> | undefined;
 
   private constructor(options: RpcServerOptions) {
+    checkOptions("listen", options);
     const { queue, returns = true, declare = true } = options;
     const { durability = declare ? "replicated" : "existing" } = options;
     const { maxBodyBytes = DEFAULT_MAX_BODY_BYTES, maxDeliveries = 3 } = options;

@@ -138,7 +138,7 @@ const TYPE_KINDS = {
  * @param action What cannot be done otherwise.
  * @param options The options.
  * @param type Their type.
- * @throws {TypeError} If one is of another type, or `null`.
+ * @throws {TypeError} If one is of another type, or `null`; an array is no object.
  */
 export function checkType(
   action: string,
@@ -146,8 +146,44 @@ export function checkType(
   type: keyof typeof TYPE_KINDS,
 ): void {
   for (const [name, value] of Object.entries(options)) {
-    if (value === undefined || (typeof value === type && value !== null)) continue;
+    if (value === undefined || isOf(type, value)) continue;
     throw new TypeError(wrongValue(action, [name, value], TYPE_KINDS[type]));
+  }
+}
+
+function isOf(type: keyof typeof TYPE_KINDS, value: unknown): boolean {
+  return typeof value === type && value !== null && !Array.isArray(value);
+}
+
+/**
+ * Checks that options are an object: whoever writes `call("add", input, 5_000)` must be told.
+ *
+ * @param action What cannot be done otherwise.
+ * @param options All of them.
+ * @throws {TypeError} If they are none.
+ */
+export function checkOptions(action: string, options: unknown): void {
+  if (isOf("object", options)) return;
+  throw new TypeError(wrongValue(action, ["options", options], TYPE_KINDS.object));
+}
+
+/**
+ * Checks options that are lists of texts.
+ *
+ * @param action What cannot be done otherwise.
+ * @param options The options.
+ * @throws {TypeError} If one is no list, or has something else in it.
+ */
+export function checkTexts(action: string, options: CheckedOptions): void {
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined) continue;
+    if (!Array.isArray(value)) {
+      throw new TypeError(wrongValue(action, [name, value], "a list of texts"));
+    }
+    for (const [index, text] of value.entries()) {
+      if (typeof text === "string") continue;
+      throw new TypeError(wrongValue(action, [`${name}[${index}]`, text], "a text"));
+    }
   }
 }
 

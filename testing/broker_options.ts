@@ -1,6 +1,13 @@
 /** Options of the test broker, and their checks. @module */
 
-import { checkInteger, checkNumber, checkOneOf, checkType, wrongValue } from "../internal/check.ts";
+import {
+  checkInteger,
+  checkNumber,
+  checkOneOf,
+  checkOptions,
+  checkType,
+  wrongValue,
+} from "../internal/check.ts";
 import type { Clock } from "./clock.ts";
 import { checkUser, type UserOptions } from "./model/users.ts";
 import { type Compat, COMPAT_VERSIONS, rulesOf } from "./model/version_rules.ts";
@@ -97,6 +104,7 @@ export const LARGEST_MESSAGE_BYTES: number = 512 * 1024 * 1024;
  * @throws {TypeError} If something is not of its type, or no regular expression.
  */
 export function checkBrokerOptions(options: TestBrokerOptions): void {
+  checkOptions("start broker", options);
   const { port, controlPort, hostname, compat, frameMax, maxMessageBytes, consumerTimeoutMs } =
     options;
   const { heartbeatSeconds, logCapacity, clock, limits } = options;

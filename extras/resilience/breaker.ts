@@ -209,9 +209,9 @@ class Window {
  */
 export function resolveBreakerOptions(options: BreakerOptions): Required<BreakerOptions> {
   const { failureRatio = 0.5, windowCalls = 20, coolDownMs = 10_000, probes = 1 } = options;
-  const { minCalls = Math.min(5, windowCalls) } = options;
   checkNumber("break circuits", { failureRatio }, { above: 0, below: 1 });
   checkInteger("break circuits", { windowCalls, coolDownMs, probes }, { min: 1 });
+  const { minCalls = Math.min(5, windowCalls) } = options;
   checkInteger("break circuits", { minCalls }, { min: 1, max: windowCalls });
   return { failureRatio, windowCalls, minCalls, coolDownMs, probes };
 }

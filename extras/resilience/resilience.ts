@@ -10,7 +10,7 @@
 import type { CallArguments, CallOptions } from "../../options/client_options.ts";
 import type { AnyContract, Contract, InputOf, OutputOf, ProcedureName } from "../../contract.ts";
 import { generate as newIdempotencyKey } from "../../deps/std_uuid.ts";
-import { checkInteger } from "../../internal/check.ts";
+import { checkInteger, checkOptions, checkType } from "../../internal/check.ts";
 import { safeObserver } from "../../internal/observer.ts";
 import { MAX_TIMEOUT_MS } from "../../internal/time.ts";
 import {
@@ -60,6 +60,8 @@ export interface ProcedureCaller<C extends Contract = AnyContract> {
     ...rest: CallArguments<InputOf<C, Name>, CallOptions>
   ): Promise<OutputOf<C, Name>>;
 }
+
+const ACTION = "put policies around a caller";
 
 /** What {@linkcode withResilience} tells its `onEvent` observer. */
 export type ResilienceEvent = RetryEvent | BreakerEvent | BulkheadEvent;
@@ -159,8 +161,13 @@ class ResilientCaller implements ProcedureCaller {
   readonly #bulkheads: PerProcedure<Bulkhead> | undefined;
 
   constructor(caller: ProcedureCaller, options: ResilienceOptions) {
-    const { timeoutMs = 30_000, retry, breaker, bulkhead } = options;
-    const emit = safeObserver(options.onEvent);
+    checkType(ACTION, { caller }, "object");
+    checkType(ACTION, { "caller.call": caller.call ?? null }, "function");
+    checkOptions(ACTION, options);
+    const { timeoutMs = 30_000, retry, breaker, bulkhead, onEvent } = options;
+    checkType(ACTION, { retry, breaker, bulkhead }, "object");
+    checkType(ACTION, { onEvent }, "function");
+    const emit = safeObserver(onEvent);
     checkTimeout(timeoutMs);
     this.#caller = caller;
     this.#timeoutMs = timeoutMs;
@@ -177,6 +184,7 @@ class ResilientCaller implements ProcedureCaller {
 
   async call(procedure: string, input?: unknown, options: CallOptions = {}): Promise<unknown> {
     const { timeoutMs = this.#timeoutMs } = options;
+    checkOptions("call", options);
     checkTimeout(timeoutMs);
     const signal = signalOf(options);
     signal?.throwIfAborted();

@@ -10,6 +10,7 @@ import {
   checkInteger,
   checkNumber,
   checkOneOf,
+  checkOptions,
   checkSignal,
   checkType,
   wrongValue,
@@ -49,7 +50,8 @@ export function resolveConnectOptions(
   options: ConnectOptions,
   program: string,
 ): ConnectSettings {
-  if (typeof place === "object" && "sources" in place) return shareSettings(place, options);
+  checkOptions("connect", options);
+  if (isShared(place)) return shareSettings(place, options);
   const {
     connectTimeoutMs = 10_000,
     heartbeatMs = 10_000,
@@ -83,6 +85,11 @@ export function resolveConnectOptions(
     clientProperties: { ...PRODUCT, ...clientProperties },
     signal,
   };
+}
+
+/** Whatever somebody passes who does not check types. */
+function isShared(place: unknown): place is ConnectSettings {
+  return typeof place === "object" && place !== null && "sources" in place;
 }
 
 /** Options that are the connection's, not those of one who shares it. */

@@ -19,6 +19,7 @@ import {
   checkName,
   checkNumber,
   checkOneOf,
+  checkOptions,
   checkSignal,
   checkType,
   DEFAULT_MAX_BODY_BYTES,
@@ -71,6 +72,7 @@ export function resolveClientOptions(
   place: BrokerUrl | ConnectSettings,
   options: RpcClientOptions,
 ): ClientSettings {
+  checkOptions("connect", options);
   const {
     queue,
     timeoutMs = 30_000,
@@ -168,6 +170,7 @@ function checkErrors(errors: ClientSettings["errors"]): void {
  * @throws {RangeError} If a number is out of its bounds.
  */
 export function checkCallOptions(action: string, options: CallOptions): void {
+  if (typeof options !== "object" || options === null) checkOptions(action, options);
   const { timeoutMs, signal, context, idempotent, immediate } = options;
   const { priority, onProgress, idempotencyKey } = options;
   if (timeoutMs !== undefined) checkInteger(action, { timeoutMs }, TIMEOUT_BOUNDS);
@@ -196,6 +199,7 @@ const NO_BATCH_OPTIONS = [
  * @throws {RangeError} If a number is out of its bounds.
  */
 export function checkBatchOptions(options: BatchOptions): void {
+  checkOptions("call", options);
   const others: Readonly<Record<string, unknown>> = { ...options };
   for (const name of NO_BATCH_OPTIONS) {
     // One key for all would give all of them the output of the first, for example.
@@ -204,6 +208,19 @@ export function checkBatchOptions(options: BatchOptions): void {
   }
   checkCallOptions("call", options);
   checkInteger("call", { concurrency: options.concurrency }, { min: 1 });
+}
+
+/**
+ * Checks what a batch calls with.
+ *
+ * @throws {TypeError} If it cannot be read one after the other.
+ */
+export function checkInputs(inputs: unknown): void {
+  const hasItems = typeof inputs === "string" || typeof inputs === "object" && inputs !== null &&
+      (Symbol.iterator in inputs || Symbol.asyncIterator in inputs);
+  if (hasItems) return;
+  const kind = "a list, an iterable or an async iterable";
+  throw new TypeError(wrongValue("call", ["inputs", inputs], kind));
 }
 
 function checkContext(action: string, context: NonNullable<CallOptions["context"]>): void {

@@ -10,6 +10,8 @@ export interface JsrAccess extends AsyncDisposable {
 
 /** Where a firewall drops packets rather than refuse them, Deno alone would wait for minutes. */
 const PROBE_TIMEOUT_MS = 8_000;
+/** The stand-ins are near, but a busy machine takes its time to check what it gets. */
+const STAND_INS_TIMEOUT_MS = 60_000;
 const LOOPBACK = "127.0.0.1,localhost";
 
 /**
@@ -19,14 +21,14 @@ const LOOPBACK = "127.0.0.1,localhost";
  */
 export async function openJsrAccess(): Promise<JsrAccess> {
   const modules = await modulesWithJsrImports();
-  if ((await resolve(modules, {})).success) {
+  if ((await resolve(modules, {}, PROBE_TIMEOUT_MS)).success) {
     return { env: {}, [Symbol.asyncDispose]: () => Promise.resolve() };
   }
   await using stack = new AsyncDisposableStack();
   const { url } = stack.use(await startJsrServer());
   const env = { JSR_URL: url, ...withoutProxyForLoopback() };
   // This also fills Deno's cache, so that no task begins with a page of "Download" lines.
-  const answer = await resolve(modules, env);
+  const answer = await resolve(modules, env, STAND_INS_TIMEOUT_MS);
   if (!answer.success) {
     throw new Error(
       `Cannot resolve "jsr:" imports as neither JSR nor the stand-ins in tools/jsr have them: ${answer.stderr}`,
@@ -50,12 +52,13 @@ async function modulesWithJsrImports(): Promise<string[]> {
 async function resolve(
   modules: readonly string[],
   env: Readonly<Record<string, string>>,
+  timeoutMs: number,
 ): Promise<{ readonly success: boolean; readonly stderr: string }> {
   const { success, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["cache", "--quiet", ...modules],
     env,
     cwd: ROOT,
-    signal: AbortSignal.timeout(PROBE_TIMEOUT_MS),
+    signal: AbortSignal.timeout(timeoutMs),
     stdin: "null",
     stdout: "null",
     stderr: "piped",

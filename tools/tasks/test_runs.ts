@@ -5,6 +5,7 @@ import { isRabbitmqVersion, type RabbitmqVersion } from "../brokers/rabbitmq_ver
 import { runDeno } from "./deno_child.ts";
 import { isPath } from "./package_files.ts";
 import type { Step } from "./ok.ts";
+import { startProgress } from "./progress.ts";
 import { say } from "./say.ts";
 import type { TaskContext } from "./task.ts";
 import {
@@ -153,6 +154,7 @@ async function runOn(
   const reports: TestReport[] = [];
   for (const run of runs) {
     say(`\nTests on ${label}${run.length === 0 ? "" : `: ${run.join(" ")}`}`);
+    using _progress = startProgress({ title: `Tests on ${label}` });
     const report = await runOnce([...run, ...context.args], { ...context, env });
     say(`On ${label}: ${countLine(report)}`);
     reports.push(reportOn(report, label));

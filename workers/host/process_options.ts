@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkOneOf, checkTexts, checkType, wrongValue } from "../../internal/check.ts";
 import { toPrintable } from "../../internal/text.ts";
 
 /** What a permission allows: nothing, everything, or what is listed. */
@@ -92,6 +93,40 @@ const KEPT_VARIABLES = [
 const NO_HOST = "none.invalid";
 
 const VARIABLE_REGEXP = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
+/** What may be allowed. */
+const PERMISSIONS: readonly (keyof ProcessPermissions)[] = [
+  "env",
+  "ffi",
+  "import",
+  "net",
+  "read",
+  "run",
+  "sys",
+  "write",
+];
+
+/**
+ * Checks the options of worker processes.
+ *
+ * @param action What cannot be done otherwise.
+ * @param process The options.
+ * @throws {TypeError} If one cannot be used.
+ */
+export function checkProcessOptions(action: string, process: ProcessOptions): void {
+  checkType(action, { process }, "object");
+  const { permissions = {}, denoArgs } = process;
+  checkTexts(action, { "process.denoArgs": denoArgs });
+  checkType(action, { "process.permissions": permissions }, "object");
+  for (const [permission, scope] of Object.entries<unknown>({ ...permissions })) {
+    checkOneOf(action, { "process.permissions": permission }, PERMISSIONS);
+    const name = `process.permissions.${permission}`;
+    if (Array.isArray(scope)) checkTexts(action, { [name]: scope });
+    else if (scope !== undefined && typeof scope !== "boolean") {
+      throw new TypeError(wrongValue(action, [name, scope], "true, false or a list of texts"));
+    }
+  }
+}
 
 /**
  * The command that runs a worker file.

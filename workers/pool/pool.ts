@@ -17,6 +17,7 @@ import type {
 } from "../../contract.ts";
 import { RpcTimeoutError } from "../../errors.ts";
 import { withCallerStack } from "../../internal/caller_stack.ts";
+import { wrongValue } from "../../internal/check.ts";
 import { safeObserver } from "../../internal/observer.ts";
 import {
   type EncodedRequest,
@@ -107,8 +108,8 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
     worker: URL | string,
     options: WorkerPoolOptions = {},
   ): Promise<WorkerPool<C>> {
-    const { signal } = options;
     const settings = resolvePoolOptions(options);
+    const { signal } = options;
     const url = requireAbsolute(worker);
     signal?.throwIfAborted();
     const scheduler = new Scheduler(settings, hostStarter(url, settings));
@@ -139,8 +140,8 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
     input: InputOf<C, Name>,
     options: RunOptions = {},
   ): Promise<OutputOf<C, Name>> {
+    checkRunOptions(procedure, options);
     const { timeoutMs, signal, priority = 0, onProgress } = options;
-    checkRunOptions(options);
     signal?.throwIfAborted();
     const deadline = timeoutMs === undefined ? undefined : Date.now() + timeoutMs;
     const sink = onProgress === undefined ? undefined : this.#progressSink(onProgress);
@@ -185,7 +186,7 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
     options: PoolStreamOptions = {},
   ): AsyncGenerator<ItemOf<OutputOf<C, Name>>, void, undefined> {
     const reader = new ItemReader((wake) => {
-      checkStreamOptions(options);
+      checkStreamOptions(procedure, options);
       options.signal?.throwIfAborted();
       return this.#openStream({ procedure, input, options }, wake);
     });
@@ -322,13 +323,10 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
   }
 }
 
-function requireAbsolute(worker: URL | string): string {
-  try {
-    return new URL(worker).href;
-  } catch (error) {
-    throw new TypeError(
-      `Cannot open a pool as the worker's URL must be absolute: current value is "${worker}"`,
-      { cause: error },
-    );
-  }
+function requireAbsolute(worker: unknown): string {
+  const url = worker instanceof URL ? worker.href : worker;
+  if (typeof url === "string" && URL.canParse(url)) return new URL(url).href;
+  // Deno would take a relative one from where this package is.
+  const kind = 'an absolute URL, such as new URL("./worker.ts", import.meta.url)';
+  throw new TypeError(wrongValue("open a pool", ["worker", url], kind));
 }

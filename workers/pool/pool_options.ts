@@ -5,9 +5,18 @@
  */
 
 import type { Codec } from "../../codec.ts";
-import { checkInteger, checkNumber, checkOneOf } from "../../internal/check.ts";
+import {
+  checkCodecs,
+  checkInteger,
+  checkName,
+  checkNumber,
+  checkOneOf,
+  checkOptions,
+  checkSignal,
+  checkType,
+} from "../../internal/check.ts";
 import { MAX_TIMEOUT_MS } from "../../internal/time.ts";
-import type { ProcessOptions } from "../host/process_options.ts";
+import { checkProcessOptions, type ProcessOptions } from "../host/process_options.ts";
 import type { PoolEvent } from "./pool_events.ts";
 
 /** Options of {@linkcode WorkerPool.open}. */
@@ -197,22 +206,24 @@ const OPEN = "open a pool";
  * @throws {TypeError} If the isolation is unknown.
  */
 export function resolvePoolOptions(options: WorkerPoolOptions): PoolSettings {
+  checkOptions(OPEN, options);
   const {
     isolation = "thread",
     process = {},
     maxWorkerMemoryMb,
     maxTasksPerWorker,
     maxWorkers = navigator.hardwareConcurrency,
-    minWorkers = maxWorkers,
+    minWorkers,
     idleTimeoutMs = 30_000,
     maxBacklog = 100_000,
     startTimeoutMs = 10_000,
     timeLimitMs,
     limits = {},
     abortGraceMs = 500,
-    maxZombies = 2 * maxWorkers,
+    maxZombies,
     codecs = [],
     onEvent,
+    signal,
   } = options;
   checkOneOf(OPEN, { isolation }, ["thread", "process"]);
   checkInteger(OPEN, { maxWorkers }, { min: 1, max: MAX_WORKERS });
@@ -221,27 +232,34 @@ export function resolvePoolOptions(options: WorkerPoolOptions): PoolSettings {
   checkInteger(OPEN, { idleTimeoutMs, abortGraceMs }, WAIT_BOUNDS);
   checkInteger(OPEN, { maxBacklog, maxZombies }, { min: 0 });
   checkInteger(OPEN, { maxWorkerMemoryMb }, { min: 16 });
+  checkCodecs(OPEN, codecs);
+  checkType(OPEN, { onEvent }, "function");
+  checkSignal(OPEN, { signal });
+  checkProcessOptions(OPEN, process);
   return {
     isolation,
     process,
     maxWorkerMemoryMb,
     maxTasksPerWorker,
     maxWorkers,
-    minWorkers: Math.min(minWorkers, maxWorkers),
+    minWorkers: Math.min(minWorkers ?? maxWorkers, maxWorkers),
     idleTimeoutMs,
     maxBacklog,
     startTimeoutMs,
     timeLimitMs,
     limits: checkLimits(limits),
     abortGraceMs,
-    maxZombies,
+    maxZombies: maxZombies ?? 2 * maxWorkers,
     codecs,
     onEvent,
   };
 }
 
 function checkLimits(limits: Readonly<Record<string, ProcedureLimits>>): PoolSettings["limits"] {
-  for (const [procedure, { timeLimitMs, maxConcurrent }] of Object.entries(limits)) {
+  checkType(OPEN, { limits }, "object");
+  for (const [procedure, limit] of Object.entries(limits)) {
+    checkType(OPEN, { [`limits.${procedure}`]: limit }, "object");
+    const { timeLimitMs, maxConcurrent } = limit;
     const name = (limit: string) => `limits.${procedure}.${limit}`;
     checkInteger(OPEN, { [name("timeLimitMs")]: timeLimitMs }, TIMER_BOUNDS);
     checkInteger(OPEN, { [name("maxConcurrent")]: maxConcurrent }, { min: 1 });
@@ -270,20 +288,31 @@ export function checkLimitedNames(
 /**
  * Checks the options of a task.
  *
+ * @throws {TypeError} If an option cannot be used.
  * @throws {RangeError} If a number is out of its range.
  */
-export function checkRunOptions({ timeoutMs, priority }: RunOptions): void {
+export function checkRunOptions(procedure: string, options: RunOptions): void {
+  if (typeof procedure !== "string") checkName("run a task", { procedure });
+  if (typeof options !== "object" || options === null) checkOptions("run a task", options);
+  const { timeoutMs, priority, signal, onProgress } = options;
   if (timeoutMs !== undefined) checkInteger("run a task", { timeoutMs }, TIMER_BOUNDS);
   if (priority !== undefined) checkInteger("run a task", { priority }, PRIORITY_BOUNDS);
+  if (signal !== undefined) checkSignal("run a task", { signal });
+  if (onProgress !== undefined) checkType("run a task", { onProgress }, "function");
 }
 
 /**
  * Checks the options of a task that streams.
  *
+ * @throws {TypeError} If an option cannot be used.
  * @throws {RangeError} If a number is out of its range.
  */
-export function checkStreamOptions(options: PoolStreamOptions): void {
-  const { idleTimeoutMs, priority, credits } = options;
+export function checkStreamOptions(procedure: string, options: PoolStreamOptions): void {
+  checkType("stream", { procedure }, "string");
+  checkOptions("stream", options);
+  const { idleTimeoutMs, priority, credits, signal, onProgress } = options;
+  checkSignal("stream", { signal });
+  checkType("stream", { onProgress }, "function");
   checkInteger("stream", { idleTimeoutMs }, TIMER_BOUNDS);
   checkInteger("stream", { priority }, PRIORITY_BOUNDS);
   checkInteger("stream", { credits }, { min: 1, max: MAX_CREDITS });

@@ -44,7 +44,7 @@ Deno.test("WorkerPool.open() refuses a relative URL and names it", async () => {
   await assertRejects(
     () => WorkerPool.open("./x_worker.ts"),
     TypeError,
-    `the worker's URL must be absolute: current value is "./x_worker.ts"`,
+    '"worker" must be an absolute URL, such as new URL("./worker.ts", import.meta.url): current value is "./x_worker.ts"',
   );
 });
 
