@@ -8,7 +8,6 @@ import type {
   BatchCall,
   BatchOptions,
   BatchOutputs,
-  CallArguments,
   CallCallback,
   CallOptions,
   NamedCallback,
@@ -23,11 +22,13 @@ import { type RpcConnection, settingsOf } from "./connection.ts";
 import type { BrokerUrl } from "./options/connect_options.ts";
 import type {
   AnyContract,
+  CallArguments,
   Contract,
   InputOf,
   ItemOf,
   OutputOf,
-  ProcedureName,
+  PlainNames,
+  StreamNames,
 } from "./contract.ts";
 import { generate as newCorrelationId } from "./deps/std_uuid.ts";
 import { RpcError } from "./errors.ts";
@@ -87,6 +88,8 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
   readonly #callbacks: Callbacks;
   readonly #calls: ClientCalls;
   #closing: Promise<void> | undefined;
+  /** Only a mark for the compiler; never set: one contract does not pass for another. */
+  declare readonly "~contract": C;
 
   private constructor(settings: ClientSettings) {
     this.#settings = settings;
@@ -155,7 +158,7 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
    * @throws {RpcError} See {@linkcode RpcErrorCode}.
    * @throws The signal's reason, if it aborts.
    */
-  call<Name extends ProcedureName<C>>(
+  call<Name extends PlainNames<C> & string>(
     procedure: Name,
     ...rest: CallArguments<InputOf<C, Name>, CallOptions>
   ): Promise<OutputOf<C, Name>> {
@@ -179,7 +182,7 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
    * @throws {TypeError} If the callback is neither a function nor the name of one, or there are no
    * `callbackKeys` for a name.
    */
-  callAsync<Name extends ProcedureName<C>>(
+  callAsync<Name extends PlainNames<C> & string>(
     procedure: Name,
     input: InputOf<C, Name>,
     callback: CallCallback<OutputOf<C, Name>> | string,
@@ -246,7 +249,7 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
    * @returns When the broker has the request safely in its queue.
    * @throws {RpcError} As {@linkcode RpcClient.call}, without what the handler throws.
    */
-  async notify<Name extends ProcedureName<C>>(
+  async notify<Name extends PlainNames<C> & string>(
     procedure: Name,
     ...rest: CallArguments<InputOf<C, Name>, NotifyOptions>
   ): Promise<void> {
@@ -279,7 +282,7 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
    * for await (const prime of client.stream("primes", 100)) console.log(prime);
    * ```
    */
-  stream<Name extends ProcedureName<C>>(
+  stream<Name extends StreamNames<C>>(
     procedure: Name,
     ...rest: CallArguments<InputOf<C, Name>, StreamOptions>
   ): AsyncGenerator<ItemOf<OutputOf<C, Name>>, void, undefined> {
@@ -301,7 +304,7 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
    * @returns The outputs, in the order of the inputs; `Array.fromAsync` makes an array of them.
    * @throws As {@linkcode RpcClient.call}.
    */
-  map<Name extends ProcedureName<C>>(
+  map<Name extends PlainNames<C> & string>(
     procedure: Name,
     inputs: Iterable<InputOf<C, Name>> | AsyncIterable<InputOf<C, Name>>,
     options: BatchOptions = {},

@@ -311,7 +311,10 @@ function inspectObject(value: object, path: (string | number)[], depth: number):
     return found;
   }
   const prototype: unknown = Object.getPrototypeOf(value);
-  if ((prototype !== Object.prototype && prototype !== null) || "toJSON" in value) {
+  if (
+    (prototype !== Object.prototype && prototype !== null) || "toJSON" in value ||
+    Symbol.asyncIterator in value || Symbol.iterator in value
+  ) {
     throw unencodable(path, JSON_FORMAT, describeObject(value));
   }
   for (const key of Object.keys(value)) {
@@ -374,8 +377,12 @@ export function tooDeep(path: ValuePath, format: string, maxDepth: number): RpcE
 
 /** Describes an object that is not plain data, for {@linkcode unencodable}. */
 export function describeObject(value: object): string {
+  if (Symbol.asyncIterator in value) return "is not plain data but streams items";
   if ("toJSON" in value && Object.getPrototypeOf(value) === Object.prototype) {
     return "is not plain data but an object with toJSON()";
+  }
+  if (Symbol.iterator in value && Object.getPrototypeOf(value) === Object.prototype) {
+    return "is not plain data but an object with an iterator";
   }
   const name: unknown = value.constructor?.name;
   const kind = typeof name === "string" && name !== "" ? `an instance of ${name}` : "of a class";

@@ -6,23 +6,78 @@
 
 /**
  * What a server offers: procedure names and their functions. Take it from the server's own code
- * (`type MathContract = typeof procedures`) or write it as an interface of functions.
+ * (`type MathContract = typeof procedures`) or write it as an interface of functions. Procedures may
+ * be optional, and stand in objects: `{ users: { get } }` has the procedure `"users.get"`.
  */
 export type Contract = object;
 
 /** The contract of a client that was given none: any name, any input, unknown output. */
 export type AnyContract = Record<string, (input: unknown) => unknown>;
 
+/** Any function. */
+export type AnyFunction = (...args: never[]) => unknown;
+
+/** The function of a member of a contract: a pool's handler stands for the one that it runs. */
+export type FunctionOf<Member> = Member extends AnyFunction ? Member
+  : Member extends PoolHandler<infer Run> ? FunctionOf<Run>
+  : never;
+
+/** The member of a contract that has the name, if only by way of the objects before its last dot. */
+export type MemberOf<C, Name> = string extends keyof C ? C[keyof C]
+  : Name extends keyof C ? C[Name]
+  : Name extends `${infer Outer}.${infer Inner}`
+    ? Outer extends keyof C ? MemberOf<NonNullable<C[Outer]>, Inner> : never
+  : never;
+
+/** The names of a member's procedures: a function is one, an object has some, all else has none. */
+export type NamesOf<Member, Name extends string> = Member extends AnyFunction | PoolHandler ? Name
+  : Member extends readonly unknown[] ? never
+  : Member extends object ? `${Name}.${ProcedureName<Member>}`
+  : never;
+
 /** The procedure names of a contract. */
-export type ProcedureName<C extends Contract> = keyof C & string;
+export type ProcedureName<C extends Contract> = string extends keyof C ? string : {
+  [Name in keyof C & string]-?: NamesOf<NonNullable<C[Name]>, Name>;
+}[keyof C & string];
+
+/** What streams items: an async generator, a `ReadableStream` and the like, or a generator. */
+export type Streamed<Item = unknown> = AsyncIterable<Item> | Generator<Item, unknown, never>;
+
+/** What is one of them at run time, too. */
+export type AnyStreamed = Streamed | (Iterable<unknown> & Pick<Iterator<unknown>, "next">);
+
+/** Whether a member streams, as one or the other; of what is not known, both. */
+export type StreamsAs<Member, Yes, No> = FunctionOf<Member> extends
+  (...args: never[]) => infer Output
+  ? unknown extends Output ? Yes | No : [Awaited<Output>] extends [AnyStreamed] ? Yes : No
+  : never;
+
+/** The names of the procedures that give one output: those for `call()`. */
+export type PlainNames<C extends Contract> = {
+  [Name in ProcedureName<C>]: StreamsAs<MemberOf<C, Name>, never, Name>;
+}[ProcedureName<C>];
+
+/** The names of the procedures that stream items: those for `stream()`. */
+export type StreamNames<C extends Contract> = {
+  [Name in ProcedureName<C>]: StreamsAs<MemberOf<C, Name>, Name, never>;
+}[ProcedureName<C>];
 
 /** The input of one procedure of a contract; `undefined` if it takes none. */
-export type InputOf<C extends Contract, Name extends keyof C> = C[Name] extends
-  (...args: infer Args) => unknown ? Args[0] : never;
+export type InputOf<C extends Contract, Name extends string> = FunctionOf<MemberOf<C, Name>> extends
+  (...args: infer Args) => unknown ? FunctionOf<MemberOf<C, Name>> extends Handler ? Args[0]
+  : Unusable<"a procedure takes one input: make an object of its parameters">
+  : never;
+
+/** What no value is of, and why: the compiler's message shows the reason. */
+export interface Unusable<Reason extends string> {
+  /** Only a mark for the compiler; never set. */
+  readonly "~unusable": Reason;
+}
 
 /** The output of one procedure of a contract. */
-export type OutputOf<C extends Contract, Name extends keyof C> = C[Name] extends
-  (...args: never[]) => infer Output ? Awaited<Output> : never;
+export type OutputOf<C extends Contract, Name extends string> =
+  FunctionOf<MemberOf<C, Name>> extends (...args: never[]) => infer Output ? Awaited<Output>
+    : never;
 
 /** What a handler may want to know of the call that it serves. */
 export interface CallContext {
@@ -61,6 +116,11 @@ export interface CallContext {
 export type ItemOf<Output> = unknown extends Output ? unknown
   : Output extends AsyncIterable<infer Item> | Iterable<infer Item> ? Item
   : never;
+
+/** The arguments after the procedure's name; the input may be left out where it may be undefined. */
+export type CallArguments<Input, Options> = undefined extends Input
+  ? [input?: Input, options?: Options]
+  : [input: Input, options?: Options];
 
 /** A function that runs a procedure. Whatever it throws becomes an error reply. */
 export type Handler<Input = never, Output = unknown> = (
@@ -115,7 +175,42 @@ export interface PoolHandler<Run = unknown> {
   readonly "~runs": Run;
 }
 
-/** The handlers that a server of a contract must have: functions, or a pool's handlers. */
+/** What a handler may give where its contract has an output: any stream for a stream. */
+export type Given<Output> = [Output] extends [AnyStreamed] ? Streamed<ItemOf<Output>> : Output;
+
+/** What serves a member of a contract. */
+export type HandlerOf<Member> = Member extends AnyFunction | PoolHandler
+  ? FunctionOf<Member> extends (...args: infer Args) => infer Output
+    ? ServedBy<Handler<Args[0], Given<Awaited<Output>>>>
+  : never
+  : Member extends object ? Handlers<Member>
+  : never;
+
+/** What is no member of a contract, such as a field of a class. */
+export type Primitive = string | number | bigint | boolean | symbol | null;
+
+/** A function of a server's own, or a pool's handler that runs such a one. */
+export type ServedBy<Run> = Run | PoolHandler<Run>;
+
+/**
+ * The handlers that a server of a contract must have: functions, async or not, with the context or
+ * without; procedures; or a pool's handlers.
+ */
 export type Handlers<C extends Contract = Record<string, Handler>> = {
-  readonly [Name in keyof C]: C[Name] | PoolHandler<C[Name]>;
+  readonly [Name in keyof C as C[Name] extends Primitive ? never : Name]: HandlerOf<C[Name]>;
+};
+
+/** Handlers of any contract, in objects or not. */
+export interface AnyHandlers {
+  /** A function, a pool's handler, or more of them. */
+  readonly [name: string]: Handler | PoolHandler | AnyHandlers;
+}
+
+/** What can be served at all, whatever its contract: functions of one input and the context. */
+export type Servable<H> = {
+  readonly [Name in keyof H]: unknown extends H[Name] ? Handler | object
+    : NonNullable<H[Name]> extends AnyFunction ? Handler
+    : NonNullable<H[Name]> extends AnyFunction | PoolHandler ? unknown
+    : NonNullable<H[Name]> extends object ? Servable<H[Name]>
+    : Handler;
 };

@@ -25,7 +25,6 @@ export type {
   BatchCall,
   BatchOptions,
   BatchOutputs,
-  CallArguments,
   CallCallback,
   CallOptions,
   CallResult,
@@ -51,6 +50,8 @@ export {
 export type { BrokerUrl, ConnectOptions, TlsOptions } from "./options/connect_options.ts";
 export type {
   AnyContract,
+  AnyHandlers,
+  CallArguments,
   CallContext,
   Contract,
   Handler,
@@ -58,11 +59,17 @@ export type {
   InputOf,
   ItemOf,
   OutputOf,
+  PlainNames,
   PoolHandler,
   ProcedureName,
+  Servable,
+  ServedBy,
   StandardSchema,
   StandardSchemaIssue,
   StandardSchemaResult,
+  Streamed,
+  StreamNames,
+  Unusable,
 } from "./contract.ts";
 export {
   type CallPhase,

@@ -6,7 +6,7 @@
 
 import { type RpcConnection, settingsOf } from "./connection.ts";
 import type { BrokerUrl } from "./options/connect_options.ts";
-import type { Contract, Handler } from "./contract.ts";
+import type { AnyHandlers, Contract, Handlers, Servable } from "./contract.ts";
 import type { RpcError } from "./errors.ts";
 import type { ConnectionEvent, RpcServerEvent } from "./options/events.ts";
 import type {
@@ -23,6 +23,7 @@ import {
   checkPattern,
   checkType,
   DEFAULT_MAX_BODY_BYTES,
+  wrongValue,
 } from "./internal/check.ts";
 import { nameProgram, resolveConnectOptions } from "./internal/broker/connect_settings.ts";
 import { BodyLimits } from "./internal/broker/body_limits.ts";
@@ -82,6 +83,7 @@ export class RpcServer implements AsyncDisposable {
     const { durability = declare ? "replicated" : "existing" } = options;
     const { maxBodyBytes = DEFAULT_MAX_BODY_BYTES, maxDeliveries = 3 } = options;
     const { handlers, defaultProcedure, codecs, replyCache = {}, sendStacks = false } = options;
+    const { procedures: only } = options;
     const { replyQueues, consumerPriority, onEvent, handlerTimeLimitMs } = options;
     checkName("listen", { queue });
     checkType("listen", { declare }, "boolean");
@@ -94,7 +96,8 @@ export class RpcServer implements AsyncDisposable {
     checkPattern("listen", { replyQueues });
     checkCodecs("listen", codecs);
     if (replyCache !== false) checkType("listen", { replyCache }, "object");
-    const procedures = new Procedures(handlers, defaultProcedure, codecs);
+    checkNames(only);
+    const procedures = new Procedures(handlers, defaultProcedure, { codecs, only });
     this.#prefetch = new Prefetch(procedures.handlers(), options.prefetch);
     const { timeLimitMs } = procedures;
     this.#queue = { queue, durability, returns, declare, consumerPriority, timeLimitMs };
@@ -124,7 +127,8 @@ export class RpcServer implements AsyncDisposable {
   /**
    * Connects, declares the request queue and starts to serve it.
    *
-   * @typeParam C The contract that the handlers must fulfil.
+   * @typeParam C The contract that the handlers must fulfil, if it was written first.
+   * @typeParam H The handlers.
    * @param place The broker's URL, the URLs of a cluster's nodes, or a connection to share.
    * @param options The queue, the handlers and limits.
    * @returns A server that serves until it is closed.
@@ -133,12 +137,15 @@ export class RpcServer implements AsyncDisposable {
    * @throws {RpcError} `unreachable`, `access-refused` or `misconfigured`; the message names the
    * broker or the queue and the next step.
    */
-  static async listen<C extends Contract = Record<string, Handler>>(
+  static async listen<
+    C extends Contract = never,
+    H extends object = [C] extends [never] ? AnyHandlers : Handlers<C>,
+  >(
     place: BrokerUrl | RpcConnection,
-    options: RpcServerOptions<C>,
+    options: RpcServerOptions<H & Servable<H>>,
   ): Promise<RpcServer> {
     // The handlers' types matter to the caller's compiler only.
-    const server = new RpcServer(options as RpcServerOptions);
+    const server = new RpcServer(options as unknown as RpcServerOptions);
     const { queue } = server.#queue;
     const settings = resolveConnectOptions(settingsOf(place), options, `${queue} server`);
     const { confirmTimeoutMs } = settings;
@@ -236,6 +243,11 @@ export class RpcServer implements AsyncDisposable {
       },
     };
   }
+}
+
+function checkNames(procedures: unknown): void {
+  if (procedures === undefined || Array.isArray(procedures)) return;
+  throw new TypeError(wrongValue("listen", ["procedures", procedures], "an array of names"));
 }
 
 /** Who has no observer must still learn why another program gets no replies. */

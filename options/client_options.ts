@@ -11,7 +11,7 @@ import type {
   Contract,
   InputOf,
   OutputOf,
-  ProcedureName,
+  PlainNames,
   StandardSchema,
 } from "../contract.ts";
 import type { RpcRemoteError } from "../errors.ts";
@@ -288,19 +288,18 @@ export interface RpcClientStats {
   readonly unknownReplies: number;
 }
 
-/** The arguments after the procedure's name; the input may be left out where it may be undefined. */
-export type CallArguments<Input, Options> = undefined extends Input
-  ? [input?: Input, options?: Options]
-  : [input: Input, options?: Options];
-
 /** One call of {@linkcode RpcClient.callAll}: a procedure's name and its input. */
 export type BatchCall<C extends Contract> = {
-  [Name in ProcedureName<C>]: readonly [procedure: Name, input: InputOf<C, Name>];
-}[ProcedureName<C>];
+  [Name in PlainNames<C>]: readonly [
+    procedure: Name,
+    ...input: undefined extends InputOf<C, Name> ? [input?: InputOf<C, Name>]
+      : [input: InputOf<C, Name>],
+  ];
+}[PlainNames<C>];
 
 /** The outputs of {@linkcode RpcClient.callAll}, in the order of its calls. */
 export type BatchOutputs<C extends Contract, Calls extends readonly BatchCall<C>[]> = {
-  -readonly [Index in keyof Calls]: Calls[Index] extends readonly [infer Name, unknown]
-    ? Name extends ProcedureName<C> ? OutputOf<C, Name> : never
+  -readonly [Index in keyof Calls]: Calls[Index] extends
+    readonly [infer Name extends string, unknown?] ? OutputOf<C, Name>
     : never;
 };

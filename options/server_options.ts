@@ -6,7 +6,7 @@
 
 import type { Codec } from "../codec.ts";
 import type { ConnectOptions } from "./connect_options.ts";
-import type { Contract, Handler, Handlers } from "../contract.ts";
+import type { AnyHandlers, ProcedureName } from "../contract.ts";
 import type { RpcServerEvent } from "./events.ts";
 
 /**
@@ -21,18 +21,29 @@ import type { RpcServerEvent } from "./events.ts";
 export type Durability = "replicated" | "durable" | "transient" | "existing";
 
 /** Options of {@linkcode RpcServer.listen}. */
-export interface RpcServerOptions<C extends Contract = Record<string, Handler>>
-  extends ConnectOptions {
+export interface RpcServerOptions<H extends object = AnyHandlers> extends ConnectOptions {
   /** The request queue. Several servers on one queue share its requests. */
   readonly queue: string;
-  /** The procedures: functions that run on this thread, or a pool's handlers, by name. */
-  readonly handlers: Handlers<C>;
+  /**
+   * The procedures: functions that run on this thread, or a pool's handlers, by name. Objects among
+   * them are part of the name: `{ users: { get } }` has the procedure `users.get`. An instance of a
+   * class offers all its methods, also those that are `private` to TypeScript alone.
+   */
+  readonly handlers: H;
+  /**
+   * The names of the procedures that are served, if not all: who calls another one of the handlers
+   * is told `unknown-procedure`. What a contract does not have is served all the same unless it is
+   * left out here.
+   *
+   * @default {all}
+   */
+  readonly procedures?: readonly ProcedureName<NoInfer<H>>[];
   /**
    * The procedure of requests that name none, such as those of RabbitMQ's tutorial.
    *
    * @default {the only procedure, if there is but one}
    */
-  readonly defaultProcedure?: keyof C & string;
+  readonly defaultProcedure?: ProcedureName<NoInfer<H>>;
   /**
    * What the request queue survives. A queue that exists must have been declared alike.
    *

@@ -6,13 +6,16 @@
 
 export type {
   AnyContract,
+  CallArguments,
   CallContext,
   Contract,
   InputOf,
   ItemOf,
   OutputOf,
+  PlainNames,
   PoolHandler,
   ProcedureName,
+  StreamNames,
 } from "../contract.ts";
 export type { Body, Codec } from "../codec.ts";
 export { type PoolHandlers, WorkerPool } from "./pool/pool.ts";

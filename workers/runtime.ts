@@ -15,11 +15,12 @@
  */
 
 import type { Codec } from "../codec.ts";
-import type { CallContext } from "../contract.ts";
+import type { CallContext, Servable } from "../contract.ts";
 import { RpcError } from "../errors.ts";
 import { encodeError, encodeItem } from "../internal/running/encode.ts";
 import type { EncodedItem, EncodedReply } from "../internal/encoded_reply.ts";
 import { ProgressGate } from "../internal/running/progress_gate.ts";
+import { membersOf } from "../internal/running/members.ts";
 import { requireCodec, runHandler, type RunnableHandler } from "../internal/running/run_handler.ts";
 import { GeneratorPump } from "../internal/streaming/generator_pump.ts";
 import {
@@ -37,7 +38,7 @@ import { MemoryGauge } from "./worker/memory_gauge.ts";
 import { TaskContext } from "./worker/task_context.ts";
 
 export type { Body, Codec } from "../codec.ts";
-export type { CallContext } from "../contract.ts";
+export type { CallContext, Handler, PoolHandler, Servable } from "../contract.ts";
 
 /**
  * A function that runs a procedure in a worker. Whatever it throws becomes an error reply. A
@@ -66,21 +67,25 @@ export interface ExposeOptions {
  * worker file. From then on the pool sends tasks, and they run one at a time; and `Object.prototype`
  * takes no new properties any more, as these would be everybody's.
  *
- * @param procedures The functions to offer, by procedure name.
+ * @typeParam H The functions.
+ * @param procedures The functions to offer, by procedure name, in objects or not: of
+ * `{ users: { get } }` the name is `users.get`.
  * @param options Codecs beside JSON.
  * @throws {TypeError} If this is not a worker of a pool, it was called before, there is no
  * procedure, or one is not a function.
  */
-export function expose(
-  procedures: Readonly<Record<string, WorkerHandler>>,
+export function expose<H extends object>(
+  procedures: H & Servable<H>,
   options: ExposeOptions = {},
 ): void {
   const { codecs = [] } = options;
-  const handlers = new Map(Object.entries(procedures));
-  for (const [name, handler] of handlers) {
-    if (typeof handler !== "function") {
-      throw new TypeError(`Cannot expose "${name}" as it is not a function: it is ${handler}`);
+  const handlers = new Map<string, WorkerHandler>();
+  for (const { name, value } of membersOf(procedures)) {
+    if (typeof value !== "function") {
+      throw new TypeError(`Cannot expose "${name}" as it is not a function: it is ${value}`);
     }
+    // The types have looked at its parameters.
+    handlers.set(name, value as WorkerHandler);
   }
   if (handlers.size === 0) {
     throw new TypeError("Cannot expose procedures as there are none: the object is empty");

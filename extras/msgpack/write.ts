@@ -138,6 +138,7 @@ class Writer {
     switch (Object.getPrototypeOf(value)) {
       case Object.prototype:
       case null:
+        if (Symbol.asyncIterator in value || Symbol.iterator in value) break;
         return this.#writeRecord(value as Record<string, unknown>, depth);
       case Date.prototype:
         return this.#writeDate(value as Date, depth);

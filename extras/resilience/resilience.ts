@@ -7,8 +7,15 @@
  * @module
  */
 
-import type { CallArguments, CallOptions } from "../../options/client_options.ts";
-import type { AnyContract, Contract, InputOf, OutputOf, ProcedureName } from "../../contract.ts";
+import type { CallOptions } from "../../options/client_options.ts";
+import type {
+  AnyContract,
+  CallArguments,
+  Contract,
+  InputOf,
+  OutputOf,
+  PlainNames,
+} from "../../contract.ts";
 import { generate as newIdempotencyKey } from "../../deps/std_uuid.ts";
 import { checkInteger, checkOptions, checkType } from "../../internal/check.ts";
 import { safeObserver } from "../../internal/observer.ts";
@@ -27,14 +34,15 @@ import {
 } from "./bulkhead.ts";
 import { Retrier, type RetryEvent, type RetryOptions, timeLeftMs } from "./retry.ts";
 
-export type { CallArguments, CallOptions } from "../../options/client_options.ts";
+export type { CallOptions } from "../../options/client_options.ts";
 export type {
   AnyContract,
+  CallArguments,
   CallContext,
   Contract,
   InputOf,
   OutputOf,
-  ProcedureName,
+  PlainNames,
 } from "../../contract.ts";
 export type { CallPhase, CallReport, RpcError, RpcErrorCode } from "../../errors.ts";
 export type { BreakerEvent, BreakerOptions, CircuitOpenDetails } from "./breaker.ts";
@@ -55,7 +63,7 @@ export interface ProcedureCaller<C extends Contract = AnyContract> {
    * @param rest The input, and the options of the call.
    * @returns The output.
    */
-  call<Name extends ProcedureName<C>>(
+  call<Name extends PlainNames<C> & string>(
     procedure: Name,
     ...rest: CallArguments<InputOf<C, Name>, CallOptions>
   ): Promise<OutputOf<C, Name>>;

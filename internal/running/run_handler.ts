@@ -8,7 +8,12 @@
 import { type Body, type Codec, codecFor } from "../../codec.ts";
 import type { CallContext } from "../../contract.ts";
 import { RpcError } from "../../errors.ts";
-import { closeItems, type GeneratorPump, isGenerator } from "../streaming/generator_pump.ts";
+import {
+  type GeneratorPump,
+  isStreamable,
+  itemsOf,
+  leaveItems,
+} from "../streaming/generator_pump.ts";
 import { encodeOutput } from "./encode.ts";
 import type { EncodedReply } from "../encoded_reply.ts";
 import type { ProgressGate } from "./progress_gate.ts";
@@ -67,14 +72,14 @@ async function conclude(output: unknown, means: HandlerMeans): Promise<EncodedRe
   const { context, codec, pump } = means;
   const result = await output;
   if (pump === undefined) return encodePlain(result, means);
-  if (!isGenerator(result)) throw notAStream(context.procedure, result);
-  const returned = await pump.sendAll(result, () => context.throwIfCancelled());
+  if (!isStreamable(result)) throw notAStream(context.procedure, result);
+  const returned = await pump.sendAll(itemsOf(result), () => context.throwIfCancelled());
   return encodeOutput(returned, context.procedure, codec);
 }
 
 function encodePlain(output: unknown, { context, codec }: HandlerMeans): EncodedReply {
-  if (isGenerator(output)) {
-    void closeItems(output);
+  if (isStreamable(output)) {
+    void leaveItems(output);
     throw unwantedStream(context.procedure);
   }
   return encodeOutput(output, context.procedure, codec);

@@ -1,12 +1,20 @@
 /** The procedures of a server, by name. @module */
 
 import type { Codec } from "../../codec.ts";
-import type { Handlers } from "../../contract.ts";
 import { RpcError } from "../../errors.ts";
 import { checkOneOf, checkProcedureName, describeValue } from "../check.ts";
 import { type EncodedHandler, openHandler } from "../running/encoded_handler.ts";
+import { membersOf } from "../running/members.ts";
 import type { RunnableHandler } from "../running/run_handler.ts";
 import { inlineHandler } from "./inline_handler.ts";
+
+/** What becomes of the handlers of a server. */
+export interface ProceduresOptions {
+  /** Codecs beside JSON, for handlers that are functions. */
+  readonly codecs?: readonly Codec[] | undefined;
+  /** The names of those that are served; absent means all. */
+  readonly only?: readonly string[] | undefined;
+}
 
 /** Finds the handler of a procedure. Names come from strangers, hence a `Map`. */
 export class Procedures {
@@ -17,22 +25,26 @@ export class Procedures {
   /**
    * Takes the handlers over.
    *
-   * @param handlers Functions, or a pool's handlers, by procedure name.
+   * @param handlers Functions, or a pool's handlers, by procedure name, in objects or not.
    * @param defaultName What a request without a name means; by default the only procedure, if
    * there is but one.
-   * @param codecs Codecs beside JSON, for handlers that are functions.
-   * @throws {TypeError} If there is no handler, one is not a handler, or the default is none.
+   * @param options Which procedures, and codecs for handlers that are functions.
+   * @throws {TypeError} If there is no handler, one is not a handler, the default is none, or a
+   * procedure that is to be served is missing.
    */
   constructor(
-    handlers: Handlers,
+    handlers: object,
     defaultName: string | undefined,
-    codecs: readonly Codec[] = [],
+    { codecs = [], only }: ProceduresOptions = {},
   ) {
-    for (const [name, handler] of Object.entries(handlers ?? {})) {
+    const members = Object(handlers) === handlers ? membersOf(handlers) : [];
+    for (const { name, value } of members) {
+      if (only !== undefined && !only.includes(name)) continue;
       checkProcedureName("listen", name);
-      this.#handlers.set(name, toEncodedHandler(name, handler, codecs));
+      this.#handlers.set(name, toEncodedHandler(name, value, codecs));
     }
     const names = [...this.#handlers.keys()];
+    checkAreThere(only, names);
     if (names.length === 0) throw noHandlers(handlers);
     checkOneOf("listen", { defaultProcedure: defaultName }, names);
     this.defaultName = defaultName ?? (names.length === 1 ? names[0] : undefined);
@@ -84,10 +96,18 @@ function toEncodedHandler(
   );
 }
 
-/** They may be absent, if no compiler looks; and the methods of a class are not its instances' own. */
-function noHandlers(handlers: Handlers): TypeError {
+function checkAreThere(only: readonly string[] = [], names: readonly string[]): void {
+  const missing = only.find((name) => !names.includes(name));
+  if (missing === undefined) return;
+  throw new TypeError(
+    `Cannot listen as "procedures" names what "handlers" has not: ${describeValue(missing)}`,
+  );
+}
+
+/** They may be absent, if no compiler looks. */
+function noHandlers(handlers: unknown): TypeError {
   return new TypeError(
-    `Cannot listen as "handlers" must have functions of its own: ` +
+    `Cannot listen as "handlers" must have functions: ` +
       `current value is ${describeValue(handlers)}`,
   );
 }

@@ -9,10 +9,34 @@ export type ItemSource =
   & Pick<AsyncIterator<unknown> | Iterator<unknown>, "next" | "return">
   & (AsyncIterable<unknown> | Iterable<unknown>);
 
-/** Whether a handler's output is a stream of items. */
-export function isGenerator(output: unknown): output is ItemSource {
-  return typeof output === "object" && output !== null && "next" in output &&
-    (Symbol.asyncIterator in output || Symbol.iterator in output);
+/** What a handler may give for a stream of items. */
+export type Streamable = ItemSource | AsyncIterable<unknown>;
+
+/** Whether a handler's output is a stream of items: a generator, a `ReadableStream` and the like. */
+export function isStreamable(output: unknown): output is Streamable {
+  if (typeof output !== "object" || output === null) return false;
+  return Symbol.asyncIterator in output || ("next" in output && Symbol.iterator in output);
+}
+
+/** Takes items out of what streams. */
+export function itemsOf(output: Streamable): ItemSource {
+  if ("next" in output) return output;
+  const items = output[Symbol.asyncIterator]();
+  return {
+    next: () => items.next(),
+    return: async () => await items.return?.() ?? { done: true, value: undefined },
+    [Symbol.asyncIterator]: () => output[Symbol.asyncIterator](),
+  };
+}
+
+/** Closes what streams and nobody reads. What was never opened needs no closing, but for the web's streams. */
+export async function leaveItems(output: Streamable): Promise<void> {
+  if ("next" in output) return await closeItems(output);
+  try {
+    if (output instanceof ReadableStream) await output.cancel();
+  } catch {
+    // What refused the stream is told instead.
+  }
 }
 
 /** Takes items out of a generator, as many as the reader has allowed. */

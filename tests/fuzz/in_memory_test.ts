@@ -42,7 +42,7 @@ const handlers = {
 
 function newRunner(): RequestRunner {
   return new RequestRunner({
-    procedures: new Procedures(handlers, undefined, [msgpackCodec]),
+    procedures: new Procedures(handlers, undefined, { codecs: [msgpackCodec] }),
     maxBodyBytes: 5_000,
     cache: new ReplyCache({ maxEntries: 10, maxBytes: 1_000 }),
     includeStack: false,

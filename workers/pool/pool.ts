@@ -8,12 +8,14 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { bytesCodec, type Codec, codecFor, codecOf, jsonCodec } from "../../codec.ts";
 import type {
   AnyContract,
+  CallArguments,
   Contract,
   InputOf,
   ItemOf,
   OutputOf,
+  PlainNames,
   PoolHandler,
-  ProcedureName,
+  StreamNames,
 } from "../../contract.ts";
 import { RpcTimeoutError } from "../../errors.ts";
 import { withCallerStack } from "../../internal/caller_stack.ts";
@@ -57,7 +59,9 @@ interface StreamParts {
 
 /** The handlers that a pool offers to a server. */
 export type PoolHandlers<C extends Contract> = {
-  readonly [Name in keyof C]: PoolHandler<C[Name]>;
+  readonly [Name in keyof C]: C[Name] extends (...args: never[]) => unknown ? PoolHandler<C[Name]>
+    : C[Name] extends object ? PoolHandlers<C[Name]>
+    : never;
 };
 
 /**
@@ -86,6 +90,8 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
   /** Ends the streams that are being read, each with its procedure. */
   readonly #streams = new Map<(reason: unknown) => void, string>();
   #closing: Promise<void> | undefined;
+  /** Only a mark for the compiler; never set: one contract does not pass for another. */
+  declare readonly "~contract": C;
 
   private constructor(scheduler: Scheduler, codecs: readonly Codec[]) {
     this.#scheduler = scheduler;
@@ -126,20 +132,20 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
   /**
    * Runs a procedure in a worker.
    *
+   * @typeParam Name The procedure.
    * @param procedure The name of the procedure.
-   * @param input Its input.
-   * @param options Time limit and signal.
+   * @param rest Its input, and the options: time limit and signal.
    * @returns The output.
    * @throws {RangeError} If an option is out of its range.
    * @throws {RpcRemoteError} What the procedure threw.
    * @throws {RpcTimeoutError} If there was no output in time.
    * @throws {RpcError} `worker-crashed`, `overloaded`, `closed`, or `unencodable` for the input.
    */
-  async run<Name extends ProcedureName<C>>(
+  async run<Name extends PlainNames<C> & string>(
     procedure: Name,
-    input: InputOf<C, Name>,
-    options: RunOptions = {},
+    ...rest: CallArguments<InputOf<C, Name>, RunOptions>
   ): Promise<OutputOf<C, Name>> {
+    const [input, options = {}]: [unknown?, RunOptions?] = rest;
     checkRunOptions(procedure, options);
     const { timeoutMs, signal, priority = 0, onProgress } = options;
     signal?.throwIfAborted();
@@ -171,20 +177,20 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
    * Runs a procedure that is a generator, and reads what it yields, in order. The procedure is never
    * more than `credits` items ahead of its reader, and is cancelled when its reader leaves.
    *
+   * @typeParam Name The procedure.
    * @param procedure The name of the procedure.
-   * @param input Its input.
-   * @param options Limits and signal.
+   * @param rest Its input, and the options: limits and signal.
    * @returns The items. The task starts with the first read. Leaving the loop, or an abort, ends it
    * at once: what has come and was not read is dropped.
    * @throws {RangeError} If an option is out of its range.
    * @throws {RpcRemoteError} What the procedure threw, after the items that came before.
    * @throws {RpcError} `worker-crashed`, `overloaded`, `closed`, or `timeout` between items.
    */
-  stream<Name extends ProcedureName<C>>(
+  stream<Name extends StreamNames<C>>(
     procedure: Name,
-    input: InputOf<C, Name>,
-    options: PoolStreamOptions = {},
+    ...rest: CallArguments<InputOf<C, Name>, PoolStreamOptions>
   ): AsyncGenerator<ItemOf<OutputOf<C, Name>>, void, undefined> {
+    const [input, options = {}]: [unknown?, PoolStreamOptions?] = rest;
     const reader = new ItemReader((wake) => {
       checkStreamOptions(procedure, options);
       options.signal?.throwIfAborted();
@@ -197,10 +203,18 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
   /**
    * The pool's procedures as handlers for a server.
    *
-   * @typeParam D The contract to have the handlers typed by.
-   * @returns One handler for each procedure, as its own enumerable properties.
+   * @returns One handler for each procedure, as its own enumerable properties; those of
+   * `users.get` and the like stand in objects, as they do in the worker file.
    */
-  handlers<D extends Contract = C>(): PoolHandlers<D> {
+  handlers(): PoolHandlers<C>;
+  /**
+   * The procedures of a pool that was opened without a contract.
+   *
+   * @typeParam D The contract to have the handlers typed by.
+   * @returns One handler for each procedure.
+   */
+  handlers<D extends Contract>(this: WorkerPool): PoolHandlers<D>;
+  handlers(): PoolHandlers<C> {
     const names = this.#scheduler.procedures;
     const capacity = new PoolCapacity(this.#scheduler);
     const handler = sealHandler({
@@ -210,7 +224,7 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
       start: (request, sink) => this.#start(request, capacity, sink),
     });
     // The contract is the worker file's promise; nothing here can check it.
-    return Object.fromEntries(names.map((name) => [name, handler])) as PoolHandlers<D>;
+    return inObjects(names, handler) as PoolHandlers<C>;
   }
 
   /** Tells what the pool is doing, and what it has done since it was opened. */
@@ -321,6 +335,36 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
     const observe = safeObserver(tell);
     return { onProgress: observe };
   }
+}
+
+/**
+ * An object with a value for each name, in objects for those with dots. A worker file may also have
+ * written the dots itself: what cannot be seen here can be got by either way.
+ */
+function inObjects(names: readonly string[], value: unknown): object {
+  const objects: object = {};
+  for (const name of names) {
+    const path = name.split(".");
+    const isNested = path.length > 1 && path.every((part) => part !== "") &&
+      !path.some((_, end) => names.includes(path.slice(0, end).join(".")));
+    if (isNested) define(objects, name, { value, enumerable: false });
+    const outer = isNested ? path.slice(0, -1).reduce(objectIn, objects) : objects;
+    define(outer, isNested ? path.at(-1) ?? name : name, { value, enumerable: true });
+  }
+  return objects;
+}
+
+function objectIn(outer: object, name: string): object {
+  const known = Object.getOwnPropertyDescriptor(outer, name)?.value;
+  if (known !== undefined) return known;
+  const made = {};
+  define(outer, name, { value: made, enumerable: true });
+  return made;
+}
+
+/** Not by assignment: a name may be `__proto__`. */
+function define(object: object, name: string, property: PropertyDescriptor): void {
+  Object.defineProperty(object, name, { writable: true, configurable: true, ...property });
 }
 
 function requireAbsolute(worker: unknown): string {

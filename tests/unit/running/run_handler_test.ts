@@ -160,3 +160,38 @@ Deno.test("encodeError() sends the stack only when told to", () => {
     error.stack,
   );
 });
+
+/** What is iterated with `for await` alone. */
+function iterable(): AsyncIterable<number> {
+  return {
+    async *[Symbol.asyncIterator]() {
+      yield await Promise.resolve(1);
+      yield 2;
+    },
+  };
+}
+
+Deno.test("runHandler() streams whatever can be iterated asynchronously", async () => {
+  for (const handler of [iterable, () => ReadableStream.from([1, 2])]) {
+    const items: unknown[] = [];
+    await run(handler, pumpInto(items));
+    assertEquals(items, [1, 2]);
+    const text = 'unwanted-stream: Cannot call "work" as it streams items: use stream()';
+    assertEquals(await codeAndText(() => run(handler)), text);
+  }
+});
+
+Deno.test("runHandler() cancels a web stream that nobody reads", async () => {
+  const reasons: string[] = [];
+  const stream = new ReadableStream({ cancel: () => void reasons.push("cancelled") });
+  await codeAndText(() => run(() => stream));
+  assertEquals(reasons, ["cancelled"]);
+});
+
+Deno.test("runHandler() encodes no iterator as an empty object", async () => {
+  const text = await codeAndText(() => run(() => ({ rows: iterable() })));
+  assertEquals(
+    text,
+    'unencodable: Cannot encode the value at "$.rows" as JSON: it is not plain data but streams items',
+  );
+});

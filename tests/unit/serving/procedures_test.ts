@@ -58,3 +58,32 @@ Deno.test("Procedures takes as long as its slowest handler", () => {
   assertEquals([limitOf(5), limitOf(5, 7, 6), limitOf(5, undefined)], [5, 7, undefined]);
   assertEquals(new Procedures({ add }, undefined).timeLimitMs, undefined);
 });
+
+Deno.test("Procedures in objects have the objects' names before theirs", () => {
+  const procedures = new Procedures({ users: { get: add, old: { list: add } }, add }, undefined);
+  for (const name of ["users.get", "users.old.list", "add"]) {
+    assertEquals(procedures.find(name).name, name);
+  }
+  assertEquals(codeOf(procedures, "users"), "unknown-procedure");
+  assertThrows(
+    () => new Procedures({ users: { get: add }, "users.get": add }, undefined),
+    TypeError,
+    'two of them have the name "users.get"',
+  );
+  const round: Record<string, unknown> = { add };
+  round.round = round;
+  assertThrows(() => new Procedures(round, undefined), TypeError, '"round" as it stands in itself');
+  assertThrows(() => new Procedures({ users: { get: 5 } }, undefined), TypeError, '"users.get"');
+});
+
+Deno.test("Procedures beyond those that are asked for are not served", () => {
+  const handlers = { add, dropAll: add, users: { get: add }, version: "1" };
+  const procedures = new Procedures(handlers, undefined, { only: ["add", "users.get"] });
+  assertEquals(procedures.find("users.get").name, "users.get");
+  assertEquals(codeOf(procedures, "dropAll"), "unknown-procedure");
+  assertThrows(
+    () => new Procedures(handlers, undefined, { only: ["add", "sub"] }),
+    TypeError,
+    'Cannot listen as "procedures" names what "handlers" has not: "sub"',
+  );
+});

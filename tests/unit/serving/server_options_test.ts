@@ -4,10 +4,8 @@ import { RpcServer, type RpcServerOptions } from "../../../mod.ts";
 /** Nobody listens there: what connects is refused in another way. */
 const NOWHERE = "amqp://127.0.0.1:1";
 
-class Greetings {
-  greet(name: string): string {
-    return `Hello, ${name}`;
-  }
+class Greeting {
+  readonly text = "Hello";
 }
 
 /** What a caller may write whom no compiler stops, and how the server says what is wrong. */
@@ -48,13 +46,15 @@ const WRONG: readonly (readonly [options: object, message: string])[] = [
   ],
   [
     { handlers: undefined },
-    '"handlers" must have functions of its own: current value is undefined',
+    '"handlers" must have functions: current value is undefined',
   ],
-  [{ handlers: {} }, '"handlers" must have functions of its own: current value is an object'],
+  [{ handlers: {} }, '"handlers" must have functions: current value is an object'],
   [
-    { handlers: new Greetings() },
-    '"handlers" must have functions of its own: current value is an instance of Greetings',
+    { handlers: new Greeting() },
+    '"handlers" must have functions: current value is an instance of Greeting',
   ],
+  [{ procedures: "add" }, '"procedures" must be an array of names: current value is "add"'],
+  [{ procedures: ["sub"] }, '"procedures" names what "handlers" has not: "sub"'],
   [{ handlers: { add: 1 } }, 'the handler of "add" must be a function: current value is 1'],
   [
     { defaultProcedure: "sub" },
