@@ -5,56 +5,23 @@
  * @module
  */
 
-import { Buffer } from "node:buffer";
 import {
   type ChannelModel,
   type ConfirmChannel,
   connect,
   type Message,
-  type Options,
 } from "../../deps/amqplib.ts";
-import type { Body } from "../../codec.ts";
 import { abortable, waitAtMost, withTimeout } from "../time.ts";
+import type { AmqpProperties, AmqpPublish } from "./amqp_publish.ts";
 import type { BrokerAddress } from "./broker_address.ts";
 import { type BrokerFeatures, brokerFeaturesOf } from "./broker_features.ts";
 import { HeaderFrame } from "./header_frame.ts";
-import { frameMaxOf, patchAmqplibInside } from "./amqplib_inside.ts";
+import { frameMaxOf, patchAmqplibInside, publishOn } from "./amqplib_inside.ts";
 
-/** The properties of a message that we use. Source: AMQP 0-9-1, class basic. */
-export interface AmqpProperties {
-  readonly appId?: string | undefined;
-  readonly contentEncoding?: string | undefined;
-  readonly contentType?: string | undefined;
-  readonly correlationId?: string | undefined;
-  readonly deliveryMode?: 1 | 2;
-  readonly expiration?: string | undefined;
-  readonly headers?: Readonly<Record<string, unknown>> | undefined;
-  readonly messageId?: string | undefined;
-  readonly priority?: number | undefined;
-  readonly replyTo?: string | undefined;
-  readonly timestamp?: number | undefined;
-  readonly type?: string | undefined;
-  /** The user that published the message: the broker takes nobody else's. */
-  readonly userId?: string | undefined;
-  /** Why there are no headers though the message has some: they cannot be decoded. */
-  readonly malformed?: string;
-}
+export type { AmqpProperties, AmqpPublish };
 
 /** What the broker says of a published message; `closed` if the channel closed first. */
 export type AmqpConfirm = "acked" | "nacked" | "closed";
-
-/** A message to publish. */
-export interface AmqpPublish {
-  /** Absent for the default exchange, where a routing key is the name of a queue. */
-  readonly exchange?: string;
-  readonly routingKey: string;
-  readonly body: Body;
-  readonly properties: AmqpProperties;
-  /** Whether the broker returns the message if there is no such queue. */
-  readonly mandatory: boolean;
-  /** Whether the body came from the broker as it is: no limit is for it but the broker's own. */
-  readonly isForwarded?: boolean;
-}
 
 /** A message as it was returned. */
 export interface AmqpReturn {
@@ -292,16 +259,8 @@ export class AmqpChannel {
    * @throws If the channel is closed, or a property does not fit into its AMQP type.
    */
   publish(message: AmqpPublish, onConfirm: (confirm: AmqpConfirm) => void): void {
-    const { exchange = "", routingKey, body, properties, mandatory } = message;
-    this.#frame?.check(properties);
-    this.#channel.publish(
-      exchange,
-      routingKey,
-      toBuffer(body),
-      // What is undefined is left out, though amqplib's declarations do not say so.
-      { ...properties, mandatory } as Options.Publish,
-      (error: unknown) => onConfirm(toConfirm(error)),
-    );
+    this.#frame?.check(message.properties);
+    publishOn(this.#channel, message, (error) => onConfirm(toConfirm(error)));
   }
 
   /**
@@ -427,12 +386,6 @@ function openModel(
 function toConfirm(error: unknown): AmqpConfirm {
   if (!(error instanceof Error)) return "acked";
   return error.message === "message nacked" ? "nacked" : "closed";
-}
-
-function toBuffer(body: Body): Buffer {
-  return typeof body === "string"
-    ? Buffer.from(body, "utf8")
-    : Buffer.from(body.buffer, body.byteOffset, body.byteLength);
 }
 
 /** `close` always comes, `error` only sometimes before it; without listeners they would throw. */

@@ -1,10 +1,16 @@
 /**
  * The members of amqplib's connection that it does not offer and that this package changes: how it
- * reads frames, the socket that it writes to, and when it uses the number of a channel again. amqplib is pinned to one version for their sake;
- * whoever raises it runs `amqplib_inside_test.ts`, which says which of them have gone.
+ * reads and writes frames, the socket that it writes to, and when it uses the number of a channel
+ * again. amqplib is pinned to one version for their sake; whoever raises it runs
+ * `amqplib_inside_test.ts`, which says which of them have gone.
  *
  * @module
  */
+
+import { Buffer } from "node:buffer";
+import type { Body } from "../../codec.ts";
+import type { AmqpProperties, AmqpPublish } from "./amqp_publish.ts";
+import { FrameWriter } from "./frame_writer.ts";
 
 /** The version that this was written for. */
 export const AMQPLIB_VERSION = "2.3.1";
@@ -16,22 +22,56 @@ interface Inside {
   /** Reads a frame out of them; amqplib calls it by this name, also from within. */
   recvFrame(): unknown;
   readonly stream: Socket;
+  /** The largest frame that may be sent, in bytes. */
+  readonly frameMax: number;
+  /** Whether heartbeats are needed is told by it. */
+  sentSinceLastCheck?: boolean;
   /** Those that are open, by their numbers. */
   readonly channels: ({ readonly buffer: ChannelBuffer } | null)[];
   /** Which numbers are taken. */
   readonly freeChannels: { clear(channel: number): void };
   /** Gives a number back. */
   releaseChannel(channel: number): void;
+  /** Sends a method of a channel. Replaced by amqplib once nothing can be sent. */
+  sendMethod(...args: SendMethodArgs): unknown;
+  /** Sends a message of a channel; replaced likewise. */
+  sendMessage(...args: SendMessageArgs): unknown;
+}
+
+type SendMethodArgs = [channel: number, method: number, fields: MethodFields];
+
+type SendMessageArgs = [
+  channel: number,
+  method: number,
+  message: AmqpPublish,
+  propertiesClass: number,
+  properties: AmqpProperties,
+  body: Body,
+];
+
+/** Of a method: those of `basic.ack` are used. */
+interface MethodFields {
+  readonly deliveryTag?: number;
+  readonly multiple?: boolean;
+}
+
+/** The private members of amqplib's channel that are used here. */
+interface InsideChannel {
+  sendMessage(message: AmqpPublish, properties: AmqpProperties, body: Body): unknown;
+  pushConfirmCallback(onConfirm: (error: unknown) => void): void;
 }
 
 /** What a channel has to send: the part of `node:stream`'s Duplex that counts here. */
 interface ChannelBuffer {
+  readonly readableLength: number;
+  readonly writableLength: number;
   end(): void;
   once(event: "end", listener: () => void): void;
 }
 
 /** The part of `node:stream`'s Writable that counts here. */
 interface Socket {
+  readonly writable: boolean;
   write(...args: unknown[]): boolean;
   cork(): void;
   uncork(): void;
@@ -47,6 +87,8 @@ interface HeaderFrame {
   readonly fields: object;
 }
 
+/** What amqplib calls `basic.ack`: its class and method. */
+const BASIC_ACK = 60 << 16 | 80;
 /** Source: AMQP 0-9-1, section 4.2.3. */
 const HEADER_FRAME = 2;
 const FRAME_PREFIX_BYTES = 7;
@@ -77,7 +119,25 @@ export function patchAmqplibInside(connection: unknown): void {
   if (!isInside(connection)) throw new AmqplibInsideError(missingMembers(connection));
   containMalformedHeaders(connection);
   keepNumbersOfBusyChannels(connection);
-  gatherWrites(connection.stream);
+  writeFrames(connection, gatherWrites(connection.stream));
+}
+
+/**
+ * Publishes a message.
+ *
+ * @param channel amqplib's, of a connection that is patched.
+ * @param message The message.
+ * @param onConfirm Called once, with an error unless the broker has it.
+ */
+export function publishOn(
+  channel: unknown,
+  message: AmqpPublish,
+  onConfirm: (error: unknown) => void,
+): void {
+  // What has been patched has these members.
+  const inside = channel as InsideChannel;
+  inside.sendMessage(message, message.properties, message.body);
+  inside.pushConfirmCallback(onConfirm);
 }
 
 /** The largest frame that may be sent on a channel, in bytes. */
@@ -91,7 +151,8 @@ function isInside(connection: unknown): connection is Inside {
 }
 
 function missingMembers(connection: unknown): string[] {
-  const { recvFrame, rest, stream, channels, freeChannels, releaseChannel } = membersOf(connection);
+  const members = membersOf(connection);
+  const { recvFrame, rest, stream, channels, freeChannels, releaseChannel } = members;
   const { write, cork, uncork } = membersOf(stream);
   const functions = Object.entries({
     recvFrame,
@@ -99,12 +160,14 @@ function missingMembers(connection: unknown): string[] {
     "stream.cork": cork,
     "stream.uncork": uncork,
     releaseChannel,
+    sendMethod: members.sendMethod,
+    sendMessage: members.sendMessage,
     "freeChannels.clear": membersOf(freeChannels).clear,
   });
   const missing = functions.flatMap(([name, member]) => typeof member === "function" ? [] : [name]);
   if (!(rest instanceof Uint8Array)) missing.push("rest");
   if (!Array.isArray(channels)) missing.push("channels");
-  if (typeof membersOf(connection).frameMax !== "number") missing.push("frameMax");
+  if (typeof members.frameMax !== "number") missing.push("frameMax");
   return missing;
 }
 
@@ -149,10 +212,50 @@ function keepNumbersOfBusyChannels(connection: Inside): void {
 }
 
 /**
+ * Writes messages and acknowledgements by {@linkcode FrameWriter}, but where amqplib has something to
+ * send on that channel already, as nothing must overtake it.
+ *
+ * @param write Sends bytes at once.
+ */
+function writeFrames(connection: Inside, write: (bytes: Uint8Array) => void): void {
+  const { sendMessage, sendMethod } = connection;
+  const writer = new FrameWriter({
+    frameMax: connection.frameMax,
+    write(bytes) {
+      connection.sentSinceLastCheck = true;
+      // What is left when the connection ends has nobody to read it.
+      if (connection.stream.writable) write(bytes);
+    },
+  });
+  const isFree = (channel: number) => {
+    const buffer = connection.channels[channel]?.buffer;
+    return buffer?.readableLength === 0 && buffer.writableLength === 0;
+  };
+  connection.sendMessage = function (this: Inside, ...args): unknown {
+    const [channel, method, message, ...rest] = args;
+    if (isFree(channel) && writer.message(channel, message)) return true;
+    writer.flush();
+    const [propertiesClass, properties, body] = rest;
+    const buffer = bufferOf(body);
+    return sendMessage.call(this, channel, method, message, propertiesClass, properties, buffer);
+  };
+  connection.sendMethod = function (this: Inside, ...args): unknown {
+    const [channel, method, { deliveryTag, multiple = false }] = args;
+    if (method === BASIC_ACK && deliveryTag !== undefined && isFree(channel)) {
+      return writer.ack(channel, deliveryTag, multiple);
+    }
+    writer.flush();
+    return sendMethod.apply(this, args);
+  };
+}
+
+/**
  * Gathers what is written in one turn of the event loop: amqplib makes a call of the operating system
  * for each message, which takes longer than all else that a message needs.
+ *
+ * @returns Writes without gathering, after what is gathered.
  */
-export function gatherWrites(socket: Socket): void {
+export function gatherWrites(socket: Socket): (bytes: Uint8Array) => void {
   const write = socket.write;
   let isGathering = false;
   socket.write = function (this: Socket, ...args): boolean {
@@ -165,6 +268,9 @@ export function gatherWrites(socket: Socket): void {
       });
     }
     return write.apply(this, args);
+  };
+  return (bytes) => {
+    write.call(socket, bytes);
   };
 }
 
@@ -252,4 +358,11 @@ function readText(bytes: Uint8Array, start: number, length: number): string {
   const end = start + length;
   if (end > bytes.length) throw new RangeError("Cannot read a property as the message is cut off");
   return new TextDecoder().decode(bytes.subarray(start, end));
+}
+
+/** As amqplib takes it; bytes are not copied. */
+function bufferOf(body: Body): Buffer {
+  return typeof body === "string"
+    ? Buffer.from(body, "utf8")
+    : Buffer.from(body.buffer, body.byteOffset, body.byteLength);
 }

@@ -13,15 +13,16 @@ import { findings, type FunctionNode, functionVisitor, linesOf } from "../helper
  * three for one connection of many clients and servers (connection.ts, internal/broker/amqp_source.ts and
  * amqp_share.ts), one for calls that are for now or never (internal/calling/immediate_call.ts),
  * one for how errors travel (internal/error_description.ts), one for whose stack they show
- * (internal/caller_stack.ts), one for procedures in objects and classes (internal/running/members.ts).
+ * (internal/caller_stack.ts), one for procedures in objects and classes (internal/running/members.ts),
+ * two for frames that are written without amqplib (internal/broker/frame_writer.ts and amqp_publish.ts).
  */
-const MAX_PRODUCT_FILES = 134;
+const MAX_PRODUCT_FILES = 136;
 const MAX_FOLDER_FILES = 18;
 const MAX_CODE_LINES = 300;
 const MAX_FUNCTION_LINES = 50;
 const MAX_PARAMETERS = 3;
 
-Deno.test("The product has at most 134 files", () => {
+Deno.test(`The product has at most ${MAX_PRODUCT_FILES} files`, () => {
   const count = productPaths.length;
   assert(count > 0 && count <= MAX_PRODUCT_FILES, `There are ${count}`);
 });

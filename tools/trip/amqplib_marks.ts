@@ -11,10 +11,12 @@ export function watchModel(model: ChannelModel): ChannelModel {
 }
 
 function watchChannel(channel: ConfirmChannel): ConfirmChannel {
-  const publish = channel.publish.bind(channel);
-  channel.publish = (...args) => {
+  // What `publish()` of amqplib would call, too.
+  const inside: ConfirmChannel & { sendMessage?(...args: unknown[]): unknown } = channel;
+  const send = inside.sendMessage?.bind(channel);
+  inside.sendMessage = (...args) => {
     markPublish();
-    return publish(...args);
+    return send?.(...args);
   };
   const consume = channel.consume.bind(channel);
   channel.consume = (queue, onMessage, options) =>

@@ -15,6 +15,8 @@ import {
   patchAmqplibInside,
   readPropertiesWithoutHeaders,
 } from "../../../internal/broker/amqplib_inside.ts";
+import { AmqpConnection } from "../../../internal/broker/amqp.ts";
+import { parseBrokerUrl } from "../../../internal/broker/broker_address.ts";
 import { TestBroker } from "../../../testing/mod.ts";
 import { BasicProperties } from "../../../testing/wire/basic_properties.ts";
 import { runChild } from "../../helpers/child.ts";
@@ -38,7 +40,7 @@ Deno.test("amqplib still has the private members that this package patches", asy
   assert(textOf("deps/amqplib.ts").includes(`"npm:amqplib@${AMQPLIB_VERSION}"`));
 });
 
-for (const member of ["recvFrame", "rest", "stream", "releaseChannel"]) {
+for (const member of ["recvFrame", "rest", "stream", "releaseChannel", "sendMessage"]) {
   Deno.test(`With an amqplib without "${member}" nothing connects or stays open`, async () => {
     await using broker = await TestBroker.start();
     const { code, stdout, stderr } = await runChild(fixture("program.ts"), {
@@ -67,6 +69,8 @@ Deno.test("patchAmqplibInside() names each member that is missing", () => {
     frameMax: 131_072,
     freeChannels: { clear: () => {} },
     releaseChannel: () => {},
+    sendMethod: () => {},
+    sendMessage: () => {},
   });
   patchAmqplibInside(whole());
   for (const name of Object.keys(whole()) as (keyof ReturnType<typeof whole>)[]) {
@@ -118,6 +122,45 @@ Deno.test("gatherWrites() calls back for each write", async () => {
   const written = (text: string) => new Promise((resolve) => socket.write(text, resolve));
   const errors = await Promise.all([written("a"), written("b")]);
   assertEquals(errors.filter((error) => error instanceof Error), []);
+});
+
+Deno.test("No message overtakes another on its channel, whichever way it is written", async () => {
+  await using broker = await TestBroker.start();
+  const connection = await AmqpConnection.open(parseBrokerUrl(broker.url), {
+    connectTimeoutMs: 5_000,
+    heartbeatSeconds: 30,
+    connectionName: "order",
+    clientProperties: {},
+  });
+  try {
+    const channel = await connection.openChannel();
+    const queue = await channel.declareQueue("", { exclusive: true });
+    // Small ones are written by us, large ones and those with rare headers by amqplib.
+    const sizes = Array.from({ length: 200 }, (_, index) => index % 7 === 3 ? 300_000 : index % 90);
+    const received: number[] = [];
+    const confirmed: number[] = [];
+    const { promise, resolve } = Promise.withResolvers<void>();
+    await channel.consume(queue, { noAck: false }, (delivery) => {
+      received.push(Number(delivery?.properties.messageId));
+      delivery?.ack();
+      if (received.length === sizes.length) resolve();
+    });
+    sizes.forEach((size, index) => {
+      const headers = index % 11 === 5 ? { rare: 0.5 } : { usual: true };
+      const properties = { messageId: String(index), headers };
+      const body = "x".repeat(size);
+      channel.publish({ routingKey: queue, body, properties, mandatory: true }, (confirm) => {
+        if (confirm === "acked") confirmed.push(index);
+      });
+    });
+    await promise;
+    const inOrder = sizes.map((_, index) => index);
+    assertEquals(received, inOrder);
+    await eventually(() => assertEquals(confirmed.toSorted((a, b) => a - b), inOrder));
+    await eventually(async () => assertEquals(await channel.checkQueue(queue), 0));
+  } finally {
+    await connection.close();
+  }
 });
 
 /** At most 255 bytes, as a short string has no more. */
