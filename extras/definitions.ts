@@ -19,19 +19,19 @@
  * @module
  */
 
-import type { AmqpBinding, AmqpQueueOptions } from "../internal/broker/amqp.ts";
+import type { AmqpQueueOptions } from "../internal/broker/amqp.ts";
 import { checkInteger, checkName, checkOneOf, checkType } from "../internal/check.ts";
 import { lockQueueOf, parkingQueueOf } from "../internal/protocol/parked_message.ts";
 import { DURABLE_REPLY_PREFIX, LONGEST_REPLY_SUFFIX } from "../internal/protocol/reply_address.ts";
 import {
   CONTROL_EXCHANGE,
+  CONTROL_TOPOLOGY,
+  type ExchangeDeclaration,
   parkingQueueOptions,
   REPLY_QUEUE_EXPIRES_MS,
   replyQueueOptions,
+  requestExchange,
   requestQueueOptions,
-  RETURNS_EXCHANGE,
-  returnsBinding,
-  TOPOLOGY_EXCHANGES,
 } from "../internal/protocol/topology.ts";
 
 /** Options of {@linkcode brokerDefinitions}. */
@@ -64,7 +64,8 @@ export interface ServiceDefinition {
    */
   readonly durability?: "replicated" | "durable";
   /**
-   * Whether requests that the queue drops come back to callers with a durable reply queue.
+   * Whether requests that the queue drops come back to callers with a durable reply queue, for which
+   * the service has an exchange of its own, `<queue>.requests`.
    *
    * @default {true}
    */
@@ -125,7 +126,7 @@ export interface UserDefinition {
   readonly calls?: boolean;
   /**
    * Durable reply queues of its clients, without `rpc.replies.`: each is declared, with its parking
-   * queue, and bound so that dropped requests come back.
+   * queue.
    *
    * @default {[]}
    */
@@ -141,7 +142,7 @@ export interface UserDefinition {
 
 /** Definitions that `rabbitmqctl import_definitions` takes, once they are JSON. */
 export interface BrokerDefinitions {
-  /** The exchanges that clients and servers share. */
+  /** The exchange of each service, and the one that all clients and servers share. */
   readonly exchanges: readonly {
     readonly name: string;
     readonly vhost: string;
@@ -213,7 +214,7 @@ export function brokerDefinitions(options: DefinitionsOptions): BrokerDefinition
   const served = services.map(({ queue }) => queue);
   for (const user of users) checkUser(user, served, replyQueues);
   return {
-    exchanges: TOPOLOGY_EXCHANGES.map(({ name, type }) => exchange(name, type, vhost)),
+    exchanges: [CONTROL_TOPOLOGY, ...exchangesOf(services)].map((each) => exchange(each, vhost)),
     queues: [
       ...services.flatMap((service) => queuesOf(service, vhost)),
       ...replyQueues.flatMap((name) => [
@@ -221,16 +222,25 @@ export function brokerDefinitions(options: DefinitionsOptions): BrokerDefinition
         queue(parkingQueueOf(name), parkingQueueOptions("replicated"), vhost),
       ]),
     ],
-    bindings: replyQueues.map((name) => binding(name, returnsBinding(name), vhost)),
+    bindings: services.filter(hasExchange).map(({ queue }) => binding(queue, vhost)),
     policies: services.flatMap((service) => policiesOf(service, vhost)),
-    permissions: users.map((user) => ({ user: user.name, vhost, ...rightsOf(user) })),
+    permissions: users.map((user) => ({ user: user.name, vhost, ...rightsOf(user, services) })),
   };
+}
+
+function hasExchange({ returns = true }: ServiceDefinition): boolean {
+  return returns;
+}
+
+function exchangesOf(services: readonly ServiceDefinition[]): readonly ExchangeDeclaration[] {
+  return services.filter(hasExchange).map(({ queue }) => requestExchange(queue));
 }
 
 function checkService(service: ServiceDefinition): void {
   const { queue, durability, returns, maxWaiting, delayedRetry, policy } = service;
   checkName("define", { queue });
   checkName("define", { "parking queue": parkingQueueOf(queue) });
+  checkName("define", { "request exchange": requestExchange(queue).name });
   checkOneOf("define", { durability }, ["replicated", "durable"]);
   checkType("define", { returns }, "boolean");
   checkInteger("define", { maxWaiting }, { min: 1 });
@@ -275,7 +285,7 @@ function replyQueuesOf(users: readonly UserDefinition[]): string[] {
 function queuesOf(service: ServiceDefinition, vhost: string): BrokerDefinitions["queues"] {
   const { queue: name, durability = "replicated", returns = true } = service;
   return [
-    queue(name, requestQueueOptions(durability, returns), vhost),
+    queue(name, requestQueueOptions(durability, returns ? "caller" : "none"), vhost),
     queue(parkingQueueOf(name), parkingQueueOptions(durability), vhost),
   ];
 }
@@ -311,6 +321,7 @@ function retryPauses({ minMs = 500, maxMs = Math.max(30_000, minMs) }: DelayedRe
 /** From RabbitMQ 4.3 on, whoever looks whether a queue or an exchange is there needs a right to it. */
 function rightsOf(
   { serves = [], calls = false, replyQueues = [], administers = [] }: UserDefinition,
+  services: readonly ServiceDefinition[],
 ) {
   const isServer = serves.length > 0;
   const isClient = calls || replyQueues.length > 0;
@@ -322,7 +333,9 @@ function rightsOf(
       ...(publishes ? [DEFAULT_EXCHANGE] : []),
       ...(isServer ? [SERVER_NAMED_QUEUES] : []),
       ...serves.map((queue) => escape(parkingQueueOf(queue))),
-      ...(isClient ? [escape(CONTROL_EXCHANGE)] : []),
+      ...(isClient
+        ? [CONTROL_EXCHANGE, ...exchangesOf(services).map(({ name }) => name)].map(escape)
+        : []),
     ]),
     read: anyOf([
       ...serves,
@@ -332,7 +345,7 @@ function rightsOf(
   };
 }
 
-function exchange(name: string, type: string, vhost: string) {
+function exchange({ name, type }: ExchangeDeclaration, vhost: string) {
   const arguments_ = {};
   return {
     name,
@@ -350,15 +363,15 @@ function queue(name: string, options: AmqpQueueOptions, vhost: string) {
   return { name, vhost, durable, auto_delete: autoDelete, arguments: args };
 }
 
-function binding(destination: string, options: AmqpBinding, vhost: string) {
-  const { routingKey = "", arguments: args = {} } = options;
+/** A request queue takes whatever is published to its exchange. */
+function binding(destination: string, vhost: string) {
   return {
-    source: RETURNS_EXCHANGE,
+    source: requestExchange(destination).name,
     vhost,
     destination,
     destination_type: "queue" as const,
-    routing_key: routingKey,
-    arguments: args,
+    routing_key: "",
+    arguments: {},
   };
 }
 

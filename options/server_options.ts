@@ -62,10 +62,10 @@ export interface RpcServerOptions<H extends object = AnyHandlers> extends Connec
   readonly declare?: boolean;
   /**
    * Whether requests that the queue drops (expired, rejected, too many) come back to their callers
-   * with the reason, for which the queue is declared with a dead letter exchange. Set it to `false`
-   * if others must be able to declare the same queue without one, or if strangers may publish to it:
-   * see docs/chaos.md. A queue that exists without one is joined as it is, and a transient queue
-   * never has one.
+   * with the reason, for which the queue is declared with a dead letter exchange, and an exchange for
+   * it, `<queue>.requests`. Set it to `false` if others must be able to declare the same queue without
+   * one, or if strangers may publish to it: see docs/chaos.md. A queue that exists without one, or with
+   * that of version 0.1.0, is joined as it is, and a transient queue never has one.
    *
    * @default {true}
    */

@@ -17,7 +17,7 @@ const channel = await model.createChannel();
 await channel.prefetch(prefetch);
 await channel.assertQueue(queue, {
   durable: true,
-  arguments: { "x-queue-type": "quorum", "x-dead-letter-exchange": "rpc.returns" },
+  arguments: { "x-queue-type": "quorum", "x-dead-letter-exchange": "" },
 });
 await channel.consume(queue, (message) => {
   if (message === null) return;

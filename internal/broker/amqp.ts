@@ -297,7 +297,7 @@ export class AmqpChannel {
   }
 
   /** Declares a durable exchange. */
-  async declareExchange(name: string, type: "direct" | "headers"): Promise<void> {
+  async declareExchange(name: string, type: "direct" | "fanout" | "headers"): Promise<void> {
     await this.#channel.assertExchange(name, type, { durable: true });
   }
 

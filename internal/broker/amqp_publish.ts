@@ -25,7 +25,7 @@ export interface AmqpProperties {
 /** A message to publish. */
 export interface AmqpPublish {
   /** Absent for the default exchange, where a routing key is the name of a queue. */
-  readonly exchange?: string;
+  readonly exchange?: string | undefined;
   readonly routingKey: string;
   readonly body: Body;
   readonly properties: AmqpProperties;

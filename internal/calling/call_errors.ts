@@ -3,7 +3,9 @@
 import { type CallReport, RpcError, RpcTimeoutError } from "../../errors.ts";
 import type { Body } from "../../codec.ts";
 import type { BodyLimits } from "../broker/body_limits.ts";
-import type { DeadLetterReason } from "../protocol/envelope.ts";
+import type { AmqpDelivery } from "../broker/amqp.ts";
+import type { DeadLetterReason } from "../protocol/dead_letter.ts";
+import { type ParkingReason, UNKNOWN_CALLBACK } from "../protocol/parked_message.ts";
 
 /** The reason of calls that a closed client refuses or ends. */
 export const CLOSED: RpcError = new RpcError(
@@ -114,4 +116,17 @@ export function dropped(call: CallReport, reason: DeadLetterReason, immediate: b
         { call },
       );
   }
+}
+
+/** Says that a reply queue does not exist any more. */
+export function vanished(replyQueue: string): Error {
+  return new Error(
+    `Cannot go on with the connection as its reply queue "${replyQueue}" does not exist any more`,
+  );
+}
+
+/** Why a reply is parked. */
+export function unknownCallback(name: string, { redeliveries }: AmqpDelivery): ParkingReason {
+  const message = `Cannot run callback "${name}" as none of that name is registered`;
+  return { error: new RpcError(UNKNOWN_CALLBACK, message), deliveries: redeliveries + 1 };
 }

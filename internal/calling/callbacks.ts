@@ -9,7 +9,7 @@ import type {
 } from "../../options/client_options.ts";
 import type { AmqpDelivery } from "../broker/amqp.ts";
 import { checkType, wrongValue } from "../check.ts";
-import { readDeadLetterReason } from "../protocol/envelope.ts";
+import { readDeadLetterReason } from "../protocol/dead_letter.ts";
 import { RecentMap } from "../recent_map.ts";
 import { type CallbackTicket, type CallbackTickets, ticketSubject } from "./callback_tickets.ts";
 import type { PendingCall } from "./pending_calls.ts";

@@ -6,17 +6,16 @@ import { readMaxBodyBytes } from "../broker/amqp_error.ts";
 import { BodyLimits } from "../broker/body_limits.ts";
 import { Connection } from "../broker/connection.ts";
 import type { PublishOutcome } from "../broker/publisher.ts";
+import { readDeadLetterReason } from "../protocol/dead_letter.ts";
 import {
   cancelMessage,
   creditMessage,
   isProbe,
   probeMessage,
   readCallback,
-  readDeadLetterReason,
   readItem,
   requestMessage,
 } from "../protocol/envelope.ts";
-import { type ParkingReason, UNKNOWN_CALLBACK } from "../protocol/parked_message.ts";
 import { Parking, type PersistentOutcome, type Recipient } from "../protocol/parking.ts";
 import { DURABLE_REPLY_PREFIX } from "../protocol/reply_address.ts";
 import { backoffMs, type BackoffOptions, sleep } from "../time.ts";
@@ -26,8 +25,10 @@ import {
   ended,
   queueFull,
   tooLarge,
+  unknownCallback,
   unroutable,
   unsendable,
+  vanished,
 } from "./call_errors.ts";
 import type { CallRequest } from "./call_request.ts";
 import type { Callbacks } from "./callbacks.ts";
@@ -244,7 +245,7 @@ export class ClientCalls {
         else if (this.#ended !== undefined) this.#release(call);
         return;
       case "returned":
-        return call.reject(unroutable(call.report()));
+        return this.#onReturned(call);
       case "nacked":
         return call.reject(queueFull(call.report()));
       case "stranded":
@@ -258,6 +259,14 @@ export class ClientCalls {
         // The channel is gone; the next session publishes the call again, if it still waits.
         return;
     }
+  }
+
+  /** Its queue may be there all the same, and nobody has bound it to the exchange of its name. */
+  #onReturned(call: PendingCall): void {
+    if (call.exchange === undefined) return call.reject(unroutable(call.report()));
+    const session = this.#connection?.session;
+    session?.onUnbound();
+    this.#publish(call, session);
   }
 
   /** A queue that is full says so. After a lost connection, it may also be without a leader. */
@@ -366,23 +375,13 @@ export class ClientCalls {
   }
 }
 
-function vanished(replyQueue: string): Error {
-  return new Error(
-    `Cannot go on with the connection as its reply queue "${replyQueue}" does not exist any more`,
-  );
-}
-
-/** Why a reply is parked. */
-function unknownCallback(name: string, { redeliveries }: AmqpDelivery): ParkingReason {
-  const message = `Cannot run callback "${name}" as none of that name is registered`;
-  return { error: new RpcError(UNKNOWN_CALLBACK, message), deliveries: redeliveries + 1 };
-}
-
 /** Called at the last moment before the request is sent. */
 function messageOf(call: PendingCall, session: ClientSession): AmqpPublish | undefined {
   if (call.isSettled) return undefined;
   const { request } = call;
   call.phase = "unconfirmed";
-  const replyTo = request.kind === "notify" ? undefined : session.replyTo;
-  return requestMessage(request, call.attempts++, replyTo);
+  const { route } = session;
+  call.exchange = route.exchange;
+  const path = request.kind === "notify" ? { ...route, replyTo: undefined } : route;
+  return requestMessage(request, call.attempts++, path);
 }

@@ -4,17 +4,12 @@ import { RpcError } from "../../errors.ts";
 import type { AmqpChannel, AmqpDelivery, AmqpLink, AmqpQueueOptions } from "../broker/amqp.ts";
 import { amqpCodeOf, isConsumedAlone, readMismatch } from "../broker/amqp_error.ts";
 import type { Session } from "../broker/connection.ts";
-import { isProbe, probeMessage } from "../protocol/envelope.ts";
+import { isProbe, probeMessage, type RequestRoute } from "../protocol/envelope.ts";
 import { DIRECT_REPLY_TO, DURABLE_REPLY_PREFIX } from "../protocol/reply_address.ts";
-import { SharedExchanges } from "../protocol/shared_exchanges.ts";
-import {
-  replyQueueOptions,
-  RETURNS_EXCHANGE,
-  returnsBinding,
-  unreplicatedReplyQueueOptions,
-} from "../protocol/topology.ts";
+import { replyQueueOptions, unreplicatedReplyQueueOptions } from "../protocol/topology.ts";
 import { waitAtMost } from "../time.ts";
-import { type ChannelSource, Publisher, type PublisherOptions } from "../broker/publisher.ts";
+import { type ChannelSource, Publisher } from "../broker/publisher.ts";
+import { ClientExchanges, type ClientExchangesOptions } from "./client_exchanges.ts";
 import type { ClientSettings } from "./client_settings.ts";
 
 /** A client's session. */
@@ -29,6 +24,10 @@ export interface ClientSession extends Session {
    * one. Absent while there are no shared exchanges.
    */
   readonly control: Publisher | undefined;
+  /** Where requests and their replies go. */
+  readonly route: RequestRoute;
+  /** Says that no queue took what was published there. */
+  onUnbound(): void;
   /** Declares a queue, which the broker may refuse without harm. */
   declareQueue(name: string, options: AmqpQueueOptions): Promise<void>;
   /** Counts the requests that wait for a server. */
@@ -38,18 +37,11 @@ export interface ClientSession extends Session {
 }
 
 /** Options of {@linkcode openClientSession}. */
-export interface ClientSessionOptions {
-  /** The request queue. */
-  readonly queue: string;
+export interface ClientSessionOptions extends ClientExchangesOptions {
   readonly replyQueue: ClientSettings["replyQueue"];
-  /** Whether anything is declared. */
-  readonly declare: boolean;
-  readonly publishing: PublisherOptions;
   readonly onReply: (reply: AmqpDelivery) => void;
   /** Told that a durable reply queue exists that lives on one node. */
   readonly onUnreplicated: (queue: string) => void;
-  /** Told why the shared exchanges cannot be used. */
-  readonly onNoExchanges: (error: unknown) => void;
 }
 
 /** Most replies of a durable queue that wait for their named callback. */
@@ -82,8 +74,8 @@ export async function openClientSession(
   const opened = await openReplyQueue(connection, channel, options);
   const { replyTo } = opened;
   const isQueue = replyTo !== DIRECT_REPLY_TO;
-  const control = new Control(connection, options);
-  await control.open(isQueue ? replyTo : undefined);
+  const exchanges = new ClientExchanges(connection, options, replyTo);
+  await exchanges.open();
   const credits = await Publisher.open(connection, publishing);
   const source = isQueue ? connection : onlyChannel(connection, channel);
   const publisher = await Publisher.open(source, publishing);
@@ -94,8 +86,12 @@ export async function openClientSession(
     publisher,
     credits,
     get control() {
-      return control.publisher;
+      return exchanges.control;
     },
+    get route() {
+      return exchanges.route;
+    },
+    onUnbound: () => exchanges.onUnbound(),
     async declareQueue(name, options) {
       await connection.onOwnChannel((channel) => channel.declareQueue(name, options));
     },
@@ -234,40 +230,4 @@ function explainRefusal(error: unknown, queue: string): unknown {
   if (amqpCodeOf(error) !== 404) return error;
   const step = 'declare it as "@warren/rpc/definitions" has it, as "declare" is false';
   return new RpcError("misconfigured", `${subject} does not exist: ${step}`, options);
-}
-
-/**
- * Publishes cancellations while there is an exchange for them; on a channel of its own, as it is lost
- * with the exchange.
- */
-class Control {
-  readonly #connection: AmqpLink;
-  readonly #options: ClientSessionOptions;
-  #publisher: Publisher | undefined;
-
-  constructor(connection: AmqpLink, options: ClientSessionOptions) {
-    this.#connection = connection;
-    this.#options = options;
-  }
-
-  get publisher(): Publisher | undefined {
-    return this.#publisher?.isOpen ? this.#publisher : undefined;
-  }
-
-  /** Resolves when the exchanges can be used, or cannot; a reply queue is bound, so that requests come back. */
-  async open(replyQueue: string | undefined): Promise<void> {
-    const { declare, onNoExchanges, publishing } = this.#options;
-    await SharedExchanges.open(this.#connection, {
-      declare,
-      async bind(channel) {
-        if (replyQueue === undefined) return;
-        await channel.bindQueue(replyQueue, RETURNS_EXCHANGE, returnsBinding(replyQueue));
-      },
-      onAvailable: async () => {
-        if (this.#publisher?.isOpen) return;
-        this.#publisher = await Publisher.open(this.#connection, publishing);
-      },
-      onUnavailable: onNoExchanges,
-    });
-  }
 }

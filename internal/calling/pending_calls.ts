@@ -175,6 +175,8 @@ export class PendingCall {
   readonly reply: Promise<AmqpDelivery | undefined>;
   /** How often the request was published. */
   attempts = 0;
+  /** Where it was published last; absent for the default exchange. */
+  exchange: string | undefined;
   /** When the broker first refused the request, by `performance.now()`. */
   strandedAt: number | undefined;
   /** How far the call has come. */

@@ -6,13 +6,13 @@ import { RpcError, RpcRemoteError } from "../../errors.ts";
 import { readErrorDescription } from "../error_description.ts";
 import type { AmqpDelivery } from "../broker/amqp.ts";
 import { checkBodySize } from "../check.ts";
+import { readDeadLetterReason } from "../protocol/dead_letter.ts";
 import {
   isAmqpValue,
   isErrorReply,
   readAmqpValue,
   readCompression,
   readContentType,
-  readDeadLetterReason,
 } from "../protocol/envelope.ts";
 import type { EncodedItem } from "../encoded_reply.ts";
 import { toPrintable } from "../text.ts";

@@ -118,25 +118,34 @@ export interface IncomingItem {
   readonly creditTo: string | undefined;
 }
 
-/** Why a request queue dropped a request. Source: RabbitMQ's manual, dead letter exchanges. */
-export type DeadLetterReason = "expired" | "rejected" | "maxlen" | "delivery_limit";
+/** Where a request goes, and its reply. */
+export interface RequestRoute {
+  /** Absent for a notification. */
+  readonly replyTo: string | undefined;
+  /**
+   * The exchange of its queue; absent for the default exchange. If the queue drops the request, the
+   * broker sends it to the queue that its routing key names: that of the reply.
+   */
+  readonly exchange: string | undefined;
+}
 
 /**
  * Writes a request. It expires in its queue when nobody waits for it any more.
  *
  * @param request The request.
  * @param attempt How often it was published before.
- * @param replyTo Where its reply goes; absent for a notification.
+ * @param route Where it and its reply go.
  */
 export function requestMessage(
   request: OutgoingRequest,
   attempt: number,
-  replyTo: string | undefined,
+  { replyTo, exchange }: RequestRoute,
 ): AmqpPublish {
   const { deadline = Infinity, idleTimeoutMs = Infinity, correlationId } = request;
   const expiresAt = Math.min(deadline, Date.now() + idleTimeoutMs);
   return {
-    routingKey: request.queue,
+    exchange,
+    routingKey: exchange === undefined ? request.queue : replyTo ?? "",
     body: request.body,
     mandatory: true,
     properties: {
@@ -342,21 +351,6 @@ export function readItem({ type, headers }: AmqpProperties): IncomingItem | unde
 /** How many items a stream had, if this is its last reply. */
 export function readItemCount({ type, headers }: AmqpProperties): number | undefined {
   return type === "end" ? readCount(headers?.[SEQ_HEADER]) : undefined;
-}
-
-/** Why the request queue dropped the request, if this is a request that came back. */
-export function readDeadLetterReason(properties: AmqpProperties): DeadLetterReason | undefined {
-  const deaths = properties.headers?.["x-death"];
-  if (!Array.isArray(deaths)) return undefined;
-  const last: unknown = deaths[0];
-  if (typeof last !== "object" || last === null || !("reason" in last)) return undefined;
-  switch (last.reason) {
-    case "expired":
-    case "rejected":
-    case "maxlen":
-    case "delivery_limit":
-      return last.reason;
-  }
 }
 
 /** Writes the message that tells the servers of a queue to stop working on a request. */

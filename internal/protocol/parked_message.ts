@@ -11,9 +11,9 @@ import {
   CALLBACK_HEADER,
   IDEMPOTENT_HEADER,
   PRIORITY_HEADER,
-  readDeadLetterReason,
   readRequestEnvelope,
 } from "./envelope.ts";
+import { readDeadLetterReason } from "./dead_letter.ts";
 import { DIRECT_REPLY_TO, isDurableReplyQueue } from "./reply_address.ts";
 import { readNumber, readText, toPrintable, toShortText } from "../text.ts";
 

@@ -7,7 +7,13 @@ import { amqpCodeOf, namesInError, readDeniedFeature, readMismatch } from "../br
 import { checkOneOf, wrongValue } from "../check.ts";
 import { toPrintable } from "../text.ts";
 import { parkingQueueOf } from "./parked_message.ts";
-import { requestQueueOptions, RETURNS_ARGUMENT, RETURNS_EXCHANGE } from "./topology.ts";
+import {
+  canHaveExchange,
+  requestQueueOptions,
+  RETURNS_ARGUMENT,
+  RETURNS_EXCHANGE,
+  type ReturnsPath,
+} from "./topology.ts";
 
 /** The request queue as a server wants it. */
 export interface RequestQueue {
@@ -19,11 +25,8 @@ export interface RequestQueue {
   readonly declare: boolean;
 }
 
-/** What the declaration came to. */
-export interface DeclaredQueue {
-  /** Whether what the queue drops comes back to its caller, as far as is known. */
-  readonly hasReturns: boolean;
-}
+/** The default exchange, as the broker names it in its refusals. */
+const DEFAULT_EXCHANGE = "amq.default";
 
 const DURABILITIES: readonly Durability[] = ["replicated", "durable", "transient", "existing"];
 
@@ -41,30 +44,34 @@ export function checkDurability(durability: string, declare: boolean): void {
   throw new TypeError(wrongValue("listen", ["durability", durability], kind));
 }
 
+/** Queues that exist are taken as they are: their arguments cannot be changed. */
+const RETURNS_PATHS: readonly ReturnsPath[] = ["caller", "shared", "none"];
+
 /**
  * Declares the request queue, or checks that it is there. A queue that was declared by others in
- * the same way but without our dead letter exchange is taken as it is.
+ * the same way but with the dead letter exchange of version 0.1.0, or with none, is taken as it is.
  *
+ * @returns What becomes of what it drops; `undefined` if that is not known.
  * @throws {RpcError} `misconfigured` or `access-refused`.
  */
 export async function declareRequestQueue(
   connection: AmqpLink,
   request: RequestQueue,
-): Promise<DeclaredQueue> {
+): Promise<ReturnsPath | undefined> {
   const { durability, returns } = request;
   if (durability === "existing") {
     await checkQueues(connection, request);
-    return { hasReturns: true };
+    return undefined;
   }
-  const options = requestQueueOptions(durability, returns);
-  const hasReturns = options.arguments?.[RETURNS_ARGUMENT] !== undefined;
-  try {
-    await attempt(connection, request, options);
-    return { hasReturns };
-  } catch (error) {
-    if (!hasReturns || !lacksReturns(error)) throw error;
-    await attempt(connection, request, requestQueueOptions(durability, false));
-    return { hasReturns: false };
+  for (const path of RETURNS_PATHS) {
+    if (path !== "none" && (!returns || durability === "transient")) continue;
+    if (path === "caller" && !canHaveExchange(request.queue)) continue;
+    try {
+      await attempt(connection, request, requestQueueOptions(durability, path));
+      return path;
+    } catch (error) {
+      if (path === "none" || !hasOtherReturns(error)) throw error;
+    }
   }
 }
 
@@ -84,7 +91,7 @@ async function checkQueues(connection: AmqpLink, request: RequestQueue): Promise
 }
 
 /** Whether the queue differs from ours in its dead letter exchange, if not in more. */
-function lacksReturns(error: unknown): boolean {
+function hasOtherReturns(error: unknown): boolean {
   return error instanceof RpcError && namesInError(error.cause, RETURNS_ARGUMENT);
 }
 
@@ -155,9 +162,10 @@ function explain(error: unknown, { queue, durability }: RequestQueue): unknown {
 
 /** What the queue needs beside itself is easily forgotten. */
 function explainRefusal(error: unknown): string {
-  return namesInError(error, RETURNS_EXCHANGE)
-    ? `the user may not use exchange "${RETURNS_EXCHANGE}": grant it, or set "returns" to false`
-    : "the user may not declare it";
+  const exchange = [RETURNS_EXCHANGE, DEFAULT_EXCHANGE].find((name) => namesInError(error, name));
+  return exchange === undefined
+    ? "the user may not declare it"
+    : `the user may not use exchange "${exchange}": grant it, or set "returns" to false`;
 }
 
 function explainMismatch(error: unknown, durability: Durability): string {

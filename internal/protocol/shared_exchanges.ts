@@ -1,8 +1,8 @@
-/** Keeps the exchanges that clients and servers share, and what is bound to them. @module */
+/** Keeps the exchanges that clients and servers use, and what is bound to them. @module */
 
 import type { AmqpChannel, AmqpLink } from "../broker/amqp.ts";
 import { amqpCodeOf } from "../broker/amqp_error.ts";
-import { CONTROL_EXCHANGE, TOPOLOGY_EXCHANGES } from "./topology.ts";
+import { CONTROL_EXCHANGE, type ExchangeDeclaration } from "./topology.ts";
 
 /** How soon it is noticed that an exchange was deleted or replaced, in milliseconds. */
 const CHECK_MS = 5_000;
@@ -11,6 +11,10 @@ const CHECK_MS = 5_000;
 export interface SharedExchangesOptions {
   /** Whether the exchanges are declared, and queues bound to them; else it is up to operators. */
   readonly declare: boolean;
+  /** Those that are needed, at each look. */
+  readonly needed: () => readonly ExchangeDeclaration[];
+  /** Finds out what is needed, before each look. */
+  readonly prepare?: () => Promise<void>;
   /** Binds what is to be bound. */
   readonly bind: (channel: AmqpChannel) => Promise<void>;
   /** Told each time that the exchanges can be used. */
@@ -28,10 +32,14 @@ export class SharedExchanges {
   readonly #connection: AmqpLink;
   readonly #options: SharedExchangesOptions;
   #mayDeclare: boolean;
+  /** Those that were there at the last look. */
+  #known: readonly ExchangeDeclaration[] = [];
   /** One of its own, as a refusal closes it. */
   #channel: AmqpChannel | undefined;
   #state: "new" | "available" | "unavailable" | "over" = "new";
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Looks happen one after the other. */
+  #looking: Promise<void> = Promise.resolve();
 
   private constructor(connection: AmqpLink, options: SharedExchangesOptions) {
     this.#connection = connection;
@@ -40,10 +48,19 @@ export class SharedExchanges {
   }
 
   /** Looks after the exchanges until the connection closes. Resolves after the first look. */
-  static async open(connection: AmqpLink, options: SharedExchangesOptions): Promise<void> {
+  static async open(
+    connection: AmqpLink,
+    options: SharedExchangesOptions,
+  ): Promise<SharedExchanges> {
     const exchanges = new SharedExchanges(connection, options);
     connection.closed.then(() => exchanges.#close());
-    await exchanges.#look();
+    await exchanges.look();
+    return exchanges;
+  }
+
+  /** Looks at once, as others are needed now. Never rejects. */
+  look(): Promise<void> {
+    return this.#looking = this.#looking.then(() => this.#look());
   }
 
   #close(): void {
@@ -52,8 +69,12 @@ export class SharedExchanges {
   }
 
   async #look(): Promise<void> {
+    if (this.#isOver()) return;
+    clearTimeout(this.#timer);
     try {
+      await this.#options.prepare?.();
       await this.#ensure();
+      this.#known = this.#options.needed();
       if (this.#state === "over") return;
       this.#state = "available";
       await this.#options.onAvailable?.();
@@ -61,7 +82,7 @@ export class SharedExchanges {
       this.#onFailure(error);
     }
     // It never rejects.
-    if (!this.#isOver()) this.#timer = setTimeout(() => void this.#look(), CHECK_MS);
+    if (!this.#isOver()) this.#timer = setTimeout(() => void this.look(), CHECK_MS);
   }
 
   #onFailure(error: unknown): void {
@@ -95,7 +116,7 @@ export class SharedExchanges {
     if (this.#state !== "available") return;
     try {
       const channel = await this.#openChannel();
-      for (const { name } of TOPOLOGY_EXCHANGES) await channel.checkExchange(name);
+      for (const { name } of this.#known) await channel.checkExchange(name);
     } catch (error) {
       if (amqpCodeOf(error) !== 404) throw error;
       this.#onFailure(error);
@@ -109,7 +130,9 @@ export class SharedExchanges {
 
   /** Also tells whether one of another type has taken its place. */
   async #declare(channel: AmqpChannel): Promise<void> {
-    for (const { name, type } of TOPOLOGY_EXCHANGES) await channel.declareExchange(name, type);
+    for (const { name, type } of this.#options.needed()) {
+      await channel.declareExchange(name, type);
+    }
     await this.#options.bind(channel);
   }
 

@@ -7,25 +7,53 @@
 
 import type { Durability } from "../../options/server_options.ts";
 import type { AmqpBinding, AmqpQueueOptions } from "../broker/amqp.ts";
+import { isShortText } from "../text.ts";
 
 /**
- * Where request queues send what they drop (expired, rejected, given back too often, too many): a
- * headers exchange to which each client has bound its reply queue, so that the request comes back
- * to its caller with the reason.
+ * Where request queues of version 0.1.0 send what they drop: a headers exchange to which each client
+ * has bound its reply queue. Whoever may bind to it can have copies of everybody's dropped requests,
+ * so it is used with queues that have been declared for it, and no others.
  */
 export const RETURNS_EXCHANGE = "rpc.returns";
 
 /** Where clients tell the servers of a queue that they do not want an output any more. */
 export const CONTROL_EXCHANGE = "rpc.control";
 
-/** The exchanges that clients and servers share, all durable. */
-export const TOPOLOGY_EXCHANGES: readonly {
+/** An exchange to declare, always durable. */
+export interface ExchangeDeclaration {
   readonly name: string;
-  readonly type: "direct" | "headers";
-}[] = [
-  { name: RETURNS_EXCHANGE, type: "headers" },
-  { name: CONTROL_EXCHANGE, type: "direct" },
-];
+  readonly type: "direct" | "fanout" | "headers";
+}
+
+/** What is shared by all clients and servers. */
+export const CONTROL_TOPOLOGY: ExchangeDeclaration = { name: CONTROL_EXCHANGE, type: "direct" };
+
+/** What queues of version 0.1.0 need. */
+export const RETURNS_TOPOLOGY: ExchangeDeclaration = { name: RETURNS_EXCHANGE, type: "headers" };
+
+/** What a queue does with requests that it drops (expired, rejected, given back too often, too many). */
+export type ReturnsPath =
+  /**
+   * They go to the default exchange, with the routing key that they came with. Clients publish to the
+   * exchange of the queue with their reply queue as the routing key, so that is where they go.
+   */
+  | "caller"
+  /** They go to {@linkcode RETURNS_EXCHANGE}. */
+  | "shared"
+  | "none";
+
+/** What is added to the name of a request queue for {@linkcode requestExchange}. */
+const REQUEST_EXCHANGE_SUFFIX = ".requests";
+
+/** The exchange of a request queue, for requests that shall come back if the queue drops them. */
+export function requestExchange(queue: string): ExchangeDeclaration {
+  return { name: queue + REQUEST_EXCHANGE_SUFFIX, type: "fanout" };
+}
+
+/** Whether a queue can have an exchange of its own: names end at 255 bytes. */
+export function canHaveExchange(queue: string): boolean {
+  return isShortText(requestExchange(queue).name);
+}
 
 /** The header by which {@linkcode RETURNS_EXCHANGE} finds the caller: the name of its reply queue. */
 export const REPLY_TO_HEADER = "rpc-reply-to";
@@ -62,19 +90,17 @@ export const REPLY_QUEUE_EXPIRES_MS = 86_400_000;
  * The request queue.
  *
  * @param durability What it survives.
- * @param returns Whether what it drops goes to {@linkcode RETURNS_EXCHANGE}.
+ * @param returns What becomes of what it drops.
  */
 export function requestQueueOptions(
   durability: DeclaredDurability,
-  returns: boolean,
+  returns: ReturnsPath,
 ): AmqpQueueOptions {
   const options = QUEUE_OPTIONS[durability];
   // Tutorial peers declare transient queues without arguments, and must be able to join.
-  if (!returns || durability === "transient") return options;
-  return {
-    ...options,
-    arguments: { ...options.arguments, [RETURNS_ARGUMENT]: RETURNS_EXCHANGE },
-  };
+  if (returns === "none" || durability === "transient") return options;
+  const exchange = returns === "caller" ? "" : RETURNS_EXCHANGE;
+  return { ...options, arguments: { ...options.arguments, [RETURNS_ARGUMENT]: exchange } };
 }
 
 /** The queue that keeps the parked requests of a request queue. */

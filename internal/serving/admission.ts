@@ -1,6 +1,7 @@
 /** Which requests a server does not run, or does not run again. @module */
 
 import { RpcError } from "../../errors.ts";
+import { countRejections } from "../protocol/dead_letter.ts";
 import { isDirectReply, isReplyAddress } from "../protocol/reply_address.ts";
 import { parkingQueueOf } from "../protocol/parked_message.ts";
 import { RecentMap } from "../recent_map.ts";
@@ -46,7 +47,7 @@ export class Refusal {
  * through its server.
  */
 export class Admission {
-  readonly #ownQueues: readonly string[];
+  readonly #ownQueues: readonly [queue: string, parkingQueue: string];
   readonly #replyQueues: RegExp | undefined;
   readonly #maxDeliveries: number;
   /**
@@ -67,7 +68,9 @@ export class Admission {
 
   /** Tells why a request is not to be run, if that is so. */
   check({ request: { replyTo }, delivery }: ActiveRequest): Refusal | undefined {
-    const { redeliveries, properties: { malformed } } = delivery;
+    const { malformed } = delivery.properties;
+    const redeliveries = delivery.redeliveries +
+      countRejections(delivery.properties, this.#ownQueues[0]);
     const deliveries = redeliveries + 1;
     if (replyTo !== undefined && !this.#isReplyQueue(replyTo)) {
       return new Refusal(refusedReplyTo(replyTo), deliveries, "reply-to-refused");

@@ -3,6 +3,7 @@
 import type { AmqpChannel, AmqpDelivery, AmqpLink } from "../broker/amqp.ts";
 import { amqpCodeOf } from "../broker/amqp_error.ts";
 import { declareRequestQueue, missingError, type RequestQueue } from "../protocol/request_queue.ts";
+import type { ReturnsPath } from "../protocol/topology.ts";
 import { MAX_TIMEOUT_MS } from "../time.ts";
 import { IntakeWatch } from "./intake_watch.ts";
 
@@ -27,6 +28,8 @@ export interface IntakeOptions extends RequestQueue {
   readonly onCancelled: () => void;
   /** Told that dropped requests do not come back to their callers, and why. */
   readonly onNoReturns: (reason: unknown) => void;
+  /** Told that the queue is declared, and what becomes of what it drops, if that is known. */
+  readonly onDeclared: (returns: ReturnsPath | undefined) => Promise<void>;
 }
 
 type State =
@@ -146,9 +149,10 @@ export class Intake {
   }
 
   async #declare(): Promise<void> {
-    const { queue, returns, durability, onNoReturns } = this.#options;
-    const { hasReturns } = await declareRequestQueue(this.#connection, this.#options);
-    if (!returns || hasReturns || durability === "transient") return;
+    const { queue, returns, durability, onNoReturns, onDeclared } = this.#options;
+    const path = await declareRequestQueue(this.#connection, this.#options);
+    await onDeclared(path);
+    if (!returns || path !== "none" || durability === "transient") return;
     onNoReturns(
       new Error(
         `Cannot have expired requests of queue "${queue}" back as it exists without ` +

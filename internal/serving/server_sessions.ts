@@ -4,9 +4,8 @@ import type { AmqpChannel, AmqpLink, AmqpQueueOptions } from "../broker/amqp.ts"
 import { amqpCodeOf, isDownWithNode } from "../broker/amqp_error.ts";
 import type { Connection, Session } from "../broker/connection.ts";
 import { type ControlMessage, readControl } from "../protocol/envelope.ts";
-import { SharedExchanges } from "../protocol/shared_exchanges.ts";
-import { CONTROL_EXCHANGE } from "../protocol/topology.ts";
 import { Intake, type IntakeOptions, type RequestTaker } from "./intake.ts";
+import { ServerExchanges } from "./server_exchanges.ts";
 import { Publisher, type PublisherOptions } from "../broker/publisher.ts";
 
 /** The sessions of one server, each kept alive on a connection; absent until that is first open. */
@@ -41,7 +40,7 @@ export interface PublisherSession extends Session {
 }
 
 /** Options of {@linkcode openConsumerSession}. */
-export interface ConsumerOptions extends IntakeOptions {
+export interface ConsumerOptions extends Omit<IntakeOptions, "onDeclared"> {
   readonly requests: RequestTaker & {
     /** Does what a client says of a request. */
     obey(message: ControlMessage): void;
@@ -54,8 +53,12 @@ export async function openConsumerSession(
   options: ConsumerOptions,
 ): Promise<ConsumerSession> {
   const channel = await connection.openChannel();
-  const controlQueue = await tryControl(connection, channel, options);
-  const intake = await Intake.start(connection, channel, options);
+  const exchanges = new ServerExchanges(options);
+  const controlQueue = await tryControl(connection, channel, { ...options, exchanges });
+  const intake = await Intake.start(connection, channel, {
+    ...options,
+    onDeclared: (returns) => exchanges.onDeclared(returns),
+  });
   return {
     channels: [channel],
     intake,
@@ -75,7 +78,9 @@ export async function openConsumerSession(
 async function tryControl(
   connection: AmqpLink,
   session: AmqpChannel,
-  { queue, declare, requests, onNoReturns }: ConsumerOptions,
+  { declare, requests, onNoReturns, exchanges }: ConsumerOptions & {
+    readonly exchanges: ServerExchanges;
+  },
 ): Promise<string | undefined> {
   if (!declare) return undefined;
   try {
@@ -87,11 +92,7 @@ async function tryControl(
       const message = readControl(delivery.properties);
       if (message !== undefined) requests.obey(message);
     });
-    await SharedExchanges.open(connection, {
-      declare,
-      bind: (channel) => channel.bindQueue(controlQueue, CONTROL_EXCHANGE, { routingKey: queue }),
-      onUnavailable: onNoReturns,
-    });
+    await exchanges.open(connection, controlQueue);
     return controlQueue;
   } catch (error) {
     onNoReturns(error);

@@ -38,12 +38,13 @@ export async function declareQueue(
   await connection.close();
 }
 
-/** Removes a queue and its parking queue, whether they are there or not. */
+/** Removes a queue, its parking queue and its exchange, whether they are there or not. */
 export async function deleteQueue(queue: string, url: string = brokerUrl()): Promise<void> {
   const connection = await connect(url, { noDelay: true });
   const channel = await connection.createChannel();
   await channel.deleteQueue(queue);
   if (queue.length <= 248) await channel.deleteQueue(`${queue}.parked`);
+  if (queue.length <= 246) await channel.deleteExchange(`${queue}.requests`);
   await channel.close();
   await connection.close();
 }

@@ -23,7 +23,7 @@ const RESOURCES: Readonly<Record<string, string>> = {
   "math.parked": "math\\.parked",
   "amq.gen-x": "amq\\.gen",
   "amq.default": "amq\\.default",
-  "rpc.returns": "rpc\\.returns",
+  "math.requests": "math\\.requests",
   "rpc.control": "rpc\\.control",
 };
 
@@ -40,7 +40,7 @@ async function documentedGrants(): Promise<[user: string, Grants][]> {
   });
 }
 
-/** What they grant servers and clients: with the shared exchanges, and without them. */
+/** What they grant servers and clients: with the exchanges, without them, and in version 0.1.0. */
 async function documented(): Promise<Users[]> {
   const users = (await documentedGrants()).filter(([user]) => user !== "math-admin");
   assertEquals(users.map(([user]) => user), [
@@ -48,9 +48,11 @@ async function documented(): Promise<Users[]> {
     "math-client",
     "math-server",
     "math-client",
+    "math-server",
+    "math-client",
   ]);
   const toUsers = (pair: typeof users) => Object.fromEntries(pair) as Users;
-  return [toUsers(users.slice(0, 2)), toUsers(users.slice(2))];
+  return [0, 2, 4].map((at) => toUsers(users.slice(at, at + 2)));
 }
 
 async function grant(node: PrivateNode, users: Partial<Record<User, Grants>>): Promise<void> {
@@ -150,7 +152,7 @@ function without(pattern: string, resource: string): string {
 async function deleteExchanges({ url }: PrivateNode): Promise<void> {
   const connection = await connect(url);
   const channel = await connection.createChannel();
-  for (const exchange of ["rpc.returns", "rpc.control"]) await channel.deleteExchange(exchange);
+  for (const exchange of ["math.requests", "rpc.control"]) await channel.deleteExchange(exchange);
   await connection.close();
 }
 
@@ -197,6 +199,30 @@ Deno.test(
   }),
 );
 
+Deno.test(
+  rabbitmqTest("The permissions of version 0.1.0 suffice for calls and cancellations", async () => {
+    await using node = await startNode();
+    const [current, , old] = await documented();
+    assert(current !== undefined && old !== undefined);
+    const both: readonly Users[] = [old, current];
+    for (const server of both) {
+      for (const client of both) {
+        if (server === client && server === current) continue;
+        await deleteQueue(QUEUE, node.url);
+        await grant(node, {
+          "math-server": server["math-server"],
+          "math-client": client["math-client"],
+        });
+        const { stream, cancelled, events } = await probe(node);
+        const what = `server ${server === old}, client ${client === old}`;
+        assertEquals([stream, cancelled], [200, true], what);
+        // They say what they lack, and lose no connection over it.
+        assertEquals(events, ["connected", "parked", "returns-unavailable"], what);
+      }
+    }
+  }),
+);
+
 /** Tells whether a server learns that a caller is gone, without any word from it. */
 async function learnsOfLoss(node: PrivateNode): Promise<boolean> {
   const server = await RpcServer.listen(urlOf(node, "math-server"), {
@@ -236,6 +262,13 @@ Deno.test(rabbitmqTest("A durable reply queue takes the documented right to its 
   assertEquals(await client.call("echo", 1), 1);
 }));
 
+async function declareOldExchange({ url }: PrivateNode): Promise<void> {
+  const connection = await connect(url);
+  const channel = await connection.createChannel();
+  await channel.assertExchange("rpc.returns", "headers");
+  await connection.close();
+}
+
 /** What somebody may try who has a client's rights. */
 const ATTEMPTS: Readonly<Record<string, (channel: Channel) => PromiseLike<unknown>>> = {
   "take requests": (channel) => channel.consume(QUEUE, () => {}),
@@ -246,9 +279,18 @@ const ATTEMPTS: Readonly<Record<string, (channel: Channel) => PromiseLike<unknow
     const { queue } = await channel.assertQueue("", { exclusive: true });
     await channel.bindQueue(queue, "rpc.control", QUEUE);
   },
-  "delete the returns": (channel) => channel.deleteExchange("rpc.returns"),
+  "watch requests": async (channel) => {
+    const { queue } = await channel.assertQueue("", { exclusive: true });
+    await channel.bindQueue(queue, "math.requests", "");
+  },
+  "watch what queues of version 0.1.0 drop": async (channel) => {
+    const { queue } = await channel.assertQueue("", { exclusive: true });
+    await channel.bindQueue(queue, "rpc.returns", "");
+  },
+  "delete the exchange of the requests": (channel) => channel.deleteExchange("math.requests"),
   "delete the cancellations": (channel) => channel.deleteExchange("rpc.control"),
-  "replace the returns": (channel) => channel.assertExchange("rpc.returns", "fanout"),
+  "replace the exchange of the requests": (channel) =>
+    channel.assertExchange("math.requests", "direct"),
 };
 
 Deno.test(
@@ -261,6 +303,7 @@ Deno.test(
       await grant(node, users);
       const url = urlOf(node, "math-server");
       await using _server = await RpcServer.listen(url, { queue: QUEUE, handlers });
+      await declareOldExchange(node);
       const connection = await connect(urlOf(node, "math-client"));
       for (const [what, attempt] of Object.entries(ATTEMPTS)) {
         const channel = await connection.createChannel();

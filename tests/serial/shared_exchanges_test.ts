@@ -5,7 +5,8 @@ import { brokerUrl } from "../helpers/broker.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { type Pair, startPair } from "../helpers/pair.ts";
 
-const EXCHANGES = { "rpc.returns": "headers", "rpc.control": "direct" } as const;
+const exchangesOf = (queue: string) =>
+  ({ [`${queue}.requests`]: "fanout", "rpc.control": "direct" }) as const;
 const LIMIT_MS = 20_000;
 
 const handlers = {
@@ -29,9 +30,9 @@ async function deleteExchange(model: ChannelModel, name: string): Promise<void> 
   await channel.close();
 }
 
-function deleteExchanges(): Promise<void> {
+function deleteExchanges({ queue }: Pair): Promise<void> {
   return asAdministrator(async (model) => {
-    for (const name of Object.keys(EXCHANGES)) await deleteExchange(model, name);
+    for (const name of Object.keys(exchangesOf(queue))) await deleteExchange(model, name);
   });
 }
 
@@ -51,7 +52,7 @@ async function isWhole({ client, server }: Pair): Promise<boolean> {
   const options = { signal: controller.signal, timeoutMs: 1_500 };
   const hanging = client.call("hang", 1, options).catch(() => {});
   await eventually(() => assertEquals(server.stats().active, 1));
-  const immediate = { immediate: true, timeoutMs: 500 };
+  const immediate = { immediate: true, timeoutMs: 400 };
   const code = await client.call("hang", 1, immediate).catch(({ code }) => code);
   controller.abort();
   await hanging;
@@ -67,23 +68,23 @@ function untilWhole(pair: Pair): Promise<void> {
 Deno.test("Shared exchanges that somebody deletes are there again within seconds", async () => {
   await using pair = await startPair(handlers, { server: { prefetch: 1 } });
   await untilWhole(pair);
-  await deleteExchanges();
+  await deleteExchanges(pair);
   await untilWhole(pair);
-  assert(lossesOf(pair).some((message) => message.includes("no exchange 'rpc.")));
+  assert(lossesOf(pair).some((message) => message.includes("no exchange '")));
 });
 
 Deno.test("A shared exchange that somebody replaces is told of, and used once it is right", async () => {
   await using stack = new AsyncDisposableStack();
-  // Whatever becomes of this test, others get the right ones.
-  stack.defer(deleteExchanges);
   await using pair = await startPair(handlers, { server: { prefetch: 1 } });
+  // Whatever becomes of this test, others get the right ones.
+  stack.defer(() => deleteExchanges(pair));
   await asAdministrator(async (model) => {
-    for (const [name, type] of Object.entries(EXCHANGES)) {
+    for (const [name, type] of Object.entries(exchangesOf(pair.queue))) {
       await deleteExchange(model, name);
       const channel = await model.createChannel();
       channel.on("error", () => {});
       // Others may be faster: then theirs is right.
-      await channel.assertExchange(name, "fanout").then(() => channel.close(), () => {});
+      await channel.assertExchange(name, "topic").then(() => channel.close(), () => {});
       await eventually(() => {
         assert(lossesOf(pair).some((message) => message.includes(`'type' for exchange '${name}'`)));
       }, LIMIT_MS);

@@ -88,6 +88,7 @@ const OTHERS: ReadonlySet<string> = new Set([
   "Message",
   "PendingCalls",
   "PoolCapacity",
+  "RequestRoute",
   "PoolEvent",
   "PoolProcedure",
   "ProgressSink",

@@ -7,19 +7,27 @@ Deno.test("brokerDefinitions() gives what a service needs", () => {
     virtualHost: "shop",
   });
   assertEquals(exchanges.map(({ name, type, vhost }) => [name, type, vhost]), [
-    ["rpc.returns", "headers", "shop"],
     ["rpc.control", "direct", "shop"],
+    ["math.requests", "fanout", "shop"],
   ]);
   assertEquals(queues.map(({ name, durable, arguments: args }) => [name, durable, args]), [
-    ["math", true, { "x-queue-type": "quorum", "x-dead-letter-exchange": "rpc.returns" }],
+    ["math", true, { "x-queue-type": "quorum", "x-dead-letter-exchange": "" }],
     ["math.parked", true, { "x-queue-type": "quorum", "x-delivery-limit": 2_147_483_647 }],
     ["mail", true, { "x-queue-type": "classic" }],
     ["mail.parked", true, { "x-queue-type": "classic" }],
   ]);
-  assertEquals([bindings, policies, permissions], [[], [], []]);
+  assertEquals(bindings, [{
+    source: "math.requests",
+    vhost: "shop",
+    destination: "math",
+    destination_type: "queue",
+    routing_key: "",
+    arguments: {},
+  }]);
+  assertEquals([policies, permissions], [[], []]);
 });
 
-Deno.test("brokerDefinitions() binds durable reply queues, each once", () => {
+Deno.test("brokerDefinitions() declares durable reply queues, each once", () => {
   const users = ["web", "batch"].map((name) => ({ name, replyQueues: ["billing"] }));
   const { queues, bindings } = brokerDefinitions({ services: [], users });
   assertEquals(queues.map(({ name, arguments: args }) => [name, args]), [
@@ -35,19 +43,12 @@ Deno.test("brokerDefinitions() binds durable reply queues, each once", () => {
       "x-delivery-limit": 2_147_483_647,
     }],
   ]);
-  assertEquals(bindings, [{
-    source: "rpc.returns",
-    vhost: "/",
-    destination: "rpc.replies.billing",
-    destination_type: "queue",
-    routing_key: "",
-    arguments: { "x-match": "all", "rpc-reply-to": "rpc.replies.billing" },
-  }]);
+  assertEquals(bindings, []);
 });
 
 Deno.test("brokerDefinitions() grants each user the least", () => {
   const { permissions } = brokerDefinitions({
-    services: [{ queue: "math" }, { queue: "a+b" }],
+    services: [{ queue: "math" }, { queue: "a+b" }, { queue: "mail", returns: false }],
     users: [
       { name: "server", serves: ["math", "a+b"] },
       { name: "client", calls: true },
@@ -56,6 +57,7 @@ Deno.test("brokerDefinitions() grants each user the least", () => {
       { name: "nobody" },
     ],
   });
+  const exchanges = "math\\.requests|a\\+b\\.requests";
   assertEquals(
     permissions.map(({ user, configure, write, read }) => [user, configure, write, read]),
     [
@@ -65,8 +67,13 @@ Deno.test("brokerDefinitions() grants each user the least", () => {
         "^(amq\\.default|amq\\.gen.*|math\\.parked|a\\+b\\.parked)$",
         "^(math|a\\+b)$",
       ],
-      ["client", "^$", "^(amq\\.default|rpc\\.control)$", "^$"],
-      ["durable", "^$", "^(amq\\.default|rpc\\.control)$", "^rpc\\.replies\\.billing$"],
+      ["client", "^$", `^(amq\\.default|rpc\\.control|${exchanges})$`, "^$"],
+      [
+        "durable",
+        "^$",
+        `^(amq\\.default|rpc\\.control|${exchanges})$`,
+        "^rpc\\.replies\\.billing$",
+      ],
       [
         "admin",
         "^(math\\.parked\\.lock|rpc\\.replies\\.billing\\.parked\\.lock)$",

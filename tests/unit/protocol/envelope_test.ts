@@ -32,7 +32,7 @@ function messageOf(parts: MessageParts): AmqpPublish {
     ...parts,
   };
   // Whatever else a request may say is as good as absent here.
-  return requestMessage(request as OutgoingRequest, attempt, replyTo);
+  return requestMessage(request as OutgoingRequest, attempt, { replyTo, exchange: undefined });
 }
 
 Deno.test("readRequestEnvelope() reads what requestMessage() wrote", () => {

@@ -104,3 +104,12 @@ Deno.test("Admission.onCrash() refuses after maxDeliveries, by whoever counts hi
   assertEquals(deliveriesOf(admission(), {}, true), 2);
   assertEquals(deliveriesOf(admission(), { headers: { "rpc-idempotent": false } }), 1);
 });
+
+Deno.test("Admission.check() refuses what others have rejected again and again", () => {
+  const rejected = (count: unknown, queue = "math") =>
+    check({ headers: { "x-death": [1, { queue: "mail" }, { queue, reason: "rejected", count }] } });
+  assertEquals(rejected(19), undefined);
+  assertEquals(rejected(20)?.error.code, "delivery-limit");
+  assertEquals(rejected(20, "mail"), undefined);
+  for (const odd of ["20", Infinity - Infinity, null]) assertEquals(rejected(odd), undefined);
+});

@@ -1,0 +1,144 @@
+/** The exchanges of a client: for its requests, and for cancellations. @module */
+
+import type { AmqpLink } from "../broker/amqp.ts";
+import { amqpCodeOf } from "../broker/amqp_error.ts";
+import { Publisher, type PublisherOptions } from "../broker/publisher.ts";
+import type { RequestRoute } from "../protocol/envelope.ts";
+import { DIRECT_REPLY_TO } from "../protocol/reply_address.ts";
+import { SharedExchanges } from "../protocol/shared_exchanges.ts";
+import {
+  canHaveExchange,
+  CONTROL_TOPOLOGY,
+  requestExchange,
+  RETURNS_ARGUMENT,
+  RETURNS_EXCHANGE,
+  RETURNS_TOPOLOGY,
+  returnsBinding,
+} from "../protocol/topology.ts";
+
+/** Options of {@linkcode ClientExchanges}. */
+export interface ClientExchangesOptions {
+  /** The request queue. */
+  readonly queue: string;
+  /** Whether anything is declared. */
+  readonly declare: boolean;
+  readonly publishing: PublisherOptions;
+  /** Told why the exchanges cannot be used. */
+  readonly onNoExchanges: (error: unknown) => void;
+}
+
+/** Longest pause between two looks for an exchange that was not there, in looks. */
+const MAX_PAUSE = 60;
+
+/**
+ * Finds the exchange of the request queue, through which requests come back that the queue drops. Where
+ * there is none, as the queue was declared by a server of version 0.1.0 or by another hand, they are
+ * published to the default exchange, and come back through the shared exchange if the user may use it.
+ *
+ * Also publishes cancellations while there is an exchange for them, on a channel of its own, as it is
+ * lost with the exchange.
+ */
+export class ClientExchanges {
+  readonly #connection: AmqpLink;
+  readonly #options: ClientExchangesOptions;
+  /** The exchange of the request queue. */
+  readonly #exchange: string;
+  /** Where replies come, if it is a queue, to which requests can come back. */
+  readonly #replyQueue: string | undefined;
+  /** Where requests and their replies go at the moment. */
+  route: RequestRoute;
+  #state: "unknown" | "missing" | "impossible" | "usable" = "unknown";
+  #control: Publisher | undefined;
+  /** Whether the reply queue could not be bound to the shared exchange at the last look. */
+  #isUnbound = false;
+  /** The broker logs each look for what is not there, so there are fewer and fewer. */
+  #pause = { looks: 0, next: 1 };
+
+  constructor(connection: AmqpLink, options: ClientExchangesOptions, replyTo: string) {
+    this.#connection = connection;
+    this.#options = options;
+    this.#replyQueue = replyTo === DIRECT_REPLY_TO ? undefined : replyTo;
+    this.route = { replyTo, exchange: undefined };
+    this.#exchange = requestExchange(options.queue).name;
+    if (!canHaveExchange(options.queue)) this.#state = "impossible";
+  }
+
+  /** Publishes cancellations; absent while there is no exchange for them. */
+  get control(): Publisher | undefined {
+    return this.#control?.isOpen ? this.#control : undefined;
+  }
+
+  /** Says that no queue is bound to the exchange for requests: the queue was declared anew by others. */
+  onUnbound(): void {
+    if (this.#state === "usable") this.#enter("missing");
+  }
+
+  /** Resolves when the exchanges can be used, or cannot. */
+  async open(): Promise<void> {
+    const { declare, onNoExchanges, publishing } = this.#options;
+    const replyQueue = this.#replyQueue;
+    const isToCome = () => replyQueue !== undefined && this.#state !== "usable";
+    await SharedExchanges.open(this.#connection, {
+      declare,
+      prepare: () => replyQueue === undefined ? Promise.resolve() : this.#find(),
+      needed: () => isToCome() ? [CONTROL_TOPOLOGY, RETURNS_TOPOLOGY] : [CONTROL_TOPOLOGY],
+      bind: async () => {
+        if (replyQueue !== undefined && isToCome()) await this.#bind(replyQueue);
+      },
+      onAvailable: async () => {
+        if (this.#control?.isOpen) return;
+        this.#control = await Publisher.open(this.#connection, publishing);
+      },
+      onUnavailable: onNoExchanges,
+    });
+  }
+
+  /** Without the right, there are cancellations all the same. */
+  async #bind(replyQueue: string): Promise<void> {
+    try {
+      await this.#connection.onOwnChannel((channel) =>
+        channel.bindQueue(replyQueue, RETURNS_EXCHANGE, returnsBinding(replyQueue))
+      );
+      this.#isUnbound = false;
+    } catch (error) {
+      if (amqpCodeOf(error) === undefined) throw error;
+      if (!this.#isUnbound) this.#options.onNoExchanges(error);
+      this.#isUnbound = true;
+    }
+  }
+
+  async #find(): Promise<void> {
+    if (this.#state === "impossible") return;
+    if (this.#state === "missing" && --this.#pause.looks > 0) return;
+    try {
+      await this.#connection.onOwnChannel((channel) => channel.checkExchange(this.#exchange));
+      if (this.#state !== "usable") await this.#tryToWrite();
+      this.#enter("usable");
+      this.#pause.next = 1;
+    } catch (error) {
+      const code = amqpCodeOf(error);
+      // Without one the connection is gone, and what it knew with it.
+      if (code === undefined) throw error;
+      this.#enter(code === 403 ? "impossible" : "missing");
+      this.#pause = { looks: this.#pause.next, next: Math.min(this.#pause.next * 2, MAX_PAUSE) };
+    }
+  }
+
+  #enter(state: "missing" | "impossible" | "usable"): void {
+    this.#state = state;
+    const exchange = state === "usable" ? this.#exchange : undefined;
+    if (this.route.exchange !== exchange) this.route = { ...this.route, exchange };
+  }
+
+  /**
+   * Who publishes where it may not loses the channel and what was published on it. Declaring a queue
+   * with a dead letter exchange takes the same right, and nobody uses this one.
+   */
+  async #tryToWrite(): Promise<void> {
+    if (!this.#options.declare) return;
+    const args = { [RETURNS_ARGUMENT]: this.#exchange, "x-expires": 1 };
+    await this.#connection.onOwnChannel((channel) =>
+      channel.declareQueue("", { exclusive: true, arguments: args })
+    );
+  }
+}

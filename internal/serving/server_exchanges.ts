@@ -1,0 +1,67 @@
+/** The exchanges of a server: for cancellations, and for requests that can come back. @module */
+
+import type { AmqpChannel, AmqpLink } from "../broker/amqp.ts";
+import { SharedExchanges } from "../protocol/shared_exchanges.ts";
+import {
+  CONTROL_EXCHANGE,
+  CONTROL_TOPOLOGY,
+  type ExchangeDeclaration,
+  requestExchange,
+  RETURNS_TOPOLOGY,
+  type ReturnsPath,
+} from "../protocol/topology.ts";
+
+/** Options of {@linkcode ServerExchanges}. */
+export interface ServerExchangesOptions {
+  /** The request queue. */
+  readonly queue: string;
+  readonly declare: boolean;
+  /** Told why exchanges cannot be used. */
+  readonly onNoReturns: (reason: unknown) => void;
+}
+
+/** Declares what a server's queues are bound to, and looks after it. */
+export class ServerExchanges {
+  readonly #options: ServerExchangesOptions;
+  #shared: SharedExchanges | undefined;
+  #returns: ReturnsPath | undefined;
+
+  constructor(options: ServerExchangesOptions) {
+    this.#options = options;
+  }
+
+  /** Binds the queue for control messages, and looks after the exchanges from then on. */
+  async open(connection: AmqpLink, controlQueue: string): Promise<void> {
+    const { declare, onNoReturns } = this.#options;
+    this.#shared = await SharedExchanges.open(connection, {
+      declare,
+      needed: () => this.#needed(),
+      bind: (channel) => this.#bind(channel, controlQueue),
+      onUnavailable: onNoReturns,
+    });
+  }
+
+  /** What is needed depends on what the request queue does with requests that it drops. */
+  async onDeclared(returns: ReturnsPath | undefined): Promise<void> {
+    this.#returns = returns;
+    // Where control messages are not allowed, that has been told.
+    await this.#shared?.look();
+  }
+
+  #needed(): readonly ExchangeDeclaration[] {
+    switch (this.#returns) {
+      case "caller":
+        return [CONTROL_TOPOLOGY, requestExchange(this.#options.queue)];
+      case "shared":
+        return [CONTROL_TOPOLOGY, RETURNS_TOPOLOGY];
+      default:
+        return [CONTROL_TOPOLOGY];
+    }
+  }
+
+  async #bind(channel: AmqpChannel, controlQueue: string): Promise<void> {
+    const { queue } = this.#options;
+    await channel.bindQueue(controlQueue, CONTROL_EXCHANGE, { routingKey: queue });
+    if (this.#returns === "caller") await channel.bindQueue(queue, requestExchange(queue).name, {});
+  }
+}
