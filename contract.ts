@@ -79,6 +79,16 @@ export type OutputOf<C extends Contract, Name extends string> =
   FunctionOf<MemberOf<C, Name>> extends (...args: never[]) => infer Output ? Awaited<Output>
     : never;
 
+/** What a header of the user's can be. A number is at most 2^53 - 1 from 0. */
+export type HeaderValue = string | number | boolean;
+
+/**
+ * Headers of the user's beside a request or a reply, by name: a letter and up to 127 letters, digits,
+ * `_`, `-` and `.`. Names that begin with `rpc-` or `x-`, `CC` and `BCC` are not to be used. All of one
+ * message take at most 48 KiB.
+ */
+export type MessageHeaders = Readonly<Record<string, HeaderValue>>;
+
 /** What a handler may want to know of the call that it serves. */
 export interface CallContext {
   /** The procedure that was called. */
@@ -89,6 +99,15 @@ export interface CallContext {
   readonly deadline: number | undefined;
   /** How often this request was delivered before: 0 the first time. */
   readonly redeliveries: number;
+  /** The headers that the caller has set. Anybody may have sent them. */
+  readonly headers: MessageHeaders;
+  /**
+   * Sets a header of the reply, be it an output, an error or the end of a stream.
+   *
+   * @throws {TypeError} If the name or the value cannot be a header.
+   * @throws {RangeError} If the headers take too many bytes.
+   */
+  setReplyHeader(name: string, value: HeaderValue): void;
   /**
    * Aborts when nobody waits for the output any more. For a function on the server's own thread its
    * `reason` says why: an `RpcError` `cancelled`, `orphaned`, `disconnected` or `closed`, or

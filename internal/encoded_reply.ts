@@ -5,6 +5,7 @@
  */
 
 import type { Body } from "../codec.ts";
+import type { MessageHeaders } from "../contract.ts";
 
 /** The end of a request. */
 export interface EncodedReply {
@@ -14,6 +15,8 @@ export interface EncodedReply {
   readonly body: Body;
   /** The content type of the body. */
   readonly contentType: string;
+  /** Those that the handler has set, if any. */
+  readonly headers?: MessageHeaders;
 }
 
 /** A value that a handler tells before its end: an item of a stream, or its progress. */

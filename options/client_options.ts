@@ -10,6 +10,7 @@ import type {
   CallContext,
   Contract,
   InputOf,
+  MessageHeaders,
   OutputOf,
   PlainNames,
   StandardSchema,
@@ -126,6 +127,13 @@ export interface RpcClientOptions extends ConnectOptions {
    * @default {none}
    */
   readonly errors?: Readonly<Record<string, (remote: RpcRemoteError) => Error>>;
+  /**
+   * Names of headers that a call inherits from the request whose handler makes it, unless it sets
+   * them itself: in a server, and in a client of a worker file.
+   *
+   * @default {[]}
+   */
+  readonly forwardHeaders?: readonly string[];
   /** Observes the connection and failing callbacks. What it throws is dropped. */
   readonly onEvent?: (event: RpcClientEvent) => void;
 }
@@ -190,6 +198,25 @@ export interface CallOptions {
    * @default {a new one for each call}
    */
   readonly idempotencyKey?: string;
+  /**
+   * Headers for the handler, which finds them in `context.headers`. See {@linkcode MessageHeaders}.
+   *
+   * @default {none}
+   */
+  readonly headers?: MessageHeaders;
+  /**
+   * Called once with what the last reply says beside its body, before the call settles; not if the
+   * request itself comes back. What it throws goes to `onEvent` as `callback-failed`.
+   *
+   * @default {undefined}
+   */
+  readonly onReply?: (reply: ReplyDetails) => void;
+}
+
+/** What a reply says beside its body. */
+export interface ReplyDetails {
+  /** The headers that the handler has set. */
+  readonly headers: MessageHeaders;
 }
 
 /** Options of {@linkcode RpcClient.stream}. */
@@ -251,10 +278,11 @@ export interface NamedCallbackOptions extends CallOptions {
 }
 
 /** Options of {@linkcode RpcClient.notify}. */
-export type NotifyOptions = Pick<CallOptions, "timeoutMs" | "signal" | "context">;
+export type NotifyOptions = Pick<CallOptions, "timeoutMs" | "signal" | "context" | "headers">;
 
 /** Options of {@linkcode RpcClient.map} and {@linkcode RpcClient.callAll}. */
-export interface BatchOptions extends Pick<CallOptions, "timeoutMs" | "signal" | "context"> {
+export interface BatchOptions
+  extends Pick<CallOptions, "timeoutMs" | "signal" | "context" | "headers"> {
   /**
    * Most calls of the batch that are under way at a time, at least 1.
    *

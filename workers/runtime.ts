@@ -17,6 +17,7 @@
 import type { Codec } from "../codec.ts";
 import type { CallContext, Servable } from "../contract.ts";
 import { RpcError } from "../errors.ts";
+import { callScope } from "../internal/call_scope.ts";
 import { encodeError, encodeItem } from "../internal/running/encode.ts";
 import type { EncodedItem, EncodedReply } from "../internal/encoded_reply.ts";
 import { ProgressGate } from "../internal/running/progress_gate.ts";
@@ -226,7 +227,8 @@ class WorkerRuntime {
       });
     }
     // A handler's input type is a promise of its contract: whoever calls must keep it.
-    return runHandler(handler as RunnableHandler, task.body, context);
+    const run = handler as RunnableHandler;
+    return callScope.run(context, runHandler, run, task.body, context);
   }
 
   #sendItem(type: ItemMessage["type"], id: number, { seq, body, contentType }: EncodedItem): void {
@@ -249,16 +251,16 @@ class WorkerRuntime {
 
   #finish(task: RunMessage, startedAt: number, reply: EncodedReply): void {
     const now = performance.now();
+    const headers = typeof this.#current === "object" ? this.#current.replyHeaders : undefined;
     this.#current = undefined;
     this.#port.control?.finish(task.cell);
     const { type, contentType } = reply;
     const body = toTransferable(reply.body);
     const transfer = mustTransfer(body) ? body.buffer : undefined;
     const memoryMb = this.#memory.measure(now);
-    this.#port.send(
-      { type, id: task.id, body, contentType, runMs: now - startedAt, ...memoryMb },
-      transfer,
-    );
+    const runMs = now - startedAt;
+    const message = { type, id: task.id, body, contentType, runMs, ...memoryMb };
+    this.#port.send(headers === undefined ? message : { ...message, headers }, transfer);
     // Without shared memory, the pool knows from the replies alone which task runs.
     if (this.#port.control === undefined) this.#port.flush();
     else this.#flushUnlessRecent(now);

@@ -2,9 +2,13 @@
 
 import { type Body, type Codec, codecOf } from "../../codec.ts";
 import { type CallReport, RpcError } from "../../errors.ts";
-import type { CallOptions } from "../../options/client_options.ts";
+import type { HeaderValue, MessageHeaders } from "../../contract.ts";
+import type { CallOptions, ReplyDetails } from "../../options/client_options.ts";
 import type { AmqpDelivery } from "../broker/amqp.ts";
+import { callScope } from "../call_scope.ts";
 import { checkBodySize, checkProcedureName } from "../check.ts";
+import { checkMessageHeaders } from "../message_headers.ts";
+import { safeObserver } from "../observer.ts";
 import type { IncomingItem, OutgoingRequest } from "../protocol/envelope.ts";
 import { checkCallOptions, type ClientSettings } from "./client_settings.ts";
 
@@ -17,6 +21,8 @@ export interface CallRequest extends OutgoingRequest {
   readonly signals: readonly AbortSignal[];
   /** Takes what comes before the last reply, if the caller wants it. */
   readonly sink: CallSink | undefined;
+  /** Told what the last reply says beside its body, if the caller wants to know. Never throws. */
+  readonly onReply: ((reply: ReplyDetails) => void) | undefined;
 }
 
 /** Takes what comes before the last reply of a call. */
@@ -35,11 +41,14 @@ type CallParts =
   & Pick<CallRequest, "kind" | "procedure" | "correlationId">
   & Partial<Pick<CallRequest, "sink" | "callback" | "idleTimeoutMs">>;
 
+/** The settings of its client that a request depends on. */
+type RequestSettings = "queue" | "timeoutMs" | "maxBodyBytes" | "forwardHeaders" | "onEvent";
+
 const NO_SIGNALS: readonly AbortSignal[] = [];
 
 /** Makes requests, with the settings of one client. */
 export class RequestMaker {
-  readonly #settings: Pick<ClientSettings, "queue" | "timeoutMs" | "maxBodyBytes">;
+  readonly #settings: Pick<ClientSettings, RequestSettings>;
   /** Writes inputs. */
   readonly #codec: Codec;
 
@@ -61,9 +70,10 @@ export class RequestMaker {
     const { queue } = this.#settings;
     checkProcedureName(kind, procedure);
     checkCallOptions(kind, options);
-    const { idempotent = true, immediate = false, priority, idempotencyKey } = options;
+    const { idempotent = true, immediate = false, priority, idempotencyKey, onReply } = options;
     const signals = signalsOf(options);
     for (const signal of signals) signal.throwIfAborted();
+    const headers = this.#headers(kind, options);
     const codec = codecOf(input, this.#codec);
     const body = this.#encode(input, codec, parts);
     const timeoutMs = timeLeftMs(options, this.#settings.timeoutMs);
@@ -86,7 +96,33 @@ export class RequestMaker {
       idleTimeoutMs,
       credits: sink?.credits,
       wantsProgress: sink?.wantsProgress ?? false,
+      headers,
+      onReply: onReply && this.#safeOnReply(correlationId, onReply),
     };
+  }
+
+  /** What the caller has set, before what is inherited. */
+  #headers(action: string, { headers }: CallOptions): MessageHeaders | undefined {
+    const { forwardHeaders } = this.#settings;
+    const own = headers && checkMessageHeaders(action, headers);
+    const served = forwardHeaders && callScope.getStore()?.context.headers;
+    if (forwardHeaders === undefined || served === undefined) return own;
+    const inherited: Record<string, HeaderValue> = {};
+    for (const name of forwardHeaders) {
+      const value = served[name];
+      if (value !== undefined && Object.hasOwn(served, name)) inherited[name] = value;
+    }
+    return checkMessageHeaders(action, { ...inherited, ...own });
+  }
+
+  #safeOnReply(
+    correlationId: string,
+    onReply: NonNullable<CallOptions["onReply"]>,
+  ): CallRequest["onReply"] {
+    const { onEvent } = this.#settings;
+    return safeObserver(onReply, (error) => {
+      onEvent({ type: "callback-failed", correlationId, error });
+    });
   }
 
   #encode(input: unknown, codec: Codec, { kind, procedure }: CallParts): Body {

@@ -25,6 +25,7 @@ import {
   DEFAULT_MAX_BODY_BYTES,
   wrongValue,
 } from "../check.ts";
+import { checkHeaderName } from "../message_headers.ts";
 import { safeObserver } from "../observer.ts";
 import { MAX_CREDITS } from "../protocol/envelope.ts";
 import {
@@ -54,6 +55,8 @@ export interface ClientSettings extends ConnectSettings {
   /** Sign and verify what replies say of callbacks by name; none of them without keys. */
   readonly callbackKeys: readonly (string | Uint8Array)[];
   readonly unknownCallbacks: "park" | "drop";
+  /** What calls inherit; absent if nothing. */
+  readonly forwardHeaders: readonly string[] | undefined;
   readonly onEvent: (event: RpcClientEvent) => void;
 }
 
@@ -85,6 +88,7 @@ export function resolveClientOptions(
     codecs = [],
     outputs = {},
     errors = {},
+    forwardHeaders,
     onEvent,
   } = options;
   checkName("connect", { queue });
@@ -94,10 +98,7 @@ export function resolveClientOptions(
   checkReplyQueue(replyQueue, declare);
   checkKeys("connect", { callbackKeys: options.callbackKeys });
   checkOneOf("connect", { unknownCallbacks }, ["park", "drop"]);
-  checkCodecs("connect", codecs);
-  checkOutputs(outputs);
-  checkErrors(errors);
-  checkType("connect", { onEvent }, "function");
+  checkParts({ ...options, codecs, outputs, errors });
   return {
     ...resolveConnectOptions(place, options, `${queue} client`),
     queue,
@@ -115,6 +116,7 @@ export function resolveClientOptions(
     codecs,
     outputs,
     errors,
+    forwardHeaders: forwardHeaders?.length ? [...forwardHeaders] : undefined,
     onEvent: safeObserver(onEvent),
   };
 }
@@ -145,6 +147,19 @@ function checkReplyQueue(replyQueue: ReplyQueue, declare: boolean): void {
   throw new TypeError(wrongValue("connect", ["replyQueue.expiresMs", expiresMs], kind));
 }
 
+/** Checks what a client is given to work with. */
+function checkParts(
+  { codecs, outputs, errors, forwardHeaders = [], onEvent }:
+    & Pick<ClientSettings, "codecs" | "outputs" | "errors">
+    & Pick<RpcClientOptions, "forwardHeaders" | "onEvent">,
+): void {
+  checkCodecs("connect", codecs);
+  checkOutputs(outputs);
+  checkErrors(errors);
+  checkForwardHeaders(forwardHeaders);
+  checkType("connect", { onEvent }, "function");
+}
+
 function checkOutputs(outputs: ClientSettings["outputs"]): void {
   checkType("connect", { outputs }, "object");
   for (const [name, schema] of Object.entries<unknown>(outputs)) {
@@ -161,6 +176,13 @@ function checkErrors(errors: ClientSettings["errors"]): void {
   }
 }
 
+function checkForwardHeaders(names: readonly string[]): void {
+  if (!Array.isArray(names)) {
+    throw new TypeError(wrongValue("connect", ["forwardHeaders", names], "an array of names"));
+  }
+  for (const name of names) checkHeaderName("connect", name);
+}
+
 /**
  * Checks the options of a call, a stream or a notification. Most calls have none or one, so that
  * only those which are there are looked at.
@@ -172,7 +194,7 @@ function checkErrors(errors: ClientSettings["errors"]): void {
 export function checkCallOptions(action: string, options: CallOptions): void {
   if (typeof options !== "object" || options === null) checkOptions(action, options);
   const { timeoutMs, signal, context, idempotent, immediate } = options;
-  const { priority, onProgress, idempotencyKey } = options;
+  const { priority, onProgress, idempotencyKey, onReply } = options;
   if (timeoutMs !== undefined) checkInteger(action, { timeoutMs }, TIMEOUT_BOUNDS);
   if (signal !== undefined) checkSignal(action, { signal });
   if (context !== undefined) checkContext(action, context);
@@ -181,6 +203,7 @@ export function checkCallOptions(action: string, options: CallOptions): void {
   if (priority !== undefined) checkInteger(action, { priority }, { min: 0, max: 9 });
   if (onProgress !== undefined) checkType(action, { onProgress }, "function");
   if (idempotencyKey !== undefined) checkName(action, { idempotencyKey });
+  if (onReply !== undefined) checkType(action, { onReply }, "function");
 }
 
 /** Options of one call that are none of a batch. */
@@ -190,6 +213,7 @@ const NO_BATCH_OPTIONS = [
   "immediate",
   "priority",
   "onProgress",
+  "onReply",
 ] as const satisfies readonly Exclude<keyof CallOptions, keyof BatchOptions>[];
 
 /**

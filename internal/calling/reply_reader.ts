@@ -6,11 +6,12 @@ import { RpcError, RpcRemoteError } from "../../errors.ts";
 import { readErrorDescription } from "../error_description.ts";
 import type { AmqpDelivery } from "../broker/amqp.ts";
 import { checkBodySize } from "../check.ts";
+import { readMessageHeaders } from "../message_headers.ts";
+import { readAmqpValue } from "../protocol/amqp_value.ts";
 import { readDeadLetterReason } from "../protocol/dead_letter.ts";
 import {
   isAmqpValue,
   isErrorReply,
-  readAmqpValue,
   readCompression,
   readContentType,
 } from "../protocol/envelope.ts";
@@ -24,7 +25,9 @@ import type { PendingCall } from "./pending_calls.ts";
 
 /** The part of a call that matters to its outcome; a reply after a restart has no more. */
 export type CallSubject = Pick<PendingCall, "report"> & {
-  readonly request: Pick<CallRequest, "procedure" | "immediate" | "callback">;
+  readonly request:
+    & Pick<CallRequest, "procedure" | "immediate" | "callback">
+    & Partial<Pick<CallRequest, "onReply">>;
 };
 
 type MakeError = (remote: RpcRemoteError) => Error;
@@ -60,6 +63,7 @@ export class ReplyReader {
     const reason = readDeadLetterReason(properties);
     const { procedure, immediate } = call.request;
     if (reason !== undefined) throw dropped(call.report(), reason, immediate);
+    call.request.onReply?.({ headers: readMessageHeaders(properties.headers) });
     if (body.length > this.#maxBodyBytes) {
       const subject = `Cannot take the reply of "${procedure}" as it`;
       checkBodySize(body, this.#maxBodyBytes, { subject, call: call.report() });

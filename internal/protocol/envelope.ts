@@ -6,6 +6,7 @@
  */
 
 import { type Body, bytesCodec, UNNAMED_BYTES } from "../../codec.ts";
+import type { MessageHeaders } from "../../contract.ts";
 import type { AmqpProperties, AmqpPublish } from "../broker/amqp.ts";
 import { isDirectReply, isServerNamed } from "./reply_address.ts";
 import { CONTROL_EXCHANGE, REPLY_TO_HEADER } from "./topology.ts";
@@ -65,13 +66,15 @@ export interface OutgoingRequest {
   /** Present for a stream: how many items the caller takes at first. */
   readonly credits: number | undefined;
   readonly wantsProgress: boolean;
+  /** Those of the user's, checked. */
+  readonly headers: MessageHeaders | undefined;
 }
 
 /** What a delivered request says beside its body. Anybody may have written it. */
 export interface IncomingRequest {
   /** Absent for a tutorial client: the server's default procedure. */
   readonly procedure: string | undefined;
-  /** Whether the body is a value of AMQP 1.0: {@linkcode readAmqpValue} takes it out. */
+  /** Whether the body is a value of AMQP 1.0: `readAmqpValue()` takes it out. */
   readonly isAmqpValue: boolean;
   readonly contentType: string | undefined;
   /** How the body is compressed, which we cannot undo. */
@@ -96,6 +99,8 @@ export interface IncomingRequest {
   readonly wantsProgress: boolean;
   /** Whether the caller wants to know at once that a server has taken the request. */
   readonly wantsTaken: boolean;
+  /** All headers, as they came. */
+  readonly table: AmqpProperties["headers"];
 }
 
 /** An item of a stream, or a progress, to be published; or the `end` after so many items. */
@@ -103,6 +108,8 @@ export interface OutgoingItem extends EncodedItem {
   readonly type: "item" | "progress" | "end";
   /** Where credits for more items go. */
   readonly creditTo?: string | undefined;
+  /** Those of the user's, in an `end`. */
+  readonly headers?: MessageHeaders;
 }
 
 /** A reply to be published. */
@@ -164,10 +171,11 @@ export function requestMessage(
 
 /** Only what is there: amqplib goes through every header of every message, slowly. */
 function requestHeaders(
-  { deadline, idempotent, immediate, priority, callback, credits, wantsProgress }: OutgoingRequest,
+  request: OutgoingRequest,
   attempt: number,
   replyTo: string | undefined,
 ): Record<string, unknown> {
+  const { deadline, idempotent, immediate, priority, callback, credits, wantsProgress } = request;
   const headers: Record<string, unknown> = {};
   if (deadline !== undefined) headers[DEADLINE_HEADER] = deadline;
   if (replyTo !== undefined) headers[REPLY_TO_HEADER] = replyTo;
@@ -178,6 +186,7 @@ function requestHeaders(
   if (credits !== undefined) headers[CREDITS_HEADER] = credits;
   if (wantsProgress) headers[PROGRESS_HEADER] = true;
   if (immediate && replyTo !== undefined) headers[TAKEN_HEADER] = true;
+  if (request.headers !== undefined) Object.assign(headers, request.headers);
   return headers;
 }
 
@@ -219,6 +228,7 @@ export function readRequestEnvelope(properties: AmqpProperties): IncomingRequest
     credits: readCredits(headers?.[CREDITS_HEADER]),
     wantsProgress: headers?.[PROGRESS_HEADER] === true,
     wantsTaken: headers?.[TAKEN_HEADER] === true,
+    table: headers,
   };
 }
 
@@ -238,38 +248,6 @@ const AMQP_VALUE_TYPE = "amqp-1.0";
 /** Tells whether the body of a message is a value of AMQP 1.0. */
 export function isAmqpValue({ type }: AmqpProperties): boolean {
   return type === AMQP_VALUE_TYPE;
-}
-
-/** A body, and what it is. */
-interface NamedBody {
-  readonly body: Uint8Array;
-  readonly contentType: string;
-}
-
-/** Source: AMQP 1.0, sections 1.6.19 to 1.6.22 and 3.2.8. */
-const AMQP_VALUE_PREFIX = [0x00, 0x53, 0x77];
-const [SHORT_BYTES, SHORT_TEXT, LONG_BYTES, LONG_TEXT] = [0xa0, 0xa1, 0xb0, 0xb1] as const;
-
-/**
- * Takes the text, or the bytes, out of a value of AMQP 1.0.
- *
- * @returns `undefined` if it is anything else.
- */
-export function readAmqpValue(body: Uint8Array): NamedBody | undefined {
-  if (body.length < 5 || AMQP_VALUE_PREFIX.some((byte, index) => body[index] !== byte)) {
-    return undefined;
-  }
-  const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
-  const kind = view.getUint8(3);
-  const isShort = kind === SHORT_TEXT || kind === SHORT_BYTES;
-  if (!isShort && ((kind !== LONG_TEXT && kind !== LONG_BYTES) || body.length < 8)) {
-    return undefined;
-  }
-  const start = isShort ? 5 : 8;
-  const length = isShort ? view.getUint8(4) : view.getUint32(4);
-  if (start + length !== body.length) return undefined;
-  const isText = kind === SHORT_TEXT || kind === LONG_TEXT;
-  return { body: body.subarray(start), contentType: isText ? "text/plain" : UNNAMED_BYTES };
 }
 
 /** Others put what is no compression there, such as `utf-8`. Source: IANA, HTTP content codings. */
@@ -322,8 +300,9 @@ function replyHeaders(
     case "progress":
       return { [SEQ_HEADER]: reply.seq, [CREDIT_TO_HEADER]: reply.creditTo };
     case "end":
-      return { [SEQ_HEADER]: reply.seq, [CALLBACK_HEADER]: callback };
+      return { ...reply.headers, [SEQ_HEADER]: reply.seq, [CALLBACK_HEADER]: callback };
     default:
+      if (reply.headers !== undefined) return { ...reply.headers, [CALLBACK_HEADER]: callback };
       return callback === undefined ? undefined : { [CALLBACK_HEADER]: callback };
   }
 }

@@ -1,6 +1,5 @@
 /** The requests that a server has in hand, and whether their callers still wait. @module */
 
-import { AsyncLocalStorage } from "node:async_hooks";
 import { RpcError } from "../../errors.ts";
 import { DeadlineTimer, isExpired, waitAtMost } from "../time.ts";
 import type { AmqpDelivery } from "../broker/amqp.ts";
@@ -42,9 +41,6 @@ export interface RunningWork {
   /** Allows so many items of a stream more. */
   grant(count: number): void;
 }
-
-/** The work whose handler runs, for what that handler calls. */
-export const currentWork: AsyncLocalStorage<RunningWork> = new AsyncLocalStorage();
 
 /** How a request waits for what runs. */
 interface Waiting {
@@ -132,7 +128,7 @@ export class ActiveRequest {
   }
 
   /** Whether it waits for that work, or for the confirm of its reply. */
-  isOf(work: RunningWork): boolean {
+  isOf(work: object): boolean {
     const { name } = this.#state;
     return name !== "idle" && this.#state.waiting?.work === work;
   }
@@ -304,12 +300,12 @@ export class ActiveRequests {
   }
 
   /** Whether a request waits for that work. */
-  have(work: RunningWork): boolean {
+  have(work: object): boolean {
     return [...this.#requests].some((active) => active.isOf(work));
   }
 
   /** Waits until there are none, or only those of that work, at most so long. */
-  async drain(graceMs: number, except?: RunningWork): Promise<void> {
+  async drain(graceMs: number, except?: object): Promise<void> {
     const isDone = () =>
       [...this.#requests].every((active) => except !== undefined && active.isOf(except));
     if (isDone()) return;

@@ -51,6 +51,10 @@ function withProgress(context: CallContext, gate: ProgressGate): CallContext {
     procedure: context.procedure,
     correlationId: context.correlationId,
     redeliveries: context.redeliveries,
+    get headers() {
+      return context.headers;
+    },
+    setReplyHeader: (name, value) => context.setReplyHeader(name, value),
     get deadline() {
       return context.deadline;
     },

@@ -1,6 +1,7 @@
 /** The call context of a request that is being served. @module */
 
-import type { CallContext } from "../../contract.ts";
+import type { CallContext, HeaderValue, MessageHeaders } from "../../contract.ts";
+import { readMessageHeaders, withHeader } from "../message_headers.ts";
 import { CLOCK_TOLERANCE_MS, MAX_TIMEOUT_MS } from "../time.ts";
 import type { IncomingRequest } from "../protocol/envelope.ts";
 
@@ -17,6 +18,9 @@ export class RequestContext implements CallContext, Disposable {
   readonly procedure: string;
   readonly correlationId: string | undefined;
   readonly redeliveries: number;
+  /** What the handler has set; absent if nothing. */
+  replyHeaders: MessageHeaders | undefined;
+  readonly #table: IncomingRequest["table"];
   #state: State = RUNNING;
   #deadline: number | undefined;
   #controller: AbortController | undefined;
@@ -26,6 +30,7 @@ export class RequestContext implements CallContext, Disposable {
     this.procedure = procedure;
     this.correlationId = request.correlationId;
     this.redeliveries = redeliveries;
+    this.#table = request.table;
     this.#deadline = localDeadline(request);
   }
 
@@ -44,6 +49,14 @@ export class RequestContext implements CallContext, Disposable {
       if (Date.now() >= this.#deadline) this.abort(deadlinePassed());
     }
     if (this.#state.name === "aborted") throw this.#state.reason;
+  }
+
+  get headers(): MessageHeaders {
+    return readMessageHeaders(this.#table);
+  }
+
+  setReplyHeader(name: string, value: HeaderValue): void {
+    this.replyHeaders = withHeader("set a header of the reply", this.replyHeaders, [name, value]);
   }
 
   /** Goes nowhere: the handlers of callers that want it get another context. */

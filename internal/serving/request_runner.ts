@@ -2,12 +2,14 @@
 
 import { RpcError } from "../../errors.ts";
 import { checkBodySize } from "../check.ts";
-import { type IncomingRequest, readAmqpValue } from "../protocol/envelope.ts";
+import { readAmqpValue } from "../protocol/amqp_value.ts";
+import type { IncomingRequest } from "../protocol/envelope.ts";
 import { encodeError } from "../running/encode.ts";
 import type { EncodedHandler, EncodedRequest, RunningRequest } from "../running/encoded_handler.ts";
 import type { EncodedReply, ItemSink } from "../encoded_reply.ts";
 import { isShortText, MAX_SHORT_TEXT_BYTES } from "../text.ts";
-import { type ActiveRequest, currentWork, type RunningWork, type Seat } from "./active_requests.ts";
+import { callScope } from "../call_scope.ts";
+import type { ActiveRequest, RunningWork, Seat } from "./active_requests.ts";
 import type { Procedures } from "./procedures.ts";
 import { nameOfKey, type ReplyCache } from "./reply_cache.ts";
 import { RequestContext } from "./request_context.ts";
@@ -73,7 +75,7 @@ export class RequestRunner {
       // It may never end.
       if (run?.isWanted === false) this.#forget(run);
       if (error instanceof RpcError && error.code === "worker-crashed") return error;
-      return encodeError(error, { includeStack });
+      return withReplyHeaders(encodeError(error, { includeStack }), run);
     }
   }
 
@@ -89,7 +91,8 @@ export class RequestRunner {
     if (key !== undefined) this.#runs.set(key, run);
     try {
       // What the handler calls can tell whose work it is part of.
-      const reply = await currentWork.run(run, startWork, run, handler, sink);
+      const result = await callScope.run(run, startWork, run, handler, sink);
+      const reply = withReplyHeaders(result, run);
       checkReply(reply, maxBodyBytes);
       if (key !== undefined) cache?.keep(key, reply);
       run.end(({ resolve }) => resolve(reply));
@@ -241,7 +244,12 @@ class Run implements EncodedRequest, RunningWork {
   }
 }
 
-/** Checks what a handler has encoded itself, while there is somebody to tell. */
+/** A worker has put the headers that its handler has set into the reply. */
+function withReplyHeaders(reply: EncodedReply, run: Run | undefined): EncodedReply {
+  const headers = run?.context.replyHeaders;
+  return headers === undefined ? reply : { ...reply, headers };
+}
+
 /** The input of a request, and what it is. */
 function bodyOf(
   procedure: string,
@@ -265,6 +273,7 @@ function unreadable(procedure: string, reason: string): RpcError {
   return new RpcError("undecodable", `Cannot decode the input of "${procedure}" as ${reason}`);
 }
 
+/** Checks what a handler has encoded itself, while there is somebody to tell. */
 function checkReply({ body, contentType }: EncodedReply, maxBodyBytes: number): void {
   checkBodySize(body, maxBodyBytes, OUTPUT);
   if (typeof contentType === "string" && isShortText(contentType)) return;

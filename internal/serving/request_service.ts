@@ -14,7 +14,8 @@ import { Parking, type ParkingOptions } from "../protocol/parking.ts";
 import { UNDELIVERED } from "../protocol/parked_message.ts";
 import { isDurableReplyQueue } from "../protocol/reply_address.ts";
 import { encodeError } from "../running/encode.ts";
-import { type ActiveRequest, ActiveRequests, currentWork } from "./active_requests.ts";
+import { callScope } from "../call_scope.ts";
+import { type ActiveRequest, ActiveRequests } from "./active_requests.ts";
 import { Admission, type AdmissionOptions, Refusal } from "./admission.ts";
 import { CallerPresence } from "./caller_presence.ts";
 import { ItemPublisher } from "./item_publisher.ts";
@@ -144,7 +145,7 @@ export class RequestService {
    * @returns `undefined` if no handler asks.
    */
   othersServed(graceMs: number): Promise<void> | undefined {
-    const own = currentWork.getStore();
+    const own = callScope.getStore();
     if (own === undefined || !this.#active.have(own)) return undefined;
     return this.#active.drain(Math.max(graceMs / 2, graceMs - OWN_REPLY_MS), own);
   }

@@ -16,9 +16,11 @@ import { findings, type FunctionNode, functionVisitor, linesOf } from "../helper
  * amqp_share.ts), one for calls that are for now or never (internal/calling/immediate_call.ts),
  * one for how errors travel (internal/error_description.ts), one for whose stack they show
  * (internal/caller_stack.ts), one for procedures in objects and classes (internal/running/members.ts),
- * two for frames that are written without amqplib (internal/broker/frame_writer.ts and amqp_publish.ts).
+ * two for frames that are written without amqplib (internal/broker/frame_writer.ts and amqp_publish.ts),
+ * three for headers and what a handler's own calls know of it (internal/message_headers.ts, call_scope.ts,
+ * current_call.ts), one for bodies of AMQP 1.0 (internal/protocol/amqp_value.ts).
  */
-const MAX_PRODUCT_FILES = 139;
+const MAX_PRODUCT_FILES = 143;
 const MAX_FOLDER_FILES = 18;
 const MAX_CODE_LINES = 300;
 const MAX_FUNCTION_LINES = 50;

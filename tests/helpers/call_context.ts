@@ -9,6 +9,8 @@ export function callContext(procedure: string): CallContext {
     correlationId: undefined,
     deadline: undefined,
     redeliveries: 0,
+    headers: {},
+    setReplyHeader: () => {},
     signal: new AbortController().signal,
     throwIfCancelled: () => {},
     progress: () => {},

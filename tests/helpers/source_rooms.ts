@@ -16,6 +16,11 @@ export const GROUND: readonly string[] = ["internal (leaves)", "options", "value
  * All rooms, from the top down: no arrow leads up. `docs/architecture.md` shows them as a picture.
  */
 export const ROOMS: readonly Room[] = [
+  {
+    name: "current_call",
+    files: /^current_call\.ts$/,
+    uses: ["internal (leaves)", "values"],
+  },
   { name: "extras/schema", files: /^extras\/schema\.ts$/, uses: ["internal (leaves)", "values"] },
   { name: "extras/msgpack", files: /^extras\/msgpack\//, uses: ["values"] },
   {

@@ -179,7 +179,7 @@ export class HeldTasks {
 }
 
 function toMessage(task: Task, cell: number): RunMessage {
-  const { id, body, contentType, correlationId, deadline, redeliveries, sink } = task;
+  const { id, body, contentType, correlationId, deadline, redeliveries, headers, sink } = task;
   return {
     type: "run",
     id,
@@ -191,6 +191,7 @@ function toMessage(task: Task, cell: number): RunMessage {
     ...(correlationId === undefined ? {} : { correlationId }),
     ...(deadline === undefined ? {} : { deadline }),
     ...(redeliveries === 0 ? {} : { redeliveries }),
+    ...(headers === undefined ? {} : { headers }),
     ...(sink?.credits === undefined ? {} : { credits: sink.credits }),
     ...(sink?.onProgress === undefined ? {} : { wantsProgress: true }),
   };

@@ -20,6 +20,7 @@ import type {
 import { RpcTimeoutError } from "../../errors.ts";
 import { withCallerStack } from "../../internal/caller_stack.ts";
 import { wrongValue } from "../../internal/check.ts";
+import { NO_HEADERS } from "../../internal/message_headers.ts";
 import { safeObserver } from "../../internal/observer.ts";
 import {
   type EncodedRequest,
@@ -295,7 +296,7 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
   /** Takes a request for a task; `undefined` if its body is no text although it should be. */
   #submit(request: EncodedRequest, capacity: PoolCapacity, sink?: ItemSink): Task | undefined {
     const { procedure, contentType, priority = 0, context } = request;
-    const { correlationId, deadline, redeliveries, signal } = context;
+    const { correlationId, deadline, redeliveries, headers, signal } = context;
     signal.throwIfAborted();
     const body = ownBody(request.body, contentType);
     if (body === undefined) return undefined;
@@ -305,6 +306,7 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
       correlationId,
       deadline,
       redeliveries,
+      headers: headers === NO_HEADERS ? undefined : headers,
       signal,
       // That of a message may be higher.
       priority: Math.min(priority, MAX_PRIORITY),

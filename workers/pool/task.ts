@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { MessageHeaders } from "../../contract.ts";
 import { RpcError } from "../../errors.ts";
 import type { EncodedItem, EncodedReply, ItemSink } from "../../internal/encoded_reply.ts";
 import { StreamCredits } from "../../internal/streaming/stream_credits.ts";
@@ -20,6 +21,7 @@ export type TaskParts =
       | "correlationId"
       | "deadline"
       | "redeliveries"
+      | "headers"
       | "signal"
       | "sink"
       | "priority"
@@ -62,6 +64,8 @@ export class Task {
   /** When the output is worthless, in Unix milliseconds. */
   readonly deadline: number | undefined;
   readonly redeliveries: number;
+  /** Those of the request; absent if it has none. */
+  readonly headers: MessageHeaders | undefined;
   readonly signal: AbortSignal | undefined;
   /** Takes what the task tells before its end. */
   readonly sink: ItemSink | undefined;
@@ -96,6 +100,7 @@ export class Task {
     this.correlationId = parts.correlationId;
     this.deadline = parts.deadline;
     this.redeliveries = parts.redeliveries ?? 0;
+    this.headers = parts.headers;
     this.signal = parts.signal;
     this.sink = parts.sink;
     this.priority = parts.priority ?? 0;

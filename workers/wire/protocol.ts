@@ -5,6 +5,7 @@
  */
 
 import type { Body } from "../../codec.ts";
+import type { MessageHeaders } from "../../contract.ts";
 import type { EncodedItem, EncodedReply } from "../../internal/encoded_reply.ts";
 
 /** Grows with every incompatible change: a worker file may import another version of this package. */
@@ -52,6 +53,8 @@ export interface RunMessage {
   readonly correlationId?: string;
   readonly deadline?: number;
   readonly redeliveries?: number;
+  /** Those of the request. */
+  readonly headers?: MessageHeaders;
   /** How many items the task may send at first; absent if no stream is wanted. */
   readonly credits?: number;
   /** Whether somebody wants to know of progress. */

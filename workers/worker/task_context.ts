@@ -5,7 +5,8 @@
  */
 
 import type { Codec } from "../../codec.ts";
-import type { CallContext } from "../../contract.ts";
+import type { CallContext, HeaderValue, MessageHeaders } from "../../contract.ts";
+import { NO_HEADERS, withHeader } from "../../internal/message_headers.ts";
 import type { ProgressGate } from "../../internal/running/progress_gate.ts";
 import type { HandlerMeans } from "../../internal/running/run_handler.ts";
 import type { GeneratorPump } from "../../internal/streaming/generator_pump.ts";
@@ -23,6 +24,8 @@ export class TaskContext implements CallContext, HandlerMeans {
   pump: GeneratorPump | undefined = undefined;
   /** Sends what the handler tells of its progress, if somebody wants to know. */
   gate: ProgressGate | undefined = undefined;
+  /** What the handler has set for its reply; absent if nothing. */
+  replyHeaders: MessageHeaders | undefined = undefined;
   readonly #control: ControlBlock | undefined;
   #controller: AbortController | undefined;
 
@@ -55,6 +58,9 @@ export class TaskContext implements CallContext, HandlerMeans {
   get redeliveries(): number {
     return this.task.redeliveries ?? 0;
   }
+  get headers(): MessageHeaders {
+    return this.task.headers ?? NO_HEADERS;
+  }
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();
     if (this.#isCancelled()) this.abort();
@@ -64,6 +70,10 @@ export class TaskContext implements CallContext, HandlerMeans {
   throwIfCancelled(): void {
     if (this.#isCancelled()) this.abort();
     this.#controller?.signal.throwIfAborted();
+  }
+
+  setReplyHeader(name: string, value: HeaderValue): void {
+    this.replyHeaders = withHeader("set a header of the reply", this.replyHeaders, [name, value]);
   }
 
   progress(value: unknown): void {
