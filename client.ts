@@ -20,6 +20,7 @@ import type {
 } from "./options/client_options.ts";
 import { type RpcConnection, settingsOf } from "./connection.ts";
 import type { BrokerUrl } from "./options/connect_options.ts";
+import type { InterceptedCall } from "./options/interceptors.ts";
 import type {
   AnyContract,
   CallArguments,
@@ -35,7 +36,8 @@ import { RpcError } from "./errors.ts";
 import { Batch, inOrder } from "./internal/calling/batch.ts";
 import { CallbackTickets } from "./internal/calling/callback_tickets.ts";
 import { Callbacks } from "./internal/calling/callbacks.ts";
-import { RequestMaker, timeLeftMs } from "./internal/calling/call_request.ts";
+import { type CallInterception, interceptCall } from "./internal/calling/call_interception.ts";
+import { type CallParts, RequestMaker, timeLeftMs } from "./internal/calling/call_request.ts";
 import { ClientCalls } from "./internal/calling/client_calls.ts";
 import {
   checkCallOptions,
@@ -50,18 +52,13 @@ import {
   ProgressSink,
   readStream,
 } from "./internal/calling/client_stream.ts";
+import type { PendingCall } from "./internal/calling/pending_calls.ts";
 import { ReplyReader } from "./internal/calling/reply_reader.ts";
 import { withCallerStack } from "./internal/caller_stack.ts";
 import { checkNumber, wrongValue } from "./internal/check.ts";
+import { NO_HEADERS } from "./internal/message_headers.ts";
 import { toPrintable } from "./internal/text.ts";
 import { MAX_TIMEOUT_MS } from "./internal/time.ts";
-
-/** The arguments of {@linkcode RpcClient.stream}. */
-interface StreamParts {
-  readonly procedure: string;
-  readonly input: unknown;
-  readonly options: StreamOptions;
-}
 
 /**
  * Calls procedures of the servers that listen on one queue. Many calls are in flight at a time, on
@@ -204,8 +201,9 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
     const sink = this.#progressSink(correlationId, options);
     const parts = { kind: "call", procedure, correlationId, sink, callback: ticket } as const;
     // It never rejects. As in call(): the contract is not checked at run time.
-    void this.#callbacks.run(correlationId, run as CallCallback<unknown>, () => {
-      return this.#calls.start(this.#requests.make(parts, input, options));
+    void this.#callbacks.run(correlationId, run as CallCallback<unknown>, {
+      start: (changed) => this.#start(parts, changed ?? { input }, options),
+      around: this.#around(parts, input, options),
     });
     return correlationId;
   }
@@ -255,12 +253,7 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
   ): Promise<void> {
     const [input, options = {}]: [unknown?, NotifyOptions?] = rest;
     const parts = { kind: "notify", procedure, correlationId: newCorrelationId() } as const;
-    const call = this.#calls.start(this.#requests.make(parts, input, options));
-    try {
-      await call.reply;
-    } catch (error) {
-      throw withCallerStack(error);
-    }
+    await this.#perform(parts, input, options);
   }
 
   /**
@@ -287,7 +280,7 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
     ...rest: CallArguments<InputOf<C, Name>, StreamOptions>
   ): AsyncGenerator<ItemOf<OutputOf<C, Name>>, void, undefined> {
     const [input, options = {}]: [unknown?, StreamOptions?] = rest;
-    const items = readStream(() => this.#openStream({ procedure, input, options }));
+    const items = readStream(() => this.#openStream(procedure, input, options));
     // As in call(): the contract is not checked at run time.
     return items as AsyncGenerator<ItemOf<OutputOf<C, Name>>, void, undefined>;
   }
@@ -379,7 +372,7 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
     await this.#calls.close(graceMs);
   }
 
-  #openStream({ procedure, input, options }: StreamParts): OpenStream {
+  #openStream(procedure: string, input: unknown, options: StreamOptions): OpenStream {
     const { credits, idleTimeoutMs } = resolveStreamOptions(options, this.#settings.timeoutMs);
     const correlationId = newCorrelationId();
     const sink = new ClientStream({
@@ -396,14 +389,52 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
       },
     });
     const parts = { kind: "stream", procedure, correlationId, sink, idleTimeoutMs } as const;
-    const request = this.#requests.make(parts, input, { timeoutMs: MAX_TIMEOUT_MS, ...options });
-    return { stream: sink, call: this.#calls.start(request) };
+    const all = { timeoutMs: MAX_TIMEOUT_MS, ...options };
+    const around = this.#around(parts, input, options);
+    if (around === undefined) {
+      const call = this.#start(parts, { input }, all);
+      return (wake) => sink.connect(call, wake);
+    }
+    return (wake) => sink.connectAround(around, (call) => this.#start(parts, call, all), wake);
   }
 
-  async #call(procedure: string, input: unknown, options: CallOptions): Promise<unknown> {
+  /** Starts a call that interceptors may have changed. */
+  #start(
+    parts: CallParts,
+    { input, correlationId = parts.correlationId, headers }: Partial<InterceptedCall>,
+    options: CallOptions,
+  ): PendingCall {
+    const all = headers === undefined ? options : { ...options, headers };
+    return this.#calls.start(this.#requests.make({ ...parts, correlationId }, input, all));
+  }
+
+  #call(procedure: string, input: unknown, options: CallOptions): Promise<unknown> {
     const correlationId = newCorrelationId();
     const sink = this.#progressSink(correlationId, options);
-    const parts = { kind: "call", procedure, correlationId, sink } as const;
+    return this.#perform({ kind: "call", procedure, correlationId, sink }, input, options);
+  }
+
+  /** By way of the interceptors, if there are any. */
+  #perform(parts: CallParts, input: unknown, options: CallOptions): Promise<unknown> {
+    const around = this.#around(parts, input, options);
+    if (around === undefined) return this.#send(parts, input, options);
+    return around(({ correlationId, input, headers }) => {
+      const sink = this.#progressSink(correlationId, options);
+      return this.#send({ ...parts, correlationId, sink }, input, { ...options, headers });
+    });
+  }
+
+  /** What is around a call; nothing, unless there are interceptors. */
+  #around(parts: CallParts, input: unknown, options: CallOptions): CallInterception | undefined {
+    const { interceptors, queue } = this.#settings;
+    if (interceptors === undefined) return undefined;
+    const { kind, procedure, correlationId } = parts;
+    const { headers = NO_HEADERS } = options;
+    const call = { kind, procedure, correlationId, queue, input, headers };
+    return (make) => interceptCall(interceptors, call, make);
+  }
+
+  async #send(parts: CallParts, input: unknown, options: CallOptions): Promise<unknown> {
     const call = this.#calls.start(this.#requests.make(parts, input, options));
     let reply: Awaited<typeof call.reply>;
     try {

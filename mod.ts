@@ -90,6 +90,13 @@ export type {
   RpcServerEvent,
   ServerConnectionEvent,
 } from "./options/events.ts";
+export type {
+  ClientInterceptor,
+  InterceptedCall,
+  InterceptedReply,
+  InterceptedRequest,
+  ServerInterceptor,
+} from "./options/interceptors.ts";
 export { RpcServer } from "./server.ts";
 export type {
   Durability,

@@ -16,6 +16,7 @@ import type {
 } from "./options/server_options.ts";
 import {
   checkCodecs,
+  checkFunctions,
   checkInteger,
   checkName,
   checkNumber,
@@ -84,7 +85,7 @@ export class RpcServer implements AsyncDisposable {
     const { maxBodyBytes = DEFAULT_MAX_BODY_BYTES, maxDeliveries = 3 } = options;
     const { handlers, defaultProcedure, codecs, replyCache = {}, sendStacks = false } = options;
     const { procedures: only } = options;
-    const { replyQueues, consumerPriority, onEvent, handlerTimeLimitMs } = options;
+    const { replyQueues, consumerPriority, onEvent, handlerTimeLimitMs, interceptors } = options;
     checkName("listen", { queue });
     checkType("listen", { declare }, "boolean");
     checkDurability(durability, declare);
@@ -95,6 +96,7 @@ export class RpcServer implements AsyncDisposable {
     checkType("listen", { onEvent }, "function");
     checkPattern("listen", { replyQueues });
     checkCodecs("listen", codecs);
+    checkFunctions("listen", { interceptors });
     if (replyCache !== false) checkType("listen", { replyCache }, "object");
     checkNames(only);
     const procedures = new Procedures(handlers, defaultProcedure, { codecs, only });
@@ -110,6 +112,7 @@ export class RpcServer implements AsyncDisposable {
       maxDeliveries,
       replyQueues,
       defaultProcedure: procedures.defaultName,
+      interceptors: interceptors?.length ? [...interceptors] : undefined,
       runner: new RequestRunner({
         procedures,
         maxBodyBytes,

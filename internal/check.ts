@@ -167,6 +167,20 @@ export function checkOptions(action: string, options: unknown): void {
   throw new TypeError(wrongValue(action, ["options", options], TYPE_KINDS.object));
 }
 
+/** Checks options that are lists of functions, as {@linkcode checkTexts} does lists of texts. */
+export function checkFunctions(action: string, options: CheckedOptions): void {
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined) continue;
+    if (!Array.isArray(value)) {
+      throw new TypeError(wrongValue(action, [name, value], "a list of functions"));
+    }
+    for (const [index, each] of value.entries()) {
+      if (typeof each === "function") continue;
+      throw new TypeError(wrongValue(action, [`${name}[${index}]`, each], "a function"));
+    }
+  }
+}
+
 /**
  * Checks options that are lists of texts.
  *

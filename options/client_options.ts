@@ -17,6 +17,7 @@ import type {
 } from "../contract.ts";
 import type { RpcRemoteError } from "../errors.ts";
 import type { RpcClientEvent } from "./events.ts";
+import type { ClientInterceptor } from "./interceptors.ts";
 
 /**
  * Where a client's replies go.
@@ -134,6 +135,12 @@ export interface RpcClientOptions extends ConnectOptions {
    * @default {[]}
    */
   readonly forwardHeaders?: readonly string[];
+  /**
+   * Functions around each call, the first one outermost. See {@linkcode ClientInterceptor}.
+   *
+   * @default {[]}
+   */
+  readonly interceptors?: readonly ClientInterceptor[];
   /** Observes the connection and failing callbacks. What it throws is dropped. */
   readonly onEvent?: (event: RpcClientEvent) => void;
 }

@@ -8,6 +8,7 @@ import type { Codec } from "../codec.ts";
 import type { ConnectOptions } from "./connect_options.ts";
 import type { AnyHandlers, ProcedureName } from "../contract.ts";
 import type { RpcServerEvent } from "./events.ts";
+import type { ServerInterceptor } from "./interceptors.ts";
 
 /**
  * What the request queue survives.
@@ -143,6 +144,12 @@ export interface RpcServerOptions<H extends object = AnyHandlers> extends Connec
    * @default {false}
    */
   readonly sendStacks?: boolean;
+  /**
+   * Functions around each request, the first one outermost. See {@linkcode ServerInterceptor}.
+   *
+   * @default {[]}
+   */
+  readonly interceptors?: readonly ServerInterceptor[];
   /** Observes connections and served requests. What it throws is dropped. */
   readonly onEvent?: (event: RpcServerEvent) => void;
 }

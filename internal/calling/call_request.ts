@@ -37,7 +37,7 @@ export interface CallSink {
 }
 
 /** What the methods of a client differ in. */
-type CallParts =
+export type CallParts =
   & Pick<CallRequest, "kind" | "procedure" | "correlationId">
   & Partial<Pick<CallRequest, "sink" | "callback" | "idleTimeoutMs">>;
 

@@ -7,16 +7,26 @@ import type {
   NamedCallback,
   NamedReply,
 } from "../../options/client_options.ts";
+import type { InterceptedCall } from "../../options/interceptors.ts";
 import type { AmqpDelivery } from "../broker/amqp.ts";
 import { checkType, wrongValue } from "../check.ts";
 import { readDeadLetterReason } from "../protocol/dead_letter.ts";
 import { RecentMap } from "../recent_map.ts";
 import { type CallbackTicket, type CallbackTickets, ticketSubject } from "./callback_tickets.ts";
+import type { CallInterception } from "./call_interception.ts";
 import type { PendingCall } from "./pending_calls.ts";
 import type { CallSubject, ReplyReader } from "./reply_reader.ts";
 
 /** A call that is under way, or was so in an earlier start. */
 type StartedCall = CallSubject & Pick<PendingCall, "reply">;
+
+/** How a call is made whose outcome a callback gets. */
+export interface CallStart {
+  /** Starts it; as interceptors have changed it, if there are any. */
+  readonly start: (changed?: InterceptedCall) => StartedCall;
+  /** What is around it; absent without interceptors. */
+  readonly around?: CallInterception | undefined;
+}
 
 /** What {@linkcode Callbacks} are told of, and tell. */
 export interface CallbacksOptions {
@@ -105,7 +115,7 @@ export class Callbacks {
   async run(
     correlationId: string,
     callback: CallCallback<unknown>,
-    start: () => StartedCall,
+    start: CallStart,
   ): Promise<void> {
     this.#waiting.set(correlationId, callback);
     const { result, reply } = await this.#complete(start);
@@ -177,23 +187,26 @@ export class Callbacks {
     return this.run(
       correlationId,
       (result) => callback(result, { correlationId, procedure, context }),
-      () => ({ ...subject, reply: Promise.resolve(reply) }),
+      { start: () => ({ ...subject, reply: Promise.resolve(reply) }) },
     );
   }
 
   async #complete(
-    start: () => StartedCall,
+    { start, around }: CallStart,
   ): Promise<{ readonly result: CallResult<unknown>; readonly reply: AmqpDelivery | undefined }> {
     let reply: AmqpDelivery | undefined;
-    try {
-      const call = start();
+    const make = async (changed?: InterceptedCall) => {
+      const call = start(changed);
       const arrived = await call.reply;
+      // Of an attempt that an interceptor makes again.
+      reply?.ack();
       // The replies of other callbacks were acknowledged when they arrived.
       if (call.request.callback !== undefined) reply = arrived;
-      return {
-        result: { ok: true, output: await this.#options.reader.read(call, arrived) },
-        reply,
-      };
+      return await this.#options.reader.read(call, arrived);
+    };
+    try {
+      const output = await (around === undefined ? make() : around(make));
+      return { result: { ok: true, output }, reply };
     } catch (error) {
       return { result: { ok: false, error }, reply };
     }

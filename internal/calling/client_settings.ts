@@ -10,10 +10,12 @@ import type {
   StreamOptions,
 } from "../../options/client_options.ts";
 import type { BrokerUrl } from "../../options/connect_options.ts";
+import type { ClientInterceptor } from "../../options/interceptors.ts";
 import type { RpcClientEvent } from "../../options/events.ts";
 import { type ConnectSettings, resolveConnectOptions } from "../broker/connect_settings.ts";
 import {
   checkCodecs,
+  checkFunctions,
   checkInteger,
   checkKeys,
   checkName,
@@ -57,6 +59,8 @@ export interface ClientSettings extends ConnectSettings {
   readonly unknownCallbacks: "park" | "drop";
   /** What calls inherit; absent if nothing. */
   readonly forwardHeaders: readonly string[] | undefined;
+  /** Around calls; absent if there are none. */
+  readonly interceptors: readonly ClientInterceptor[] | undefined;
   readonly onEvent: (event: RpcClientEvent) => void;
 }
 
@@ -88,8 +92,6 @@ export function resolveClientOptions(
     codecs = [],
     outputs = {},
     errors = {},
-    forwardHeaders,
-    onEvent,
   } = options;
   checkName("connect", { queue });
   checkInteger("connect", { timeoutMs }, TIMEOUT_BOUNDS);
@@ -98,7 +100,9 @@ export function resolveClientOptions(
   checkReplyQueue(replyQueue, declare);
   checkKeys("connect", { callbackKeys: options.callbackKeys });
   checkOneOf("connect", { unknownCallbacks }, ["park", "drop"]);
-  checkParts({ ...options, codecs, outputs, errors });
+  checkCodecs("connect", codecs);
+  checkOutputs(outputs);
+  checkErrors(errors);
   return {
     ...resolveConnectOptions(place, options, `${queue} client`),
     queue,
@@ -116,8 +120,7 @@ export function resolveClientOptions(
     codecs,
     outputs,
     errors,
-    forwardHeaders: forwardHeaders?.length ? [...forwardHeaders] : undefined,
-    onEvent: safeObserver(onEvent),
+    ...resolveHooks(options),
   };
 }
 
@@ -147,17 +150,18 @@ function checkReplyQueue(replyQueue: ReplyQueue, declare: boolean): void {
   throw new TypeError(wrongValue("connect", ["replyQueue.expiresMs", expiresMs], kind));
 }
 
-/** Checks what a client is given to work with. */
-function checkParts(
-  { codecs, outputs, errors, forwardHeaders = [], onEvent }:
-    & Pick<ClientSettings, "codecs" | "outputs" | "errors">
-    & Pick<RpcClientOptions, "forwardHeaders" | "onEvent">,
-): void {
-  checkCodecs("connect", codecs);
-  checkOutputs(outputs);
-  checkErrors(errors);
-  checkForwardHeaders(forwardHeaders);
+/** Checks and completes what is put around calls, or sees them. */
+function resolveHooks(
+  { forwardHeaders, interceptors, onEvent }: RpcClientOptions,
+): Pick<ClientSettings, "forwardHeaders" | "interceptors" | "onEvent"> {
+  checkForwardHeaders(forwardHeaders ?? []);
+  checkFunctions("connect", { interceptors });
   checkType("connect", { onEvent }, "function");
+  return {
+    forwardHeaders: forwardHeaders?.length ? [...forwardHeaders] : undefined,
+    interceptors: interceptors?.length ? [...interceptors] : undefined,
+    onEvent: safeObserver(onEvent),
+  };
 }
 
 function checkOutputs(outputs: ClientSettings["outputs"]): void {

@@ -2,6 +2,7 @@
 
 import { AsyncLocalStorage } from "node:async_hooks";
 import { RpcError } from "../../errors.ts";
+import type { InterceptedCall } from "../../options/interceptors.ts";
 import type { AmqpDelivery } from "../broker/amqp.ts";
 import { safeObserver } from "../observer.ts";
 import { type IncomingItem, readItemCount } from "../protocol/envelope.ts";
@@ -9,6 +10,7 @@ import type { EncodedItem } from "../encoded_reply.ts";
 import { ItemBuffer } from "../streaming/item_buffer.ts";
 import { ItemReader } from "../streaming/item_reader.ts";
 import { RecentMap } from "../recent_map.ts";
+import type { CallInterception } from "./call_interception.ts";
 import type { CallSink } from "./call_request.ts";
 import type { ClientCalls } from "./client_calls.ts";
 import type { PendingCall } from "./pending_calls.ts";
@@ -125,6 +127,33 @@ export class ClientStream implements CallSink {
     }, wake);
   }
 
+  /** As {@linkcode ClientStream.connect}, for a call that interceptors make: once. */
+  connectAround(
+    around: CallInterception,
+    start: (call: InterceptedCall) => PendingCall,
+    wake: () => void,
+  ): ItemBuffer {
+    const { reader, procedure } = this.#options;
+    let left: { readonly reason: unknown } | undefined;
+    const make = async (changed: InterceptedCall): Promise<void> => {
+      if (left !== undefined) throw left.reason;
+      if (this.#call !== undefined) {
+        throw new TypeError(`Cannot stream "${procedure}" again as its items have been read`);
+      }
+      const call = this.#call = start(changed);
+      await this.#end(call, await call.reply);
+    };
+    return this.#items.connect({
+      ended: around(make).then(() => {}),
+      grant: (count) => this.#grant(count),
+      decode: (item) => reader.decodeItem(item),
+      cancel: (reason) => {
+        left = { reason };
+        this.#call?.abandon(reason);
+      },
+    }, wake);
+  }
+
   /** A server that sends whatever it likes must not fill our memory. */
   #isFlooded(): boolean {
     if (this.#items.waiting + this.#early.size < MAX_ITEMS_PER_CREDIT * this.credits) return false;
@@ -200,18 +229,12 @@ export class ClientStream implements CallSink {
   }
 }
 
-/** A stream whose call was started. */
-export interface OpenStream {
-  readonly stream: ClientStream;
-  readonly call: PendingCall;
-}
+/** Has the items of a stream that was opened read. */
+export type OpenStream = (wake: () => void) => ItemBuffer;
 
 /** Reads a stream, which the first read opens. */
 export function readStream(open: () => OpenStream): AsyncGenerator<unknown, void, undefined> {
-  return new ItemReader((wake) => {
-    const { stream, call } = open();
-    return stream.connect(call, wake);
-  });
+  return new ItemReader((wake) => open()(wake));
 }
 
 function toEncodedItem(seq: number, { body, properties }: AmqpDelivery): EncodedItem {

@@ -1,5 +1,6 @@
 /** The requests that a server has in hand, and whether their callers still wait. @module */
 
+import type { MessageHeaders } from "../../contract.ts";
 import { RpcError } from "../../errors.ts";
 import { DeadlineTimer, isExpired, waitAtMost } from "../time.ts";
 import type { AmqpDelivery } from "../broker/amqp.ts";
@@ -67,7 +68,7 @@ const IDLE: State = { name: "idle" };
 /** One request in hand. */
 export class ActiveRequest {
   readonly delivery: AmqpDelivery;
-  readonly request: IncomingRequest;
+  request: IncomingRequest;
   readonly #startedAt = Date.now();
   /** When its reply queue is to be looked for, in Unix milliseconds. */
   #lookAt = this.#startedAt + FIRST_LOOK_MS;
@@ -90,6 +91,11 @@ export class ActiveRequest {
     this.request = readRequestEnvelope(delivery.properties);
     const { credits } = this.request;
     this.credits = credits === undefined ? undefined : new StreamCredits(credits);
+  }
+
+  /** Has the handler see other headers of the user's than came. */
+  setHeaders(headers: MessageHeaders): void {
+    this.request = { ...this.request, table: headers };
   }
 
   /** Why this server must not answer the request any more, if so. */

@@ -5,6 +5,8 @@
  */
 
 import { RpcError } from "../../errors.ts";
+import type { EncodedReply, ItemSink } from "../encoded_reply.ts";
+import type { ServerInterceptor } from "../../options/interceptors.ts";
 import type { RpcServerEvent } from "../../options/events.ts";
 import type { RpcServerStats } from "../../options/server_options.ts";
 import type { AmqpDelivery } from "../broker/amqp.ts";
@@ -23,6 +25,7 @@ import { PausedStreams } from "./paused_streams.ts";
 import { Replies } from "./replies.ts";
 import { toPrintable } from "../text.ts";
 import { isExpired } from "../time.ts";
+import { RequestInterception } from "./request_interception.ts";
 import type { RequestRunner } from "./request_runner.ts";
 import type { ServerSessions } from "./server_sessions.ts";
 
@@ -32,6 +35,8 @@ export interface RequestServiceOptions
   /** Whether the server declares anything at all. */
   readonly declare: boolean;
   readonly runner: RequestRunner;
+  /** Around requests; absent if there are none. */
+  readonly interceptors: readonly ServerInterceptor[] | undefined;
   /** What a request without a name means, if anything. */
   readonly defaultProcedure: string | undefined;
   /** Of what is published. */
@@ -190,7 +195,7 @@ export class RequestService {
       if (refusal !== undefined) return await this.#refuse(active, refusal);
       if (active.request.wantsTaken) this.#tellTaken(active);
       const items = this.#itemsOf(active);
-      const result = await this.#options.runner.run(active, items?.sink());
+      const result = await this.#run(active, items?.sink());
       const reply = items === undefined ? result : await items.finish(result);
       // An error of a handler that was aborted is no answer.
       const late = outcomeOfDropped(active);
@@ -205,6 +210,14 @@ export class RequestService {
       const deliveries = active.delivery.redeliveries + 1;
       return await this.#refuse(active, new Refusal(error, deliveries, "unpublished"));
     }
+  }
+
+  /** Runs the request, by way of the interceptors if there are any. */
+  #run(active: ActiveRequest, sink?: ItemSink): Promise<EncodedReply | RpcError> {
+    const { runner, interceptors, defaultProcedure } = this.#options;
+    if (interceptors === undefined) return runner.run(active, sink);
+    const run = () => runner.run(active, sink);
+    return new RequestInterception(active, { interceptors, defaultProcedure, run }).reply();
   }
 
   /**

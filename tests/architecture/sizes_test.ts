@@ -18,7 +18,9 @@ import { findings, type FunctionNode, functionVisitor, linesOf } from "../helper
  * (internal/caller_stack.ts), one for procedures in objects and classes (internal/running/members.ts),
  * two for frames that are written without amqplib (internal/broker/frame_writer.ts and amqp_publish.ts),
  * three for headers and what a handler's own calls know of it (internal/message_headers.ts, call_scope.ts,
- * current_call.ts), one for bodies of AMQP 1.0 (internal/protocol/amqp_value.ts).
+ * current_call.ts), one for bodies of AMQP 1.0 (internal/protocol/amqp_value.ts),
+ * three for interceptors (options/interceptors.ts, internal/calling/call_interception.ts,
+ * internal/serving/request_interception.ts).
  */
 const MAX_PRODUCT_FILES = 143;
 const MAX_FOLDER_FILES = 18;

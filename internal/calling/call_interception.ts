@@ -1,0 +1,37 @@
+/** Functions of the user's around calls. @module */
+
+import { generate as newCorrelationId } from "../../deps/std_uuid.ts";
+import type { ClientInterceptor, InterceptedCall } from "../../options/interceptors.ts";
+
+/** Makes a call, once more each time. */
+export type MakeCall = (call: InterceptedCall) => Promise<unknown>;
+
+/** What is around one call: told how to make it, gives its outcome. */
+export type CallInterception = (make: MakeCall) => Promise<unknown>;
+
+/**
+ * Makes a call by way of interceptors, the first one outermost.
+ *
+ * @param interceptors At least one.
+ * @param call The call.
+ * @param make Makes it; each time with another correlation id.
+ */
+export function interceptCall(
+  interceptors: readonly ClientInterceptor[],
+  call: InterceptedCall,
+  make: MakeCall,
+): Promise<unknown> {
+  let isMade = false;
+  // deno-lint-ignore require-await -- what an interceptor throws at once is a rejection, too
+  const pass = async (index: number, call: InterceptedCall): Promise<unknown> => {
+    const interceptor = interceptors[index];
+    if (interceptor !== undefined) {
+      return interceptor(call, (changes) => pass(index + 1, { ...call, ...changes }));
+    }
+    // Two requests that are under way at a time must not have one id.
+    const correlationId = isMade ? newCorrelationId() : call.correlationId;
+    isMade = true;
+    return make({ ...call, correlationId });
+  };
+  return pass(0, call);
+}

@@ -1,0 +1,95 @@
+/** Functions of the user's around requests. @module */
+
+import { jsonCodec } from "../../codec.ts";
+import type { HeaderValue, MessageHeaders } from "../../contract.ts";
+import { RpcError } from "../../errors.ts";
+import type {
+  InterceptedReply,
+  InterceptedRequest,
+  ServerInterceptor,
+} from "../../options/interceptors.ts";
+import type { EncodedReply } from "../encoded_reply.ts";
+import { checkMessageHeaders, readMessageHeaders, withHeader } from "../message_headers.ts";
+import { encodeError, encodeOutput } from "../running/encode.ts";
+import type { ActiveRequest } from "./active_requests.ts";
+
+/** What a {@linkcode RequestInterception} needs of its server. */
+export interface InterceptionOptions {
+  readonly interceptors: readonly ServerInterceptor[];
+  /** What a request without a name means, if anything. */
+  readonly defaultProcedure: string | undefined;
+  /** Runs the request, as it would be without interceptors. */
+  readonly run: () => Promise<EncodedReply | RpcError>;
+}
+
+/** One request on its way through the interceptors, the first one outermost. */
+export class RequestInterception {
+  readonly #active: ActiveRequest;
+  readonly #options: InterceptionOptions;
+  #replyHeaders: MessageHeaders | undefined;
+
+  constructor(active: ActiveRequest, options: InterceptionOptions) {
+    this.#active = active;
+    this.#options = options;
+  }
+
+  /**
+   * Runs the request. Never rejects.
+   *
+   * @returns As the server's own way does: the reply, or the error of a worker that died.
+   */
+  async reply(): Promise<EncodedReply | RpcError> {
+    const { request } = this.#active;
+    try {
+      return this.#finish(await this.#pass(0, readMessageHeaders(request.table)));
+    } catch (error) {
+      if (error instanceof RpcError && error.code === "worker-crashed") return error;
+      return this.#finish(encodeError(error));
+    }
+  }
+
+  async #pass(index: number, headers: MessageHeaders): Promise<InterceptedReply> {
+    const { interceptors, run } = this.#options;
+    const interceptor = interceptors[index];
+    if (interceptor !== undefined) {
+      return await interceptor(this.#describe(headers), (changes) => {
+        if (changes === undefined) return this.#pass(index + 1, headers);
+        return this.#pass(index + 1, checkMessageHeaders("go on", changes.headers));
+      });
+    }
+    this.#active.setHeaders(headers);
+    const reply = await run();
+    if (reply instanceof RpcError) throw reply;
+    return reply;
+  }
+
+  #describe(headers: MessageHeaders): InterceptedRequest {
+    const { request, delivery } = this.#active;
+    const procedure = request.procedure ?? this.#options.defaultProcedure;
+    return {
+      procedure,
+      correlationId: request.correlationId,
+      deadline: request.deadline,
+      redeliveries: delivery.redeliveries,
+      headers,
+      wantsReply: request.replyTo !== undefined,
+      setReplyHeader: (name, value) => this.#setReplyHeader(name, value),
+      answer: (output) => encodeOutput(output, procedure ?? "", jsonCodec),
+    };
+  }
+
+  #setReplyHeader(name: string, value: HeaderValue): void {
+    const action = "set a header of the reply";
+    this.#replyHeaders = withHeader(action, this.#replyHeaders, [name, value]);
+  }
+
+  /** Interceptors in plain JavaScript may give anything. */
+  #finish(reply: EncodedReply): EncodedReply {
+    const isReply = typeof reply === "object" && reply !== null && "body" in reply;
+    if (!isReply) {
+      return encodeError(new TypeError("Cannot reply as an interceptor has given no reply"));
+    }
+    const headers = this.#replyHeaders;
+    return headers === undefined ? reply : { ...reply, headers: { ...reply.headers, ...headers } };
+  }
+}
