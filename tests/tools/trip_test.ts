@@ -17,7 +17,8 @@ const LIMITS: readonly Limit[] = [
   // Two more since there are limits of bodies to learn and a watch over the reply queue, one for the
   // frames that are written here, and one since requests come back by themselves (dead_letter.ts).
   { what: "files of a call, inline handler", most: 38, of: filesOf("call, inline handler") },
-  { what: "files of a call, pool", most: 53, of: filesOf("call, pool") },
+  // One more for the headers that go to the worker.
+  { what: "files of a call, pool", most: 54, of: filesOf("call, pool") },
 ];
 
 function filesOf(trip: string): Limit["of"] {
