@@ -22,7 +22,7 @@ import { findings, type FunctionNode, functionVisitor, linesOf } from "../helper
  * three for interceptors (options/interceptors.ts, internal/calling/call_interception.ts,
  * internal/serving/request_interception.ts).
  */
-const MAX_PRODUCT_FILES = 143;
+const MAX_PRODUCT_FILES = 146;
 const MAX_FOLDER_FILES = 18;
 const MAX_CODE_LINES = 300;
 const MAX_FUNCTION_LINES = 50;
