@@ -14,9 +14,11 @@ export interface Envelope {
   readonly body: Uint8Array;
 }
 
-/** How often, and from which seed, to be set from outside to search further. */
+/** How often, and from which seed, to be set from outside to search further, or to search again. */
 export const RUNS: number = Number(Deno.env.get("FUZZ_RUNS") ?? 50_000);
-export const SEED: number = Number(Deno.env.get("FUZZ_SEED") ?? 1);
+export const SEED: number = Number(
+  Deno.env.get("FUZZ_SEED") ?? Math.floor(Math.random() * 2 ** 31),
+);
 
 /** The ids of calls that wait, for messages that pretend to be their replies. */
 export const KNOWN_IDS: readonly string[] = ["one", "two", "three"];

@@ -70,7 +70,7 @@ function waitFor(calls: PendingCalls, correlationId: string): void {
   call.reply.catch(() => {});
 }
 
-Deno.test(`A server has an answer to each of ${RUNS} odd requests`, async () => {
+Deno.test(`A server has an answer to each of ${RUNS} odd requests, seed ${SEED}`, async () => {
   const runner = newRunner();
   const requests = new ActiveRequests();
   let outputs = 0;
@@ -116,7 +116,7 @@ function readTicket(properties: Envelope["properties"]): CallbackTicket | undefi
   }
 }
 
-Deno.test(`A client makes sense of each of ${RUNS} odd replies`, async () => {
+Deno.test(`A client makes sense of each of ${RUNS} odd replies, seed ${SEED}`, async () => {
   const calls = new PendingCalls({ maxPending: 10, onPlace() {}, onAbandoned() {} });
   const reader = new ReplyReader(settings);
   let answered = 0;

@@ -54,7 +54,17 @@ export class AmqpPeer implements AsyncDisposable {
     body: string | Uint8Array,
     properties: Options.Publish = {},
   ): Promise<void> {
-    this.#channel.sendToQueue(queue, Buffer.from(body), properties);
+    await this.publish("", queue, body, properties);
+  }
+
+  /** Publishes to an exchange; resolves when the broker has confirmed it. */
+  async publish(
+    exchange: string,
+    routingKey: string,
+    body: string | Uint8Array,
+    properties: Options.Publish = {},
+  ): Promise<void> {
+    this.#channel.publish(exchange, routingKey, Buffer.from(body), properties);
     await this.#channel.waitForConfirms();
   }
 

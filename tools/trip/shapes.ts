@@ -89,6 +89,7 @@ const OTHERS: ReadonlySet<string> = new Set([
   "PendingCalls",
   "PoolCapacity",
   "RequestRoute",
+  "Streamable",
   "PoolEvent",
   "PoolProcedure",
   "ProgressSink",
