@@ -20,6 +20,7 @@ import type {
 } from "./options/client_options.ts";
 import { type RpcConnection, settingsOf } from "./connection.ts";
 import type { BrokerUrl } from "./options/connect_options.ts";
+import type { RpcState } from "./options/events.ts";
 import type { InterceptedCall } from "./options/interceptors.ts";
 import type {
   AnyContract,
@@ -92,11 +93,7 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
     this.#settings = settings;
     this.#requests = new RequestMaker(settings);
     this.#reader = new ReplyReader(settings);
-    const { replyQueue, callbackKeys } = settings;
-    this.#tickets = new CallbackTickets(
-      callbackKeys,
-      typeof replyQueue === "object" ? replyQueue.name : "",
-    );
+    this.#tickets = CallbackTickets.of(settings);
     this.#callbacks = new Callbacks({
       reader: this.#reader,
       tickets: this.#tickets,
@@ -136,6 +133,11 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
   /** Calls that are not settled, those that wait for a place included. */
   get pending(): number {
     return this.#calls.pending.size;
+  }
+
+  /** What the client is at, since when, and why: to be shown, or asked by a probe. */
+  get state(): RpcState<"connected"> {
+    return this.#settings.watch.state;
   }
 
   /** Counts calls and dropped replies. */
@@ -369,7 +371,7 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
 
   async #close(graceMs: number): Promise<void> {
     this.#callbacks.close();
-    await this.#calls.close(graceMs);
+    await this.#settings.watch.closing(this.#calls.close(graceMs));
   }
 
   #openStream(procedure: string, input: unknown, options: StreamOptions): OpenStream {

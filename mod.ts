@@ -88,6 +88,7 @@ export type {
   ConnectionEvent,
   RpcClientEvent,
   RpcServerEvent,
+  RpcState,
   ServerConnectionEvent,
 } from "./options/events.ts";
 export type {

@@ -7,8 +7,7 @@
 import { type RpcConnection, settingsOf } from "./connection.ts";
 import type { BrokerUrl } from "./options/connect_options.ts";
 import type { AnyHandlers, Contract, Handlers, Servable } from "./contract.ts";
-import type { RpcError } from "./errors.ts";
-import type { ConnectionEvent, RpcServerEvent } from "./options/events.ts";
+import type { ConnectionEvent, RpcState } from "./options/events.ts";
 import type {
   RpcServerCloseOptions,
   RpcServerOptions,
@@ -29,8 +28,6 @@ import {
 import { nameProgram, resolveConnectOptions } from "./internal/broker/connect_settings.ts";
 import { BodyLimits } from "./internal/broker/body_limits.ts";
 import { Connection } from "./internal/broker/connection.ts";
-import { safeObserver } from "./internal/observer.ts";
-import { toPrintable } from "./internal/text.ts";
 import { MAX_TIMEOUT_MS } from "./internal/time.ts";
 import { checkDurability, type RequestQueue } from "./internal/protocol/request_queue.ts";
 import type { IntakeOptions } from "./internal/serving/intake.ts";
@@ -39,6 +36,7 @@ import { Procedures } from "./internal/serving/procedures.ts";
 import { type OnForgotten, ReplyCache } from "./internal/serving/reply_cache.ts";
 import { RequestRunner } from "./internal/serving/request_runner.ts";
 import { RequestService } from "./internal/serving/request_service.ts";
+import { ServerLife } from "./internal/server_life.ts";
 import {
   type ConsumerSession,
   openConsumerSession,
@@ -73,9 +71,9 @@ export class RpcServer implements AsyncDisposable {
   readonly #service: RequestService;
   readonly #prefetch: Prefetch;
   readonly #queue: RequestQueue & Pick<IntakeOptions, "consumerPriority" | "timeLimitMs">;
-  readonly #emit: (event: RpcServerEvent) => void;
   readonly #limits: BodyLimits;
   readonly #sessions: ServerSessions = {};
+  readonly #life: ServerLife;
   #closing: Promise<void> | undefined;
 
   private constructor(options: RpcServerOptions) {
@@ -85,7 +83,7 @@ export class RpcServer implements AsyncDisposable {
     const { maxBodyBytes = DEFAULT_MAX_BODY_BYTES, maxDeliveries = 3 } = options;
     const { handlers, defaultProcedure, codecs, replyCache = {}, sendStacks = false } = options;
     const { procedures: only } = options;
-    const { replyQueues, consumerPriority, onEvent, handlerTimeLimitMs, interceptors } = options;
+    const { replyQueues, consumerPriority, handlerTimeLimitMs, interceptors } = options;
     checkName("listen", { queue });
     checkType("listen", { declare }, "boolean");
     checkDurability(durability, declare);
@@ -93,7 +91,6 @@ export class RpcServer implements AsyncDisposable {
     checkInteger("listen", { handlerTimeLimitMs }, { min: 1, max: MAX_TIMEOUT_MS });
     checkInteger("listen", { consumerPriority }, PRIORITY_BOUNDS);
     checkType("listen", { returns, sendStacks }, "boolean");
-    checkType("listen", { onEvent }, "function");
     checkPattern("listen", { replyQueues });
     checkCodecs("listen", codecs);
     checkFunctions("listen", { interceptors });
@@ -103,7 +100,7 @@ export class RpcServer implements AsyncDisposable {
     this.#prefetch = new Prefetch(procedures.handlers(), options.prefetch);
     const { timeLimitMs } = procedures;
     this.#queue = { queue, durability, returns, declare, consumerPriority, timeLimitMs };
-    this.#emit = safeObserver(onEvent);
+    this.#life = new ServerLife(this, options);
     this.#limits = new BodyLimits(maxBodyBytes);
     this.#service = new RequestService({
       queue,
@@ -121,8 +118,8 @@ export class RpcServer implements AsyncDisposable {
         handlerTimeLimitMs,
       }),
       limits: this.#limits,
-      emit: this.#emit,
-      warn: onEvent === undefined ? (error) => warn(queue, error) : undefined,
+      emit: this.#life.emit,
+      warn: this.#life.warn,
       sessions: this.#sessions,
     });
   }
@@ -171,13 +168,29 @@ export class RpcServer implements AsyncDisposable {
           ...server.#queue,
           requests: server.#service,
           prefetch: () => server.#prefetch.count,
-          onNoReturns: (reason) => server.#emit({ type: "returns-unavailable", error: reason }),
-          onCancelled: () => server.#emit({ type: "consumer-cancelled" }),
+          onNoReturns: (reason) =>
+            server.#life.emit({ type: "returns-unavailable", error: reason }),
+          onCancelled: () => server.#life.emit({ type: "consumer-cancelled" }),
         }),
     });
     server.#prefetch.watch(() => sessions.consumer?.session?.intake.adjust());
     stack.move();
+    server.#life.start();
     return server;
+  }
+
+  /** What the server is at, since when, and why: to be shown, or asked by a probe. */
+  get state(): RpcState<"serving"> {
+    return this.#life.state;
+  }
+
+  /**
+   * Resolves when the server is closed, and rejects if it has failed, which is when the connection
+   * that it shares was closed before it: what a program waits for that only serves. A broker that is
+   * away or refuses ends nothing: see {@linkcode RpcServer.state}.
+   */
+  get finished(): Promise<void> {
+    return this.#life.finished;
   }
 
   /** Counts requests. */
@@ -211,10 +224,11 @@ export class RpcServer implements AsyncDisposable {
   }
 
   readonly #onForgotten: OnForgotten = (procedure, key, reason) => {
-    this.#emit({ type: "key-forgotten", procedure, key, reason });
+    this.#life.emit({ type: "key-forgotten", procedure, key, reason });
   };
 
   async #close(graceMs: number): Promise<void> {
+    this.#life.drain();
     const { consumer, publisher } = this.#sessions;
     // Should the session end from now on, its requests are other servers' already.
     consumer?.retire();
@@ -228,21 +242,20 @@ export class RpcServer implements AsyncDisposable {
     // What is not acknowledged now goes back to the queue with its channel.
     await consumer?.close();
     await publisher?.close();
+    this.#life.end();
   }
 
   #observe(connection: "consumer" | "publisher") {
     return {
       role: connection,
       onSession: () => {},
-      // Half a server is none: its requests must go to others. close() never rejects.
-      onFailed: () => void this.close({ graceMs: 0 }),
       onEvent: (event: ConnectionEvent) => {
         if (event.type === "disconnected") {
           if (connection === "consumer") this.#service.onDisconnected(event.error);
           // The next broker may take more.
           else this.#limits.forget();
         }
-        this.#emit({ ...event, connection });
+        this.#life.onConnection(connection, event);
       },
     };
   }
@@ -251,10 +264,4 @@ export class RpcServer implements AsyncDisposable {
 function checkNames(procedures: unknown): void {
   if (procedures === undefined || Array.isArray(procedures)) return;
   throw new TypeError(wrongValue("listen", ["procedures", procedures], "an array of names"));
-}
-
-/** Who has no observer must still learn why another program gets no replies. */
-function warn(queue: string, { message }: RpcError): void {
-  // deno-lint-ignore no-console -- there is nobody else to tell
-  console.warn(`Server of "${toPrintable(queue)}": ${message}. Others are only counted`);
 }

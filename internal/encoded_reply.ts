@@ -17,6 +17,10 @@ export interface EncodedReply {
   readonly contentType: string;
   /** Those that the handler has set, if any. */
   readonly headers?: MessageHeaders;
+  /** What was thrown, if it was thrown here: for whoever keeps the server, and not for the caller. */
+  readonly thrown?: unknown;
+  /** The same from another thread or process, as text: the stack, and those of the causes. */
+  readonly report?: string;
 }
 
 /** A value that a handler tells before its end: an item of a stream, or its progress. */

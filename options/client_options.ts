@@ -141,6 +141,13 @@ export interface RpcClientOptions extends ConnectOptions {
    * @default {[]}
    */
   readonly interceptors?: readonly ClientInterceptor[];
+  /**
+   * Whether standard error gets a line when the client loses its connection, is refused, is blocked,
+   * is back, or has failed.
+   *
+   * @default {true, unless there is an `onEvent`}
+   */
+  readonly log?: boolean;
   /** Observes the connection and failing callbacks. What it throws is dropped. */
   readonly onEvent?: (event: RpcClientEvent) => void;
 }

@@ -6,15 +6,55 @@
 
 import type { RpcError, RpcErrorCode } from "../errors.ts";
 
+/**
+ * What a client or a server is at.
+ *
+ * @typeParam Working What it is called if nothing is wrong.
+ */
+export interface RpcState<Working extends string = "serving" | "connected"> {
+  /**
+   * - `starting`: it has not been connected yet.
+   * - `serving`: a server that takes requests.
+   * - `connected`: a client whose calls go out.
+   * - `reconnecting`: a connection is lost, or refused since then; attempts go on.
+   * - `blocked`: the broker takes no messages for now.
+   * - `draining`: it was closed, and finishes what it has in hand.
+   * - `failed`: it has ended, as the connection that it shares was closed.
+   * - `closed`: it has ended.
+   */
+  readonly name:
+    | "starting"
+    | Working
+    | "reconnecting"
+    | "blocked"
+    | "draining"
+    | "failed"
+    | "closed";
+  /** When it came to that. */
+  readonly since: Date;
+  /** Why it is reconnecting, blocked or failed, in words: the latest that is known. */
+  readonly reason?: string;
+}
+
 /** What happens to a connection to the broker. */
 export type ConnectionEvent =
   /** Connected, or connected again; calls and requests flow. */
   | { readonly type: "connected" }
   /** The connection, or a channel on it, was lost. */
   | { readonly type: "disconnected"; readonly error: Error }
-  /** The next attempt to connect comes after `delayMs` milliseconds. */
-  | { readonly type: "reconnecting"; readonly attempt: number; readonly delayMs: number }
-  /** The broker refuses for good, for example after the password was changed: no other attempt is made. */
+  /**
+   * The next attempt to connect comes after `delayMs` milliseconds. `error` is why the one before
+   * failed, or why the connection was lost. If the broker refuses (`access-refused` or
+   * `misconfigured` in its `code`: a changed password, an expired certificate, a limit of connections),
+   * attempts come less and less often, up to 30 s apart, until it does no longer.
+   */
+  | {
+    readonly type: "reconnecting";
+    readonly attempt: number;
+    readonly delayMs: number;
+    readonly error: Error;
+  }
+  /** No other attempt is made: the connection that it shares with others was closed. */
   | { readonly type: "failed"; readonly error: RpcError }
   /** The broker takes no messages for now, for example because its memory or disk is full. */
   | { readonly type: "blocked"; readonly reason: string }
@@ -102,6 +142,12 @@ export type RpcServerEvent =
       | "crashed"
       | "unpublished"
       | "reply-to-refused";
+    /**
+     * What its handler threw, or why it was not run, with stack and causes; absent if it has an output.
+     * Of a handler in a thread or a process it is an {@linkcode RpcRemoteError}, with both in
+     * `remoteStack`.
+     */
+    readonly error?: unknown;
   }
   /**
    * A handler goes on although nobody waits for its output: its request is settled and its place is

@@ -150,6 +150,25 @@ export interface RpcServerOptions<H extends object = AnyHandlers> extends Connec
    * @default {[]}
    */
   readonly interceptors?: readonly ServerInterceptor[];
+  /**
+   * Whether SIGTERM and SIGINT, which is Ctrl-C, close the server in order: it takes no more requests,
+   * finishes those in hand, for as long as `graceMs` says, and disconnects. A second signal ends the
+   * program at once. The program ends by itself if nothing else keeps it running: close that, a pool
+   * for example, after `await server.finished`. It is not the default, as signals are the program's:
+   * whoever listens to them keeps them from ending it.
+   *
+   * @default {false}
+   */
+  readonly closeOnSignals?: boolean | RpcServerCloseOptions;
+  /**
+   * Whether standard error gets a line of what an operator must know: that it serves, lost its
+   * connection, is refused, is back, parked or abandoned a request, or failed. With it a program that
+   * ends after its server has failed ends with exit code 1, unless it asked for
+   * {@linkcode RpcServer.finished}.
+   *
+   * @default {true, unless there is an `onEvent`}
+   */
+  readonly log?: boolean;
   /** Observes connections and served requests. What it throws is dropped. */
   readonly onEvent?: (event: RpcServerEvent) => void;
 }

@@ -18,7 +18,7 @@ import type { Codec } from "../codec.ts";
 import type { CallContext, Servable } from "../contract.ts";
 import { RpcError } from "../errors.ts";
 import { callScope } from "../internal/call_scope.ts";
-import { encodeError, encodeItem } from "../internal/running/encode.ts";
+import { encodeError, encodeItem, reportError } from "../internal/running/encode.ts";
 import type { EncodedItem, EncodedReply } from "../internal/encoded_reply.ts";
 import { ProgressGate } from "../internal/running/progress_gate.ts";
 import { membersOf } from "../internal/running/members.ts";
@@ -254,12 +254,20 @@ class WorkerRuntime {
     const headers = typeof this.#current === "object" ? this.#current.replyHeaders : undefined;
     this.#current = undefined;
     this.#port.control?.finish(task.cell);
-    const { type, contentType } = reply;
+    const { type, contentType, thrown } = reply;
     const body = toTransferable(reply.body);
     const transfer = mustTransfer(body) ? body.buffer : undefined;
     const memoryMb = this.#memory.measure(now);
     const runMs = now - startedAt;
-    const message = { type, id: task.id, body, contentType, runMs, ...memoryMb };
+    const message = {
+      type,
+      id: task.id,
+      body,
+      contentType,
+      runMs,
+      ...memoryMb,
+      ...(type === "error" && { report: reportError(thrown) }),
+    };
     this.#port.send(headers === undefined ? message : { ...message, headers }, transfer);
     // Without shared memory, the pool knows from the replies alone which task runs.
     if (this.#port.control === undefined) this.#port.flush();

@@ -3,7 +3,13 @@
  * all that it is told, as a careless program would.
  */
 
-import { RpcClient, RpcError, RpcServer } from "../../mod.ts";
+import {
+  RpcClient,
+  type RpcClientEvent,
+  RpcError,
+  RpcServer,
+  type RpcServerEvent,
+} from "../../mod.ts";
 import { showAll } from "../../tools/brokers/secrets.ts";
 import { obeyOwner, tell } from "../servers/owner.ts";
 import { type Attempt, readSettings } from "./attempts.ts";
@@ -17,13 +23,13 @@ const handlers = { echo: (input: unknown) => input };
 obeyOwner();
 await Promise.all(Object.entries(attempts).map(([name, urls]) => tryAll(name, urls)));
 
-const failed = { client: Promise.withResolvers<void>(), server: Promise.withResolvers<void>() };
+const refused = { client: Promise.withResolvers<void>(), server: Promise.withResolvers<void>() };
 const server = await RpcServer.listen(serverUrls, {
   ...options,
   handlers,
   onEvent(event) {
     show("server", event);
-    if (event.type === "failed") failed.server.resolve();
+    if (isRefused(event)) refused.server.resolve();
   },
 });
 const client = await RpcClient.connect(clientUrls, {
@@ -31,18 +37,25 @@ const client = await RpcClient.connect(clientUrls, {
   onEvent(event) {
     show("client", event);
     if (event.type === "disconnected") callAgain();
-    if (event.type === "failed") failed.client.resolve();
+    if (isRefused(event)) refused.client.resolve();
   },
 });
 await client.call("echo", 1);
 tell({ type: "connected" });
-await failed.client.promise;
-await failed.server.promise;
-await client.call("echo", 2).catch((error: unknown) => show("client", error));
+await refused.client.promise;
+await refused.server.promise;
+await client.call("echo", 2, { timeoutMs: 1 }).catch((error: unknown) => show("client", error));
 show("client", client);
 show("server", server);
-tell({ type: "failed" });
+tell({ type: "refused" });
+await client.call("echo", 3, { timeoutMs: CALL_TIMEOUT_MS });
+tell({ type: "back" });
 Deno.exit(0);
+
+function isRefused(event: RpcClientEvent | RpcServerEvent): boolean {
+  return event.type === "reconnecting" && event.error instanceof RpcError &&
+    event.error.code === "access-refused";
+}
 
 /** A client and a server, one after the other, so that each takes its own time. */
 async function tryAll(name: string, urls: readonly string[]): Promise<void> {

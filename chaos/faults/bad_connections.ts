@@ -63,7 +63,7 @@ async function run(scene: Scene): Promise<RowFigures> {
     limits: [
       ...attemptLimits(places.all, attempts, scene.budget.timeLimit(TOLERANCE_MS)),
       atLeast("rounds of attempts, while nodes hang up", passing, RETRIES),
-      atMost("attempts of a connection for each node, password changed", permanent, 1),
+      atMost("attempts of a connection for each node, password changed", permanent, 3),
       atMost("program, ended otherwise than with 0", code, 0),
       atMost("forms of the password, shown", shown.length, 0),
     ],
@@ -154,15 +154,24 @@ class Running {
     return result;
   }
 
-  /** No node takes the login any more: returns how often each connection tried one of them. */
+  /**
+   * No node takes the login for a while: returns how often each connection tried one of them until all
+   * said so.
+   */
   async changePassword(program: ChildProgram): Promise<number> {
+    const { node } = this.#broker;
     const before = this.#counts();
     const change = async () => {
-      await this.#broker.node.ctl("change_password", LOGIN.user, "another");
-      await this.#broker.node.ctl("close_all_connections", "chaos");
+      await node.ctl("change_password", LOGIN.user, "another");
+      await node.ctl("close_all_connections", "chaos");
     };
-    await Promise.all([change(), program.next("failed", PHASE_LIMIT_MS)]);
-    return Math.max(...this.#since(before));
+    await Promise.all([change(), program.next("refused", PHASE_LIMIT_MS)]);
+    const counted = Math.max(...this.#since(before));
+    await Promise.all([
+      node.ctl("change_password", LOGIN.user, LOGIN.password),
+      program.next("back", PHASE_LIMIT_MS),
+    ]);
+    return counted;
   }
 
   get #all(): readonly FaultProxy[] {

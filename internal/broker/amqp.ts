@@ -16,6 +16,7 @@ import type { AmqpProperties, AmqpPublish } from "./amqp_publish.ts";
 import type { BrokerAddress } from "./broker_address.ts";
 import { type BrokerFeatures, brokerFeaturesOf } from "./broker_features.ts";
 import { HeaderFrame } from "./header_frame.ts";
+import { HandshakeWatch } from "./handshake_watch.ts";
 import { frameMaxOf, patchAmqplibInside, publishOn } from "./amqplib_inside.ts";
 
 export type { AmqpProperties, AmqpPublish };
@@ -362,7 +363,7 @@ export class AmqpChannel {
 
 function openModel(
   { vhost, tls, ...endpoint }: BrokerAddress,
-  options: AmqpConnectionOptions,
+  { heartbeatSeconds, ...options }: AmqpConnectionOptions,
   signal: AbortSignal,
 ): Promise<ChannelModel> {
   const socketOptions = {
@@ -374,12 +375,9 @@ function openModel(
     signal,
     clientProperties: { ...options.clientProperties, connection_name: options.connectionName },
   };
-  return connect({
-    ...endpoint,
-    // amqplib decodes it once more.
-    vhost: encodeURIComponent(vhost),
-    heartbeat: options.heartbeatSeconds,
-  }, socketOptions);
+  // amqplib decodes it once more.
+  const place = { ...endpoint, vhost: encodeURIComponent(vhost), heartbeat: heartbeatSeconds };
+  return HandshakeWatch.watch(() => connect(place, socketOptions));
 }
 
 /** amqplib tells a nack from a closed channel by the message only. */

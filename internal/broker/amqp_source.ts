@@ -3,7 +3,7 @@
 import { RpcError } from "../../errors.ts";
 import { AmqpConnection, type AmqpConnectionOptions, type AmqpLink } from "./amqp.ts";
 import type { BrokerAddress } from "./broker_address.ts";
-import { BACKOFF, BrokerNodes } from "./broker_nodes.ts";
+import { BACKOFF, BrokerNodes, isRefusal, refusedBackoffMs } from "./broker_nodes.ts";
 import { explainConnectError } from "./connect_error.ts";
 import { AmqpShare } from "./amqp_share.ts";
 import { abortable, backoffMs, sleep } from "../time.ts";
@@ -95,6 +95,8 @@ export class SharedConnection implements AmqpSource {
   #current: Opened | undefined;
   #opening: Promise<Opened> | undefined;
   #failures = 0;
+  /** When to try again, on the clock of `performance.now()`. */
+  #nextAt = 0;
 
   constructor(options: AmqpSourceOptions) {
     this.#options = options;
@@ -142,7 +144,7 @@ export class SharedConnection implements AmqpSource {
   async #open(): Promise<Opened> {
     const { signal } = this.#closing;
     // Many sessions that try again, each after a pause of its own, are no reason to try more often.
-    if (this.#failures > 0) await sleep(backoffMs(this.#failures, BACKOFF), signal);
+    await sleep(Math.max(0, this.#nextAt - performance.now()), signal);
     try {
       const opened = await this.#nodes.tryEach(
         async (address) => ({ amqp: await openAt(address, { ...this.#options, signal }), address }),
@@ -151,7 +153,10 @@ export class SharedConnection implements AmqpSource {
       this.#failures = 0;
       return await this.#takeOver(opened);
     } catch (error) {
-      this.#failures++;
+      const failures = ++this.#failures;
+      const isRefused = isRefusal(error);
+      const pauseMs = isRefused ? refusedBackoffMs(failures) : backoffMs(failures, BACKOFF);
+      this.#nextAt = performance.now() + pauseMs;
       throw error;
     }
   }

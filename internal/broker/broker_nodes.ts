@@ -7,6 +7,23 @@ import type { BrokerAddress } from "./broker_address.ts";
 /** No attempt waits longer than a second: a broker that is back is to be used soon. */
 export const BACKOFF: BackoffOptions = { firstMs: 400, maxMs: 1_000, minMs: 100 };
 
+/** Of a broker that refuses, which somebody has to do something about. */
+const REFUSED_BACKOFF: BackoffOptions = { firstMs: 1_000, maxMs: 30_000, minMs: 500 };
+
+/**
+ * Tells whether the broker answers, and refuses: a passing fault of the network is none, nor is a
+ * reply queue that another client is about to leave.
+ */
+export function isRefusal(error: unknown): boolean {
+  if (!(error instanceof RpcError)) return false;
+  return error.code === "access-refused" || (error.code === "misconfigured" && !error.retryable);
+}
+
+/** How long to wait before the next attempt, after so many refusals in a row. */
+export function refusedBackoffMs(refusals: number): number {
+  return backoffMs(refusals, REFUSED_BACKOFF);
+}
+
 /** Where a broker is: one node, or the several of a cluster. */
 export class BrokerNodes {
   readonly #addresses: readonly BrokerAddress[];
@@ -54,7 +71,7 @@ export interface WaitOptions {
   /** How long to go on, in milliseconds; an attempt that has begun may take longer. */
   readonly waitForBrokerMs: number;
   /** Told of each pause before another attempt. */
-  readonly onPause: (attempt: number, delayMs: number) => void;
+  readonly onPause: (attempt: number, delayMs: number, error: RpcError) => void;
   /** Ends the wait. */
   readonly signal: AbortSignal;
 }
@@ -77,7 +94,7 @@ export async function whenReachable<Result>(
       const isUnreachable = error instanceof RpcError && error.code === "unreachable";
       const delayMs = backoffMs(attempt, BACKOFF);
       if (!isUnreachable || performance.now() + delayMs > until || signal.aborted) throw error;
-      onPause(attempt, delayMs);
+      onPause(attempt, delayMs, error);
       await sleep(delayMs, signal);
       if (signal.aborted) throw error;
     }

@@ -8,7 +8,7 @@ import { AMQPLIB_VERSION, AmqplibInsideError } from "./amqplib_inside.ts";
 
 /**
  * Turns what Deno or amqplib said about a failed attempt to connect into an error that names the
- * place and the next step. Only `unreachable` errors are worth another try.
+ * place and the next step. Only `unreachable` errors are worth another try, and a limit of connections.
  *
  * @param error What was thrown.
  * @param address Where the attempt went.
@@ -20,8 +20,13 @@ export function explainConnectError(error: unknown, address: BrokerAddress): Rpc
   return new RpcError(
     code,
     `Cannot connect to the broker at ${describeAddress(address)} as ${reason}`,
-    { cause, retryable: code === "unreachable" },
+    { cause, retryable: code === "unreachable" || isPassing(cause) },
   );
+}
+
+/** Others that connect to the same virtual host, or as the same user, may leave. */
+function isPassing({ message }: Error): boolean {
+  return LIMIT_REGEXP.test(message);
 }
 
 /** A broker has let us in, and then did not do in time what a session takes. */
@@ -40,6 +45,12 @@ type Diagnosis = readonly [
 
 /** What the broker says of a user who may log in but not do this; from 3.11 on with the verb. */
 const REFUSED_ACCESS_REGEXP = /((?:\w+ )?access to \w+ '[^']*') in vhost/;
+
+/** What it says of a virtual host, a user or a node that has as many connections as it may. */
+const LIMIT_REGEXP = /(?:user |node )?connection limit \((\d+)\) is reached/;
+
+/** What it says of a virtual host that it has and cannot use. */
+const VHOST_DOWN_REGEXP = /vhost '[^']*' is down/;
 
 const UNKNOWN_AUTHORITY_REGEXP =
   /^(SELF_SIGNED_CERT_IN_CHAIN|DEPTH_ZERO_SELF_SIGNED_CERT|UNABLE_TO_(VERIFY|GET)_\w+)$/;
@@ -76,13 +87,10 @@ function diagnose(cause: Error, address: BrokerAddress): Diagnosis {
       `("guest" is only let in from the broker's own machine)`,
     ];
   }
-  // amqplib hides the broker's reason here: a connection.close instead of connection.open-ok.
-  if (message.includes("Expected ConnectionOpenOk")) {
-    return [
-      "access-refused",
-      `virtual host "${address.vhost}" does not exist or user "${address.username}" may not ` +
-      `use it: see "rabbitmqctl list_vhosts" and "rabbitmqctl list_permissions"`,
-    ];
+  const refusedHost = explainRefusedHost(message, address);
+  if (refusedHost !== undefined) return ["access-refused", refusedHost];
+  if (VHOST_DOWN_REGEXP.test(message)) {
+    return ["unreachable", `virtual host "${address.vhost}" is down: see the log of the broker`];
   }
   const tlsFailure = explainTlsError(code, message, address);
   if (tlsFailure !== undefined) return ["misconfigured", tlsFailure];
@@ -90,6 +98,33 @@ function diagnose(cause: Error, address: BrokerAddress): Diagnosis {
     return ["misconfigured", "what answers there does not speak AMQP 0-9-1: check the port"];
   }
   return ["unreachable", describeNetworkError(cause, code, address)];
+}
+
+/** Tells why a user who may log in is not let into a virtual host; `undefined` if that is not it. */
+function explainRefusedHost(
+  message: string,
+  { vhost, username }: BrokerAddress,
+): string | undefined {
+  const [limit, count] = LIMIT_REGEXP.exec(message) ?? [];
+  if (limit !== undefined) {
+    const what = limit.startsWith("user")
+      ? `user "${username}"`
+      : limit.startsWith("node")
+      ? "the node"
+      : `virtual host "${vhost}"`;
+    return `${what} has as many connections as it may, ${count}: close others or raise the limit`;
+  }
+  if (/vhost .* not found/.test(message)) {
+    return `virtual host "${vhost}" does not exist: see "rabbitmqctl list_vhosts"`;
+  }
+  if (/access to vhost '[^']*' refused for user '[^']*'$/.test(message)) {
+    return `user "${username}" may not use virtual host "${vhost}": ` +
+      `see "rabbitmqctl list_permissions -p ${vhost}"`;
+  }
+  // Where nobody hears what the broker says.
+  if (!message.includes("Expected ConnectionOpenOk")) return undefined;
+  return `virtual host "${vhost}" does not exist, or user "${username}" may not use it, or there ` +
+    "are as many connections as there may be: see the log of the broker";
 }
 
 /**

@@ -25,7 +25,7 @@ import {
   type AmqpSources,
   OwnConnections,
 } from "./amqp_source.ts";
-import { BACKOFF, whenReachable } from "./broker_nodes.ts";
+import { BACKOFF, isRefusal, refusedBackoffMs, whenReachable } from "./broker_nodes.ts";
 import { explainConnectError, SetUpLimitError } from "./connect_error.ts";
 
 /** What lives on one connection and dies with it. */
@@ -50,8 +50,6 @@ export interface ConnectionOptions<S extends Session> extends AmqpSourceOptions 
   readonly setUp: (connection: AmqpLink) => Promise<S>;
   /** Takes over a new session; runs before the `connected` event. */
   readonly onSession: (session: S) => void;
-  /** Called once, if the connection can never be had again. */
-  readonly onFailed: (error: RpcError) => void;
   readonly onEvent: (event: ConnectionEvent) => void;
 }
 
@@ -71,6 +69,9 @@ type State<S> =
 /** The other nodes of a cluster are up when one is lost, so the first attempt waits for nothing. */
 const NEXT_NODE_BACKOFF: BackoffOptions = { firstMs: 80, maxMs: 80, minMs: 10 };
 
+/** A session that lived as long was none that the broker refuses, in milliseconds. */
+const LASTING_MS = 30_000;
+
 /** How often a broker that lets us in may fail to set a session up. */
 const MAX_SET_UPS = 3;
 
@@ -81,6 +82,8 @@ export class Connection<S extends Session> {
   #state: State<S> = { name: "connecting" };
   #opening: PromiseWithResolvers<S> | undefined;
   #keeping: Promise<void> = Promise.resolve();
+  /** How often the broker has refused us, in a row. */
+  #refusals = 0;
   readonly #source: AmqpSource;
 
   private constructor(options: ConnectionOptions<S>) {
@@ -150,41 +153,48 @@ export class Connection<S extends Session> {
   /** Waits for each session to end and replaces it. Never rejects. */
   async #keep(): Promise<void> {
     for (let state = this.#state; state.name === "open"; state = this.#state) {
+      const start = performance.now();
       const error = await sessionEnd(state);
       if (this.#isOver()) return;
-      // Its user lacks a permission: trying again is no help.
-      if (amqpCodeOf(error) === 403) {
-        await state.amqp.close();
-        return this.#fail(refusedError(error));
-      }
-      await this.#replace(state, error);
+      const isRefused = amqpCodeOf(error) === 403;
+      // Who is let in, and soon refused once more, is not to try again at once each time.
+      if (!isRefused || performance.now() - start > LASTING_MS) this.#refusals = 0;
+      await this.#replace(state, isRefused ? refusedError(error) : error);
     }
   }
 
-  async #replace(ended: Opened<S>, error: Error): Promise<void> {
+  async #replace(ended: Opened<S>, lost: Error): Promise<void> {
     this.#state = { name: "connecting" };
-    this.#options.onEvent({ type: "disconnected", error });
+    this.#options.onEvent({ type: "disconnected", error: lost });
     // A channel alone may have closed; its connection goes too, so that there is one way to heal.
     await ended.amqp.close();
+    let error = lost;
     for (let attempt = 1; !this.#isOver(); attempt++) {
-      const hasOthers = attempt === 1 && this.#source.areSeveral;
-      const delayMs = backoffMs(attempt, hasOthers ? NEXT_NODE_BACKOFF : BACKOFF);
-      this.#options.onEvent({ type: "reconnecting", attempt, delayMs });
+      const delayMs = this.#delayMs(attempt, error);
+      this.#options.onEvent({ type: "reconnecting", attempt, delayMs, error });
       await sleep(delayMs, this.#closing.signal);
       if (this.#isOver()) return;
       try {
         return await this.#connect();
-      } catch (error) {
-        if (error instanceof RpcError && !error.retryable) return this.#fail(error);
+      } catch (thrown) {
+        error = thrown instanceof Error ? thrown : new Error(String(thrown));
+        // Whoever was let in before may be let in again; but not over a connection that is closed.
+        if (error instanceof RpcError && error.code === "closed") return this.#fail(error);
       }
     }
   }
 
-  /** Ends it for good, as no broker will ever let the user in. */
+  #delayMs(attempt: number, error: Error): number {
+    if (isRefusal(error)) return refusedBackoffMs(++this.#refusals);
+    this.#refusals = 0;
+    const hasOthers = attempt === 1 && this.#source.areSeveral;
+    return backoffMs(attempt, hasOthers ? NEXT_NODE_BACKOFF : BACKOFF);
+  }
+
+  /** Ends it for good. */
   #fail(reason: RpcError): void {
     if (this.#state.name === "closed") return;
     this.#end(reason);
-    this.#options.onFailed(reason);
     this.#options.onEvent({ type: "failed", error: reason });
   }
 
@@ -197,7 +207,9 @@ export class Connection<S extends Session> {
     const { waitForBrokerMs, onEvent } = this.#options;
     return whenReachable(() => this.#connect(), {
       waitForBrokerMs,
-      onPause: (attempt, delayMs) => onEvent({ type: "reconnecting", attempt, delayMs }),
+      onPause: (attempt, delayMs, error) => {
+        onEvent({ type: "reconnecting", attempt, delayMs, error });
+      },
       signal: this.#closing.signal,
     });
   }

@@ -5,6 +5,7 @@ import { jsonCodec } from "../../codec.ts";
 import { type CallPhase, type CallReport, RpcError } from "../../errors.ts";
 import { MAX_CALLBACK_CHARS } from "../protocol/envelope.ts";
 import { toPrintable } from "../text.ts";
+import type { ClientSettings } from "./client_settings.ts";
 import type { CallSubject } from "./reply_reader.ts";
 
 /** What travels with a request, so that its reply finds the callback again. */
@@ -39,6 +40,11 @@ export class CallbackTickets {
   constructor(keys: readonly (string | Uint8Array)[], replyQueue: string) {
     this.#keys = keys;
     this.#replyQueue = replyQueue;
+  }
+
+  /** Makes those of a client. */
+  static of({ callbackKeys, replyQueue }: ClientSettings): CallbackTickets {
+    return new CallbackTickets(callbackKeys, typeof replyQueue === "object" ? replyQueue.name : "");
   }
 
   /**

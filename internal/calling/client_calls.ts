@@ -127,9 +127,9 @@ export class ClientCalls {
           onReply: (reply) => this.#accept(reply),
         }),
       onSession: (session) => this.#publishAll(session),
-      onFailed: (error) => this.#end(error),
       onEvent: (event) => {
         if (event.type === "disconnected") this.#onDisconnected(event.error);
+        if (event.type === "failed") this.#end(event.error);
         onEvent(event);
       },
     });

@@ -29,6 +29,8 @@ import {
 } from "../check.ts";
 import { checkHeaderName } from "../message_headers.ts";
 import { safeObserver } from "../observer.ts";
+import { OperatorLog } from "../operator_log.ts";
+import { StateWatch } from "../state_watch.ts";
 import { MAX_CREDITS } from "../protocol/envelope.ts";
 import {
   DURABLE_REPLY_PREFIX,
@@ -62,6 +64,8 @@ export interface ClientSettings extends ConnectSettings {
   /** Around calls; absent if there are none. */
   readonly interceptors: readonly ClientInterceptor[] | undefined;
   readonly onEvent: (event: RpcClientEvent) => void;
+  /** What the client is at, by its events. */
+  readonly watch: StateWatch<"connected">;
 }
 
 /** What RabbitMQ takes as `x-expires`. */
@@ -109,9 +113,7 @@ export function resolveClientOptions(
     timeoutMs,
     maxPending,
     maxBodyBytes,
-    replyQueue: typeof replyQueue === "string"
-      ? replyQueue
-      : { expiresMs: REPLY_QUEUE_EXPIRES_MS, ...replyQueue },
+    replyQueue: withExpiry(replyQueue),
     // Copies: whoever overwrites a key later must not change what signs.
     callbackKeys: callbackKeys.map((key) => typeof key === "string" ? key : key.slice()),
     unknownCallbacks,
@@ -121,7 +123,31 @@ export function resolveClientOptions(
     outputs,
     errors,
     ...resolveHooks(options),
+    ...watchOver(options),
   };
+}
+
+function watchOver(
+  { queue, onEvent, log = onEvent === undefined }: RpcClientOptions,
+): Pick<ClientSettings, "onEvent" | "watch"> {
+  checkType("connect", { onEvent }, "function");
+  checkType("connect", { log }, "boolean");
+  const lines = log ? new OperatorLog(`Client of "${queue}"`) : undefined;
+  const watch = new StateWatch("connected", ["client"], (state) => lines?.onState(state));
+  const observe = safeObserver(onEvent);
+  return {
+    watch,
+    onEvent(event) {
+      watch.observe("client", event);
+      observe(event);
+    },
+  };
+}
+
+function withExpiry(replyQueue: ReplyQueue): ClientSettings["replyQueue"] {
+  return typeof replyQueue === "string"
+    ? replyQueue
+    : { expiresMs: REPLY_QUEUE_EXPIRES_MS, ...replyQueue };
 }
 
 /** Checks where replies are to go, before anything is connected. */
@@ -152,15 +178,13 @@ function checkReplyQueue(replyQueue: ReplyQueue, declare: boolean): void {
 
 /** Checks and completes what is put around calls, or sees them. */
 function resolveHooks(
-  { forwardHeaders, interceptors, onEvent }: RpcClientOptions,
-): Pick<ClientSettings, "forwardHeaders" | "interceptors" | "onEvent"> {
+  { forwardHeaders, interceptors }: RpcClientOptions,
+): Pick<ClientSettings, "forwardHeaders" | "interceptors"> {
   checkForwardHeaders(forwardHeaders ?? []);
   checkFunctions("connect", { interceptors });
-  checkType("connect", { onEvent }, "function");
   return {
     forwardHeaders: forwardHeaders?.length ? [...forwardHeaders] : undefined,
     interceptors: interceptors?.length ? [...interceptors] : undefined,
-    onEvent: safeObserver(onEvent),
   };
 }
 

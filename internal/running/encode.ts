@@ -5,8 +5,9 @@
  */
 
 import { type Body, bytesCodec, type Codec, codecOf, jsonCodec } from "../../codec.ts";
-import { RpcError } from "../../errors.ts";
-import { describeError } from "../error_description.ts";
+import { RpcError, RpcRemoteError } from "../../errors.ts";
+import { describeError, readErrorDescription } from "../error_description.ts";
+import { toPrintable } from "../text.ts";
 import type { EncodedItem, EncodedReply } from "../encoded_reply.ts";
 import { takeBytes } from "./bytes.ts";
 
@@ -80,10 +81,49 @@ export function encodeError(
   const description = describeError(thrown, options);
   const { contentType } = jsonCodec;
   try {
-    return { type: "error", body: jsonCodec.encode(description), contentType };
+    return { type: "error", body: jsonCodec.encode(description), contentType, thrown };
   } catch {
     const { details: _, ...rest } = description;
     const message = `${rest.message} (its details cannot be encoded)`;
-    return { type: "error", body: jsonCodec.encode({ ...rest, message }), contentType };
+    return { type: "error", body: jsonCodec.encode({ ...rest, message }), contentType, thrown };
   }
+}
+
+/** The longest report of an error. */
+const MAX_REPORT_CHARS = 16_384;
+
+/** How many causes of causes it tells. */
+const MAX_REPORT_DEPTH = 8;
+
+/** Writes what there is to know of an error: its stack, and those of its causes. */
+export function reportError(thrown: unknown): string {
+  try {
+    return report(thrown, 0).slice(0, MAX_REPORT_CHARS);
+  } catch {
+    return "An error was thrown that cannot be shown";
+  }
+}
+
+function report(thrown: unknown, depth: number): string {
+  if (!(thrown instanceof Error)) return String(thrown);
+  const { stack, cause } = thrown;
+  const text = stack ?? `${thrown.name}: ${thrown.message}`;
+  if (depth === MAX_REPORT_DEPTH) return text;
+  const causes = thrown instanceof AggregateError ? thrown.errors.slice(0, MAX_REPORT_DEPTH) : [];
+  if (cause !== undefined) causes.unshift(cause);
+  return [text, ...causes.map((cause) => report(cause, depth + 1))].join("\nCaused by: ");
+}
+
+/**
+ * What was thrown, for whoever keeps the server: as it is, or what is known of it if that was in
+ * another thread or process; `remoteStack` has its stack and causes then.
+ */
+export function readThrown(
+  { thrown, report, body }: EncodedReply,
+  procedure: string | undefined,
+): unknown {
+  if (report === undefined) return thrown;
+  const description = readErrorDescription(jsonCodec.decode(body));
+  const stack = toPrintable(report, { lines: true });
+  return new RpcRemoteError(procedure ?? "", { ...description, stack });
 }

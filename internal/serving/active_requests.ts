@@ -74,6 +74,8 @@ export class ActiveRequest {
   #lookAt = this.#startedAt + FIRST_LOOK_MS;
   /** Present for a stream. */
   readonly credits: StreamCredits | undefined;
+  /** What was thrown, or why it was not run. */
+  error: unknown;
   readonly #schedule: ((dueAt: number) => void) | undefined;
   /** When nobody can wait for its output any more, by `performance.now()`. */
   #expiresAt = Infinity;

@@ -15,7 +15,7 @@ import { type ControlMessage, type OutgoingReply, takenMessage } from "../protoc
 import { Parking, type ParkingOptions } from "../protocol/parking.ts";
 import { UNDELIVERED } from "../protocol/parked_message.ts";
 import { isDurableReplyQueue } from "../protocol/reply_address.ts";
-import { encodeError } from "../running/encode.ts";
+import { encodeError, readThrown } from "../running/encode.ts";
 import { callScope } from "../call_scope.ts";
 import { type ActiveRequest, ActiveRequests } from "./active_requests.ts";
 import { Admission, type AdmissionOptions, Refusal } from "./admission.ts";
@@ -178,7 +178,14 @@ export class RequestService {
       if (outcome === "crashed") delivery.requeue();
       else delivery.ack();
       this.#outcomes[outcome]++;
-      this.#options.emit({ type: "served", procedure: this.#procedureOf(active), outcome });
+      const { error } = active;
+      const procedure = this.#procedureOf(active);
+      this.#options.emit({
+        type: "served",
+        procedure,
+        outcome,
+        ...(error !== undefined && { error }),
+      });
     } catch (error) {
       // What is not acknowledged goes back to the queue with its channel.
       this.#options.emit({ type: "unserved", error });
@@ -237,6 +244,7 @@ export class RequestService {
   /** Publishes the last reply, and waits until the broker has it. */
   async #reply(active: ActiveRequest, reply: OutgoingReply): Promise<Outcome> {
     const { replyTo } = active.request;
+    if (reply.type === "error") active.error = readThrown(reply, this.#procedureOf(active));
     if (replyTo === undefined) return reply.type === "error" ? "error" : "notified";
     const outcome = await this.#replies.send(active, reply);
     if (outcome === "orphaned" && !isDurableReplyQueue(replyTo)) this.#markOrphaned(replyTo);
@@ -251,6 +259,7 @@ export class RequestService {
 
   /** A request whose worker dies of it is tried again, but not for ever. */
   async #onCrash(active: ActiveRequest, error: RpcError): Promise<Outcome> {
+    active.error = error;
     const refusal = this.#admission.onCrash(error, active);
     return refusal === undefined ? "crashed" : await this.#refuse(active, refusal);
   }

@@ -14,6 +14,8 @@ export interface ChildOptions {
   readonly flags?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** What becomes of its stderr. @default {"inherit"} */
+  readonly stderr?: "inherit" | "piped";
 }
 
 /** A program that runs until it ends by itself or is disposed of. */
@@ -23,6 +25,8 @@ export interface Child extends AsyncDisposable {
   nextLine(): Promise<string>;
   /** Waits for a line of its stdout and skips all before it. */
   line(expected: string): Promise<void>;
+  /** All of its stderr, once it has ended; nothing unless it is piped. */
+  readonly stderr: Promise<string>;
   /** Waits for its end. */
   readonly status: Promise<Deno.CommandStatus>;
   kill(signal: Deno.Signal): void;
@@ -40,8 +44,10 @@ export function startProgram(command: readonly string[], options: ChildOptions =
     ...commandOptions(options),
     args: [...args, ...options.args ?? []],
     stdout: "piped",
-    stderr: "inherit",
+    stderr: options.stderr ?? "inherit",
   }).spawn();
+  const isPiped = options.stderr === "piped";
+  const stderr = isPiped ? new Response(child.stderr).text() : Promise.resolve("");
   const lines = linesOf(child.stdout);
   async function nextLine(): Promise<string> {
     const { done, value } = await lines.next();
@@ -50,6 +56,7 @@ export function startProgram(command: readonly string[], options: ChildOptions =
   }
   return {
     pid: child.pid,
+    stderr,
     status: child.status,
     nextLine,
     async line(expected) {
@@ -59,6 +66,7 @@ export function startProgram(command: readonly string[], options: ChildOptions =
     async [Symbol.asyncDispose]() {
       kill(child);
       await child.status;
+      await stderr;
       // What nobody has read keeps the pipe open.
       while (!(await lines.next()).done);
     },

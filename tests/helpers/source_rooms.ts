@@ -34,6 +34,11 @@ export const ROOMS: readonly Room[] = [
     uses: ["internal/protocol", "internal/broker", "internal (leaves)"],
   },
   {
+    name: "extras/health",
+    files: /^extras\/health\//,
+    uses: ["internal (leaves)", "options"],
+  },
+  {
     name: "extras/resilience",
     files: /^extras\/resilience\//,
     uses: GROUND,
@@ -138,7 +143,11 @@ export const ROOMS: readonly Room[] = [
     files: /^internal\/broker\//,
     uses: GROUND,
   },
-  { name: "internal (leaves)", files: /^internal\/(?!(json_)?text\.ts)\w+\.ts$/, uses: ["values"] },
+  {
+    name: "internal (leaves)",
+    files: /^internal\/(?!(json_)?text\.ts)\w+\.ts$/,
+    uses: ["options", "values"],
+  },
   { name: "options", files: /^options\//, uses: ["values"] },
   // What is printed passes internal/text.ts wherever it comes from.
   { name: "values", files: /^((contract|codec|errors)|internal\/(json_)?text)\.ts$/, uses: [] },

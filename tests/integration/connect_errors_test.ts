@@ -172,7 +172,6 @@ Deno.test("Connection.open() tells a cluster without a majority from a network",
     // As a node does that may declare nothing.
     setUp: () => new Promise<never>(() => {}),
     onSession() {},
-    onFailed() {},
     onEvent() {},
   });
   const error = await assertRejects(() => opening, RpcError);

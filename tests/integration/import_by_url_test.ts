@@ -10,7 +10,11 @@ import type { OwnContract } from "./own_worker.ts";
 const [url = "", queue = ""] = Deno.args;
 const worker = new URL("./own_worker.ts", import.meta.url);
 await using pool = await WorkerPool.open<OwnContract>(worker, { maxWorkers: 2 });
-await using server = await RpcServer.listen(url, { queue, handlers: pool.handlers() });
+await using server = await RpcServer.listen(url, {
+  queue,
+  handlers: pool.handlers(),
+  log: false,
+});
 await using client = await RpcClient.connect<OwnContract>(url, { queue });
 const outputs: bigint[] = await Promise.all([30, 31, 32].map((n) => client.call("power", n * 3)));
 console.log(outputs.join(" "));

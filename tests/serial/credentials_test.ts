@@ -1,5 +1,11 @@
 import { assert, assertEquals, assertFalse } from "../../deps/std_assert.ts";
-import { RpcClient, type RpcClientEvent, RpcServer, type RpcServerEvent } from "../../mod.ts";
+import {
+  RpcClient,
+  type RpcClientEvent,
+  RpcServer,
+  type RpcServerEvent,
+  type RpcState,
+} from "../../mod.ts";
 import { PrivateNode } from "../../tools/brokers/private_node.ts";
 import { formsOf, showAll } from "../../tools/brokers/secrets.ts";
 import { randomQueue } from "../helpers/broker.ts";
@@ -89,10 +95,12 @@ Deno.test(
     for (const object of [client, server]) assertSecret("an object", object);
     await node.ctl("change_password", "anna", "another");
     await node.ctl("close_all_connections", "bye");
-    await eventually(() => assert(events.filter(({ type }) => type === "failed").length >= 2));
-    const closed: unknown = await client.call("fail").catch((error: unknown) => error);
-    assert(closed instanceof Error);
-    assertSecret("a closed client's error", closed);
+    const isRefused = (state: RpcState) => state.reason?.includes("the broker refuses");
+    await eventually(() => assert(isRefused(server.state) && isRefused(client.state)));
+    assertSecret("states", [server.state, client.state]);
+    const late: unknown = await client.call("fail", 1, { timeoutMs: 1 }).catch((error) => error);
+    assert(late instanceof Error);
+    assertSecret("a refused client's error", late);
     assertSecret("events", events);
     for (const object of [client, server]) assertSecret("an object", object);
   }),

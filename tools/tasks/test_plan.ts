@@ -31,8 +31,12 @@ const CHAOS = "tests/serial/chaos_test.ts";
 /** Tests of tests/serial that measure time. */
 const MEASURED = ["tests/serial/abort_latency_test.ts", "tests/serial/saturated_pool_test.ts"];
 
-/** Tests of tests/serial of what no release changes: flags and output of programs. */
-const PROGRAM_TESTS = ["tests/serial/demo_test.ts", "tests/serial/flags_test.ts"];
+/** Tests of tests/serial of what no release changes: flags and output of programs, probes. */
+const PROGRAM_TESTS = [
+  "tests/serial/demo_test.ts",
+  "tests/serial/flags_test.ts",
+  "tests/serial/health_latency_test.ts",
+];
 
 /** A test that has all releases in it. */
 const VERSION_CHANGE = "tests/serial/version_change_test.ts";

@@ -41,7 +41,7 @@ type RunDetails = Omit<RunMessage, "type" | "id" | "cell" | "procedure" | "body"
 const PLAIN_TASK_MEMBERS = 5;
 
 /** What is the same in most replies. */
-type ReplyDetails = Pick<ReplyMessage, "contentType" | "memoryMb" | "headers">;
+type ReplyDetails = Pick<ReplyMessage, "contentType" | "memoryMb" | "headers" | "report">;
 
 /** The content type that replies do not name. */
 const USUAL_TYPE = "application/json";
@@ -90,8 +90,10 @@ function toHead(message: Message, length: number): Head {
     case "error": {
       // Whole microseconds have fewer digits.
       const runUs = Math.round(message.runMs * 1_000);
-      const { contentType, memoryMb, headers } = message;
-      if (contentType === USUAL_TYPE && memoryMb === undefined && headers === undefined) {
+      const { contentType, memoryMb, headers, report } = message;
+      const isUsual = contentType === USUAL_TYPE && memoryMb === undefined &&
+        headers === undefined && report === undefined;
+      if (isUsual) {
         return [Tag[message.type], message.id, runUs, length];
       }
       const { type, id, runMs: _runMs, body: _body, ...details } = message;

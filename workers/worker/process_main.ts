@@ -6,7 +6,7 @@
  */
 
 import { RpcError } from "../../errors.ts";
-import { encodeError } from "../../internal/running/encode.ts";
+import { encodeError, reportError } from "../../internal/running/encode.ts";
 import { encodeFrame, FrameReader, joinBytes, MAX_FRAME_BODY_BYTES } from "../wire/frames.ts";
 import {
   type PoolMessage,
@@ -41,7 +41,8 @@ class ProcessPort implements WorkerPort {
     const bodyBytes = pieces[2]?.length ?? 0;
     if (bodyBytes <= MAX_FRAME_BODY_BYTES) this.#pieces.push(...pieces);
     else if (message.type === "output") {
-      this.send({ ...message, ...encodeError(tooLarge(bodyBytes)) });
+      const { thrown, ...reply } = encodeError(tooLarge(bodyBytes));
+      this.send({ ...message, ...reply, report: reportError(thrown) });
     } else throw tooLarge(bodyBytes);
   }
 

@@ -36,3 +36,24 @@ Deno.test("explainConnectError() tells a missing permission from a login", () =>
       "machine)",
   );
 });
+
+Deno.test("explainConnectError() tells why a virtual host is closed to its user", () => {
+  const ended = "Handshake ended by the broker: NOT_ALLOWED - ";
+  const refused = "access to vhost '/' refused for user 'app'";
+  const reasons = {
+    [`${ended}vhost / not found`]: 'virtual host "/" does not exist: see "rabbitmqctl list_vhosts"',
+    [`${ended}${refused}`]:
+      'user "app" may not use virtual host "/": see "rabbitmqctl list_permissions -p /"',
+    [`${ended}${refused}: connection limit (3) is reached`]:
+      'virtual host "/" has as many connections as it may, 3: close others or raise the limit',
+    [`${ended}connection refused for user 'app': user connection limit (3) is reached`]:
+      'user "app" has as many connections as it may, 3: close others or raise the limit',
+    [`${ended}${refused}: node connection limit (3) is reached`]:
+      "the node has as many connections as it may, 3: close others or raise the limit",
+    [`${ended}${refused}: vhost '/' is down`]:
+      'virtual host "/" is down: see the log of the broker',
+  };
+  for (const [message, reason] of Object.entries(reasons)) {
+    assertEquals(explain(message).split(" as ").slice(1).join(" as "), reason);
+  }
+});
