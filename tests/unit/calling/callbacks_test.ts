@@ -41,7 +41,7 @@ function callOf(reply: Promise<unknown>, { callback }: { callback?: string } = {
     report: () => ({ procedure: "add", queue: "math", elapsedMs: 0, phase: "replied" } as const),
     reply: arriving,
   };
-  return { start: () => call, acknowledged };
+  return { start: { start: () => call }, acknowledged };
 }
 
 const TICKET = {
@@ -75,9 +75,10 @@ Deno.test("Callbacks hands on whatever a call rejects with", async () => {
 Deno.test("Callbacks hands on why a call could not be started, but not at once", async () => {
   const { callbacks, results, callback } = newCallbacks();
   const reason = new RpcError("closed", "Cannot complete the call as the client is closed");
-  const done = callbacks.run("1", callback, () => {
+  const start = () => {
     throw reason;
-  });
+  };
+  const done = callbacks.run("1", callback, { start });
   assertEquals(results, []);
   await done;
   assertEquals(results, [{ ok: false, error: reason }]);

@@ -45,6 +45,7 @@ function serviceWith(handler: Handler | object, answers: (PublishOutcome | Error
       includeStack: false,
     }),
     limits: new BodyLimits(),
+    interceptors: undefined,
     emit: (event) => events.push(event),
     sessions: { publisher: connection as Connection<PublisherSession> },
   });
