@@ -10,6 +10,7 @@ import type {
   BatchOutputs,
   CallCallback,
   CallOptions,
+  ClientApi,
   NamedCallback,
   NamedCallbackOptions,
   NotifyOptions,
@@ -26,6 +27,7 @@ import type {
   AnyContract,
   CallArguments,
   Contract,
+  ErrorsOf,
   InputOf,
   ItemOf,
   OutputOf,
@@ -33,15 +35,15 @@ import type {
   StreamNames,
 } from "./contract.ts";
 import { generate as newCorrelationId } from "./deps/std_uuid.ts";
-import { RpcError } from "./errors.ts";
+import { RpcError, type RpcPromise } from "./errors.ts";
 import { Batch, inOrder } from "./internal/calling/batch.ts";
+import { type ApiCaller, clientApi } from "./internal/calling/client_api.ts";
 import { CallbackTickets } from "./internal/calling/callback_tickets.ts";
 import { Callbacks } from "./internal/calling/callbacks.ts";
 import { type CallInterception, interceptCall } from "./internal/calling/call_interception.ts";
-import { type CallParts, RequestMaker, timeLeftMs } from "./internal/calling/call_request.ts";
+import { type CallParts, RequestMaker } from "./internal/calling/call_request.ts";
 import { ClientCalls } from "./internal/calling/client_calls.ts";
 import {
-  checkCallOptions,
   checkInputs,
   type ClientSettings,
   resolveClientOptions,
@@ -85,6 +87,7 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
   readonly #tickets: CallbackTickets;
   readonly #callbacks: Callbacks;
   readonly #calls: ClientCalls;
+  #api: object | undefined;
   #closing: Promise<void> | undefined;
   /** Only a mark for the compiler; never set: one contract does not pass for another. */
   declare readonly "~contract": C;
@@ -130,6 +133,15 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
     return client;
   }
 
+  /**
+   * The procedures as members: `client.api.users.get(input, options)` calls `users.get`, and
+   * `for await (const prime of client.api.primes(100))` reads a stream.
+   */
+  get api(): ClientApi<C> {
+    // Names are members that are made as they are asked for.
+    return (this.#api ??= clientApi(this as unknown as ApiCaller)) as ClientApi<C>;
+  }
+
   /** Calls that are not settled, those that wait for a place included. */
   get pending(): number {
     return this.#calls.pending.size;
@@ -160,7 +172,7 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
   call<Name extends PlainNames<C> & string>(
     procedure: Name,
     ...rest: CallArguments<InputOf<C, Name>, CallOptions>
-  ): Promise<OutputOf<C, Name>> {
+  ): RpcPromise<OutputOf<C, Name>, ErrorsOf<C, Name>> {
     const [input, options = {}]: [unknown?, CallOptions?] = rest;
     // The contract says what the server returns; it is not checked at run time.
     return this.#call(procedure, input, options) as Promise<OutputOf<C, Name>>;
@@ -198,7 +210,11 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
       throw new TypeError(wrongValue("call", ["callback", run], kind));
     }
     const ticket = isNamed
-      ? this.#ticket(callback, { correlationId, procedure, options })
+      ? this.#tickets.writeFor(
+        { id: correlationId, name: callback, procedure },
+        options,
+        this.#settings,
+      )
       : undefined;
     const sink = this.#progressSink(correlationId, options);
     const parts = { kind: "call", procedure, correlationId, sink, callback: ticket } as const;
@@ -455,23 +471,9 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
     const { onFailure } = this.#callbacks;
     return new ProgressSink({ correlationId, reader: this.#reader, onProgress, onFailure });
   }
-
-  #ticket(
-    name: string,
-    { correlationId: id, procedure, options }: {
-      readonly correlationId: string;
-      readonly procedure: string;
-      readonly options: NamedCallbackOptions;
-    },
-  ): string {
-    const { callbackContext: context, immediate = false } = options;
-    const { queue, replyQueue, timeoutMs } = this.#settings;
-    checkCallOptions("call", options);
-    const startedAt = Date.now();
-    // A reply comes in time, and its queue keeps it for so long at most.
-    const keptMs = typeof replyQueue === "object" ? replyQueue.expiresMs : 0;
-    const expiresAt = startedAt + timeLeftMs(options, timeoutMs) + keptMs;
-    const call = { procedure, queue, immediate, startedAt, expiresAt };
-    return this.#tickets.write({ id, name, context, ...call });
-  }
 }
+
+/** A client of a server, or of what else has a contract: `ClientOf<typeof server>`. */
+export type ClientOf<Server extends { readonly "~contract": Contract }> = RpcClient<
+  Server["~contract"]
+>;

@@ -1,5 +1,6 @@
 /**
- * The types that client, server and pool share: contracts, handlers and what passes between them.
+ * The types that client, server and pool share: contracts, handlers and what passes between them. A
+ * contract in a package of its own needs no more than this.
  *
  * @module
  */
@@ -67,6 +68,41 @@ export type InputOf<C extends Contract, Name extends string> = FunctionOf<Member
   (...args: infer Args) => unknown ? FunctionOf<MemberOf<C, Name>> extends Handler ? Args[0]
   : Unusable<"a procedure takes one input: make an object of its parameters">
   : never;
+
+/**
+ * A procedure that says which errors it throws: code by code, the type of its `details`. In a
+ * contract that is written first: `get: Procedure<{ id: string }, User, { NOT_FOUND: { id: string } }>`.
+ *
+ * @typeParam Errors The details of each error, by its code.
+ */
+export type Procedure<Input, Output, Errors extends object = never> =
+  & Handler<Input, Output>
+  & ThrowsErrors<Errors>;
+
+/** What tells the compiler of the errors that a procedure throws. */
+export interface ThrowsErrors<Errors extends object> {
+  /** Only a mark for the compiler; never set. */
+  readonly "~errors": Errors;
+}
+
+/** The errors that a procedure of a contract says it throws: their details, by code. */
+export type ErrorsOf<C extends Contract, Name extends string> =
+  FunctionOf<MemberOf<C, Name>> extends ThrowsErrors<infer Errors> ? Errors : never;
+
+/** The inputs of all procedures of a contract, by name. */
+export type InferInputs<C extends Contract> = {
+  readonly [Name in ProcedureName<C>]: InputOf<C, Name>;
+};
+
+/** The outputs of all procedures of a contract that give one, by name. */
+export type InferOutputs<C extends Contract> = {
+  readonly [Name in PlainNames<C> & string]: OutputOf<C, Name>;
+};
+
+/** The items of all procedures of a contract that stream, by name. */
+export type InferItems<C extends Contract> = {
+  readonly [Name in StreamNames<C> & string]: ItemOf<OutputOf<C, Name>>;
+};
 
 /** What no value is of, and why: the compiler's message shows the reason. */
 export interface Unusable<Reason extends string> {
@@ -232,4 +268,33 @@ export type Servable<H> = {
     : NonNullable<H[Name]> extends AnyFunction | PoolHandler ? unknown
     : NonNullable<H[Name]> extends object ? Servable<H[Name]>
     : Handler;
+};
+
+/**
+ * Types the handlers of a contract that was written first, each where it stands.
+ *
+ * @typeParam C The contract.
+ * @returns A function that takes the handlers, all of them and no others, and gives them back.
+ *
+ * @example Handlers of an interface
+ * ```ts
+ * import { assertEquals } from "jsr:@std/assert@^1.0.0";
+ * import { implement } from "@warren/rpc/contract";
+ *
+ * interface Sums {
+ *   add(input: { a: number; b: number }): number;
+ * }
+ * const handlers = implement<Sums>()({ add: async ({ a, b }) => await Promise.resolve(a + b) });
+ * assertEquals(Object.keys(handlers), ["add"]);
+ * ```
+ */
+export function implement<C extends Contract>(): <H extends Handlers<C>>(
+  handlers: H & NoMoreThan<C, H>,
+) => H {
+  return (handlers) => handlers;
+}
+
+/** Handlers that a contract has; one that it has not would be served to anybody. */
+export type NoMoreThan<C, H> = {
+  readonly [Name in Exclude<keyof H, keyof C>]: Unusable<"the contract has no such procedure">;
 };

@@ -42,7 +42,10 @@
  * | `worker-crashed` | the worker died while it ran the task | perhaps in part |
  * | `worker-not-started` | the worker file cannot be used | no |
  */
-export type RpcErrorCode =
+export type RpcErrorCode = KnownErrorCode | (string & Record<never, never>);
+
+/** The codes of {@linkcode RpcErrorCode} that this library gives. */
+export type KnownErrorCode =
   | "access-refused"
   | "circuit-open"
   | "closed"
@@ -73,8 +76,7 @@ export type RpcErrorCode =
   | "unroutable"
   | "unwanted-stream"
   | "worker-crashed"
-  | "worker-not-started"
-  | (string & Record<never, never>);
+  | "worker-not-started";
 
 /**
  * How far a call had come, as far as its client knows.
@@ -257,4 +259,78 @@ export interface ErrorDescription {
   readonly cause?: ErrorDescription;
   /** The errors of an `AggregateError`, or the two of a `SuppressedError`. */
   readonly errors?: readonly ErrorDescription[];
+}
+
+/**
+ * Tells whether an error is one of this library's, and of a code.
+ *
+ * @param error What was caught.
+ * @param code The code; any, if there is none.
+ * @returns Whether it is an {@linkcode RpcError} of that code.
+ *
+ * @example A timeout
+ * ```ts
+ * import { assert } from "jsr:@std/assert@^1.0.0";
+ * import { isRpcError, RpcTimeoutError } from "@warren/rpc";
+ *
+ * const error: unknown = new RpcTimeoutError("add", 100);
+ * assert(isRpcError(error, "timeout") && !isRpcError(error, "closed"));
+ * ```
+ */
+export function isRpcError<Code extends KnownErrorCode>(
+  error: unknown,
+  code?: Code,
+): error is RpcError & { readonly code: Code } {
+  return error instanceof RpcError && (code === undefined || error.code === code);
+}
+
+/** The promise of a call, whose type also knows the errors that its procedure says it throws. */
+export interface RpcPromise<Output, Errors = never> extends Promise<Output> {
+  /** Only a mark for the compiler; never set. */
+  readonly "~errors"?: Errors;
+}
+
+/** An error that a procedure says it throws. */
+export type DeclaredError<Errors> = {
+  [Code in keyof Errors & string]: RpcRemoteError & {
+    readonly code: Code;
+    readonly details: Errors[Code];
+  };
+}[keyof Errors & string];
+
+/** How a call ended: what {@linkcode safe} gives. Its `error` is told apart by its `code`. */
+export type SafeResult<Output, Errors = never> =
+  | { readonly ok: true; readonly output: Output }
+  | {
+    readonly ok: false;
+    readonly error:
+      | ([Errors] extends [never] ? never : DeclaredError<Errors>)
+      | (RpcError & { readonly code: KnownErrorCode })
+      | (Error & { readonly code?: never });
+  };
+
+/**
+ * Waits for a call, and gives its error instead of throwing it.
+ *
+ * @typeParam Output The output.
+ * @typeParam Errors The details of the errors that the procedure says it throws, by code.
+ * @param call The promise of a call.
+ * @returns `{ ok: true, output }` or `{ ok: false, error }`. Never rejects.
+ *
+ * @example An error of the procedure's own
+ * ```ts ignore because it needs a client
+ * const result = await safe(client.api.users.get({ id: "7" }));
+ * if (result.ok) console.log(result.output.name);
+ * else if (result.error.code === "NOT_FOUND") console.log(result.error.details.id);
+ * ```
+ */
+export async function safe<Output, Errors = never>(
+  call: PromiseLike<Output> & { readonly "~errors"?: Errors },
+): Promise<SafeResult<Output, Errors>> {
+  try {
+    return { ok: true, output: await call };
+  } catch (error) {
+    // Whatever it is: its type says what servers of the contract promise.
+    return { ok: false, error } as SafeResult<Output, Errors>;
+  }
 }

@@ -67,7 +67,7 @@ const PRIORITY_BOUNDS = { min: -1_000, max: 1_000 };
  * console.log("Awaiting requests"); // until Ctrl-C
  * ```
  */
-export class RpcServer implements AsyncDisposable {
+export class RpcServer<C extends Contract = Contract> implements AsyncDisposable {
   readonly #service: RequestService;
   readonly #prefetch: Prefetch;
   readonly #queue: RequestQueue & Pick<IntakeOptions, "consumerPriority" | "timeLimitMs">;
@@ -75,6 +75,8 @@ export class RpcServer implements AsyncDisposable {
   readonly #sessions: ServerSessions = {};
   readonly #life: ServerLife;
   #closing: Promise<void> | undefined;
+  /** Only a mark for the compiler; never set: what `ClientOf` reads. */
+  declare readonly "~contract": C;
 
   private constructor(options: RpcServerOptions) {
     checkOptions("listen", options);
@@ -143,9 +145,11 @@ export class RpcServer implements AsyncDisposable {
   >(
     place: BrokerUrl | RpcConnection,
     options: RpcServerOptions<H & Servable<H>>,
-  ): Promise<RpcServer> {
+  ): Promise<RpcServer<[C] extends [never] ? H : C>> {
     // The handlers' types matter to the caller's compiler only.
-    const server = new RpcServer(options as unknown as RpcServerOptions);
+    const server = new RpcServer<[C] extends [never] ? H : C>(
+      options as unknown as RpcServerOptions,
+    );
     const { queue } = server.#queue;
     const settings = resolveConnectOptions(settingsOf(place), options, `${queue} server`);
     const { confirmTimeoutMs } = settings;

@@ -23,15 +23,30 @@
  * @module
  */
 
-import type { CallContext, Handler, StandardSchema } from "../contract.ts";
-import { type SchemaOutput, validate, whenSettled } from "../internal/validate.ts";
+import type {
+  CallArguments,
+  CallContext,
+  HeaderValue,
+  StandardSchema,
+  Streamed,
+  ThrowsErrors,
+} from "../contract.ts";
+import { RpcError } from "../errors.ts";
+import {
+  type SchemaOutput,
+  validate,
+  type ValidationSubject,
+  whenSettled,
+} from "../internal/validate.ts";
 
 export type {
+  CallArguments,
   CallContext,
-  Handler,
   StandardSchema,
   StandardSchemaIssue,
   StandardSchemaResult,
+  Streamed,
+  ThrowsErrors,
 } from "../contract.ts";
 export type { SchemaOutput, ValidationDetails, ValidationIssue } from "../internal/validate.ts";
 
@@ -40,20 +55,80 @@ export type SchemaInput<Schema extends StandardSchema> = NonNullable<
   Schema["~standard"]["types"]
 >["input"];
 
+/** Schemas by the codes of errors. */
+export type ErrorSchemas = Readonly<Record<string, StandardSchema>>;
+
+/** The details of errors, by their codes. */
+export type ErrorDetails<Errors extends ErrorSchemas> = [keyof Errors] extends [never] ? never : {
+  readonly [Code in keyof Errors]: SchemaInput<Errors[Code]>;
+};
+
 /** The schemas of a procedure. */
 export interface ProcedureSchemas<
-  Input extends StandardSchema,
+  Input extends StandardSchema = StandardSchema,
   Output extends StandardSchema = StandardSchema,
+  Errors extends ErrorSchemas = ErrorSchemas,
 > {
-  /** Checks what callers send, before the handler runs. */
-  readonly input: Input;
   /**
-   * Checks what the handler returns, before it is sent.
+   * Checks what callers send, before the handler runs.
    *
-   * @default {undefined} Whatever the handler returns is sent.
+   * @default {undefined} The procedure takes no input, and drops what callers send.
    */
-  readonly output?: Output;
+  readonly input?: Input | undefined;
+  /**
+   * Checks what the handler returns, before it is sent; of a stream each item.
+   *
+   * @default {undefined} Whatever the handler gives is sent.
+   */
+  readonly output?: Output | undefined;
+  /**
+   * The details of the errors that the handler throws, by their codes: `context.errors` makes them.
+   *
+   * @default {none}
+   */
+  readonly errors?: Errors | undefined;
 }
+
+/** What the handler of a {@linkcode procedure} is told of its call. */
+export interface ProcedureContext<Errors extends ErrorSchemas> extends CallContext {
+  /** Makes the errors that the procedure says it throws: `throw context.errors.NOT_FOUND({ id })`. */
+  readonly errors: {
+    readonly [Code in keyof Errors]: (
+      details: SchemaInput<Errors[Code]>,
+      message?: string,
+    ) => RpcError;
+  };
+}
+
+/** A handler that knows its schemas. */
+export interface CheckedProcedure<Input, Output, Errors extends object = never>
+  extends ThrowsErrors<Errors> {
+  /** Runs it, as a server does. */
+  (input: Input, context: CallContext): Output | Promise<Output>;
+  /** Its schemas. */
+  readonly schemas: ProcedureSchemas;
+  /**
+   * Runs it without a server, for tests: the input is checked, and so is the output.
+   *
+   * @param input What a caller would send.
+   * @param context What of the call is not as if nobody had said anything of it.
+   * @returns What the handler gives.
+   * @throws {unknown} What the handler throws.
+   * @throws {RpcError} `invalid-input` or `invalid-output`.
+   */
+  call(
+    ...rest: CallArguments<Input, Partial<CallContext>>
+  ): Output extends AsyncIterable<unknown> ? Output : Promise<Awaited<Output>>;
+}
+
+/** What a handler gives where a schema accepts something: it, or a stream of it. */
+export type GivenFor<Output extends StandardSchema> = [Output] extends [never] ? unknown
+  : SchemaInput<Output> | Streamed<SchemaInput<Output>>;
+
+/** What callers get of what a handler gives, by way of a schema. */
+export type SentBy<Output extends StandardSchema, Given> = [Output] extends [never] ? Given
+  : [Given] extends [Streamed] ? AsyncGenerator<SchemaOutput<Output>, void, undefined>
+  : SchemaOutput<Output>;
 
 /**
  * Makes a handler that checks its input, and if asked its output, against a schema. It serves
@@ -63,53 +138,162 @@ export interface ProcedureSchemas<
  *   schema can fill in defaults, or turn a `number` into a `bigint`.
  * - The handler does not run if the input does not match.
  * - With schemas and a handler that are synchronous, so is the procedure.
+ * - Of a handler that streams, the schema of the output checks each item.
  *
  * An input that does not match rejects the call with code `invalid-input`, an output with
  * `invalid-output`; both have {@linkcode ValidationDetails} as `details`. They are not retryable.
  *
  * @typeParam Input The schema of the input.
  * @typeParam Output The schema of the output.
+ * @typeParam Errors The schemas of the details of errors.
+ * @typeParam Given What the handler gives.
  * @param schemas The schemas.
  * @param handler Runs with what the input schema makes of the input.
  * @returns The handler for a server, or for `expose()` in a worker.
  * @throws {TypeError} If a schema does not follow Standard Schema.
- */
-export function procedure<Input extends StandardSchema, Output extends StandardSchema>(
-  schemas: ProcedureSchemas<Input, Output> & { readonly output: Output },
-  handler: Handler<SchemaOutput<Input>, SchemaInput<Output>>,
-): Handler<SchemaInput<Input>, SchemaOutput<Output>>;
-/**
- * Makes a handler that checks its input against a schema.
  *
- * @typeParam Input The schema of the input.
- * @typeParam Output What the handler returns.
- * @param schemas The schema of the input.
- * @param handler Runs with what the schema makes of the input.
- * @returns The handler for a server, or for `expose()` in a worker.
- * @throws {TypeError} If the schema does not follow Standard Schema.
+ * @example Errors of a procedure's own
+ * ```ts
+ * import { assertEquals, assertRejects } from "jsr:@std/assert@^1.0.0";
+ * import { z } from "npm:zod@^4.0.0";
+ * import { procedure } from "@warren/rpc/schema";
+ *
+ * const id = z.object({ id: z.string() });
+ * const get = procedure({ input: id, errors: { NOT_FOUND: id } }, ({ id }, context) => {
+ *   if (id !== "1") throw context.errors.NOT_FOUND({ id });
+ *   return { id, name: "Ann" };
+ * });
+ * assertEquals((await get.call({ id: "1" })).name, "Ann");
+ * await assertRejects(() => get.call({ id: "2" }), Error, "NOT_FOUND");
+ * ```
  */
-export function procedure<Input extends StandardSchema, Output>(
-  schemas: { readonly input: Input },
-  handler: Handler<SchemaOutput<Input>, Output>,
-): Handler<SchemaInput<Input>, Output>;
-export function procedure(
-  { input: inputSchema, output: outputSchema }: ProcedureSchemas<StandardSchema>,
-  handler: Handler<unknown>,
-): Handler<unknown> {
-  checkSchema("input", inputSchema);
-  if (outputSchema !== undefined) checkSchema("output", outputSchema);
-  return (input: unknown, context: CallContext) => {
+export function procedure<
+  Given extends GivenFor<NoInfer<Output>>,
+  Input extends StandardSchema = StandardSchema<undefined>,
+  Output extends StandardSchema = never,
+  const Errors extends ErrorSchemas = Record<never, never>,
+>(
+  schemas: ProcedureSchemas<Input, Output, Errors>,
+  handler: (
+    input: SchemaOutput<Input>,
+    context: ProcedureContext<Errors>,
+  ) => Given | Promise<Given>,
+): CheckedProcedure<SchemaInput<Input>, SentBy<Output, Given>, ErrorDetails<Errors>> {
+  const { input, output, errors = {} } = schemas;
+  const all = { ...(input && { input }), ...(output && { output }), ...errors };
+  for (const [part, schema] of Object.entries(all)) checkSchema(part, schema);
+  const makers = errorMakers(Object.keys(errors));
+  const run = (value: unknown, context: CallContext) => {
     const { procedure } = context;
-    const output = whenSettled(
-      validate(inputSchema, input, { procedure, part: "input" }),
-      (validInput) => handler(validInput, context),
+    const given = whenSettled(
+      input === undefined ? undefined : validate(input, value, { procedure, part: "input" }),
+      (valid) => handler(valid as SchemaOutput<Input>, withErrors(context, makers)),
     );
-    if (outputSchema === undefined) return output;
-    return whenSettled(
-      output,
-      (value) => validate(outputSchema, value, { procedure, part: "output" }),
-    );
+    if (output === undefined) return given;
+    return whenSettled(given, (given: unknown) => checkOutput(output, given, procedure));
   };
+  // The types of its calls are those of its schemas, which the compiler cannot follow.
+  return Object.assign(run, {
+    schemas,
+    call: (value?: unknown, context: Partial<CallContext> = {}) =>
+      callDirectly(run, value, context),
+  }) as unknown as CheckedProcedure<
+    SchemaInput<Input>,
+    SentBy<Output, Given>,
+    ErrorDetails<Errors>
+  >;
+}
+
+function checkOutput(schema: StandardSchema, given: unknown, procedure: string): unknown {
+  const subject = { procedure, part: "output" } as const;
+  return isStream(given) ? checkItems(schema, given, subject) : validate(schema, given, subject);
+}
+
+async function* checkItems(
+  schema: StandardSchema,
+  items: AsyncIterable<unknown> | Iterable<unknown>,
+  subject: ValidationSubject,
+): AsyncGenerator<unknown, void, undefined> {
+  for await (const item of items) yield await validate(schema, item, subject);
+}
+
+function isStream(given: unknown): given is AsyncIterable<unknown> | Iterable<unknown> {
+  if (typeof given !== "object" || given === null) return false;
+  return Symbol.asyncIterator in given || ("next" in given && Symbol.iterator in given);
+}
+
+/** Makes an error of a procedure's own, once it is known which one runs. */
+type ErrorMaker = (procedure: string, details: unknown, message?: string) => RpcError;
+
+function errorMakers(codes: readonly string[]): ReadonlyMap<string, ErrorMaker> {
+  return new Map(codes.map((code): [string, ErrorMaker] => [
+    code,
+    (procedure, details, message = `Cannot complete "${procedure}": ${code}`) =>
+      new RpcError(code, message, { details }),
+  ]));
+}
+
+/** The context has getters, and is one for all requests with a key: it is extended, not copied. */
+function withErrors<Errors extends ErrorSchemas>(
+  context: CallContext,
+  makers: ReadonlyMap<string, ErrorMaker>,
+): ProcedureContext<Errors> {
+  // Only a procedure with errors can name one.
+  if (makers.size === 0) return context as ProcedureContext<Errors>;
+  const errors = Object.fromEntries(
+    Array.from(makers, ([code, make]) => [
+      code,
+      (details: unknown, message?: string) => make(context.procedure, details, message),
+    ]),
+  );
+  const { procedure, correlationId, redeliveries } = context;
+  const extended = {
+    procedure,
+    correlationId,
+    redeliveries,
+    errors,
+    get headers() {
+      return context.headers;
+    },
+    get deadline() {
+      return context.deadline;
+    },
+    get signal() {
+      return context.signal;
+    },
+    setReplyHeader: (name: string, value: HeaderValue) => context.setReplyHeader(name, value),
+    throwIfCancelled: () => context.throwIfCancelled(),
+    progress: (value: unknown) => context.progress(value),
+  };
+  // The codes are the keys of `Errors`.
+  return extended as unknown as ProcedureContext<Errors>;
+}
+
+/** As a server runs it, but for the encoding: a stream at once, all else as a promise. */
+function callDirectly(
+  run: (value: unknown, context: CallContext) => unknown,
+  value: unknown,
+  context: Partial<CallContext>,
+): unknown {
+  const { signal = new AbortController().signal } = context;
+  const whole: CallContext = {
+    procedure: "procedure",
+    correlationId: undefined,
+    deadline: undefined,
+    redeliveries: 0,
+    signal,
+    headers: {},
+    setReplyHeader: () => {},
+    throwIfCancelled: () => signal.throwIfAborted(),
+    progress: () => {},
+    ...context,
+  };
+  try {
+    const given = run(value, whole);
+    return isStream(given) ? given : Promise.resolve(given);
+  } catch (error) {
+    return Promise.reject(error);
+  }
 }
 
 function checkSchema(part: string, schema: unknown): void {

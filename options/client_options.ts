@@ -7,15 +7,22 @@
 import type { Codec } from "../codec.ts";
 import type { ConnectOptions } from "./connect_options.ts";
 import type {
+  AnyFunction,
+  CallArguments,
   CallContext,
   Contract,
+  ErrorsOf,
   InputOf,
+  ItemOf,
   MessageHeaders,
   OutputOf,
   PlainNames,
+  PoolHandler,
+  Primitive,
   StandardSchema,
+  StreamsAs,
 } from "../contract.ts";
-import type { RpcRemoteError } from "../errors.ts";
+import type { RpcPromise, RpcRemoteError } from "../errors.ts";
 import type { RpcClientEvent } from "./events.ts";
 import type { ClientInterceptor } from "./interceptors.ts";
 
@@ -329,6 +336,32 @@ export interface RpcClientStats {
   /** Replies that were dropped because no such call is known. */
   readonly unknownReplies: number;
 }
+
+/**
+ * The procedures of a contract as members: what {@linkcode RpcClient.api} is. A procedure that gives
+ * one output returns a promise of it, one that streams is read with `for await`.
+ */
+export type ClientApi<C extends Contract> = {
+  readonly [Name in keyof C as C[Name] extends Primitive ? never : Name]-?: ApiMember<
+    NonNullable<C[Name]>
+  >;
+};
+
+/** A member of {@linkcode ClientApi}: a procedure, or an object of them. */
+export type ApiMember<Member> = Member extends AnyFunction | PoolHandler ? StreamsAs<
+    Member,
+    (...rest: CallArguments<InputOf<{ it: Member }, "it">, StreamOptions>) => AsyncGenerator<
+      ItemOf<OutputOf<{ it: Member }, "it">>,
+      void,
+      undefined
+    >,
+    (...rest: CallArguments<InputOf<{ it: Member }, "it">, CallOptions>) => RpcPromise<
+      OutputOf<{ it: Member }, "it">,
+      ErrorsOf<{ it: Member }, "it">
+    >
+  >
+  : Member extends object ? ClientApi<Member>
+  : never;
 
 /** One call of {@linkcode RpcClient.callAll}: a procedure's name and its input. */
 export type BatchCall<C extends Contract> = {

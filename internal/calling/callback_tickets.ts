@@ -3,9 +3,11 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { jsonCodec } from "../../codec.ts";
 import { type CallPhase, type CallReport, RpcError } from "../../errors.ts";
+import type { NamedCallbackOptions } from "../../options/client_options.ts";
 import { MAX_CALLBACK_CHARS } from "../protocol/envelope.ts";
 import { toPrintable } from "../text.ts";
-import type { ClientSettings } from "./client_settings.ts";
+import { timeLeftMs } from "./call_request.ts";
+import { checkCallOptions, type ClientSettings } from "./client_settings.ts";
 import type { CallSubject } from "./reply_reader.ts";
 
 /** What travels with a request, so that its reply finds the callback again. */
@@ -22,6 +24,12 @@ export interface CallbackTicket {
   /** Unix milliseconds: a reply that comes later runs nothing. */
   readonly expiresAt: number;
 }
+
+/** What the tickets of a client depend on. */
+export type TicketSettings = Pick<
+  ClientSettings,
+  "replyQueue" | "queue" | "timeoutMs"
+>;
 
 const encoder = new TextEncoder();
 
@@ -61,6 +69,26 @@ export class CallbackTickets {
         'set it to [secret], where secret is what "openssl rand -hex 32" prints, the same at each ' +
         "start and known to this client alone",
     );
+  }
+
+  /**
+   * Writes the ticket of a call that is made now.
+   *
+   * @throws {RpcError} `unencodable` or `too-large`, for the context.
+   */
+  writeFor(
+    call: Pick<CallbackTicket, "id" | "name" | "procedure">,
+    options: NamedCallbackOptions,
+    settings: TicketSettings,
+  ): string {
+    const { callbackContext: context, immediate = false } = options;
+    const { queue, replyQueue, timeoutMs } = settings;
+    checkCallOptions("call", options);
+    const startedAt = Date.now();
+    // A reply comes in time, and its queue keeps it for so long at most.
+    const keptMs = typeof replyQueue === "object" ? replyQueue.expiresMs : 0;
+    const expiresAt = startedAt + timeLeftMs(options, timeoutMs) + keptMs;
+    return this.write({ ...call, context, queue, immediate, startedAt, expiresAt });
   }
 
   /**

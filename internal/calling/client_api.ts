@@ -1,0 +1,122 @@
+/** The procedures of a contract as the members of an object. @module */
+
+import type { CallOptions, StreamOptions } from "../../options/client_options.ts";
+import { RpcError } from "../../errors.ts";
+
+/** What makes the calls. */
+export interface ApiCaller {
+  /** Calls a procedure that gives one output. */
+  call(procedure: string, input?: unknown, options?: CallOptions): Promise<unknown>;
+  /** Calls a procedure that streams. */
+  stream(
+    procedure: string,
+    input?: unknown,
+    options?: StreamOptions,
+  ): AsyncGenerator<unknown, void, undefined>;
+}
+
+/** The arguments of a call after the procedure's name. */
+type Arguments = [input?: unknown, options?: CallOptions];
+
+/**
+ * Makes an object whose members are procedures: `api.users.get(input, options)` calls `users.get`.
+ *
+ * @param caller What makes the calls.
+ * @returns The object. It has any member but `then`, as a value that is awaited must not have it.
+ */
+export function clientApi(caller: ApiCaller): object {
+  return member(caller, "");
+}
+
+function member(caller: ApiCaller, name: string): object {
+  const inner = new Map<string, object>();
+  return new Proxy(() => {}, {
+    get(_target, key) {
+      if (typeof key !== "string" || key === "then") return undefined;
+      const known = inner.get(key);
+      if (known !== undefined) return known;
+      const made = member(caller, name === "" ? key : `${name}.${key}`);
+      inner.set(key, made);
+      return made;
+    },
+    apply: (_target, _this, args: Arguments) => new ApiCall(caller, name, args),
+  });
+}
+
+/**
+ * A call whose kind nobody knows at run time: it is one output unless somebody iterates it. What is
+ * not awaited is called all the same, once the statement that made it is over.
+ */
+class ApiCall implements Promise<unknown>, AsyncGenerator<unknown, void, undefined> {
+  readonly [Symbol.toStringTag] = "Promise";
+  readonly #caller: ApiCaller;
+  readonly #procedure: string;
+  readonly #arguments: Arguments;
+  #output: Promise<unknown> | undefined;
+  #items: AsyncGenerator<unknown, void, undefined> | undefined;
+  #isAwaited = false;
+
+  constructor(caller: ApiCaller, procedure: string, args: Arguments) {
+    this.#caller = caller;
+    this.#procedure = procedure;
+    this.#arguments = args;
+    queueMicrotask(() => this.#startUnlessIterated());
+  }
+
+  then<Fulfilled = unknown, Rejected = never>(
+    onFulfilled?: ((output: unknown) => Fulfilled | PromiseLike<Fulfilled>) | null,
+    onRejected?: ((error: unknown) => Rejected | PromiseLike<Rejected>) | null,
+  ): Promise<Fulfilled | Rejected> {
+    this.#isAwaited = true;
+    return this.#start().then(onFulfilled, onRejected);
+  }
+
+  catch<Rejected = never>(
+    onRejected?: ((error: unknown) => Rejected | PromiseLike<Rejected>) | null,
+  ): Promise<unknown> {
+    return this.then(undefined, onRejected);
+  }
+
+  finally(onFinally?: (() => void) | null): Promise<unknown> {
+    this.#isAwaited = true;
+    return this.#start().finally(onFinally);
+  }
+
+  next(): Promise<IteratorResult<unknown, void>> {
+    return this.#open().next();
+  }
+
+  return(): Promise<IteratorResult<unknown, void>> {
+    return this.#open().return();
+  }
+
+  throw(error: unknown): Promise<IteratorResult<unknown, void>> {
+    return this.#open().throw(error);
+  }
+
+  [Symbol.asyncIterator](): this {
+    this.#open();
+    return this;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#items?.return();
+  }
+
+  #start(): Promise<unknown> {
+    return this.#output ??= this.#caller.call(this.#procedure, ...this.#arguments);
+  }
+
+  #open(): AsyncGenerator<unknown, void, undefined> {
+    return this.#items ??= this.#caller.stream(this.#procedure, ...this.#arguments);
+  }
+
+  #startUnlessIterated(): void {
+    if (this.#items !== undefined || this.#output !== undefined) return;
+    void this.#start().catch((error: unknown) => {
+      // A stream that is kept for later was taken for a call.
+      const isStream = error instanceof RpcError && error.code === "unwanted-stream";
+      if (!isStream && !this.#isAwaited) throw error;
+    });
+  }
+}
