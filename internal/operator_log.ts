@@ -62,6 +62,8 @@ export class OperatorLog {
   /** Tells of a request that somebody has to look at. */
   onRequest(event: RpcServerEvent): void {
     switch (event.type) {
+      case "clocks-differ":
+        return this.say(describeClocks(event.aheadMs));
       case "parked":
         // Of those there are as many as strangers like: the server tells of the first one.
         if (event.code === "reply-to-refused") return;
@@ -102,6 +104,12 @@ export class OperatorLog {
     this.#lines.set(kind, { at: Date.now(), missed: 0 });
     this.say(missed === 0 ? text : `${text} (and ${missed} more before)`);
   }
+}
+
+function describeClocks(aheadMs: number): string {
+  const seconds = Math.round(Math.abs(aheadMs) / 1_000);
+  const how = aheadMs > 0 ? "ahead of" : "behind";
+  return `its clock is ${seconds} s ${how} that of a caller, or more: set both by NTP`;
 }
 
 /** What a request is for, if it says so. */

@@ -220,6 +220,12 @@ export type RpcServerEvent =
    * somebody has deleted or replaced a shared exchange, which is looked at again every 5 s.
    */
   | { readonly type: "returns-unavailable"; readonly error: unknown }
+  /**
+   * The clock of this server and that of a caller differ by so much at least: ours is ahead if it is
+   * positive. Deadlines are taken from the time limit that the broker keeps, then, and no request is
+   * lost. Told once.
+   */
+  | { readonly type: "clocks-differ"; readonly aheadMs: number }
   /** The broker cancelled the consumer, for example because the queue was deleted. */
   | { readonly type: "consumer-cancelled" };
 

@@ -13,7 +13,7 @@ import { isDirectReply, isDurableReplyQueue, isServerNamed } from "../protocol/r
 import { RecentMap } from "../recent_map.ts";
 import { StreamCredits } from "../streaming/stream_credits.ts";
 import type { EncodedReply } from "../encoded_reply.ts";
-import { localDeadline } from "./request_context.ts";
+import { clockAheadMs, localDeadline, withoutClock } from "./request_context.ts";
 
 /** How long a request runs before its reply queue is looked for, in milliseconds. */
 const FIRST_LOOK_MS = 2_000;
@@ -74,6 +74,8 @@ export class ActiveRequest {
   #lookAt = this.#startedAt + FIRST_LOOK_MS;
   /** Present for a stream. */
   readonly credits: StreamCredits | undefined;
+  /** By how much our clock is ahead of its caller's at least, or behind; absent if they agree. */
+  readonly clockAheadMs: number | undefined;
   /** What was thrown, or why it was not run. */
   error: unknown;
   readonly #schedule: ((dueAt: number) => void) | undefined;
@@ -90,7 +92,10 @@ export class ActiveRequest {
   constructor(delivery: AmqpDelivery, schedule?: (dueAt: number) => void) {
     this.delivery = delivery;
     this.#schedule = schedule;
-    this.request = readRequestEnvelope(delivery.properties);
+    const { properties } = delivery;
+    const request = readRequestEnvelope(properties);
+    this.clockAheadMs = clockAheadMs(request, properties.expiration);
+    this.request = (this.clockAheadMs ?? 0) > 0 ? withoutClock(request) : request;
     const { credits } = this.request;
     this.credits = credits === undefined ? undefined : new StreamCredits(credits);
   }

@@ -2,7 +2,7 @@
 
 import type { CallContext, HeaderValue, MessageHeaders } from "../../contract.ts";
 import { readMessageHeaders, withHeader } from "../message_headers.ts";
-import { CLOCK_TOLERANCE_MS, MAX_TIMEOUT_MS } from "../time.ts";
+import { CLOCK_TOLERANCE_MS, isExpired, MAX_TIMEOUT_MS } from "../time.ts";
 import type { IncomingRequest } from "../protocol/envelope.ts";
 
 type State =
@@ -107,6 +107,34 @@ function deadlinePassed(): DOMException {
 /** No deadline is later than any. */
 function latest(one: number | undefined, other: number | undefined): number | undefined {
   return one === undefined || other === undefined ? undefined : Math.max(one, other);
+}
+
+/**
+ * Tells by how much our clock is ahead of the caller's at least, in milliseconds; negative if it is
+ * behind. What has just come with the time limit unspent that the broker keeps cannot be late.
+ *
+ * @param request A request that has just come.
+ * @param expiration Its time limit, as it was published; the broker takes numbers only.
+ * @returns `undefined` if it does not matter, or cannot be known.
+ */
+export function clockAheadMs(
+  { deadline, expiresInMs, credits }: IncomingRequest,
+  expiration: string | undefined,
+): number | undefined {
+  if (deadline === undefined || expiration === undefined) return undefined;
+  if (isExpired(deadline)) return Date.now() - deadline;
+  // What expires a stream's request is the wait for its first item.
+  if (expiresInMs === undefined || credits !== undefined) return undefined;
+  const behindMs = deadline - Date.now() - expiresInMs;
+  return behindMs <= CLOCK_TOLERANCE_MS ? undefined : -behindMs;
+}
+
+/** A request whose deadline has not passed, in spite of our clock: the time limit counts from now. */
+export function withoutClock(request: IncomingRequest): IncomingRequest {
+  const { expiresInMs } = request;
+  // What was for now or never has no time limit to go by.
+  const deadline = expiresInMs === undefined ? undefined : Date.now() + expiresInMs;
+  return { ...request, deadline };
 }
 
 /**

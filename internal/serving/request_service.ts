@@ -74,6 +74,7 @@ export class RequestService {
     "reply-to-refused": 0,
   };
   #parked = 0;
+  #hasToldOfClocks = false;
   readonly #admission: Admission;
   readonly #replies: Replies;
   readonly #parking: Parking;
@@ -171,6 +172,7 @@ export class RequestService {
     const active = this.#active.add(delivery);
     this.#callers.watch();
     if (active.credits !== undefined) this.#streams.watch();
+    if (active.clockAheadMs !== undefined) this.#tellOfClocks(active.clockAheadMs);
     // No handler runs inside amqplib's callback.
     await undefined;
     try {
@@ -192,6 +194,13 @@ export class RequestService {
     } finally {
       this.#active.delete(active);
     }
+  }
+
+  /** Once: anybody can send a wrong deadline, as often as they like. */
+  #tellOfClocks(aheadMs: number): void {
+    if (this.#hasToldOfClocks) return;
+    this.#hasToldOfClocks = true;
+    this.#options.emit({ type: "clocks-differ", aheadMs });
   }
 
   async #answer(active: ActiveRequest): Promise<Outcome> {
