@@ -19,6 +19,7 @@ import {
   checkInteger,
   checkName,
   checkNumber,
+  checkOneOf,
   checkOptions,
   checkPattern,
   checkType,
@@ -29,6 +30,8 @@ import { nameProgram, resolveConnectOptions } from "./internal/broker/connect_se
 import { BodyLimits } from "./internal/broker/body_limits.ts";
 import { Connection } from "./internal/broker/connection.ts";
 import { MAX_TIMEOUT_MS } from "./internal/time.ts";
+import { procedureInfos } from "./internal/control/procedure_infos.ts";
+import { ServerControl } from "./internal/control/server_control.ts";
 import { checkDurability, type RequestQueue } from "./internal/protocol/request_queue.ts";
 import type { IntakeOptions } from "./internal/serving/intake.ts";
 import { Prefetch } from "./internal/serving/prefetch.ts";
@@ -74,6 +77,7 @@ export class RpcServer<C extends Contract = Contract> implements AsyncDisposable
   readonly #limits: BodyLimits;
   readonly #sessions: ServerSessions = {};
   readonly #life: ServerLife;
+  readonly #control: ServerControl;
   #closing: Promise<void> | undefined;
   /** Only a mark for the compiler; never set: what `ClientOf` reads. */
   declare readonly "~contract": C;
@@ -84,7 +88,7 @@ export class RpcServer<C extends Contract = Contract> implements AsyncDisposable
     const { durability = declare ? "replicated" : "existing" } = options;
     const { maxBodyBytes = DEFAULT_MAX_BODY_BYTES, maxDeliveries = 3 } = options;
     const { handlers, defaultProcedure, codecs, replyCache = {}, sendStacks = false } = options;
-    const { procedures: only } = options;
+    const { procedures: only, control } = options;
     const { replyQueues, consumerPriority, handlerTimeLimitMs, interceptors } = options;
     checkName("listen", { queue });
     checkType("listen", { declare }, "boolean");
@@ -94,6 +98,7 @@ export class RpcServer<C extends Contract = Contract> implements AsyncDisposable
     checkInteger("listen", { consumerPriority }, PRIORITY_BOUNDS);
     checkType("listen", { returns, sendStacks }, "boolean");
     checkPattern("listen", { replyQueues });
+    checkOneOf("listen", { control }, declare ? ["none", "read", "admin"] : ["none", "read"]);
     checkCodecs("listen", codecs);
     checkFunctions("listen", { interceptors });
     if (replyCache !== false) checkType("listen", { replyCache }, "object");
@@ -104,6 +109,7 @@ export class RpcServer<C extends Contract = Contract> implements AsyncDisposable
     this.#queue = { queue, durability, returns, declare, consumerPriority, timeLimitMs };
     this.#life = new ServerLife(this, options);
     this.#limits = new BodyLimits(maxBodyBytes);
+    this.#control = this.#openControl(options);
     this.#service = new RequestService({
       queue,
       durability,
@@ -123,6 +129,7 @@ export class RpcServer<C extends Contract = Contract> implements AsyncDisposable
       emit: this.#life.emit,
       warn: this.#life.warn,
       sessions: this.#sessions,
+      onSettled: (settled) => this.#control.onSettled(settled),
     });
   }
 
@@ -171,7 +178,8 @@ export class RpcServer<C extends Contract = Contract> implements AsyncDisposable
         openConsumerSession(connection, {
           ...server.#queue,
           requests: server.#service,
-          prefetch: () => server.#prefetch.count,
+          questions: server.#control,
+          prefetch: () => server.#control.prefetch,
           onNoReturns: (reason) =>
             server.#life.emit({ type: "returns-unavailable", error: reason }),
           onCancelled: () => server.#life.emit({ type: "consumer-cancelled" }),
@@ -227,6 +235,22 @@ export class RpcServer<C extends Contract = Contract> implements AsyncDisposable
     return this.close();
   }
 
+  #openControl({ queue, control = "read", handlers, procedures }: RpcServerOptions): ServerControl {
+    return new ServerControl({
+      queue,
+      mode: control,
+      procedures: procedureInfos(handlers, procedures),
+      prefetch: () => this.#prefetch.count,
+      pools: () => this.#prefetch.loads(),
+      service: () => this.#service,
+      sessions: this.#sessions,
+      emit: this.#life.emit,
+      onPrefetch: () => this.#sessions.consumer?.session?.intake.adjust(),
+      // It never rejects with such a grace.
+      close: (graceMs) => void this.close({ graceMs }),
+    });
+  }
+
   readonly #onForgotten: OnForgotten = (procedure, key, reason) => {
     this.#life.emit({ type: "key-forgotten", procedure, key, reason });
   };
@@ -234,6 +258,7 @@ export class RpcServer<C extends Contract = Contract> implements AsyncDisposable
   async #close(graceMs: number): Promise<void> {
     this.#life.drain();
     const { consumer, publisher } = this.#sessions;
+    this.#control.onClosing();
     // Should the session end from now on, its requests are other servers' already.
     consumer?.retire();
     try {

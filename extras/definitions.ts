@@ -24,6 +24,8 @@ import { checkInteger, checkName, checkOneOf, checkType } from "../internal/chec
 import { lockQueueOf, parkingQueueOf } from "../internal/protocol/parked_message.ts";
 import { DURABLE_REPLY_PREFIX, LONGEST_REPLY_SUFFIX } from "../internal/protocol/reply_address.ts";
 import {
+  ADMIN_EXCHANGE,
+  ADMIN_TOPOLOGY,
   CONTROL_EXCHANGE,
   CONTROL_TOPOLOGY,
   type ExchangeDeclaration,
@@ -132,6 +134,13 @@ export interface UserDefinition {
    */
   readonly replyQueues?: readonly string[];
   /**
+   * Whether it asks servers and commands them, as `@warren/rpc/control` does: those that declare their
+   * queues themselves and were started with `control: "admin"`.
+   *
+   * @default {false}
+   */
+  readonly operates?: boolean;
+  /**
    * The queues whose parked messages it looks after: request queues of services, and durable reply
    * queues, with `rpc.replies.`.
    *
@@ -214,7 +223,9 @@ export function brokerDefinitions(options: DefinitionsOptions): BrokerDefinition
   const served = services.map(({ queue }) => queue);
   for (const user of users) checkUser(user, served, replyQueues);
   return {
-    exchanges: [CONTROL_TOPOLOGY, ...exchangesOf(services)].map((each) => exchange(each, vhost)),
+    exchanges: [CONTROL_TOPOLOGY, ADMIN_TOPOLOGY, ...exchangesOf(services)].map((each) =>
+      exchange(each, vhost)
+    ),
     queues: [
       ...services.flatMap((service) => queuesOf(service, vhost)),
       ...replyQueues.flatMap((name) => [
@@ -260,9 +271,9 @@ function checkUser(
   served: readonly string[],
   replyQueues: readonly string[],
 ): void {
-  const { name, serves, calls, administers } = user;
+  const { name, serves, calls, operates, administers } = user;
   checkName("define", { "users.name": name });
-  checkType("define", { calls }, "boolean");
+  checkType("define", { calls, operates }, "boolean");
   for (const queue of serves ?? []) checkOneOf("define", { "users.serves": queue }, served);
   const administered = [...served, ...replyQueues];
   for (const queue of administers ?? []) {
@@ -320,7 +331,8 @@ function retryPauses({ minMs = 500, maxMs = Math.max(30_000, minMs) }: DelayedRe
 
 /** From RabbitMQ 4.3 on, whoever looks whether a queue or an exchange is there needs a right to it. */
 function rightsOf(
-  { serves = [], calls = false, replyQueues = [], administers = [] }: UserDefinition,
+  { serves = [], calls = false, replyQueues = [], operates = false, administers = [] }:
+    UserDefinition,
   services: readonly ServiceDefinition[],
 ) {
   const isServer = serves.length > 0;
@@ -328,7 +340,11 @@ function rightsOf(
   const publishes = isServer || isClient || administers.length > 0;
   const parkingQueues = administers.map(parkingQueueOf);
   return {
-    configure: anyOf(parkingQueues.map((name) => escape(lockQueueOf(name)))),
+    configure: anyOf([
+      ...parkingQueues.map((name) => escape(lockQueueOf(name))),
+      // For the queue to which servers answer.
+      ...(operates ? [SERVER_NAMED_QUEUES] : []),
+    ]),
     write: anyOf([
       ...(publishes ? [DEFAULT_EXCHANGE] : []),
       ...(isServer ? [SERVER_NAMED_QUEUES] : []),
@@ -336,12 +352,16 @@ function rightsOf(
       ...(isClient
         ? [CONTROL_EXCHANGE, ...exchangesOf(services).map(({ name }) => name)].map(escape)
         : []),
+      ...(operates ? [CONTROL_EXCHANGE, ADMIN_EXCHANGE].map(escape) : []),
     ]),
     read: anyOf([
-      ...serves,
-      ...replyQueues.map((name) => DURABLE_REPLY_PREFIX + name),
-      ...parkingQueues,
-    ].map(escape)),
+      ...[
+        ...serves,
+        ...replyQueues.map((name) => DURABLE_REPLY_PREFIX + name),
+        ...parkingQueues,
+      ].map(escape),
+      ...(operates ? [SERVER_NAMED_QUEUES] : []),
+    ]),
   };
 }
 

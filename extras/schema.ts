@@ -32,6 +32,7 @@ import type {
   ThrowsErrors,
 } from "../contract.ts";
 import { RpcError } from "../errors.ts";
+import { noteSchemas } from "../internal/procedure_notes.ts";
 import {
   type SchemaOutput,
   validate,
@@ -87,6 +88,12 @@ export interface ProcedureSchemas<
    * @default {none}
    */
   readonly errors?: Errors | undefined;
+  /**
+   * What the procedure is for, in a line, for operators who ask the server.
+   *
+   * @default {undefined}
+   */
+  readonly description?: string | undefined;
 }
 
 /** What the handler of a {@linkcode procedure} is told of its call. */
@@ -193,7 +200,7 @@ export function procedure<
     return whenSettled(given, (given: unknown) => checkOutput(output, given, procedure));
   };
   // The types of its calls are those of its schemas, which the compiler cannot follow.
-  return Object.assign(run, {
+  return Object.assign(noteSchemas({ ...schemas, handler }, run), {
     schemas,
     call: (value?: unknown, context: Partial<CallContext> = {}) =>
       callDirectly(run, value, context),

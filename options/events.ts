@@ -226,6 +226,20 @@ export type RpcServerEvent =
    * lost. Told once.
    */
   | { readonly type: "clocks-differ"; readonly aheadMs: number }
+  /** An administrator has told this server to change what it does, or tried to: see `control`. */
+  | {
+    readonly type: "controlled";
+    /** What was to be done. */
+    readonly change: "pause" | "resume" | "drain" | "cancel" | "scale";
+    /** The user of the broker who asked, which the broker has checked; `undefined` if they did not say. */
+    readonly user: string | undefined;
+    /** How many requests were cancelled. */
+    readonly cancelled?: number;
+    /** How many workers the pools have from now on. */
+    readonly workers?: number;
+    /** Why it was not done, if it was not. */
+    readonly refused?: string;
+  }
   /** The broker cancelled the consumer, for example because the queue was deleted. */
   | { readonly type: "consumer-cancelled" };
 

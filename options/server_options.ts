@@ -169,6 +169,17 @@ export interface RpcServerOptions<H extends object = AnyHandlers> extends Connec
    * @default {true, unless there is an `onEvent`}
    */
   readonly log?: boolean;
+  /**
+   * What operators may do with this server, by `@warren/rpc/control` or the command line, while it
+   * runs. With `"read"` whoever may cancel calls can also ask which procedures it has, how they do and
+   * what is in hand, without inputs, outputs and secrets. With `"admin"`, whoever may write to the
+   * exchange `rpc.admin` can pause and drain it and cancel requests; the event `controlled` tells of
+   * each change. With `"none"` nobody gets an answer. It takes a control queue, so `declare` must not
+   * be `false`.
+   *
+   * @default {"read"}
+   */
+  readonly control?: "none" | "read" | "admin";
   /** Observes connections and served requests. What it throws is dropped. */
   readonly onEvent?: (event: RpcServerEvent) => void;
 }

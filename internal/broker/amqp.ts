@@ -35,6 +35,8 @@ export class AmqpDelivery {
   readonly properties: AmqpProperties;
   /** A view into memory that is shared with other messages: copy to keep or to transfer. */
   readonly body: Uint8Array;
+  /** The exchange that the message was published to, as the broker says it. */
+  readonly exchange: string;
   readonly #channel: Settler;
   readonly #message: Message;
   #isSettled = false;
@@ -43,6 +45,7 @@ export class AmqpDelivery {
     // amqplib's decoder yields these types or fails; its declarations say `any`.
     this.properties = message.properties as AmqpProperties;
     this.body = message.content;
+    this.exchange = message.fields.exchange;
     this.#channel = channel;
     this.#message = message;
   }

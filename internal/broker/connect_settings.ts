@@ -116,11 +116,14 @@ function shareSettings(shared: ConnectSettings, options: ConnectOptions): Connec
   return { ...shared, signal };
 }
 
+/** What runs the program, and which version of it. */
+export const PLATFORM: string = platform();
+
 /** What the management interface shows of this package. */
 const PRODUCT: Readonly<Record<string, string>> = {
   product: "@warren/rpc",
   version: VERSION,
-  platform: platform(),
+  platform: PLATFORM,
 };
 
 function platform(): string {
@@ -134,8 +137,8 @@ export function nameProgram(program: string): string {
   return `${program} ${host === undefined ? `pid ${pid}` : `${host}:${pid}`}`;
 }
 
-/** Deno would ask its user, or refuse, if the program may not know where it runs. */
-function hostIfAllowed(): string | undefined {
+/** The name of the host. Deno would ask its user, or refuse, if the program may not know where it runs. */
+export function hostIfAllowed(): string | undefined {
   try {
     const state = globalThis.Deno?.permissions.querySync({ name: "sys", kind: "hostname" }).state;
     return state === undefined || state === "granted" ? hostname() : undefined;

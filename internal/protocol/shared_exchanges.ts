@@ -9,6 +9,12 @@ const CHECK_MS = 5_000;
 
 /** Options of {@linkcode SharedExchanges.open}. */
 export interface SharedExchangesOptions {
+  /**
+   * What who may not declare them cannot do without.
+   *
+   * @default {CONTROL_EXCHANGE}
+   */
+  readonly required?: string;
   /** Whether the exchanges are declared, and queues bound to them; else it is up to operators. */
   readonly declare: boolean;
   /** Those that are needed, at each look. */
@@ -137,7 +143,7 @@ export class SharedExchanges {
   }
 
   async #check(channel: AmqpChannel): Promise<void> {
-    await channel.checkExchange(CONTROL_EXCHANGE);
+    await channel.checkExchange(this.#options.required ?? CONTROL_EXCHANGE);
     if (this.#options.declare) await this.#options.bind(channel);
   }
 }

@@ -25,6 +25,15 @@ export interface ExchangeDeclaration {
   readonly type: "direct" | "fanout" | "headers";
 }
 
+/**
+ * Where administrators tell servers to change what they do: pause, cancel the calls of others. Servers
+ * heed what came through it alone, so the right to write to it is what makes an administrator.
+ */
+export const ADMIN_EXCHANGE = "rpc.admin";
+
+/** What servers need that administrators may command. */
+export const ADMIN_TOPOLOGY: ExchangeDeclaration = { name: ADMIN_EXCHANGE, type: "direct" };
+
 /** What is shared by all clients and servers. */
 export const CONTROL_TOPOLOGY: ExchangeDeclaration = { name: CONTROL_EXCHANGE, type: "direct" };
 

@@ -30,12 +30,43 @@ export interface RunningRequest {
   grant(count: number): void;
 }
 
+/** Where a request is that a handler was given. */
+export type WorkPlace =
+  | {
+    readonly state: "running";
+    /** The number of the worker; absent if there is none. */
+    readonly worker?: number;
+    /** For how long, in milliseconds. */
+    readonly forMs?: number;
+  }
+  | {
+    readonly state: "waiting";
+    /** How many others are before it. */
+    readonly ahead: number;
+  };
+
+/** How busy those are who do the work. */
+export interface CapacityLoad {
+  /** Those that work or could. */
+  readonly workers: number;
+  /** Those of them that work. */
+  readonly busy: number;
+  /** Those that died and are not back. */
+  readonly crashed: number;
+  /** Requests that wait for one of them. */
+  readonly waiting: number;
+}
+
 /** How many requests a handler takes at a time, so that a server asks the broker for no more. */
 export interface HandlerCapacity {
   /** The most requests that it takes at the moment, those in hand included: 0 if it can run none. */
   readonly limit: number;
   /** How many of them keep it busy and leave the rest to other servers. */
   readonly recommended: number;
+  /** How busy its workers are, if it has some. */
+  readonly load?: CapacityLoad;
+  /** Tells where the request is that has this signal, if it knows. */
+  locate?(signal: AbortSignal): WorkPlace | undefined;
   /**
    * Calls back whenever one of them may have changed.
    *

@@ -1,5 +1,6 @@
 /** The procedures in an object of handlers, by the names that callers use. @module */
 
+import { copyNotes } from "../procedure_notes.ts";
 import { openHandler } from "./encoded_handler.ts";
 
 /** A member of an object of handlers. */
@@ -37,7 +38,7 @@ function collect(owner: object, found: Map<string, unknown>, way: Way): void {
       }
       collect(Object(value), found, path);
     } else if (kind === "handler" || !isInstance) {
-      const run = typeof value === "function" ? value.bind(owner) : value;
+      const run = typeof value === "function" ? copyNotes(value, value.bind(owner)) : value;
       add(found, fullName, run);
     }
   }

@@ -12,7 +12,8 @@ import {
 import { isDirectReply, isDurableReplyQueue, isServerNamed } from "../protocol/reply_address.ts";
 import { RecentMap } from "../recent_map.ts";
 import { StreamCredits } from "../streaming/stream_credits.ts";
-import type { EncodedReply } from "../encoded_reply.ts";
+import type { EncodedItem, EncodedReply } from "../encoded_reply.ts";
+import type { WorkPlace } from "../running/encoded_handler.ts";
 import { clockAheadMs, localDeadline, withoutClock } from "./request_context.ts";
 
 /** How long a request runs before its reply queue is looked for, in milliseconds. */
@@ -37,6 +38,8 @@ export interface RunningWork {
   overrun(): RpcError;
   /** Settles the wait of a request that was dropped; tells whether it still waited. */
   abandon(seat: Seat, reason: RpcError): boolean;
+  /** Where it is. */
+  place(): WorkPlace;
   /** A request was dropped, and does not wait for the reply any more. */
   leave(seat: Seat, reason: RpcError): void;
   /** Allows so many items of a stream more. */
@@ -69,9 +72,12 @@ const IDLE: State = { name: "idle" };
 export class ActiveRequest {
   readonly delivery: AmqpDelivery;
   request: IncomingRequest;
-  readonly #startedAt = Date.now();
+  /** When it came, in Unix milliseconds. */
+  readonly startedAt: number = Date.now();
+  /** The last that its handler told of how far it has come, if its caller wants to know. */
+  progress: EncodedItem | undefined;
   /** When its reply queue is to be looked for, in Unix milliseconds. */
-  #lookAt = this.#startedAt + FIRST_LOOK_MS;
+  #lookAt = this.startedAt + FIRST_LOOK_MS;
   /** Present for a stream. */
   readonly credits: StreamCredits | undefined;
   /** By how much our clock is ahead of its caller's at least, or behind; absent if they agree. */
@@ -115,9 +121,14 @@ export class ActiveRequest {
     return this.#state.name === "dropped" && this.#state.isReply ? this.#state.reason : undefined;
   }
 
+  /** Where the work on it is; `undefined` if nothing runs for it. */
+  get place(): WorkPlace | undefined {
+    return this.#state.name === "idle" ? undefined : this.#state.waiting?.work.place();
+  }
+
   /** How long it has been in hand, in milliseconds. */
   get runMs(): number {
-    return Date.now() - this.#startedAt;
+    return Date.now() - this.startedAt;
   }
 
   /** Whether the caller waits for the output. */
@@ -136,7 +147,7 @@ export class ActiveRequest {
     if (replyTo === undefined || isDirectReply(replyTo)) return undefined;
     if (isDurableReplyQueue(replyTo)) return undefined;
     // Each look at a queue that is there leaves a line in the broker's log.
-    this.#lookAt = now + Math.min(now - this.#startedAt, MAX_LOOK_MS);
+    this.#lookAt = now + Math.min(now - this.startedAt, MAX_LOOK_MS);
     return replyTo;
   }
 
@@ -286,6 +297,11 @@ export class ActiveRequests {
   ): void {
     if (isServerNamed(replyTo) && !mayReturn) this.#orphaned.set(replyTo, true);
     this.#drop((request) => request.replyTo === replyTo, orphaned());
+  }
+
+  /** All of them, those that came first in front. */
+  all(): readonly ActiveRequest[] {
+    return [...this.#requests];
   }
 
   /** The streams among them. */

@@ -35,7 +35,7 @@ export class ItemPublisher {
     const { credits, wantsProgress } = this.#active.request;
     return {
       ...(credits === undefined ? {} : { credits, onItem: (item) => this.#publishItem(item) }),
-      ...(wantsProgress ? { onProgress: (progress) => this.#publish("progress", progress) } : {}),
+      ...(wantsProgress ? { onProgress: (progress) => this.#publishProgress(progress) } : {}),
     };
   }
 
@@ -57,6 +57,11 @@ export class ItemPublisher {
     this.#items = item.seq + 1;
     this.#active.credits?.spend();
     this.#publish("item", item);
+  }
+
+  #publishProgress(progress: EncodedItem): void {
+    this.#active.progress = progress;
+    this.#publish("progress", progress);
   }
 
   #publish(type: "item" | "progress", item: EncodedItem): void {

@@ -1,7 +1,7 @@
 /** How many requests a server should have in hand. @module */
 
 import { checkInteger } from "../check.ts";
-import type { EncodedHandler, HandlerCapacity } from "../running/encoded_handler.ts";
+import type { CapacityLoad, EncodedHandler, HandlerCapacity } from "../running/encoded_handler.ts";
 
 /** For handlers that do not say what they can take. */
 const DEFAULT_PREFETCH = 16;
@@ -39,6 +39,11 @@ export class Prefetch {
     }
     if (this.#hasFunctions) return this.#wanted;
     return Math.min(this.#wanted, this.#sum(({ limit }) => limit));
+  }
+
+  /** How busy the pools behind the handlers are. */
+  loads(): CapacityLoad[] {
+    return [...this.#capacities].flatMap(({ load }) => load ?? []);
   }
 
   /** Calls back whenever there may be another count, until {@linkcode unwatch}. */

@@ -5,7 +5,13 @@ import { checkBodySize } from "../check.ts";
 import { readAmqpValue } from "../protocol/amqp_value.ts";
 import type { IncomingRequest } from "../protocol/envelope.ts";
 import { encodeError } from "../running/encode.ts";
-import type { EncodedHandler, EncodedRequest, RunningRequest } from "../running/encoded_handler.ts";
+import type {
+  EncodedHandler,
+  EncodedRequest,
+  HandlerCapacity,
+  RunningRequest,
+  WorkPlace,
+} from "../running/encoded_handler.ts";
 import type { EncodedReply, ItemSink } from "../encoded_reply.ts";
 import { isShortText, MAX_SHORT_TEXT_BYTES } from "../text.ts";
 import { callScope } from "../call_scope.ts";
@@ -67,7 +73,12 @@ export class RequestRunner {
       if (kept !== undefined) return this.#reuse(kept);
       run = key === undefined ? undefined : this.#runs.get(key);
       if (run?.isWanted) return await this.#reuse(run.joinLate(active, sink));
-      run = new Run(active, { name, key, limitMs: this.#limitOf(handler) });
+      run = new Run(active, {
+        name,
+        key,
+        limitMs: this.#limitOf(handler),
+        capacity: handler.capacity,
+      });
       const reply = run.join(active);
       this.#start(run, handler, sink);
       return await reply;
@@ -138,6 +149,8 @@ interface RunParts {
   readonly key: string | undefined;
   /** How long it may take, in milliseconds. */
   readonly limitMs: number;
+  /** Of its handler. */
+  readonly capacity: HandlerCapacity | undefined;
 }
 
 /** A handler at work, for all requests with one key; also what the handler is told of it. */
@@ -151,16 +164,18 @@ class Run implements EncodedRequest, RunningWork {
   readonly key: string | undefined;
   readonly endsAt: number;
   readonly #limitMs: number;
+  readonly #capacity: HandlerCapacity | undefined;
   #seats: Seat[] = [];
   /** Of those that want to be told of progress. */
   readonly #sinks: ItemSink[] = [];
   #wanted = 0;
   #stream: RunningRequest | undefined;
 
-  constructor({ request, delivery }: ActiveRequest, { name, key, limitMs }: RunParts) {
+  constructor({ request, delivery }: ActiveRequest, { name, key, limitMs, capacity }: RunParts) {
     this.procedure = name;
     this.endsAt = limitMs === Infinity ? Infinity : performance.now() + limitMs;
     this.#limitMs = limitMs;
+    this.#capacity = capacity;
     const { body, contentType } = bodyOf(name, request, delivery.body);
     this.body = body;
     this.contentType = contentType;
@@ -188,6 +203,10 @@ class Run implements EncodedRequest, RunningWork {
     this.context.prolong(active.request);
     if (sink !== undefined) this.#sinks.push(sink);
     return this.join(active);
+  }
+
+  place(): WorkPlace {
+    return this.#capacity?.locate?.(this.context.signal) ?? { state: "running" };
   }
 
   leave(seat: Seat, reason: RpcError): void {

@@ -42,9 +42,18 @@ export interface RequestServiceOptions
   /** Of what is published. */
   readonly limits: BodyLimits;
   readonly emit: (event: RpcServerEvent) => void;
+  /** Told of each request that was settled. */
+  readonly onSettled?: (settled: SettledRequest) => void;
   /** Told of the first request that is refused for its reply queue; its caller waits in vain. */
   readonly warn?: ((error: RpcError) => void) | undefined;
   readonly sessions: ServerSessions;
+}
+
+/** A request that was settled. */
+export interface SettledRequest {
+  readonly active: ActiveRequest;
+  readonly procedure: string | undefined;
+  readonly outcome: Outcome;
 }
 
 /** How a request ended. */
@@ -87,7 +96,7 @@ export class RequestService {
     this.#warn = options.warn;
     this.#active = new ActiveRequests((active, { code }) => {
       const { runMs } = active;
-      options.emit({ type: "abandoned", procedure: this.#procedureOf(active), code, runMs });
+      options.emit({ type: "abandoned", procedure: this.procedureOf(active), code, runMs });
     });
     this.#admission = new Admission(options);
     this.#callers = new CallerPresence(this.#active, {
@@ -97,7 +106,8 @@ export class RequestService {
     this.#replies = new Replies({ sessions, callers: this.#callers, limits });
     this.#streams = new PausedStreams({
       streams: () => this.#active.streams(),
-      isFull: () => this.#active.size >= (sessions.consumer?.session?.intake.prefetch ?? Infinity),
+      // A paused server keeps nobody waiting.
+      isFull: () => this.#active.size >= (sessions.consumer?.session?.intake.prefetch || Infinity),
       isUnattended: (queue) => sessions.consumer?.session?.isUnattended(queue),
     });
     this.#parking = new Parking({
@@ -132,6 +142,16 @@ export class RequestService {
       parked: this.#parked,
       reused: this.#options.runner.reused,
     };
+  }
+
+  /** The requests in hand. */
+  get requests(): readonly ActiveRequest[] {
+    return this.#active.all();
+  }
+
+  /** The procedure that a request calls. */
+  procedureOf({ request }: ActiveRequest): string | undefined {
+    return request.procedure ?? this.#options.defaultProcedure;
   }
 
   /** Does what a client says of a request. */
@@ -181,7 +201,8 @@ export class RequestService {
       else delivery.ack();
       this.#outcomes[outcome]++;
       const { error } = active;
-      const procedure = this.#procedureOf(active);
+      const procedure = this.procedureOf(active);
+      this.#options.onSettled?.({ active, procedure, outcome });
       this.#options.emit({
         type: "served",
         procedure,
@@ -253,7 +274,7 @@ export class RequestService {
   /** Publishes the last reply, and waits until the broker has it. */
   async #reply(active: ActiveRequest, reply: OutgoingReply): Promise<Outcome> {
     const { replyTo } = active.request;
-    if (reply.type === "error") active.error = readThrown(reply, this.#procedureOf(active));
+    if (reply.type === "error") active.error = readThrown(reply, this.procedureOf(active));
     if (replyTo === undefined) return reply.type === "error" ? "error" : "notified";
     const outcome = await this.#replies.send(active, reply);
     if (outcome === "orphaned" && !isDurableReplyQueue(replyTo)) this.#markOrphaned(replyTo);
@@ -288,7 +309,7 @@ export class RequestService {
 
   async #park(active: ActiveRequest, refusal: Refusal): Promise<void> {
     const { emit } = this.#options;
-    const procedure = this.#procedureOf(active);
+    const procedure = this.procedureOf(active);
     const { code } = refusal.error;
     try {
       const id = await this.#parking.park(active.delivery, refusal, (error) => {
@@ -321,10 +342,6 @@ export class RequestService {
 
   #markOrphaned(replyTo: string): void {
     this.#active.markOrphaned(replyTo, { mayReturn: this.#callers.mayReturn(replyTo) });
-  }
-
-  #procedureOf({ request }: ActiveRequest): string | undefined {
-    return request.procedure ?? this.#options.defaultProcedure;
   }
 }
 

@@ -2,7 +2,10 @@
 
 import type { AmqpChannel, AmqpLink } from "../broker/amqp.ts";
 import { SharedExchanges } from "../protocol/shared_exchanges.ts";
+import { ALL_SERVERS } from "../protocol/control_question.ts";
 import {
+  ADMIN_EXCHANGE,
+  ADMIN_TOPOLOGY,
   CONTROL_EXCHANGE,
   CONTROL_TOPOLOGY,
   type ExchangeDeclaration,
@@ -16,6 +19,8 @@ export interface ServerExchangesOptions {
   /** The request queue. */
   readonly queue: string;
   readonly declare: boolean;
+  /** Whether administrators may tell the server what to do. */
+  readonly hasAdministrators: boolean;
   /** Told why exchanges cannot be used. */
   readonly onNoReturns: (reason: unknown) => void;
 }
@@ -32,11 +37,20 @@ export class ServerExchanges {
 
   /** Binds the queue for control messages, and looks after the exchanges from then on. */
   async open(connection: AmqpLink, controlQueue: string): Promise<void> {
-    const { declare, onNoReturns } = this.#options;
+    const { declare, hasAdministrators, onNoReturns } = this.#options;
     this.#shared = await SharedExchanges.open(connection, {
       declare,
       needed: () => this.#needed(),
       bind: (channel) => this.#bind(channel, controlQueue),
+      onUnavailable: onNoReturns,
+    });
+    if (!hasAdministrators) return;
+    // Apart from the others, which do without it.
+    await SharedExchanges.open(connection, {
+      declare,
+      needed: () => [ADMIN_TOPOLOGY],
+      required: ADMIN_EXCHANGE,
+      bind: (channel) => this.#bindControl(channel, controlQueue, ADMIN_EXCHANGE),
       onUnavailable: onNoReturns,
     });
   }
@@ -61,7 +75,12 @@ export class ServerExchanges {
 
   async #bind(channel: AmqpChannel, controlQueue: string): Promise<void> {
     const { queue } = this.#options;
-    await channel.bindQueue(controlQueue, CONTROL_EXCHANGE, { routingKey: queue });
+    await this.#bindControl(channel, controlQueue, CONTROL_EXCHANGE);
     if (this.#returns === "caller") await channel.bindQueue(queue, requestExchange(queue).name, {});
+  }
+
+  async #bindControl(channel: AmqpChannel, controlQueue: string, exchange: string): Promise<void> {
+    await channel.bindQueue(controlQueue, exchange, { routingKey: this.#options.queue });
+    await channel.bindQueue(controlQueue, exchange, { routingKey: ALL_SERVERS });
   }
 }

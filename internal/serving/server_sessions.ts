@@ -1,10 +1,11 @@
 /** What a server has on its two connections: a consumer on one, a publisher on the other. @module */
 
-import type { AmqpChannel, AmqpLink, AmqpQueueOptions } from "../broker/amqp.ts";
+import type { AmqpChannel, AmqpDelivery, AmqpLink, AmqpQueueOptions } from "../broker/amqp.ts";
 import { amqpCodeOf, isDownWithNode } from "../broker/amqp_error.ts";
 import type { Connection, Session } from "../broker/connection.ts";
 import { type ControlMessage, readControl } from "../protocol/envelope.ts";
 import { Intake, type IntakeOptions, type RequestTaker } from "./intake.ts";
+import { ADMIN_EXCHANGE } from "../protocol/topology.ts";
 import { ServerExchanges } from "./server_exchanges.ts";
 import { Publisher, type PublisherOptions } from "../broker/publisher.ts";
 
@@ -45,6 +46,15 @@ export interface ConsumerOptions extends Omit<IntakeOptions, "onDeclared"> {
     /** Does what a client says of a request. */
     obey(message: ControlMessage): void;
   };
+  readonly questions: QuestionTaker;
+}
+
+/** Takes what operators ask and tell a server. */
+export interface QuestionTaker {
+  /** Whether administrators may tell it what to do. */
+  readonly hasAdministrators: boolean;
+  /** Takes a control message that is none of a client. Never throws. */
+  ask(delivery: AmqpDelivery): void;
 }
 
 /** Declares the request queue and consumes it. */
@@ -53,7 +63,10 @@ export async function openConsumerSession(
   options: ConsumerOptions,
 ): Promise<ConsumerSession> {
   const channel = await connection.openChannel();
-  const exchanges = new ServerExchanges(options);
+  const exchanges = new ServerExchanges({
+    ...options,
+    hasAdministrators: options.questions.hasAdministrators,
+  });
   const controlQueue = await tryControl(connection, channel, { ...options, exchanges });
   const intake = await Intake.start(connection, channel, {
     ...options,
@@ -78,7 +91,7 @@ export async function openConsumerSession(
 async function tryControl(
   connection: AmqpLink,
   session: AmqpChannel,
-  { declare, requests, onNoReturns, exchanges }: ConsumerOptions & {
+  { declare, requests, questions, onNoReturns, exchanges }: ConsumerOptions & {
     readonly exchanges: ServerExchanges;
   },
 ): Promise<string | undefined> {
@@ -89,8 +102,10 @@ async function tryControl(
     await channel.consume(controlQueue, { noAck: true }, (delivery) => {
       // Somebody deleted the queue: a new session gets a new one. close() never rejects.
       if (delivery === undefined) return void session.close();
-      const message = readControl(delivery.properties);
-      if (message !== undefined) requests.obey(message);
+      const isAdministrators = delivery.exchange === ADMIN_EXCHANGE;
+      const message = isAdministrators ? undefined : readControl(delivery.properties);
+      if (message === undefined) questions.ask(delivery);
+      else requests.obey(message);
     });
     await exchanges.open(connection, controlQueue);
     return controlQueue;

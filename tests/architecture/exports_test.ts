@@ -74,6 +74,13 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
     reason: "a codec that most do without",
     names: "Body Codec msgpackCodec",
   },
+  "./control": {
+    reason: "for operators: neither callers nor servers load it",
+    names:
+      `ActiveOptions Answer BrokerUrl ConnectOptions ControlTarget DrainOptions ProcedureInfo ProcedureStats
+      QueueState RequestReport RpcControl RpcControlOptions RpcServerStats ServerActive ServerChange
+      ServerCondition ServerIdentity ServerInfo ServerPing ServerStats ServerWhy TlsOptions Whereabouts`,
+  },
   "./definitions": {
     reason: "for operators, who run it before anything else",
     names: `BrokerDefinitions DefinitionsOptions DelayedRetry ServiceDefinition UserDefinition

@@ -91,7 +91,7 @@ Deno.test("The pool and its workers do not know AMQP", () => {
 
 Deno.test("A worker loads no more than it needs to run procedures", () => {
   const needed =
-    /^(workers|internal\/(running|streaming))\/|^(codec|contract|errors|internal\/(encoded_reply|error_description|text|json_text))\.ts$/;
+    /^(workers|internal\/(running|streaming))\/|^(codec|contract|errors|internal\/(encoded_reply|error_description|procedure_notes|text|json_text))\.ts$/;
   // Headers, and what a handler's own calls know of it.
   const hooks = /^internal\/(call_scope|message_headers)\.ts$|^node:async_hooks$/;
   const loaded = [...graph.closureOf("workers/runtime.ts")];

@@ -9,6 +9,7 @@ export function fakeWork(parts: Partial<RunningWork> = {}): RunningWork {
     endsAt: Infinity,
     overrun: () => new RpcError("timeout", "Cannot go on as it takes too long"),
     abandon: () => true,
+    place: () => ({ state: "running" }),
     leave() {},
     grant() {},
     ...parts,

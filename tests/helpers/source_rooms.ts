@@ -29,6 +29,11 @@ export const ROOMS: readonly Room[] = [
     uses: ["internal/protocol", "internal/broker", ...GROUND],
   },
   {
+    name: "extras/control",
+    files: /^extras\/control\//,
+    uses: ["internal/protocol", "internal/broker", ...GROUND],
+  },
+  {
     name: "extras/definitions",
     files: /^extras\/definitions\.ts$/,
     uses: ["internal/protocol", "internal/broker", "internal (leaves)"],
@@ -57,7 +62,14 @@ export const ROOMS: readonly Room[] = [
   {
     name: "server",
     files: /^server\.ts$/,
-    uses: ["connection", "internal/serving", "internal/protocol", "internal/broker", ...GROUND],
+    uses: [
+      "connection",
+      "internal/control",
+      "internal/serving",
+      "internal/protocol",
+      "internal/broker",
+      ...GROUND,
+    ],
   },
   {
     name: "connection",
@@ -111,6 +123,17 @@ export const ROOMS: readonly Room[] = [
     name: "internal/calling",
     files: /^internal\/calling\//,
     uses: ["internal/streaming", "internal/protocol", "internal/broker", ...GROUND],
+  },
+  {
+    name: "internal/control",
+    files: /^internal\/control\//,
+    uses: [
+      "internal/serving",
+      "internal/running",
+      "internal/protocol",
+      "internal/broker",
+      ...GROUND,
+    ],
   },
   {
     name: "internal/serving",

@@ -1,6 +1,7 @@
 import { type Channel, connect } from "../../deps/amqplib.ts";
 import { assert, assertEquals, assertNotEquals } from "../../deps/std_assert.ts";
 import { type CallContext, RpcClient, RpcError, RpcServer } from "../../mod.ts";
+import { RpcControl } from "../../extras/control/rpc_control.ts";
 import { ParkedRequests } from "../../extras/parked/parked_requests.ts";
 import { PrivateNode } from "../../tools/brokers/private_node.ts";
 import { AmqpPeer } from "../helpers/amqp_peer.ts";
@@ -14,7 +15,7 @@ const RIGHTS = ["configure", "write", "read"] as const;
 
 type Right = (typeof RIGHTS)[number];
 type Grants = Readonly<Record<Right, string>>;
-type User = "math-server" | "math-client" | "math-admin";
+type User = "math-server" | "math-client" | "math-admin" | "math-operator";
 type Users = Readonly<Record<"math-server" | "math-client", Grants>>;
 
 /** What there is to have a right to, as the names that are asked for. */
@@ -42,7 +43,9 @@ async function documentedGrants(): Promise<[user: string, Grants][]> {
 
 /** What they grant servers and clients: with the exchanges, without them, and in version 0.1.0. */
 async function documented(): Promise<Users[]> {
-  const users = (await documentedGrants()).filter(([user]) => user !== "math-admin");
+  const users = (await documentedGrants()).filter(([user]) =>
+    user === "math-server" || user === "math-client"
+  );
   assertEquals(users.map(([user]) => user), [
     "math-server",
     "math-client",
@@ -63,7 +66,7 @@ async function grant(node: PrivateNode, users: Partial<Record<User, Grants>>): P
 
 async function startNode(): Promise<PrivateNode> {
   const node = await PrivateNode.start();
-  for (const user of ["math-server", "math-client", "math-admin"]) {
+  for (const user of ["math-server", "math-client", "math-admin", "math-operator"]) {
     await node.ctl("add_user", user, "secret");
   }
   return node;
@@ -346,3 +349,40 @@ Deno.test(
     },
   ),
 );
+
+Deno.test(rabbitmqTest("A client's documented rights ask servers, and change none", async () => {
+  await using node = await startNode();
+  const grants = Object.fromEntries((await documentedGrants()).slice(0, 2)) as Users;
+  const operator = (await documentedGrants()).find(([user]) => user === "math-operator")?.[1];
+  assert(operator !== undefined);
+  const { configure, write, read } = grants["math-server"];
+  const server = {
+    configure: configure.replace("returns|control", "returns|control|admin"),
+    write,
+    read: read.replace("rpc\\.control", "rpc\\.(control|admin)"),
+  };
+  await grant(node, { ...grants, "math-server": server, "math-operator": operator });
+  const handlers = { echo: (value: unknown) => value };
+  const options = { queue: QUEUE, handlers, control: "admin" } as const;
+  await using _server = await RpcServer.listen(urlOf(node, "math-server"), options);
+  const target = { queue: QUEUE, expect: 1 };
+  await using client = await RpcControl.connect(urlOf(node, "math-client"));
+  assertEquals((await client.stats(target)).map(({ state }) => state), ["serving"]);
+  for (const change of ["pause", "resume", "drain"] as const) {
+    const error = await client[change](target).catch((error) => error);
+    assertEquals(error.code, "access-refused", change);
+  }
+  const model = await connect(urlOf(node, "math-client"));
+  const channel = await model.createChannel();
+  channel.on("error", () => {});
+  const dropping = { exclusive: true, deadLetterExchange: "rpc.admin" };
+  const refusal = await channel.assertQueue("", dropping).catch((error) => String(error));
+  assert(String(refusal).includes("ACCESS_REFUSED"), String(refusal));
+  await model.close();
+  await using control = await RpcControl.connect(urlOf(node, "math-operator"));
+  assertEquals((await control.pause(target)).map(({ state }) => state), ["paused"]);
+  await eventually(async () => {
+    assertEquals(await control.queue(QUEUE), { ready: 0, consumers: 0 });
+  });
+  assertEquals((await control.resume(target)).map(({ state }) => state), ["serving"]);
+}));

@@ -83,6 +83,7 @@ Deno.test("declare: false tries no queue to find out whether a node has a majori
       returns: true,
       declare,
       requests: { isIdle: true, accept: () => Promise.resolve(), obey() {} },
+      questions: { hasAdministrators: false, ask() {} },
       prefetch: () => 1,
       consumerPriority: undefined,
       timeLimitMs: undefined,

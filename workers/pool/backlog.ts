@@ -46,6 +46,20 @@ export class Backlog {
     if (this.#settled >= MAX_SETTLED && this.#settled > this.#size) this.#sweep();
   }
 
+  /**
+   * Finds a task that waits.
+   *
+   * @returns The task, and how many are before it; `undefined` if none is that one.
+   */
+  find(isMeant: (task: Task) => boolean): { readonly ahead: number } | undefined {
+    const tasks = this.#lanes().flatMap((lane) => lane.tasks()).filter((task) => !task.isSettled);
+    const found = tasks.find(isMeant);
+    if (found === undefined) return undefined;
+    const isAhead = ({ priority, order }: Task) =>
+      priority > found.priority || (priority === found.priority && order < found.order);
+    return { ahead: tasks.filter(isAhead).length };
+  }
+
   /** The task that is next, if there is one that a worker may have. */
   peek(): Task | undefined {
     return this.#next()?.first;
@@ -125,6 +139,11 @@ class Lane {
     return this.#queues[priority] as TaskQueue;
   }
 
+  /** All tasks. */
+  tasks(): Task[] {
+    return this.#queues.flatMap((queue) => queue.tasks());
+  }
+
   /** Removes tasks that have settled. */
   sweep(): void {
     for (const queue of this.#queues) queue.sweep();
@@ -179,6 +198,10 @@ class TaskQueue {
     this.#tasks = this.#tasks.slice(this.#head);
     this.#head = 0;
     return task;
+  }
+
+  tasks(): Task[] {
+    return this.#tasks.slice(this.#head);
   }
 
   sweep(): void {

@@ -4,7 +4,11 @@
  * @module
  */
 
-import type { HandlerCapacity } from "../../internal/running/encoded_handler.ts";
+import type {
+  CapacityLoad,
+  HandlerCapacity,
+  WorkPlace,
+} from "../../internal/running/encoded_handler.ts";
 import type { Task, TaskCounter } from "./task.ts";
 
 /** So many requests for each worker keep it busy while replies are confirmed. */
@@ -17,6 +21,10 @@ export interface PoolLoad {
   readonly maxBacklog: number;
   /** Tasks that run or wait, whoever they come from. */
   readonly tasks: number;
+  /** How busy the workers are. */
+  readonly load: CapacityLoad;
+  /** Tells where the task is that has this signal. */
+  locate(signal: AbortSignal): WorkPlace | undefined;
   /** Calls back whenever one of these may have changed; returns what ends that. */
   watch(listener: () => void): () => void;
 }
@@ -45,6 +53,16 @@ export class PoolCapacity implements HandlerCapacity, TaskCounter {
   /** Tasks that did not come from these handlers. */
   get #others(): number {
     return Math.max(0, this.#load.tasks - this.#own);
+  }
+
+  /** How busy the workers are, whoever they work for. */
+  get load(): CapacityLoad {
+    return this.#load.load;
+  }
+
+  /** Tells where the task is that has this signal. */
+  locate(signal: AbortSignal): WorkPlace | undefined {
+    return this.#load.locate(signal);
   }
 
   /** Calls back whenever the load may have changed; returns what ends that. */

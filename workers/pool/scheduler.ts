@@ -7,6 +7,7 @@
 import { safeObserver } from "../../internal/observer.ts";
 import { MAX_PAUSE_MS, PAUSE_IN_NEED_MS } from "../../internal/streaming/stream_credits.ts";
 import { isExpired, waitAtMost } from "../../internal/time.ts";
+import type { CapacityLoad, WorkPlace } from "../../internal/running/encoded_handler.ts";
 import type { HostStarter } from "../host/host.ts";
 import type { ReplyMessage } from "../wire/protocol.ts";
 import { Backlog } from "./backlog.ts";
@@ -91,6 +92,24 @@ export class Scheduler {
   /** Tasks that run or wait. */
   get tasks(): number {
     return this.#counts.held + this.#backlog.size;
+  }
+
+  /** Tells where the task is that has this signal; `undefined` if there is none. */
+  locate(signal: AbortSignal): WorkPlace | undefined {
+    const isMeant = (task: Task) => task.signal === signal;
+    const held = this.#slots.find(isMeant);
+    if (held !== undefined) {
+      const forMs = performance.now() - held.task.heldAt;
+      return { state: "running", worker: held.slot, forMs };
+    }
+    const waiting = this.#backlog.find(isMeant);
+    return waiting && { state: "waiting", ahead: waiting.ahead };
+  }
+
+  /** Tells how busy the workers are. */
+  get load(): CapacityLoad {
+    const { idle, busy, starting, crashed } = this.#slots.count();
+    return { workers: idle + busy + starting, busy, crashed, waiting: this.#backlog.size };
   }
 
   /** Calls back whenever {@linkcode workers} or {@linkcode tasks} may have changed. */

@@ -111,6 +111,21 @@ export class Slots {
     return this.#all().flatMap(({ held }) => held?.tasks ?? []);
   }
 
+  /**
+   * Finds a task that a worker holds.
+   *
+   * @returns The task, and the number of its slot; `undefined` if none is that one.
+   */
+  find(
+    isMeant: (task: Task) => boolean,
+  ): { readonly task: Task; readonly slot: number } | undefined {
+    for (const { held, index } of this.#all()) {
+      const task = held?.tasks.find(isMeant);
+      if (task !== undefined) return { task, slot: index };
+    }
+    return undefined;
+  }
+
   /** Starts as many workers as there are to be always; settles when all are ready. */
   async open(): Promise<void> {
     await Promise.all(this.#slots.slice(0, this.#settings.minWorkers).map((slot) => slot.start()));

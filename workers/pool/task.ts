@@ -79,6 +79,8 @@ export class Task {
   readonly isRepeatable: boolean;
   /** When the task came, on the clock of `performance.now()`. */
   readonly submittedAt: number = performance.now();
+  /** When a worker last got the task, on the same clock. */
+  heldAt: number = NaN;
   /** Who runs the task; absent while it waits. */
   holder: TaskHolder | undefined = undefined;
   readonly #reply = Promise.withResolvers<EncodedReply>();

@@ -8,6 +8,7 @@ Deno.test("brokerDefinitions() gives what a service needs", () => {
   });
   assertEquals(exchanges.map(({ name, type, vhost }) => [name, type, vhost]), [
     ["rpc.control", "direct", "shop"],
+    ["rpc.admin", "direct", "shop"],
     ["math.requests", "fanout", "shop"],
   ]);
   assertEquals(queues.map(({ name, durable, arguments: args }) => [name, durable, args]), [

@@ -11,7 +11,15 @@ function handler(capacity?: HandlerCapacity): EncodedHandler {
 }
 
 function load(values: Partial<PoolLoad>): PoolLoad {
-  return { workers: 2, maxBacklog: 100, tasks: 0, watch: () => () => {}, ...values };
+  return {
+    workers: 2,
+    maxBacklog: 100,
+    tasks: 0,
+    load: { workers: 2, busy: 0, crashed: 0, waiting: 0 },
+    locate: () => undefined,
+    watch: () => () => {},
+    ...values,
+  };
 }
 
 Deno.test("Prefetch is what is wanted, and no more than the pools take", () => {

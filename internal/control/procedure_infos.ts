@@ -1,0 +1,57 @@
+/** What a server says of its procedures. @module */
+
+import type { StandardSchema } from "../../contract.ts";
+import { readProcedureNotes } from "../procedure_notes.ts";
+import { membersOf } from "../running/members.ts";
+import type { ProcedureInfo } from "../protocol/control_question.ts";
+
+/**
+ * Describes the procedures that some handlers run.
+ *
+ * @param handlers The handlers, in objects or not.
+ * @param only The names of those that are served; absent means all.
+ */
+export function procedureInfos(handlers: object, only?: readonly string[]): ProcedureInfo[] {
+  const members = membersOf(handlers).filter(({ name }) => only?.includes(name) ?? true);
+  return members.map(({ name, value: run }) => {
+    const { handler, input, output, description } = readProcedureNotes(run);
+    const kind = kindOf(handler);
+    const [inputSchema, outputSchema] = [
+      jsonSchemaOf(input, "input"),
+      jsonSchemaOf(output, "output"),
+    ];
+    return {
+      name,
+      ...(kind && { kind }),
+      ...(typeof description === "string" && { description }),
+      ...(inputSchema !== undefined && { input: inputSchema }),
+      ...(outputSchema !== undefined && { output: outputSchema }),
+    };
+  });
+}
+
+/** What a pool's worker runs is not known here. */
+function kindOf(run: unknown): ProcedureInfo["kind"] {
+  if (typeof run !== "function") return undefined;
+  return /GeneratorFunction$/.test(run.constructor.name) ? "stream" : "call";
+}
+
+/**
+ * What callers send is what the input schema takes, and what they get what the output schema gives.
+ * Source: Standard JSON Schema 1. Not all that a schema can say has words in JSON Schema.
+ */
+function jsonSchemaOf(schema: StandardSchema | undefined, part: "input" | "output"): unknown {
+  const standard: object | undefined = schema?.["~standard"];
+  if (standard === undefined || !("jsonSchema" in standard)) return undefined;
+  const { jsonSchema } = standard;
+  if (typeof jsonSchema !== "object" || jsonSchema === null || !(part in jsonSchema)) {
+    return undefined;
+  }
+  // That it is a function shows when it is called.
+  const convert = jsonSchema as Record<typeof part, (options: { target: string }) => unknown>;
+  try {
+    return convert[part]({ target: "draft-2020-12" });
+  } catch {
+    return undefined;
+  }
+}
