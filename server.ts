@@ -66,8 +66,9 @@ const PRIORITY_BOUNDS = { min: -1_000, max: 1_000 };
  * await RpcServer.listen("amqp://127.0.0.1", {
  *   queue: "greetings",
  *   handlers: { greet: (name: string) => `Hello, ${name}` },
+ *   closeOnSignals: true,
  * });
- * console.log("Awaiting requests"); // until Ctrl-C
+ * // Serves until Ctrl-C, and finishes what it has in hand.
  * ```
  */
 export class RpcServer<C extends Contract = Contract> implements AsyncDisposable {

@@ -2,7 +2,7 @@
 import { RpcServer } from "../mod.ts";
 import type { FibonacciContract } from "../workers/fibonacci.ts";
 import { WorkerPool } from "../workers/mod.ts";
-import { interrupted, main } from "./command_line.ts";
+import { main } from "./command_line.ts";
 
 await main("server.ts", async ({ url, queue = "rpc_queue" }) => {
   const workerFile = new URL("../workers/fibonacci.ts", import.meta.url);
@@ -12,8 +12,9 @@ await main("server.ts", async ({ url, queue = "rpc_queue" }) => {
     handlers: pool.handlers(),
     // A request without a procedure name, as a client of RabbitMQ's tutorial sends it.
     defaultProcedure: "fibonacci",
+    // Ctrl-C and SIGTERM finish what is in hand.
+    closeOnSignals: true,
   });
-  const stop = interrupted();
   console.log(`Serving fibonacci and slowFibonacci on queue "${queue}": Ctrl-C ends it`);
 
   let shown = "Served 0 outputs and 0 errors";
@@ -22,7 +23,6 @@ await main("server.ts", async ({ url, queue = "rpc_queue" }) => {
     const news = `Served ${succeeded} outputs and ${failed} errors`;
     if (news !== shown) console.log(shown = news);
   }, 1_000);
-  await stop;
+  await server.finished;
   clearInterval(reporting);
-  console.log(`Finishing the ${server.stats().active} requests in hand`);
 });

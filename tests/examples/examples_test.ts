@@ -52,7 +52,6 @@ Deno.test("client.ts says to start a server when there is none", async () => {
 Deno.test("server.ts ends in order on Ctrl-C", async () => {
   await using running = await startServer();
   running.server.kill("SIGINT");
-  assertEquals(await running.server.nextLine(), "Finishing the 0 requests in hand");
   assertEquals((await running.server.status).code, 0);
 });
 

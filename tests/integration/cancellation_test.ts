@@ -245,7 +245,8 @@ Deno.test("A cancellation reaches the one server that runs the request", async (
   await using stack = new AsyncDisposableStack();
   stack.defer(() => deleteQueue(queue));
   const { contexts, work } = endlessWork();
-  const listen = () => RpcServer.listen(brokerUrl(), { queue, handlers: { work }, prefetch: 1 });
+  const listen = () =>
+    RpcServer.listen(brokerUrl(), { log: false, queue, handlers: { work }, prefetch: 1 });
   const servers = [stack.use(await listen()), stack.use(await listen())];
   const client = stack.use(await RpcClient.connect(brokerUrl(), { queue }));
   const controllers = [new AbortController(), new AbortController()];

@@ -57,7 +57,12 @@ for (const durability of ["replicated", "durable", "transient", "existing"] as c
       const first = durability === "existing" ? "durable" : durability;
       await using pair = await startPair(handlers, { server: { durability: first } });
       const { queue, url } = pair;
-      await using _second = await RpcServer.listen(url, { queue, handlers, durability });
+      await using _second = await RpcServer.listen(url, {
+        log: false,
+        queue,
+        handlers,
+        durability,
+      });
       assertEquals(await pair.client.call("echo", durability), durability);
     },
   ));
@@ -83,7 +88,7 @@ Deno.test("RpcServer.listen() joins a queue with more arguments as existing", as
   const queue = randomQueue();
   await peer.declareQueue(queue, { durable: true, arguments: { "x-max-length": 5 } });
   const listen = (durability: Durability) =>
-    RpcServer.listen(brokerUrl(), { queue, handlers, durability });
+    RpcServer.listen(brokerUrl(), { log: false, queue, handlers, durability });
   const { message } = await assertRejects(() => listen("durable"), RpcError, "x-max-length");
   assertMatch(message, /Set durability to "existing"/);
   await using _server = await listen("existing");

@@ -156,9 +156,9 @@ Deno.test("RpcServer replies to the queues that other clients name themselves", 
 });
 
 Deno.test("RpcServer without an observer warns of the first reply queue that it refuses", async () => {
-  const warn = console.warn;
+  const write = console.error;
   const lines: string[] = [];
-  console.warn = (line: string) => lines.push(line);
+  console.error = (line: string) => lines.push(line);
   try {
     await using peer = await AmqpPeer.open();
     const queue = randomQueue();
@@ -168,11 +168,12 @@ Deno.test("RpcServer without an observer warns of the first reply queue that it 
       await eventually(() => assertEquals(server.stats().active, 0));
     }
     await eventually(() => assertEquals(server.stats().replyToRefused, 2));
-    assertEquals(lines.length, 1);
-    assertStringIncludes(lines[0] ?? "", `"billing": allow it with the server's "replyQueues"`);
+    const told = lines.filter((line) => line.includes("billing") || line.includes("other"));
+    assertEquals(told.length, 1);
+    assertStringIncludes(told[0] ?? "", `"billing": allow it with the server's "replyQueues"`);
     await peer.deleteQueue(queue);
     await peer.deleteQueue(`${queue}.parked`);
   } finally {
-    console.warn = warn;
+    console.error = write;
   }
 });

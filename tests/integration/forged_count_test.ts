@@ -32,7 +32,11 @@ Deno.test("RpcServer believes the broker's count where a request came back", asy
     await peer.send(pair.queue, "1", { type: "count", replyTo: peer.replyQueue, headers });
     await peer.giveBack(pair.queue, { requeue: true });
   }
-  await using server = await RpcServer.listen(brokerUrl(), { queue: pair.queue, handlers });
+  await using server = await RpcServer.listen(brokerUrl(), {
+    log: false,
+    queue: pair.queue,
+    handlers,
+  });
   for (const _claimed of CLAIMS) await peer.nextReply();
   assertEquals([runs, server.stats().parked], [CLAIMS.length, 0]);
 });

@@ -25,7 +25,11 @@ Deno.test("RpcServer gives way while it is busy with prefetch requests", async (
   const slow = pair.client.call("wait");
   await eventually(() => assertEquals(pair.server.stats().active, 1));
   const handlers = { wait: () => "other" };
-  await using _other = await RpcServer.listen(pair.url, { queue: pair.queue, handlers });
+  await using _other = await RpcServer.listen(pair.url, {
+    log: false,
+    queue: pair.queue,
+    handlers,
+  });
   const fast = Array.from({ length: 20 }, () => pair.client.call("wait"));
   assertEquals(new Set(await Promise.all(fast)), new Set(["other"]));
   gate.resolve("first");
@@ -54,7 +58,11 @@ Deno.test("RpcServer holds no more requests than prefetch while it waits", async
   const calls = Array.from({ length: 6 }, () => pair.client.call("wait"));
   await eventually(() => assertEquals(pair.server.stats().active, 2));
   const handlers = { wait: () => {} };
-  await using _other = await RpcServer.listen(pair.url, { queue: pair.queue, handlers });
+  await using _other = await RpcServer.listen(pair.url, {
+    log: false,
+    queue: pair.queue,
+    handlers,
+  });
   await Promise.any(calls);
   await eventually(() => assertEquals(pair.client.pending, 2));
   assertEquals(pair.server.stats().active, 2);

@@ -49,7 +49,7 @@ async function parkMany(count: number) {
 
 /** Serves `work` on a queue and collects its inputs. */
 async function serve(queue: string, onWork: (n: number) => void): Promise<RpcServer> {
-  return await RpcServer.listen(brokerUrl(), { queue, handlers: { work: onWork } });
+  return await RpcServer.listen(brokerUrl(), { log: false, queue, handlers: { work: onWork } });
 }
 
 async function countIn(queue: string): Promise<number> {
@@ -91,6 +91,7 @@ Deno.test("ParkedRequests runs again and drops what it is told to", async () => 
   await pair.server.close();
   const run: Handler = (n) => void ran.push(n);
   await using _server = await RpcServer.listen(pair.url, {
+    log: false,
     queue: pair.queue,
     handlers: { kill: run },
   });

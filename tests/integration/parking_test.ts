@@ -256,6 +256,7 @@ Deno.test("RpcServer parks a request that was given back 20 times", async () => 
   await peer.send(pair.queue, "1", { replyTo: peer.replyQueue });
   for (let time = 0; time < 20; time++) await peer.giveBack(pair.queue, { requeue: true });
   await using _server = await RpcServer.listen(brokerUrl(), {
+    log: false,
     queue: pair.queue,
     handlers: { count: () => ++runs },
   });

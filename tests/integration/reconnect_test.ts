@@ -182,7 +182,7 @@ Deno.test("RpcServer replies to what it had in hand when it was cut off", async 
   await using pair = await startPair(handlers);
   await pair.server.close();
   const { queue } = pair;
-  await using server = await RpcServer.listen(proxy.url, { queue, handlers });
+  await using server = await RpcServer.listen(proxy.url, { log: false, queue, handlers });
   const call = pair.client.call("wait");
   await eventually(() => assertEquals(runs, 1));
   proxy.cut();

@@ -97,7 +97,12 @@ Deno.test("A client that came before its server finds the exchange of the queue"
   await using client = await RpcClient.connect(brokerUrl(), { queue });
   await peer.deleteQueue(queue);
   const { gate, handlers } = gatedHandlers();
-  await using server = await RpcServer.listen(brokerUrl(), { queue, handlers, prefetch: 1 });
+  await using server = await RpcServer.listen(brokerUrl(), {
+    log: false,
+    queue,
+    handlers,
+    prefetch: 1,
+  });
   assertEquals(await client.call("echo", 1), 1);
   await untilOneComesBack({ client, server });
   gate.resolve("done");

@@ -45,7 +45,11 @@ Deno.test("RpcServer.close() takes no further requests", async () => {
   gate.resolve("first server");
   await closing;
   const other = { wait: () => "second server" };
-  await using _server = await RpcServer.listen(pair.url, { queue: pair.queue, handlers: other });
+  await using _server = await RpcServer.listen(pair.url, {
+    log: false,
+    queue: pair.queue,
+    handlers: other,
+  });
   assertEquals(await Promise.all(calls), ["first server", "second server"]);
 });
 
@@ -57,6 +61,7 @@ Deno.test("RpcServer.close() gives requests back after its grace", async () => {
   await pair.server.close({ graceMs: 0 });
   const redeliveries: number[] = [];
   await using _server = await RpcServer.listen(pair.url, {
+    log: false,
     queue: pair.queue,
     handlers: { wait: (_: unknown, context) => redeliveries.push(context.redeliveries) },
   });
@@ -91,7 +96,11 @@ Deno.test("RpcServer.close() leaves aborted requests to another server", async (
   await whenActive(pair, 1);
   await pair.server.close({ graceMs: 0 });
   const handlers = { wait: () => "second server" };
-  await using _server = await RpcServer.listen(pair.url, { queue: pair.queue, handlers });
+  await using _server = await RpcServer.listen(pair.url, {
+    log: false,
+    queue: pair.queue,
+    handlers,
+  });
   assertEquals(await call, "second server");
 });
 
@@ -120,6 +129,7 @@ Deno.test("RpcServer serves until its block is left by await using", async () =>
   {
     const { queue } = pair;
     await using _inner = await RpcServer.listen(brokerUrl(), {
+      log: false,
       queue,
       handlers: { echo: () => 2 },
     });

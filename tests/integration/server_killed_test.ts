@@ -58,6 +58,7 @@ Deno.test("A request stays in its queue until its reply is confirmed", async () 
   await eventually(async () => assertEquals(await peer.countMessages(queue.name), 1));
   const redeliveries: number[] = [];
   await using _server = await RpcServer.listen(brokerUrl(), {
+    log: false,
     queue: queue.name,
     handlers: { work: (_: unknown, context) => redeliveries.push(context.redeliveries) },
   });

@@ -21,7 +21,7 @@ Deno.test("Clients and servers on one connection outlive its loss", async () => 
   for (let service = 0; service < 3; service++) {
     const queue = randomQueue();
     stack.defer(() => deleteQueue(queue));
-    stack.use(await RpcServer.listen(connection, { queue, handlers }));
+    stack.use(await RpcServer.listen(connection, { log: false, queue, handlers }));
     for (const replyQueue of ["exclusive", "direct"] as const) {
       clients.push(stack.use(await RpcClient.connect(connection, { queue, replyQueue })));
     }

@@ -156,7 +156,7 @@ Deno.test("RpcClient.stream() goes on when another server takes over", async () 
   await using pair = await startPair(handlers);
   await pair.server.close();
   const { queue } = pair;
-  await using first = await RpcServer.listen(proxy.url, { queue, handlers });
+  await using first = await RpcServer.listen(proxy.url, { log: false, queue, handlers });
   const items: unknown[] = [];
   for await (const item of pair.client.stream("count", 2_000)) {
     items.push(item);
@@ -209,6 +209,7 @@ async function startTakeover(options: StreamOptions) {
   items.catch(() => {});
   await taken.promise;
   const other = await RpcServer.listen(pair.url, {
+    log: false,
     queue: pair.queue,
     handlers: handlers("B", Infinity),
   });

@@ -40,6 +40,7 @@ for (const language of LANGUAGES) {
         await using queue = ownQueue();
         await using pool = await WorkerPool.open<FibonacciContract>(FIBONACCI, { maxWorkers: 1 });
         await using server = await RpcServer.listen(brokerUrl(), {
+          log: false,
           queue: queue.name,
           handlers: pool.handlers(),
           defaultProcedure: "fibonacci",

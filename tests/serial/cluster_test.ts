@@ -23,7 +23,11 @@ function itLast({ urls }: PrivateCluster, { url }: PrivateNode): string[] {
 /** Declares a request queue; any node may become its leader. */
 async function declareRequestQueue({ urls }: PrivateCluster): Promise<string> {
   const queue = randomQueue();
-  await using _server = await RpcServer.listen(urls, { queue, handlers: { wait: () => {} } });
+  await using _server = await RpcServer.listen(urls, {
+    log: false,
+    queue,
+    handlers: { wait: () => {} },
+  });
   return queue;
 }
 
@@ -46,6 +50,7 @@ async function assertSurvives(
     },
   };
   await using server = await RpcServer.listen(urls, {
+    log: false,
     queue,
     handlers,
     prefetch: PREFETCH,
@@ -82,7 +87,7 @@ Deno.test(rabbitmqTest("A cluster", async (t) => {
     const urls = itFirst(cluster, node);
     const queue = randomQueue();
     const handlers = { echo: (value: unknown) => value };
-    await using _server = await RpcServer.listen(urls, { queue, handlers, nodeOrder });
+    await using _server = await RpcServer.listen(urls, { log: false, queue, handlers, nodeOrder });
     await using client = await RpcClient.connect(urls, { queue, nodeOrder });
     assertEquals(await client.call("echo", 1), 1);
   });

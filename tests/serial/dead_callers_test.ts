@@ -39,6 +39,7 @@ async function assertGoesOn(
   const itFirst = [dying.url, ...others];
   const serverUrls = isServerThere ? itFirst : [...others, dying.url];
   await using server = await RpcServer.listen(serverUrls.map((url) => urlOf(url, user)), {
+    log: false,
     queue,
     handlers,
     prefetch: PREFETCH,

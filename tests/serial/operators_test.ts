@@ -54,7 +54,12 @@ Deno.test(rabbitmqTest("Imported definitions are what a server declares itself",
     await importInto(node, brokerDefinitions({ services: [{ queue, durability }] }));
     // Whatever differs is misconfigured.
     const handlers = { echo: (value: unknown) => value };
-    await using _server = await RpcServer.listen(node.url, { queue, durability, handlers });
+    await using _server = await RpcServer.listen(node.url, {
+      log: false,
+      queue,
+      durability,
+      handlers,
+    });
     await using client = await RpcClient.connect(node.url, { queue });
     assertEquals(await client.call("echo", 1), 1);
   }

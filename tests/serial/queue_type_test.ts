@@ -49,7 +49,7 @@ async function repliesArrive(url: string): Promise<void> {
   const replyQueue = { name: "billing" } as const;
   const gate = Promise.withResolvers<void>();
   const handlers = { wait: (n: number) => gate.promise.then(() => n), echo: (n: number) => n };
-  await using server = await RpcServer.listen(url, { queue, handlers });
+  await using server = await RpcServer.listen(url, { log: false, queue, handlers });
   {
     await using client = await RpcClient.connect(url, { queue, replyQueue });
     assertEquals(await client.call("echo", 1), 1);

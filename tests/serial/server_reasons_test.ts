@@ -91,7 +91,9 @@ function crashing(name: string): Row["provoke"] {
     stack.defer(() => deleteQueue(queue));
     const client = stack.use(await RpcClient.connect(brokerUrl(), { queue }));
     const handlers = pool.handlers();
-    stack.use(await RpcServer.listen(brokerUrl(), { queue, handlers, maxDeliveries: 1 }));
+    stack.use(
+      await RpcServer.listen(brokerUrl(), { log: false, queue, handlers, maxDeliveries: 1 }),
+    );
     const failure = failureOf(client.call(name));
     return { failure, knowableAt: await crashed.promise };
   };

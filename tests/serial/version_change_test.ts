@@ -78,7 +78,7 @@ Deno.test(rabbitmqTest("Client and server live on while the broker changes relea
   const { url } = node;
   const queue = randomQueue();
   const handlers = { double: (n: number) => 2 * n };
-  await using _server = await RpcServer.listen(url, { queue, handlers });
+  await using _server = await RpcServer.listen(url, { log: false, queue, handlers });
   await using clients = new AsyncDisposableStack();
   const tallies: Tally[] = [];
   const stop = new AbortController();

@@ -18,7 +18,7 @@ async function unknownCallback(configure: string): Promise<UnknownCallback> {
     users: [{ name: "guest", password: "guest" }, user],
   });
   const handlers = { work: (n: number) => n };
-  await using _server = await RpcServer.listen(broker.url, { queue: "math", handlers });
+  await using _server = await RpcServer.listen(broker.url, { log: false, queue: "math", handlers });
   const told = Promise.withResolvers<UnknownCallback>();
   const connect = () =>
     RpcClient.connect(broker.url.replace("guest:guest", "web:secret"), {

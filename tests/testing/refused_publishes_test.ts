@@ -8,7 +8,7 @@ const handlers = { echo: (value: unknown) => value };
 
 Deno.test("RpcClient publishes again what is refused after a lost connection, for a while", async () => {
   await using broker = await TestBroker.start();
-  await using _server = await RpcServer.listen(broker.url, { queue, handlers });
+  await using _server = await RpcServer.listen(broker.url, { log: false, queue, handlers });
   const events: RpcClientEvent[] = [];
   await using client = await RpcClient.connect(broker.url, {
     queue,
@@ -30,7 +30,7 @@ Deno.test("RpcClient publishes again what is refused after a lost connection, fo
 
 Deno.test("RpcClient rejects at once what is refused before anything was lost", async () => {
   await using broker = await TestBroker.start();
-  await using _server = await RpcServer.listen(broker.url, { queue, handlers });
+  await using _server = await RpcServer.listen(broker.url, { log: false, queue, handlers });
   await using client = await RpcClient.connect(broker.url, { queue });
   broker.faults.nackConfirms(1);
   const { code, call } = await assertRejects(() => client.call("echo", 1), RpcError);

@@ -13,7 +13,7 @@ async function startVictim(stack: AsyncDisposableStack) {
   const replyQueue = `rpc.replies.${name}`;
   for (const each of [queue, replyQueue]) stack.defer(() => deleteQueue(each));
   const handlers = { echo: (value: unknown) => value };
-  stack.use(await RpcServer.listen(brokerUrl(), { queue, handlers }));
+  stack.use(await RpcServer.listen(brokerUrl(), { log: false, queue, handlers }));
   const evil = stack.use(await AmqpPeer.open());
   const events: RpcClientEvent[] = [];
   const client = stack.use(

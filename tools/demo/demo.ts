@@ -61,6 +61,7 @@ async function startServer(
   const pool = stack.use(await WorkerPool.open<FibonacciContract>(workerFile, { maxWorkers }));
   stack.use(
     await RpcServer.listen<FibonacciContract>(url, {
+      log: false,
       queue,
       durability: "existing",
       handlers: { ...pool.handlers(), ...inline },

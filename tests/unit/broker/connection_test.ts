@@ -19,7 +19,7 @@ function shown({ log }: TestBroker, name: string): (string | undefined)[] {
 
 Deno.test("Connections say what they are and where they run", async () => {
   await using broker = await TestBroker.start();
-  await using _server = await RpcServer.listen(broker.url, { queue: "math", handlers });
+  await using _server = await RpcServer.listen(broker.url, { log: false, queue: "math", handlers });
   await using _client = await RpcClient.connect(broker.url, { queue: "math" });
   await using _admin = await ParkedRequests.open(broker.url, { queue: "math" });
   const place = `${hostname()}:${Deno.pid}`;

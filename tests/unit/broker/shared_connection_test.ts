@@ -31,7 +31,9 @@ function counts({ log }: TestBroker) {
 /** A server and clients on one connection, which go with the stack. */
 async function startAll(connection: RpcConnection, stack: AsyncDisposableStack) {
   const events: RpcClientEvent[] = [];
-  const server = stack.use(await RpcServer.listen(connection, { queue: "math", handlers }));
+  const server = stack.use(
+    await RpcServer.listen(connection, { log: false, queue: "math", handlers }),
+  );
   const clients = await Promise.all(
     Array.from({ length: CLIENTS }, () =>
       RpcClient.connect(connection, {
@@ -60,7 +62,7 @@ Deno.test("A server and ten clients share two sockets", async () => {
   // Whoever closes takes along what is its own, and leaves the connection open.
   await eventually(() => assertEquals(counts(broker).channels, 0));
   assertEquals(broker.queues().map(({ name }) => name), ["math"]);
-  await using server = await RpcServer.listen(connection, { queue: "math", handlers });
+  await using server = await RpcServer.listen(connection, { log: false, queue: "math", handlers });
   await using client = await RpcClient.connect(connection, { queue: "math" });
   assertEquals(await client.call("echo", 1), 1);
   await eventually(() => assertEquals(server.stats().succeeded, 1));
@@ -167,7 +169,7 @@ Deno.test("RpcConnection.open() waits for a broker that is not there yet, if tol
 Deno.test("Each reply queue mode works on a shared connection", async () => {
   await using broker = await TestBroker.start({ compat: "4.3" });
   await using connection = await RpcConnection.open(broker.url);
-  await using _server = await RpcServer.listen(connection, { queue: "math", handlers });
+  await using _server = await RpcServer.listen(connection, { log: false, queue: "math", handlers });
   for (const replyQueue of ["exclusive", "direct", { name: "billing" }] as const) {
     await using client = await RpcClient.connect(connection, { queue: "math", replyQueue });
     assertEquals(await client.call("echo", 1), 1);

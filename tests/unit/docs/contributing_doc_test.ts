@@ -8,7 +8,12 @@ const doc = await Deno.readTextFile(new URL("CONTRIBUTING.md", ROOT));
 Deno.test("CONTRIBUTING.md shows an error message as the library has it", async () => {
   const error = await assertRejects(() => {
     const handlers = { echo: (input: unknown) => input };
-    return RpcServer.listen("amqp://127.0.0.1:1", { queue: "q", handlers, prefetch: 0 });
+    return RpcServer.listen("amqp://127.0.0.1:1", {
+      log: false,
+      queue: "q",
+      handlers,
+      prefetch: 0,
+    });
   }, RangeError);
   assert(doc.includes(`  ${error.message}\n`), error.message);
 });
