@@ -180,6 +180,7 @@ export class RpcServer<C extends Contract = Contract> implements AsyncDisposable
           ...server.#queue,
           requests: server.#service,
           questions: server.#control,
+          consumerName: options.connectionName ?? nameProgram(`${queue} server`),
           prefetch: () => server.#control.prefetch,
           onNoReturns: (reason) =>
             server.#life.emit({ type: "returns-unavailable", error: reason }),

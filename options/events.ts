@@ -165,6 +165,18 @@ export type RpcServerEvent =
     readonly runMs: number;
   }
   /**
+   * All places of the `prefetch` are taken, and none of these requests has ended for a minute: their
+   * handlers wait for what does not come, or the work is long. Told once until something moves.
+   * `handlerTimeLimitMs`, or the limits of a pool, end what hangs.
+   */
+  | {
+    readonly type: "stalled";
+    /** How many requests are in hand. */
+    readonly active: number;
+    /** How long the oldest of them has been in hand, in whole milliseconds. */
+    readonly oldestMs: number;
+  }
+  /**
    * The output of a request whose caller set an `idempotencyKey` is not kept as long as
    * `replyCache.maxAgeMs` says: another request with that key runs again.
    */

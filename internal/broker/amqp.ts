@@ -276,7 +276,9 @@ export class AmqpChannel {
    */
   async consume(
     queue: string,
-    options: { readonly noAck: boolean } & Pick<AmqpQueueOptions, "exclusive" | "arguments">,
+    options:
+      & { readonly noAck: boolean; readonly consumerTag?: string }
+      & Pick<AmqpQueueOptions, "exclusive" | "arguments">,
     onDelivery: (delivery: AmqpDelivery | undefined) => void,
   ): Promise<string> {
     const settler = options.noAck ? SETTLED : this;

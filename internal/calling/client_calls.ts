@@ -124,6 +124,7 @@ export class ClientCalls {
           publishing: { confirmTimeoutMs, limits: this.#limits },
           onNoExchanges: (error) => onEvent({ type: "returns-unavailable", error }),
           onUnreplicated: (queue) => onEvent({ type: "reply-queue-unreplicated", queue }),
+          isFirst: this.#sessions === 0,
           onReply: (reply) => this.#accept(reply),
         }),
       onSession: (session) => this.#publishAll(session),
@@ -264,9 +265,8 @@ export class ClientCalls {
   /** Its queue may be there all the same, and nobody has bound it to the exchange of its name. */
   #onReturned(call: PendingCall): void {
     if (call.exchange === undefined) return call.reject(unroutable(call.report()));
-    const session = this.#connection?.session;
-    session?.onUnbound();
-    this.#publish(call, session);
+    this.#connection?.session?.onUnbound();
+    this.#publish(call);
   }
 
   /** A queue that is full says so. After a lost connection, it may also be without a leader. */

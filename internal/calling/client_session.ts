@@ -9,7 +9,7 @@ import { DIRECT_REPLY_TO, DURABLE_REPLY_PREFIX } from "../protocol/reply_address
 import { replyQueueOptions, unreplicatedReplyQueueOptions } from "../protocol/topology.ts";
 import { waitAtMost } from "../time.ts";
 import { type ChannelSource, Publisher } from "../broker/publisher.ts";
-import { ClientExchanges, type ClientExchangesOptions } from "./client_exchanges.ts";
+import { ClientExchanges, type ClientExchangesOptions } from "../protocol/client_exchanges.ts";
 import type { ClientSettings } from "./client_settings.ts";
 
 /** A client's session. */
@@ -40,6 +40,8 @@ export interface ClientSession extends Session {
 export interface ClientSessionOptions extends ClientExchangesOptions {
   readonly replyQueue: ClientSettings["replyQueue"];
   readonly onReply: (reply: AmqpDelivery) => void;
+  /** Whether the client had no session before. */
+  readonly isFirst: boolean;
   /** Told that a durable reply queue exists that lives on one node. */
   readonly onUnreplicated: (queue: string) => void;
 }
@@ -52,6 +54,12 @@ const DURABLE_PREFETCH = 256;
  * milliseconds: if there is none, another client is.
  */
 const PROBE_LIMIT_MS = 3_000;
+
+/**
+ * The same for the first session of a client that finds the queue served: that one may just be leaving.
+ * Later ones may find their own consumer of a node that was lost, which takes its time to go.
+ */
+const SERVED_PROBE_LIMIT_MS = 300;
 
 /** A reply queue, and how it is consumed. */
 interface OpenedReplyQueue {
@@ -79,7 +87,8 @@ export async function openClientSession(
   const credits = await Publisher.open(connection, publishing);
   const source = isQueue ? connection : onlyChannel(connection, channel);
   const publisher = await Publisher.open(source, publishing);
-  await consumeReplies({ channel, publisher }, opened, options.onReply);
+  const probeLimitMs = await probeLimit(connection, opened, options);
+  await consumeReplies({ channel, publisher, probeLimitMs }, opened, options.onReply);
   return {
     channels: [channel, publisher],
     replyTo,
@@ -165,8 +174,31 @@ async function declareDurable(
   }
 }
 
+/** Who has a consumer there already is asked before there is another one, as they are not told apart. */
+async function probeLimit(
+  connection: AmqpLink,
+  { replyTo, mode }: OpenedReplyQueue,
+  { isFirst }: ClientSessionOptions,
+): Promise<number> {
+  if (!isFirst || mode !== "probed") return PROBE_LIMIT_MS;
+  try {
+    const count = await connection.onOwnChannel((channel) => channel.countConsumers(replyTo));
+    return count > 0 ? SERVED_PROBE_LIMIT_MS : PROBE_LIMIT_MS;
+  } catch {
+    // Who may not look finds out by the probe alone.
+    return PROBE_LIMIT_MS;
+  }
+}
+
+/** What consuming a reply queue takes. */
+interface ReplyMeans {
+  readonly channel: AmqpChannel;
+  readonly publisher: Publisher;
+  readonly probeLimitMs: number;
+}
+
 async function consumeReplies(
-  { channel, publisher }: { readonly channel: AmqpChannel; readonly publisher: Publisher },
+  { channel, publisher, probeLimitMs }: ReplyMeans,
   { replyTo, mode }: OpenedReplyQueue,
   onReply: (reply: AmqpDelivery) => void,
 ): Promise<void> {
@@ -189,20 +221,17 @@ async function consumeReplies(
   } catch (error) {
     throw mode === "no-ack" ? error : explainRefusal(error, replyTo);
   }
-  if (isProbed) await probe(publisher, replyTo, delivered);
+  if (!isProbed) return;
+  await probe(publisher, replyTo);
+  // Whatever is delivered to this client tells that no other one is served.
+  if (!await waitAtMost(probeLimitMs, delivered)) throw inUse(replyTo);
 }
 
-/** Whatever is delivered to this client tells that no other one is served. */
-async function probe(
-  publisher: Publisher,
-  queue: string,
-  delivered: Promise<void>,
-): Promise<void> {
+async function probe(publisher: Publisher, queue: string): Promise<void> {
   const outcome = await publisher.publish(() => probeMessage(queue));
   if (outcome !== "confirmed") {
     throw new Error(`Cannot use reply queue "${queue}" as a message to it is ${outcome}`);
   }
-  if (!await waitAtMost(PROBE_LIMIT_MS, delivered)) throw inUse(queue);
 }
 
 function inUse(queue: string, cause?: unknown): RpcError {

@@ -256,6 +256,12 @@ export class ActiveRequests {
     return this.#requests.size;
   }
 
+  /** How long the one that came first has been in hand, in milliseconds. */
+  get oldestMs(): number {
+    const [oldest] = this.#requests;
+    return oldest?.runMs ?? 0;
+  }
+
   /** Takes a request in; it may be dropped already. */
   add(delivery: AmqpDelivery): ActiveRequest {
     const active = new ActiveRequest(delivery, this.#schedule);

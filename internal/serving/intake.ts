@@ -4,6 +4,7 @@ import type { AmqpChannel, AmqpDelivery, AmqpLink } from "../broker/amqp.ts";
 import { amqpCodeOf } from "../broker/amqp_error.ts";
 import { declareRequestQueue, missingError, type RequestQueue } from "../protocol/request_queue.ts";
 import type { ReturnsPath } from "../protocol/topology.ts";
+import { toShortText } from "../text.ts";
 import { MAX_TIMEOUT_MS } from "../time.ts";
 import { IntakeWatch } from "./intake_watch.ts";
 
@@ -28,6 +29,8 @@ export interface IntakeOptions extends RequestQueue {
   readonly onCancelled: () => void;
   /** Told that dropped requests do not come back to their callers, and why. */
   readonly onNoReturns: (reason: unknown) => void;
+  /** Who the consumer is, for people who look at the queue. */
+  readonly consumerName: string;
   /** Told that the queue is declared, and what becomes of what it drops, if that is known. */
   readonly onDeclared: (returns: ReturnsPath | undefined) => Promise<void>;
 }
@@ -71,6 +74,7 @@ export class Intake {
   #state: State = { name: "idle" };
   #prefetch = 0;
   #deliveries = 0;
+  #consumers = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** Changes happen one after the other. */
   #change: Promise<void> = Promise.resolve();
@@ -166,7 +170,11 @@ export class Intake {
     if (prefetch === 0 || this.#isStopped()) return;
     const { queue, requests } = this.#options;
     await this.#channel.prefetch(prefetch);
-    const options = { noAck: false, arguments: this.#arguments(prefetch) };
+    const options = {
+      noAck: false,
+      consumerTag: this.#consumerTag(),
+      arguments: this.#arguments(prefetch),
+    };
     const consumerTag = await this.#channel.consume(queue, options, (delivery) => {
       if (delivery === undefined) return this.#enqueue(() => this.#onCancelled());
       this.#deliveries++;
@@ -174,6 +182,11 @@ export class Intake {
     });
     if (this.#isStopped()) await this.#channel.cancel(consumerTag);
     else this.#state = { name: "consuming", consumerTag };
+  }
+
+  /** Unlike the name, each is used once. */
+  #consumerTag(): string {
+    return toShortText(`#${++this.#consumers} ${this.#options.consumerName}`) ?? "";
   }
 
   /** Of the consumer: as arguments of the queue, they would split servers of different ages. */

@@ -28,6 +28,7 @@ import { isExpired } from "../time.ts";
 import { RequestInterception } from "./request_interception.ts";
 import type { RequestRunner } from "./request_runner.ts";
 import type { ServerSessions } from "./server_sessions.ts";
+import { StallWatch } from "./stall_watch.ts";
 
 /** What a {@linkcode RequestService} needs of its server. */
 export interface RequestServiceOptions
@@ -89,6 +90,7 @@ export class RequestService {
   readonly #parking: Parking;
   readonly #callers: CallerPresence;
   readonly #streams: PausedStreams;
+  readonly #stalls: StallWatch;
 
   constructor(options: RequestServiceOptions) {
     const { sessions, limits } = options;
@@ -104,10 +106,13 @@ export class RequestService {
       hasMajority: () => sessions.consumer?.session?.hasMajority(),
     });
     this.#replies = new Replies({ sessions, callers: this.#callers, limits });
+    // A paused server keeps nobody waiting.
+    const isFull = () =>
+      this.#active.size >= (sessions.consumer?.session?.intake.prefetch || Infinity);
+    this.#stalls = new StallWatch({ isFull, active: this.#active, emit: options.emit });
     this.#streams = new PausedStreams({
       streams: () => this.#active.streams(),
-      // A paused server keeps nobody waiting.
-      isFull: () => this.#active.size >= (sessions.consumer?.session?.intake.prefetch || Infinity),
+      isFull,
       isUnattended: (queue) => sessions.consumer?.session?.isUnattended(queue),
     });
     this.#parking = new Parking({
@@ -182,6 +187,7 @@ export class RequestService {
     await this.#active.drain(graceMs);
     this.#callers.stop();
     this.#streams.stop();
+    this.#stalls.stop();
     this.#active.close(
       new RpcError("closed", "Cannot complete the request as the server is closed"),
     );
@@ -191,6 +197,7 @@ export class RequestService {
   async accept(delivery: AmqpDelivery): Promise<void> {
     const active = this.#active.add(delivery);
     this.#callers.watch();
+    this.#stalls.onStart();
     if (active.credits !== undefined) this.#streams.watch();
     if (active.clockAheadMs !== undefined) this.#tellOfClocks(active.clockAheadMs);
     // No handler runs inside amqplib's callback.
@@ -214,6 +221,7 @@ export class RequestService {
       this.#options.emit({ type: "unserved", error });
     } finally {
       this.#active.delete(active);
+      this.#stalls.onEnd();
     }
   }
 

@@ -5,8 +5,8 @@ import { amqpCodeOf, isDownWithNode } from "../broker/amqp_error.ts";
 import type { Connection, Session } from "../broker/connection.ts";
 import { type ControlMessage, readControl } from "../protocol/envelope.ts";
 import { Intake, type IntakeOptions, type RequestTaker } from "./intake.ts";
+import { ServerExchanges } from "../protocol/server_exchanges.ts";
 import { ADMIN_EXCHANGE } from "../protocol/topology.ts";
-import { ServerExchanges } from "./server_exchanges.ts";
 import { Publisher, type PublisherOptions } from "../broker/publisher.ts";
 
 /** The sessions of one server, each kept alive on a connection; absent until that is first open. */
@@ -66,6 +66,8 @@ export async function openConsumerSession(
   const exchanges = new ServerExchanges({
     ...options,
     hasAdministrators: options.questions.hasAdministrators,
+    // A new session gets a new one. close() never rejects.
+    onVanished: () => void channel.close(),
   });
   const controlQueue = await tryControl(connection, channel, { ...options, exchanges });
   const intake = await Intake.start(connection, channel, {

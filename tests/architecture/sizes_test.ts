@@ -9,8 +9,9 @@ import { findings, type FunctionNode, functionVisitor, linesOf } from "../helper
  * others (stream_credits.ts, internal/serving/paused_streams.ts), one for what a broker's release can do
  * (internal/broker/broker_features.ts), one for reply queues that vanish (internal/calling/reply_watch.ts),
  * one that looks after the shared exchanges (internal/protocol/shared_exchanges.ts), three for the
- * exchange of each request queue and what comes back through it (internal/calling/client_exchanges.ts,
- * internal/serving/server_exchanges.ts, internal/protocol/dead_letter.ts),
+ * exchange of each request queue and what comes back through it (internal/protocol/client_exchanges.ts,
+ * internal/protocol/server_exchanges.ts, internal/protocol/dead_letter.ts), one for servers in which
+ * nothing moves (internal/serving/stall_watch.ts),
  * one for frames smaller than amqplib knows of (internal/broker/header_frame.ts),
  * three for one connection of many clients and servers (connection.ts, internal/broker/amqp_source.ts and
  * amqp_share.ts), one for calls that are for now or never (internal/calling/immediate_call.ts),
@@ -29,7 +30,7 @@ import { findings, type FunctionNode, functionVisitor, linesOf } from "../helper
  * internal/protocol/control_question.ts, internal/procedure_notes.ts) and for the histogram that they share with
  * pools (internal/histogram.ts).
  */
-const MAX_PRODUCT_FILES = 165;
+const MAX_PRODUCT_FILES = 166;
 const MAX_FOLDER_FILES = 18;
 const MAX_CODE_LINES = 300;
 const MAX_FUNCTION_LINES = 50;

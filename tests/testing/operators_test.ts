@@ -85,6 +85,7 @@ Deno.test("declare: false tries no queue to find out whether a node has a majori
       requests: { isIdle: true, accept: () => Promise.resolve(), obey() {} },
       questions: { hasAdministrators: false, ask() {} },
       prefetch: () => 1,
+      consumerName: "test",
       consumerPriority: undefined,
       timeLimitMs: undefined,
       onCancelled() {},

@@ -9,7 +9,10 @@ import { sealHandler } from "../../../internal/running/encoded_handler.ts";
 import { Procedures } from "../../../internal/serving/procedures.ts";
 import { RequestRunner } from "../../../internal/serving/request_runner.ts";
 import { RequestService } from "../../../internal/serving/request_service.ts";
-import type { PublisherSession } from "../../../internal/serving/server_sessions.ts";
+import type {
+  ConsumerSession,
+  PublisherSession,
+} from "../../../internal/serving/server_sessions.ts";
 import type { RpcServerEvent } from "../../../options/events.ts";
 import { fakeDelivery } from "../../helpers/fake_delivery.ts";
 import { FakeTime } from "../../helpers/fake_time.ts";
@@ -30,6 +33,7 @@ function serviceWith(handler: Handler | object, answers: (PublishOutcome | Error
   };
   // Of a connection, the service reads its session only.
   const connection: unknown = { session: { publisher } };
+  const consumer: unknown = { session: { intake: { prefetch: 2 } } };
   const procedures = new Procedures({ work: handler as Handler }, undefined);
   const service = new RequestService({
     queue: "math",
@@ -47,7 +51,10 @@ function serviceWith(handler: Handler | object, answers: (PublishOutcome | Error
     limits: new BodyLimits(),
     interceptors: undefined,
     emit: (event) => events.push(event),
-    sessions: { publisher: connection as Connection<PublisherSession> },
+    sessions: {
+      publisher: connection as Connection<PublisherSession>,
+      consumer: consumer as Connection<ConsumerSession>,
+    },
   });
   const serve = async (properties: AmqpProperties = {}) => {
     const onSettled = (way: string) => done.push(way);
@@ -60,7 +67,7 @@ function serviceWith(handler: Handler | object, answers: (PublishOutcome | Error
     await service.accept(delivery);
     return events.map((event) => event.type === "served" ? event.outcome : event.type);
   };
-  return { service, serve, done, [Symbol.asyncDispose]: () => service.close(0) };
+  return { service, serve, done, events, [Symbol.asyncDispose]: () => service.close(0) };
 }
 
 Deno.test("RequestService acknowledges a request once its reply is confirmed", async () => {
@@ -119,4 +126,18 @@ Deno.test("RequestService leaves a stream to others whose items it cannot publis
   }, [closed]);
   assertEquals(await place.serve(STREAM), ["unserved"]);
   assertEquals(place.done, ["publish item"]);
+});
+
+Deno.test("RequestService says that nothing moves when all its places are taken", async () => {
+  using time = new FakeTime();
+  const gate = Promise.withResolvers<number>();
+  await using place = serviceWith(() => gate.promise);
+  const served = [place.serve()];
+  await time.advance(120_000);
+  assertEquals(place.events, []);
+  served.push(place.serve());
+  await time.advance(120_000);
+  assertEquals(place.events, [{ type: "stalled", active: 2, oldestMs: 180_000 }]);
+  gate.resolve(1);
+  await Promise.all(served);
 });

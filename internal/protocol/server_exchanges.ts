@@ -1,8 +1,9 @@
 /** The exchanges of a server: for cancellations, and for requests that can come back. @module */
 
 import type { AmqpChannel, AmqpLink } from "../broker/amqp.ts";
-import { SharedExchanges } from "../protocol/shared_exchanges.ts";
-import { ALL_SERVERS } from "../protocol/control_question.ts";
+import { amqpCodeOf, namesInError } from "../broker/amqp_error.ts";
+import { SharedExchanges } from "./shared_exchanges.ts";
+import { ALL_SERVERS } from "./control_question.ts";
 import {
   ADMIN_EXCHANGE,
   ADMIN_TOPOLOGY,
@@ -12,7 +13,7 @@ import {
   requestExchange,
   RETURNS_TOPOLOGY,
   type ReturnsPath,
-} from "../protocol/topology.ts";
+} from "./topology.ts";
 
 /** Options of {@linkcode ServerExchanges}. */
 export interface ServerExchangesOptions {
@@ -23,6 +24,8 @@ export interface ServerExchangesOptions {
   readonly hasAdministrators: boolean;
   /** Told why exchanges cannot be used. */
   readonly onNoReturns: (reason: unknown) => void;
+  /** Told that the queue for control messages has vanished. */
+  readonly onVanished: () => void;
 }
 
 /** Declares what a server's queues are bound to, and looks after it. */
@@ -75,7 +78,15 @@ export class ServerExchanges {
 
   async #bind(channel: AmqpChannel, controlQueue: string): Promise<void> {
     const { queue } = this.#options;
-    await this.#bindControl(channel, controlQueue, CONTROL_EXCHANGE);
+    try {
+      await this.#bindControl(channel, controlQueue, CONTROL_EXCHANGE);
+    } catch (error) {
+      // Without a word, as it can when a cluster is parted.
+      if (amqpCodeOf(error) === 404 && namesInError(error, controlQueue)) {
+        this.#options.onVanished();
+      }
+      throw error;
+    }
     if (this.#returns === "caller") await channel.bindQueue(queue, requestExchange(queue).name, {});
   }
 

@@ -3,9 +3,9 @@
 import type { AmqpLink } from "../broker/amqp.ts";
 import { amqpCodeOf } from "../broker/amqp_error.ts";
 import { Publisher, type PublisherOptions } from "../broker/publisher.ts";
-import type { RequestRoute } from "../protocol/envelope.ts";
-import { DIRECT_REPLY_TO } from "../protocol/reply_address.ts";
-import { SharedExchanges } from "../protocol/shared_exchanges.ts";
+import type { RequestRoute } from "./envelope.ts";
+import { DIRECT_REPLY_TO } from "./reply_address.ts";
+import { SharedExchanges } from "./shared_exchanges.ts";
 import {
   canHaveExchange,
   CONTROL_TOPOLOGY,
@@ -14,7 +14,7 @@ import {
   RETURNS_EXCHANGE,
   RETURNS_TOPOLOGY,
   returnsBinding,
-} from "../protocol/topology.ts";
+} from "./topology.ts";
 
 /** Options of {@linkcode ClientExchanges}. */
 export interface ClientExchangesOptions {
