@@ -20,6 +20,7 @@ import type {
   StreamOptions,
 } from "./options/client_options.ts";
 import { type RpcConnection, settingsOf } from "./connection.ts";
+import type { Codec } from "./codec.ts";
 import type { BrokerUrl } from "./options/connect_options.ts";
 import type { RpcState } from "./options/events.ts";
 import type { InterceptedCall } from "./options/interceptors.ts";
@@ -33,6 +34,7 @@ import type {
   OutputOf,
   PlainNames,
   StreamNames,
+  WithMsgpack,
 } from "./contract.ts";
 import { generate as newCorrelationId } from "./deps/std_uuid.ts";
 import { RpcError, type RpcPromise } from "./errors.ts";
@@ -124,7 +126,16 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
    * @throws {RpcError} `unreachable`, `access-refused` or `misconfigured`; the message names the
    * broker and the next step.
    */
-  static async connect<C extends Contract = AnyContract>(
+  static connect<C extends Contract = AnyContract>(
+    place: BrokerUrl | RpcConnection,
+    options: RpcClientOptions & { readonly codecs: readonly Codec[] },
+  ): Promise<RpcClient<C & WithMsgpack>>;
+  /** Connects to the broker; inputs travel as JSON. */
+  static connect<C extends Contract = AnyContract>(
+    place: BrokerUrl | RpcConnection,
+    options: RpcClientOptions,
+  ): Promise<RpcClient<C>>;
+  static async connect<C extends Contract>(
     place: BrokerUrl | RpcConnection,
     options: RpcClientOptions,
   ): Promise<RpcClient<C>> {
@@ -210,11 +221,7 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
       throw new TypeError(wrongValue("call", ["callback", run], kind));
     }
     const ticket = isNamed
-      ? this.#tickets.writeFor(
-        { id: correlationId, name: callback, procedure },
-        options,
-        this.#settings,
-      )
+      ? this.#tickets.writeFor({ id: correlationId, name: callback, procedure }, options)
       : undefined;
     const sink = this.#progressSink(correlationId, options);
     const parts = { kind: "call", procedure, correlationId, sink, callback: ticket } as const;
@@ -463,10 +470,7 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
     return this.#reader.read(call, reply);
   }
 
-  #progressSink(
-    correlationId: string,
-    { onProgress }: Pick<CallOptions, "onProgress">,
-  ): ProgressSink | undefined {
+  #progressSink(correlationId: string, { onProgress }: CallOptions): ProgressSink | undefined {
     if (onProgress === undefined) return undefined;
     const { onFailure } = this.#callbacks;
     return new ProgressSink({ correlationId, reader: this.#reader, onProgress, onFailure });

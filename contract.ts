@@ -63,11 +63,82 @@ export type StreamNames<C extends Contract> = {
   [Name in ProcedureName<C>]: StreamsAs<MemberOf<C, Name>, Name, never>;
 }[ProcedureName<C>];
 
-/** The input of one procedure of a contract; `undefined` if it takes none. */
+/**
+ * The input of one procedure of a contract; `undefined` if it takes none. What JSON cannot carry is
+ * {@linkcode Unusable} in it, unless the contract is {@linkcode WithMsgpack}.
+ */
 export type InputOf<C extends Contract, Name extends string> = FunctionOf<MemberOf<C, Name>> extends
-  (...args: infer Args) => unknown ? FunctionOf<MemberOf<C, Name>> extends Handler ? Args[0]
+  (...args: infer Args) => unknown
+  ? FunctionOf<MemberOf<C, Name>> extends Handler ? OnWire<Args[0], C, bigint>
   : Unusable<"a procedure takes one input: make an object of its parameters">
   : never;
+
+/** The mark of contracts whose values travel as MessagePack: dates, maps, sets and bytes are what they are. */
+export interface WithMsgpack {
+  /** Only a mark for the compiler; never set. */
+  readonly "~wire": "msgpack";
+}
+
+/** What becomes of a value on its way. By JSON a `bigint` arrives as a `number` if it is small. */
+export type OnWire<Value, C, Integer> = C extends WithMsgpack ? Value
+  : Value extends Uint8Array ? Value
+  : [OddIn<Value, Integer>] extends [never] ? Value
+  : ByJson<Value, Integer>;
+
+/** What of a value JSON does not carry as it is, five levels deep. */
+export type OddIn<Value, Integer, Depth extends number = 5> = unknown extends Value ? never
+  : Value extends Primitive | undefined | void ? Value extends Integer ? never
+    : Value extends bigint | symbol ? Value
+    : never
+  : Value extends OddObject ? Value
+  : [Depth] extends [never] ? never
+  : Value extends readonly (infer Item)[] ? OddIn<Item, Integer, Less[Depth]>
+  : { [Key in keyof Value]-?: OddIn<Value[Key], Integer, Less[Depth]> }[keyof Value];
+
+/** One level less. */
+export type Less = [never, 0, 1, 2, 3, 4];
+
+/** Objects that JSON does not carry. */
+export type OddObject =
+  | Date
+  | ReadonlyMap<unknown, unknown>
+  | ReadonlySet<unknown>
+  | Uint8Array
+  | AnyFunction;
+
+/** A value as JSON carries it. */
+export type ByJson<Value, Integer> = unknown extends Value ? Value
+  : Value extends bigint ? Integer | Value
+  : Value extends Primitive | undefined | void ? Value
+  : Value extends AnyFunction ? Unusable<"functions do not travel">
+  : Value extends OddObject ? Unusable<"JSON cannot carry it: use msgpackCodec">
+  : { readonly [Key in keyof Value]: ByJson<Value[Key], Integer> };
+
+/** The inputs of all procedures of a contract, by name. */
+export type InferInputs<C extends Contract> = {
+  readonly [Name in ProcedureName<C>]: InputOf<C, Name>;
+};
+
+/** The outputs of all procedures of a contract that give one, by name. */
+export type InferOutputs<C extends Contract> = {
+  readonly [Name in PlainNames<C> & string]: OutputOf<C, Name>;
+};
+
+/** The items of all procedures of a contract that stream, by name. */
+export type InferItems<C extends Contract> = {
+  readonly [Name in StreamNames<C> & string]: ItemOf<OutputOf<C, Name>>;
+};
+
+/** The output of one procedure of a contract, as it arrives: by JSON a `bigint` may be a `number`. */
+export type OutputOf<C extends Contract, Name extends string> =
+  FunctionOf<MemberOf<C, Name>> extends (...args: never[]) => infer Output
+    ? Arriving<Awaited<Output>, C>
+    : never;
+
+/** An output, or the items of a stream, as they arrive. */
+export type Arriving<Output, C> = unknown extends Output ? Output
+  : [Output] extends [AnyStreamed] ? AsyncIterable<OnWire<ItemOf<Output>, C, number>>
+  : OnWire<Output, C, number>;
 
 /**
  * A procedure that says which errors it throws: code by code, the type of its `details`. In a
@@ -89,31 +160,11 @@ export interface ThrowsErrors<Errors extends object> {
 export type ErrorsOf<C extends Contract, Name extends string> =
   FunctionOf<MemberOf<C, Name>> extends ThrowsErrors<infer Errors> ? Errors : never;
 
-/** The inputs of all procedures of a contract, by name. */
-export type InferInputs<C extends Contract> = {
-  readonly [Name in ProcedureName<C>]: InputOf<C, Name>;
-};
-
-/** The outputs of all procedures of a contract that give one, by name. */
-export type InferOutputs<C extends Contract> = {
-  readonly [Name in PlainNames<C> & string]: OutputOf<C, Name>;
-};
-
-/** The items of all procedures of a contract that stream, by name. */
-export type InferItems<C extends Contract> = {
-  readonly [Name in StreamNames<C> & string]: ItemOf<OutputOf<C, Name>>;
-};
-
 /** What no value is of, and why: the compiler's message shows the reason. */
 export interface Unusable<Reason extends string> {
   /** Only a mark for the compiler; never set. */
   readonly "~unusable": Reason;
 }
-
-/** The output of one procedure of a contract. */
-export type OutputOf<C extends Contract, Name extends string> =
-  FunctionOf<MemberOf<C, Name>> extends (...args: never[]) => infer Output ? Awaited<Output>
-    : never;
 
 /** What a header of the user's can be. A number is at most 2^53 - 1 from 0. */
 export type HeaderValue = string | number | boolean;

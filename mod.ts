@@ -81,6 +81,7 @@ export {
   type Streamed,
   type StreamNames,
   type Unusable,
+  type WithMsgpack,
 } from "./contract.ts";
 export {
   type CallPhase,

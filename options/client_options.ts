@@ -21,6 +21,7 @@ import type {
   Primitive,
   StandardSchema,
   StreamsAs,
+  WithMsgpack,
 } from "../contract.ts";
 import type { RpcPromise, RpcRemoteError } from "../errors.ts";
 import type { RpcClientEvent } from "./events.ts";
@@ -343,24 +344,26 @@ export interface RpcClientStats {
  */
 export type ClientApi<C extends Contract> = {
   readonly [Name in keyof C as C[Name] extends Primitive ? never : Name]-?: ApiMember<
-    NonNullable<C[Name]>
+    NonNullable<C[Name]>,
+    C extends WithMsgpack ? WithMsgpack : unknown
   >;
 };
 
 /** A member of {@linkcode ClientApi}: a procedure, or an object of them. */
-export type ApiMember<Member> = Member extends AnyFunction | PoolHandler ? StreamsAs<
+export type ApiMember<Member, Wire = unknown> = Member extends AnyFunction | PoolHandler
+  ? StreamsAs<
     Member,
-    (...rest: CallArguments<InputOf<{ it: Member }, "it">, StreamOptions>) => AsyncGenerator<
-      ItemOf<OutputOf<{ it: Member }, "it">>,
+    (...rest: CallArguments<InputOf<{ it: Member } & Wire, "it">, StreamOptions>) => AsyncGenerator<
+      ItemOf<OutputOf<{ it: Member } & Wire, "it">>,
       void,
       undefined
     >,
-    (...rest: CallArguments<InputOf<{ it: Member }, "it">, CallOptions>) => RpcPromise<
-      OutputOf<{ it: Member }, "it">,
+    (...rest: CallArguments<InputOf<{ it: Member } & Wire, "it">, CallOptions>) => RpcPromise<
+      OutputOf<{ it: Member } & Wire, "it">,
       ErrorsOf<{ it: Member }, "it">
     >
   >
-  : Member extends object ? ClientApi<Member>
+  : Member extends object ? ClientApi<Member & Wire>
   : never;
 
 /** One call of {@linkcode RpcClient.callAll}: a procedure's name and its input. */

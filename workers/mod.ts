@@ -16,6 +16,7 @@ export type {
   PoolHandler,
   ProcedureName,
   StreamNames,
+  WithMsgpack,
 } from "../contract.ts";
 export type { Body, Codec } from "../codec.ts";
 export { type PoolHandlers, WorkerPool } from "./pool/pool.ts";

@@ -38,21 +38,30 @@ export class CallbackTickets {
   readonly #keys: readonly (string | Uint8Array)[];
   /** Tickets for another reply queue are refused, also if they were signed with the same key. */
   readonly #replyQueue: string;
+  readonly #settings: TicketSettings | undefined;
 
   /**
    * Makes what signs and verifies.
    *
    * @param keys The first one signs; none, if there are no callbacks by name.
    * @param replyQueue The name of the client's durable reply queue; empty without one.
+   * @param settings Of the client, for {@linkcode CallbackTickets.writeFor}.
    */
-  constructor(keys: readonly (string | Uint8Array)[], replyQueue: string) {
+  constructor(
+    keys: readonly (string | Uint8Array)[],
+    replyQueue: string,
+    settings?: TicketSettings,
+  ) {
     this.#keys = keys;
     this.#replyQueue = replyQueue;
+    this.#settings = settings;
   }
 
   /** Makes those of a client. */
-  static of({ callbackKeys, replyQueue }: ClientSettings): CallbackTickets {
-    return new CallbackTickets(callbackKeys, typeof replyQueue === "object" ? replyQueue.name : "");
+  static of(settings: ClientSettings): CallbackTickets {
+    const { callbackKeys, replyQueue } = settings;
+    const name = typeof replyQueue === "object" ? replyQueue.name : "";
+    return new CallbackTickets(callbackKeys, name, settings);
   }
 
   /**
@@ -79,10 +88,9 @@ export class CallbackTickets {
   writeFor(
     call: Pick<CallbackTicket, "id" | "name" | "procedure">,
     options: NamedCallbackOptions,
-    settings: TicketSettings,
   ): string {
     const { callbackContext: context, immediate = false } = options;
-    const { queue, replyQueue, timeoutMs } = settings;
+    const { queue = "", replyQueue, timeoutMs = 0 } = this.#settings ?? {};
     checkCallOptions("call", options);
     const startedAt = Date.now();
     // A reply comes in time, and its queue keeps it for so long at most.

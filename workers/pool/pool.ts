@@ -16,6 +16,7 @@ import type {
   PlainNames,
   PoolHandler,
   StreamNames,
+  WithMsgpack,
 } from "../../contract.ts";
 import { RpcTimeoutError } from "../../errors.ts";
 import { withCallerStack } from "../../internal/caller_stack.ts";
@@ -111,7 +112,16 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
    * @throws {RangeError} If an option is out of its range.
    * @throws {RpcError} `worker-not-started`, if the worker file cannot be used; it says why.
    */
-  static async open<C extends Contract = AnyContract>(
+  static open<C extends Contract = AnyContract>(
+    worker: URL | string,
+    options: WorkerPoolOptions & { readonly codecs: readonly Codec[] },
+  ): Promise<WorkerPool<C & WithMsgpack>>;
+  /** Starts the workers; inputs travel as JSON. */
+  static open<C extends Contract = AnyContract>(
+    worker: URL | string,
+    options?: WorkerPoolOptions,
+  ): Promise<WorkerPool<C>>;
+  static async open<C extends Contract>(
     worker: URL | string,
     options: WorkerPoolOptions = {},
   ): Promise<WorkerPool<C>> {
