@@ -18,6 +18,7 @@
  * | `disconnected` | the connection was lost and the outcome is unknown | perhaps |
  * | `expired` | the request waited in its queue until its deadline | no |
  * | `handler-error` | the handler threw an error without a `code` | yes |
+ * | `idempotency-conflict` | the idempotency key stands for another input | no |
  * | `in-use` | somebody else has the parked requests open | no |
  * | `invalid-input` | the input does not match the procedure's schema | no |
  * | `invalid-output` | the output does not match a schema | yes |
@@ -54,6 +55,7 @@ export type KnownErrorCode =
   | "disconnected"
   | "expired"
   | "handler-error"
+  | "idempotency-conflict"
   | "in-use"
   | "invalid-input"
   | "invalid-output"

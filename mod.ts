@@ -116,6 +116,7 @@ export type {
 export { RpcServer } from "./server.ts";
 export type {
   Durability,
+  IdempotencyOptions,
   ReplyCacheOptions,
   RpcServerCloseOptions,
   RpcServerOptions,

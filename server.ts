@@ -36,8 +36,8 @@ import { checkDurability, type RequestQueue } from "./internal/protocol/request_
 import type { IntakeOptions } from "./internal/serving/intake.ts";
 import { Prefetch } from "./internal/serving/prefetch.ts";
 import { Procedures } from "./internal/serving/procedures.ts";
-import { type OnForgotten, ReplyCache } from "./internal/serving/reply_cache.ts";
-import { RequestRunner } from "./internal/serving/request_runner.ts";
+import { type OnForgotten, ReplyCache } from "./internal/serving/keys/reply_cache.ts";
+import { RequestRunner, type RunnerOptions } from "./internal/serving/request_runner.ts";
 import { RequestService } from "./internal/serving/request_service.ts";
 import { ServerLife } from "./internal/server_life.ts";
 import {
@@ -88,7 +88,7 @@ export class RpcServer<C extends Contract = Contract> implements AsyncDisposable
     const { queue, returns = true, declare = true } = options;
     const { durability = declare ? "replicated" : "existing" } = options;
     const { maxBodyBytes = DEFAULT_MAX_BODY_BYTES, maxDeliveries = 3 } = options;
-    const { handlers, defaultProcedure, codecs, replyCache = {}, sendStacks = false } = options;
+    const { handlers, defaultProcedure, codecs, sendStacks = false } = options;
     const { procedures: only, control } = options;
     const { replyQueues, consumerPriority, handlerTimeLimitMs, interceptors } = options;
     checkName("listen", { queue });
@@ -102,7 +102,6 @@ export class RpcServer<C extends Contract = Contract> implements AsyncDisposable
     checkOneOf("listen", { control }, declare ? ["none", "read", "admin"] : ["none", "read"]);
     checkCodecs("listen", codecs);
     checkFunctions("listen", { interceptors });
-    if (replyCache !== false) checkType("listen", { replyCache }, "object");
     checkNames(only);
     const procedures = new Procedures(handlers, defaultProcedure, { codecs, only });
     this.#prefetch = new Prefetch(procedures.handlers(), options.prefetch);
@@ -122,7 +121,7 @@ export class RpcServer<C extends Contract = Contract> implements AsyncDisposable
       runner: new RequestRunner({
         procedures,
         maxBodyBytes,
-        cache: replyCache === false ? undefined : new ReplyCache(replyCache, this.#onForgotten),
+        ...this.#keysOf(options),
         includeStack: sendStacks,
         handlerTimeLimitMs,
       }),
@@ -251,6 +250,18 @@ export class RpcServer<C extends Contract = Contract> implements AsyncDisposable
       // It never rejects with such a grace.
       close: (graceMs) => void this.close({ graceMs }),
     });
+  }
+
+  #keysOf(
+    { replyCache = {}, idempotency = {} }: RpcServerOptions,
+  ): Pick<RunnerOptions, "cache" | "keyScope"> {
+    if (replyCache !== false) checkType("listen", { replyCache }, "object");
+    checkType("listen", { idempotency }, "object");
+    checkOneOf("listen", { "idempotency.scope": idempotency.scope }, ["caller", "queue"]);
+    return {
+      cache: replyCache === false ? undefined : new ReplyCache(replyCache, this.#onForgotten),
+      keyScope: idempotency.scope,
+    };
   }
 
   readonly #onForgotten: OnForgotten = (procedure, key, reason) => {

@@ -137,6 +137,13 @@ export interface RpcClientOptions extends ConnectOptions {
    */
   readonly errors?: Readonly<Record<string, (remote: RpcRemoteError) => Error>>;
   /**
+   * Whose idempotency keys those of this client are, in 1 to 255 bytes. Clients with the same one
+   * share their keys, and so does a client with itself after a restart.
+   *
+   * @default {an id that the client keeps for its life, through all its connections}
+   */
+  readonly callerId?: string;
+  /**
    * Names of headers that a call inherits from the request whose handler makes it, unless it sets
    * them itself: in a server, and in a client of a worker file.
    *
@@ -213,9 +220,11 @@ export interface CallOptions {
    */
   readonly onProgress?: (value: unknown) => void;
   /**
-   * Names the work, in 1 to 255 bytes: a server runs requests with the same key once, and answers
-   * all of them, also with `onProgress`: whoever joins is told what comes from then on, if the first
-   * one listens. A stream has no key: it runs anew each time.
+   * Names the work, in 1 to 255 bytes: a server runs requests of one caller with the same key and
+   * input once, and answers all of them, also with `onProgress`: whoever joins is told what comes
+   * from then on, if the first one listens. With another input the call rejects with
+   * `idempotency-conflict`. See `callerId` for whose key it is. Several servers of a queue do so only
+   * if they share a store. A stream has no key: it runs anew each time.
    *
    * @default {a new one for each call}
    */

@@ -132,6 +132,12 @@ export interface RpcServerOptions<H extends object = AnyHandlers> extends Connec
    */
   readonly replyCache?: ReplyCacheOptions | false;
   /**
+   * Whose idempotency keys are the same.
+   *
+   * @default {{}}
+   */
+  readonly idempotency?: IdempotencyOptions;
+  /**
    * Codecs beside JSON for handlers that are functions. A worker gets its own from `expose()`.
    *
    * @default {[]}
@@ -211,13 +217,19 @@ export interface ReplyCacheOptions {
    * @default {60_000}
    */
   readonly maxAgeMs?: number;
+}
+
+/** Options of the keys that callers set. */
+export interface IdempotencyOptions {
   /**
-   * Whose requests share outputs: those of all callers of the queue, or only of the same reply
-   * queue, so that nobody can guess another's key.
+   * Whose requests share a key: those of one caller, so that nobody meets another's by chance, or
+   * those of all callers of the queue. The caller is the user that has published the request, if it
+   * says so in `user_id`, which the broker checks; else the client's `callerId`. Requests that have
+   * neither share theirs.
    *
-   * @default {"queue"}
+   * @default {"caller"}
    */
-  readonly scope?: "queue" | "caller";
+  readonly scope?: "caller" | "queue";
 }
 
 /** Options of {@linkcode RpcServer.close}. */

@@ -51,8 +51,11 @@ export class RequestMaker {
   readonly #settings: Pick<ClientSettings, RequestSettings>;
   /** Writes inputs. */
   readonly #codec: Codec;
+  /** Keys are those of this client, however often it connects anew. */
+  readonly #caller: string;
 
   constructor(settings: ClientSettings) {
+    this.#caller = settings.callerId ?? crypto.randomUUID();
     this.#settings = settings;
     this.#codec = settings.codec;
   }
@@ -91,6 +94,7 @@ export class RequestMaker {
       idempotent,
       priority,
       idempotencyKey,
+      caller: idempotencyKey === undefined ? undefined : this.#caller,
       callback,
       sink,
       idleTimeoutMs,

@@ -56,6 +56,8 @@ export interface ClientSettings extends ConnectSettings {
   readonly codecs: readonly Codec[];
   readonly outputs: NonNullable<RpcClientOptions["outputs"]>;
   readonly errors: NonNullable<RpcClientOptions["errors"]>;
+  /** Whose idempotency keys those of this client are; absent for its own. */
+  readonly callerId: string | undefined;
   /** Sign and verify what replies say of callbacks by name; none of them without keys. */
   readonly callbackKeys: readonly (string | Uint8Array)[];
   readonly unknownCallbacks: "park" | "drop";
@@ -122,9 +124,15 @@ export function resolveClientOptions(
     codecs,
     outputs,
     errors,
+    callerId: checkedCallerId(options),
     ...resolveHooks(options),
     ...watchOver(options),
   };
+}
+
+function checkedCallerId({ callerId }: RpcClientOptions): string | undefined {
+  if (callerId !== undefined) checkName("connect", { callerId });
+  return callerId;
 }
 
 function watchOver(

@@ -21,6 +21,9 @@ const ATTEMPT_HEADER = "rpc-attempt";
 export const IDEMPOTENT_HEADER = "rpc-idempotent";
 /** The priority that the caller has set, from 1 to 9: the property is the broker's. */
 export const PRIORITY_HEADER = "rpc-priority";
+/** What makes two requests the same work, and whose word it is: only if the caller says so. */
+export const KEY_HEADER = "rpc-idempotency-key";
+export const CALLER_HEADER = "rpc-caller";
 /** How many items of a stream the caller allows: at first in the request, more by control message. */
 const CREDITS_HEADER = "rpc-credits";
 /** Present, and true, if the caller wants to know how far the work has come. */
@@ -60,6 +63,8 @@ export interface OutgoingRequest {
   readonly idempotent: boolean;
   readonly priority: number | undefined;
   readonly idempotencyKey: string | undefined;
+  /** Whose idempotency key it is, if there is one. */
+  readonly caller: string | undefined;
   readonly callback: string | undefined;
   /** For a stream, the longest wait for its first item. */
   readonly idleTimeoutMs: number | undefined;
@@ -93,6 +98,8 @@ export interface IncomingRequest {
   readonly idempotencyKey: string | undefined;
   /** Whether the key was set by the caller; else it tells redeliveries of one request. */
   readonly isKeyed: boolean;
+  /** Who has set it: a user, as the broker has checked, or whom the caller says that it is. */
+  readonly caller: string | undefined;
   readonly callback: string | undefined;
   /** Present for a stream: how many items the caller takes at first. */
   readonly credits: number | undefined;
@@ -161,6 +168,7 @@ export function requestMessage(
       deliveryMode: 2,
       expiration: request.immediate ? "0" : expirationUntil(expiresAt),
       headers: requestHeaders(request, attempt, replyTo),
+      // The key for servers of version 0.1.0, the id for those of AMQP 1.0.
       messageId: request.idempotencyKey ?? (replyTo === undefined ? undefined : correlationId),
       priority: request.priority ? BROKER_NORMAL_PRIORITY + request.priority : undefined,
       replyTo,
@@ -175,13 +183,16 @@ function requestHeaders(
   attempt: number,
   replyTo: string | undefined,
 ): Record<string, unknown> {
-  const { deadline, idempotent, immediate, priority, callback, credits, wantsProgress } = request;
+  const { deadline, idempotent, immediate, priority, idempotencyKey, caller } = request;
+  const { callback, credits, wantsProgress } = request;
   const headers: Record<string, unknown> = {};
   if (deadline !== undefined) headers[DEADLINE_HEADER] = deadline;
   if (replyTo !== undefined) headers[REPLY_TO_HEADER] = replyTo;
   if (attempt > 0) headers[ATTEMPT_HEADER] = attempt;
   if (!idempotent) headers[IDEMPOTENT_HEADER] = false;
   if (priority) headers[PRIORITY_HEADER] = priority;
+  if (idempotencyKey !== undefined) headers[KEY_HEADER] = idempotencyKey;
+  if (caller !== undefined) headers[CALLER_HEADER] = caller;
   if (callback !== undefined) headers[CALLBACK_HEADER] = callback;
   if (credits !== undefined) headers[CREDITS_HEADER] = credits;
   if (wantsProgress) headers[PROGRESS_HEADER] = true;
@@ -200,10 +211,9 @@ export function readRequestEnvelope(properties: AmqpProperties): IncomingRequest
   const { headers, messageId, type } = properties;
   // As programs of AMQP 1.0 expect it, which set no more than a message id.
   const correlationId = properties.correlationId ?? (messageId || undefined);
-  // Our clients have the correlation id there if the caller has set no key.
-  const key = messageId && messageId !== correlationId ? messageId : undefined;
   const isValue = isAmqpValue(properties);
   const deadline = readNumber(headers?.[DEADLINE_HEADER]);
+  const key = readKey(properties, correlationId);
   const expiresInMs = Number.parseInt(properties.expiration ?? "", 10);
   return {
     // Whatever errors and events repeat must not write lines of its own into a log.
@@ -224,12 +234,34 @@ export function readRequestEnvelope(properties: AmqpProperties): IncomingRequest
     // Only clients of this protocol set a deadline, and only they are known to use unique ids.
     idempotencyKey: key ?? (deadline === undefined ? undefined : correlationId),
     isKeyed: key !== undefined,
+    caller: key === undefined ? undefined : readCaller(properties),
     callback: readTicketText(headers?.[CALLBACK_HEADER]),
     credits: readCredits(headers?.[CREDITS_HEADER]),
     wantsProgress: headers?.[PROGRESS_HEADER] === true,
     wantsTaken: headers?.[TAKEN_HEADER] === true,
     table: headers,
   };
+}
+
+/**
+ * Reads the key that a caller has set. The message id is everybody's, often 1, 2, 3: it counts only
+ * from clients of version 0.1.0, which set a deadline and knew no other place.
+ */
+function readKey(
+  { headers, messageId }: AmqpProperties,
+  correlationId: string | undefined,
+): string | undefined {
+  const key = readText(headers?.[KEY_HEADER]);
+  if (key !== undefined) return key !== "" && isShortText(key) ? key : undefined;
+  const isOurs = readNumber(headers?.[DEADLINE_HEADER]) !== undefined;
+  return isOurs && messageId && messageId !== correlationId ? messageId : undefined;
+}
+
+/** Not the reply queue, which is another after each reconnect. No name of one kind is one of the other. */
+function readCaller({ headers, userId }: AmqpProperties): string | undefined {
+  if (userId) return `user ${toPrintable(userId)}`;
+  const caller = readText(headers?.[CALLER_HEADER]);
+  return caller === undefined || !isShortText(caller) ? undefined : `id ${toPrintable(caller)}`;
 }
 
 /**

@@ -9,7 +9,9 @@ import type { AmqpDelivery, AmqpProperties, AmqpPublish } from "../broker/amqp.t
 import type { RpcError } from "../../errors.ts";
 import {
   CALLBACK_HEADER,
+  CALLER_HEADER,
   IDEMPOTENT_HEADER,
+  KEY_HEADER,
   PRIORITY_HEADER,
   readRequestEnvelope,
 } from "./envelope.ts";
@@ -45,7 +47,7 @@ const MAX_MESSAGE_CHARS = 1_000;
 const BROKER_HEADER_REGEXP = /^(B?CC|x-(death|first-death-.*|last-death-.*|.*-count))$/;
 
 /** What a request that is run again says as it did, beside what others have put into it. */
-const REDRIVEN_HEADERS: readonly string[] = [IDEMPOTENT_HEADER, PRIORITY_HEADER];
+const REDRIVEN_HEADERS: readonly string[] = [IDEMPOTENT_HEADER, PRIORITY_HEADER, CALLER_HEADER];
 
 /** The code with which a client parks a reply whose callback by name is not registered. */
 export const UNKNOWN_CALLBACK = "unknown-callback";
@@ -182,6 +184,7 @@ export function redrivenMessage(
     return returnedReply(queue, delivery);
   }
   const replyTo = awaitedReplyTo(properties);
+  const { idempotencyKey } = readRequestEnvelope(properties);
   const isKept = (name: string) =>
     REDRIVEN_HEADERS.includes(name) || !name.startsWith("rpc-") ||
     (name === CALLBACK_HEADER && replyTo !== undefined);
@@ -193,9 +196,12 @@ export function redrivenMessage(
     properties: {
       ...keptProperties(properties),
       correlationId: replyTo === undefined ? correlationId : properties.correlationId,
-      messageId: readRequestEnvelope(properties).idempotencyKey,
+      messageId: idempotencyKey,
       replyTo,
-      headers: Object.fromEntries(headers),
+      headers: {
+        ...Object.fromEntries(headers),
+        ...(idempotencyKey === undefined ? {} : { [KEY_HEADER]: idempotencyKey }),
+      },
     },
   };
 }

@@ -17,8 +17,9 @@ import { isShortText, MAX_SHORT_TEXT_BYTES } from "../text.ts";
 import { callScope } from "../call_scope.ts";
 import type { ActiveRequest, RunningWork, Seat } from "./active_requests.ts";
 import type { Procedures } from "./procedures.ts";
-import { nameOfKey, type ReplyCache } from "./reply_cache.ts";
+import type { ReplyCache } from "./keys/reply_cache.ts";
 import { RequestContext } from "./request_context.ts";
+import { type KeyScope, WorkKey } from "./keys/work_key.ts";
 
 /** What a {@linkcode RequestRunner} needs of its server. */
 export interface RunnerOptions {
@@ -26,6 +27,8 @@ export interface RunnerOptions {
   readonly maxBodyBytes: number;
   /** Absent if every request is to be run anew. */
   readonly cache: ReplyCache | undefined;
+  /** Whose keys are the same; absent if each caller has its own. */
+  readonly keyScope?: KeyScope | undefined;
   readonly includeStack: boolean;
   /** How long a function may run, in milliseconds; `Infinity` is no limit. */
   readonly handlerTimeLimitMs?: number | undefined;
@@ -68,10 +71,11 @@ export class RequestRunner {
     try {
       checkBodySize(delivery.body, maxBodyBytes, INPUT);
       const { name, handler } = procedures.find(request.procedure);
-      const key = this.#keyOf(name, request);
+      const key = this.#keyOf(name, active);
       const kept = key === undefined ? undefined : cache?.get(key);
       if (kept !== undefined) return this.#reuse(kept);
-      run = key === undefined ? undefined : this.#runs.get(key);
+      run = key === undefined ? undefined : this.#runs.get(key.name);
+      if (run?.isWanted) key?.requireSame(run.key?.input);
       if (run?.isWanted) return await this.#reuse(run.joinLate(active, sink));
       run = new Run(active, {
         name,
@@ -99,7 +103,7 @@ export class RequestRunner {
   async #start(run: Run, handler: EncodedHandler, sink: ItemSink | undefined): Promise<void> {
     const { cache, maxBodyBytes } = this.#options;
     const { key } = run;
-    if (key !== undefined) this.#runs.set(key, run);
+    if (key !== undefined) this.#runs.set(key.name, run);
     try {
       // What the handler calls can tell whose work it is part of.
       const result = await callScope.run(run, startWork, run, handler, sink);
@@ -116,7 +120,7 @@ export class RequestRunner {
   /** Whoever comes with the key of a run that was aborted has started another. */
   #forget(run: Run): void {
     const { key } = run;
-    if (key !== undefined && this.#runs.get(key) === run) this.#runs.delete(key);
+    if (key !== undefined && this.#runs.get(key.name) === run) this.#runs.delete(key.name);
   }
 
   /** A pool knows its own. */
@@ -124,12 +128,10 @@ export class RequestRunner {
     return capacity === undefined ? this.#options.handlerTimeLimitMs ?? Infinity : Infinity;
   }
 
-  #keyOf(procedure: string, request: IncomingRequest): string | undefined {
-    const { cache } = this.#options;
-    const { idempotencyKey: key, isKeyed: isOwn, replyTo, credits } = request;
-    // Nobody keeps the items of a stream.
-    if (cache === undefined || key === undefined || credits !== undefined) return undefined;
-    return nameOfKey({ procedure, key, isOwn, caller: cache.isPerCaller ? replyTo : undefined });
+  #keyOf(procedure: string, { request, delivery }: ActiveRequest): WorkKey | undefined {
+    const { cache, keyScope: scope = "caller" } = this.#options;
+    if (cache === undefined) return undefined;
+    return WorkKey.of({ procedure, request, body: delivery.body, scope });
   }
 }
 
@@ -146,7 +148,7 @@ function startWork(
 interface RunParts {
   /** The procedure. */
   readonly name: string;
-  readonly key: string | undefined;
+  readonly key: WorkKey | undefined;
   /** How long it may take, in milliseconds. */
   readonly limitMs: number;
   /** Of its handler. */
@@ -161,7 +163,7 @@ class Run implements EncodedRequest, RunningWork {
   readonly priority: number | undefined;
   readonly context: RequestContext;
   /** Absent if the request is run for itself. */
-  readonly key: string | undefined;
+  readonly key: WorkKey | undefined;
   readonly endsAt: number;
   readonly #limitMs: number;
   readonly #capacity: HandlerCapacity | undefined;

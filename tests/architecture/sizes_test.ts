@@ -28,9 +28,9 @@ import { findings, type FunctionNode, functionVisitor, linesOf } from "../helper
  * One is for procedures as members (internal/calling/client_api.ts), and
  * ten for operators who ask servers and command them (internal/control, extras/control,
  * internal/protocol/control_question.ts, internal/procedure_notes.ts) and for the histogram that they share with
- * pools (internal/histogram.ts).
+ * pools (internal/histogram.ts). One is for keys of work (internal/serving/keys/work_key.ts).
  */
-const MAX_PRODUCT_FILES = 166;
+const MAX_PRODUCT_FILES = 167;
 const MAX_FOLDER_FILES = 18;
 const MAX_CODE_LINES = 300;
 const MAX_FUNCTION_LINES = 50;

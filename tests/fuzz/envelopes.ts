@@ -99,6 +99,8 @@ const headers = fc.record({
   ),
   "rpc-reply-to": fieldValues,
   "rpc-attempt": fieldValues,
+  "rpc-idempotency-key": fc.oneof(fc.constantFrom("key", ""), shortTexts, fieldValues),
+  "rpc-caller": fc.oneof(fc.constantFrom("me", ""), fieldValues),
   "rpc-callback": tickets,
   "rpc-seq": fieldValues,
   "x-death": deaths,
@@ -139,6 +141,8 @@ const descriptions = fc.record({
   code: fc.anything(),
   details: fc.anything(),
   retryable: fc.anything(),
+  cause: fc.anything(),
+  errors: fc.array(fc.anything(), { maxLength: 40 }),
 }, { requiredKeys: [] });
 
 const bodies: fc.Arbitrary<Uint8Array> = fc.oneof(

@@ -16,7 +16,7 @@ import { readCallback, readControl, replyMessage } from "../../internal/protocol
 import { PendingCall, PendingCalls } from "../../internal/calling/pending_calls.ts";
 import { ReplyReader } from "../../internal/calling/reply_reader.ts";
 import { Procedures } from "../../internal/serving/procedures.ts";
-import { ReplyCache } from "../../internal/serving/reply_cache.ts";
+import { ReplyCache } from "../../internal/serving/keys/reply_cache.ts";
 import { isExpired } from "../../internal/time.ts";
 import { RequestRunner } from "../../internal/serving/request_runner.ts";
 import { msgpackCodec } from "../../extras/msgpack/codec.ts";
@@ -90,7 +90,8 @@ Deno.test(`A server has an answer to each of ${RUNS} odd requests, seed ${SEED}`
   });
   await within(LIMIT_MS, "the requests", fc.assert(answersAll, PARAMETERS));
   assertEquals(requests.size, 0);
-  assert(outputs > RUNS / 50, `only ${outputs} were run to their end`);
+  // Others are of unknown procedures, cannot be read, or have a key of other work.
+  assert(outputs > RUNS / 100, `only ${outputs} were run to their end`);
 });
 
 /** Whether an error was made by the client's own `errors`. */

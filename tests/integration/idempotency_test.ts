@@ -1,4 +1,10 @@
-import { type CallContext, type CallOptions, RpcClient, type RpcServerOptions } from "../../mod.ts";
+import {
+  type CallContext,
+  type CallOptions,
+  RpcClient,
+  RpcRemoteError,
+  type RpcServerOptions,
+} from "../../mod.ts";
 import { assertEquals, assertNotEquals, assertRejects } from "../../deps/std_assert.ts";
 import { AmqpPeer, nextOf } from "../helpers/amqp_peer.ts";
 import { brokerUrl } from "../helpers/broker.ts";
@@ -60,15 +66,54 @@ Deno.test("A call that is cancelled frees its place, though others wait on", asy
   assertEquals(await stays, 1);
 });
 
-Deno.test("A key holds for all callers of a queue unless told else", async () => {
-  for (const [scope, outputs] of [["queue", [1, 1]], ["caller", [1, 2]]] as const) {
-    await using pair = await startCounting({ scope });
-    await using other = await RpcClient.connect(brokerUrl(), { queue: pair.queue });
-    const callers = [pair.client, other];
+Deno.test("A key is its caller's, unless its server or a client says else", async () => {
+  for (const [scope, outputs] of [["caller", [1, 2, 2]], ["queue", [1, 1, 1]]] as const) {
+    let runs = 0;
+    const server = { idempotency: { scope } };
+    await using pair = await startPair({ count: () => ++runs }, { server });
+    const { queue } = pair;
+    const options = { queue, callerId: "billing" };
+    await using other = await RpcClient.connect(brokerUrl(), options);
+    await using same = await RpcClient.connect(brokerUrl(), options);
+    const callers = [pair.client, other, same];
     const actual = await Array.fromAsync(callers, (client) => client.call("count", 1, KEY));
     assertEquals(actual, [...outputs]);
     assertEquals(await pair.client.call("count", 1, KEY), 1);
   }
+});
+
+Deno.test("A key that stands for another input is a conflict", async () => {
+  await using pair = await startCounting();
+  const { client } = pair;
+  const refused = () =>
+    assertRejects(() => client.call("countAfterGate", 2, KEY), RpcRemoteError, "another input");
+  const first = client.call("countAfterGate", 1, KEY);
+  await eventually(() => assertEquals(pair.server.stats().active, 1));
+  assertEquals((await refused()).code, "idempotency-conflict");
+  pair.gate.resolve();
+  assertEquals(await first, 1);
+  assertEquals((await refused()).retryable, false);
+  assertEquals(await client.call("countAfterGate", 1, KEY), 1);
+});
+
+Deno.test("A stranger's message id is no key", async () => {
+  await using pair = await startPair({ double: (n: number) => 2 * n });
+  await using peer = await AmqpPeer.open();
+  const ask = (n: number) =>
+    peer.request(pair.queue, String(n), { type: "double", correlationId: `${n}`, messageId: "1" });
+  const replies = [await ask(10), await ask(20)];
+  assertEquals(replies.map(({ content }) => content.toString()), ["20", "40"]);
+});
+
+Deno.test("The keys of clients of version 0.1.0 count, for the same input", async () => {
+  await using pair = await startCounting();
+  await using peer = await AmqpPeer.open();
+  const headers = { "rpc-deadline": Date.now() + 60_000 };
+  const ask = (correlationId: string, input: string) =>
+    peer.request(pair.queue, input, { type: "count", correlationId, messageId: "order", headers });
+  const replies = [await ask("a", "1"), await ask("b", "1"), await ask("c", "2")];
+  assertEquals(replies.slice(0, 2).map(({ content }) => content.toString()), ["1", "1"]);
+  assertEquals(replies[2]?.properties.type, "error");
 });
 
 Deno.test("A key holds for one procedure only", async () => {

@@ -15,10 +15,11 @@ const LIMITS: readonly Limit[] = [
   { what: "hops from a delivery to the handler", most: 10, of: (figures) => figures.in.count },
   { what: "named shapes of one call", most: 14, of: ({ shapes }) => shapes.names.length },
   // Two more since there are limits of bodies to learn and a watch over the reply queue, one for the
-  // frames that are written here, and one since requests come back by themselves (dead_letter.ts).
-  { what: "files of a call, inline handler", most: 38, of: filesOf("call, inline handler") },
+  // frames that are written here, one for keys that hold for one
+  // caller and one input, and one since requests come back by themselves (dead_letter.ts).
+  { what: "files of a call, inline handler", most: 39, of: filesOf("call, inline handler") },
   // One more for the headers that go to the worker.
-  { what: "files of a call, pool", most: 54, of: filesOf("call, pool") },
+  { what: "files of a call, pool", most: 55, of: filesOf("call, pool") },
 ];
 
 function filesOf(trip: string): Limit["of"] {

@@ -47,7 +47,6 @@ const OTHERS: ReadonlySet<string> = new Set([
   "EncodedItem",
   "IncomingItem",
   "InputOf",
-  "KeyParts",
   "OutgoingReply",
   "OutputOf",
   "Outgoing",
@@ -58,6 +57,7 @@ const OTHERS: ReadonlySet<string> = new Set([
   "RunningWork",
   "Settler",
   "Waiting",
+  "WorkKey",
   "WorkerMessage",
   // What has become of it.
   "AmqpConfirm",
@@ -71,6 +71,7 @@ const OTHERS: ReadonlySet<string> = new Set([
   "RpcError",
   "RpcErrorOptions",
   // What lives longer than a call, or belongs to streams only.
+  "CacheKey",
   "CheckedOptions",
   "ClientSession",
   "Codec",
@@ -84,6 +85,7 @@ const OTHERS: ReadonlySet<string> = new Set([
   "KeptReply",
   "ItemSink",
   "ItemSource",
+  "KeyedRequest",
   "Lane",
   "Message",
   "PendingCalls",

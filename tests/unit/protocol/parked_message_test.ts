@@ -128,7 +128,8 @@ Deno.test("redrivenMessage() makes a notification with the same key", () => {
   assertEquals([again.routingKey, again.mandatory, again.body], ["math", true, body]);
   assertEquals([replyTo, expiration], [undefined, undefined]);
   assertEquals([correlationId, messageId, type], ["new", "key", "add"]);
-  assertEquals(headers, { "rpc-idempotent": false, "x-mine": "kept", traceparent: "kept" });
+  const kept = { "x-mine": "kept", traceparent: "kept" };
+  assertEquals(headers, { "rpc-idempotency-key": "key", "rpc-idempotent": false, ...kept });
   const request = readRequestEnvelope(again.properties);
   assertEquals([request.deadline, request.credits, request.idempotent], [
     undefined,
@@ -138,16 +139,22 @@ Deno.test("redrivenMessage() makes a notification with the same key", () => {
 });
 
 Deno.test("redrivenMessage() keeps the key that a call of ours has without saying so", () => {
-  const { properties: parked } = park({ messageId: undefined });
-  assertEquals(
-    redrivenMessage("math", "new", { properties: parked, body }).properties.messageId,
-    "id",
+  const keyOf = (parked: AmqpProperties) =>
+    readRequestEnvelope(
+      redrivenMessage("math", "new", { properties: parked, body }).properties,
+    ).idempotencyKey;
+  assertEquals(keyOf(park({ messageId: undefined }).properties), "id");
+  assertEquals(keyOf(park({ messageId: undefined, headers: {} }).properties), undefined);
+  assertEquals(keyOf(park({ messageId: "1", headers: {} }).properties), undefined);
+});
+
+Deno.test("redrivenMessage() keeps whose key it is", () => {
+  const headers = { "rpc-idempotency-key": "order", "rpc-caller": "billing" };
+  const { properties } = park({ headers });
+  const again = readRequestEnvelope(
+    redrivenMessage("math", "new", { properties, body }).properties,
   );
-  const { properties: tutorial } = park({ messageId: undefined, headers: {} });
-  assertEquals(
-    redrivenMessage("math", "new", { properties: tutorial, body }).properties.messageId,
-    undefined,
-  );
+  assertEquals([again.idempotencyKey, again.isKeyed, again.caller], ["order", true, "id billing"]);
 });
 
 Deno.test("redrivenMessage() has the priority of the request that was parked", () => {

@@ -1,57 +1,62 @@
 import { assertEquals, assertStrictEquals, assertThrows } from "../../../deps/std_assert.ts";
 import type { EncodedReply } from "../../../internal/encoded_reply.ts";
-import { nameOfKey, ReplyCache } from "../../../internal/serving/reply_cache.ts";
+import { type CacheKey, ReplyCache } from "../../../internal/serving/keys/reply_cache.ts";
 import { eventually } from "../../helpers/eventually.ts";
 
 function outputOf(body: string | Uint8Array): EncodedReply {
   return { type: "output", body, contentType: "application/json" };
 }
 
+/** The key of a request that is delivered again, or one that its caller has set. */
+function key(name: string): CacheKey {
+  return { name, input: undefined, requireSame: () => {} };
+}
+
 /** The keys that a cache still has, of those that were put in. */
 function keysOf(cache: ReplyCache, keys: string): string[] {
-  return [...keys].filter((key) => cache.get(key) !== undefined);
+  return [...keys].filter((name) => cache.get(key(name)) !== undefined);
 }
 
 Deno.test("ReplyCache gives back the output that it keeps", () => {
   const cache = new ReplyCache({});
   const reply = outputOf("1");
-  cache.keep("a", reply);
-  assertStrictEquals(cache.get("a"), reply);
-  assertEquals(cache.get("b"), undefined);
+  cache.keep(key("a"), reply);
+  assertStrictEquals(cache.get(key("a")), reply);
+  assertEquals(cache.get(key("b")), undefined);
 });
 
 Deno.test("ReplyCache keeps no error, so that a later try may succeed", () => {
   const cache = new ReplyCache({});
-  cache.keep("a", { ...outputOf("1"), type: "error" });
-  assertEquals(cache.get("a"), undefined);
+  cache.keep(key("a"), { ...outputOf("1"), type: "error" });
+  assertEquals(cache.get(key("a")), undefined);
 });
 
 Deno.test("ReplyCache drops the oldest outputs beyond maxEntries", () => {
   const cache = new ReplyCache({ maxEntries: 2 });
-  for (const key of "abc") cache.keep(key, outputOf("1"));
+  for (const name of "abc") cache.keep(key(name), outputOf("1"));
   assertEquals(keysOf(cache, "abc"), ["b", "c"]);
 });
 
 Deno.test("ReplyCache drops the oldest outputs beyond maxBytes", () => {
   const cache = new ReplyCache({ maxBytes: 10 });
-  for (const key of "abc") cache.keep(key, outputOf(new Uint8Array(4)));
+  for (const name of "abc") cache.keep(key(name), outputOf(new Uint8Array(4)));
   assertEquals(keysOf(cache, "abc"), ["b", "c"]);
-  cache.keep("d", outputOf("x".repeat(11)));
+  cache.keep(key("d"), outputOf("x".repeat(11)));
   assertEquals(keysOf(cache, "abcd"), ["b", "c"]);
-  cache.keep("e", outputOf("x".repeat(10)));
+  cache.keep(key("e"), outputOf("x".repeat(10)));
   assertEquals(keysOf(cache, "abcde"), ["e"]);
 });
 
 Deno.test("ReplyCache counts an output once that is kept again", () => {
   const cache = new ReplyCache({ maxBytes: 10, maxEntries: 2 });
-  for (let times = 0; times < 5; times++) cache.keep("a", outputOf("1234"));
-  cache.keep("b", outputOf("1234"));
+  for (let times = 0; times < 5; times++) cache.keep(key("a"), outputOf("1234"));
+  cache.keep(key("b"), outputOf("1234"));
   assertEquals(keysOf(cache, "ab"), ["a", "b"]);
 });
 
 Deno.test("ReplyCache forgets an output after maxAgeMs", async () => {
   const cache = new ReplyCache({ maxAgeMs: 20 });
-  cache.keep("a", outputOf("1"));
+  cache.keep(key("a"), outputOf("1"));
   assertEquals(keysOf(cache, "a"), ["a"]);
   await eventually(() => assertEquals(keysOf(cache, "a"), []));
 });
@@ -64,15 +69,15 @@ Deno.test("ReplyCache refuses bounds that are none", () => {
   }
 });
 
-function ownKey(key: string): string {
-  return nameOfKey({ procedure: "pay", key, isOwn: true, caller: undefined });
+function ownKey(name: string): CacheKey {
+  return key(`=\npay\n${name}`);
 }
 
 Deno.test("ReplyCache drops no key of a caller for those of redeliveries", () => {
   const told: unknown[] = [];
   const cache = new ReplyCache({ maxEntries: 2, maxBytes: 10 }, (...of) => told.push(of));
   cache.keep(ownKey("order"), outputOf("123"));
-  for (const key of "abcdef") cache.keep(key, outputOf("12345"));
+  for (const name of "abcdef") cache.keep(key(name), outputOf("12345"));
   assertEquals(cache.get(ownKey("order")), outputOf("123"));
   assertEquals([keysOf(cache, "abcdef"), told], [["f"], []]);
 });
@@ -82,7 +87,7 @@ Deno.test("ReplyCache says which keys of callers it cannot keep", async () => {
   const options = { maxEntries: 2, maxBytes: 10, maxAgeMs: 20 };
   const cache = new ReplyCache(options, (...of) => told.push(of));
   cache.keep(ownKey("large"), outputOf("x".repeat(11)));
-  for (const key of "abc") cache.keep(ownKey(key), outputOf("1"));
+  for (const name of "abc") cache.keep(ownKey(name), outputOf("1"));
   cache.keep(ownKey("d\n\u001b"), outputOf("123456789"));
   assertEquals(told, [
     ["pay", "large", "too-large"],
@@ -95,8 +100,7 @@ Deno.test("ReplyCache says which keys of callers it cannot keep", async () => {
   assertEquals([cache.get(ownKey("c")), told.length], [undefined, 3]);
 });
 
-Deno.test("Keys of callers and of redeliveries never meet", () => {
-  const parts = { procedure: "pay", key: "1", caller: undefined };
-  const names = [true, false].map((isOwn) => nameOfKey({ ...parts, isOwn }));
-  assertEquals(new Set(names).size, 2);
+Deno.test("ReplyCache names the option that has taken the place of its scope", () => {
+  const options = { maxEntries: 1, scope: "caller" };
+  assertThrows(() => new ReplyCache(options), TypeError, '"idempotency.scope"');
 });

@@ -11,7 +11,7 @@ import { ActiveRequests } from "../../../internal/serving/active_requests.ts";
 import type { EncodedReply } from "../../../internal/encoded_reply.ts";
 import { type EncodedRequest, sealHandler } from "../../../internal/running/encoded_handler.ts";
 import { Procedures } from "../../../internal/serving/procedures.ts";
-import { ReplyCache } from "../../../internal/serving/reply_cache.ts";
+import { ReplyCache } from "../../../internal/serving/keys/reply_cache.ts";
 import { RequestRunner } from "../../../internal/serving/request_runner.ts";
 import type { ReplyCacheOptions } from "../../../options/server_options.ts";
 import { fakeDelivery } from "../../helpers/fake_delivery.ts";
@@ -41,8 +41,9 @@ class Stage implements Disposable {
   }
 
   /** Hands a request in. */
-  run(correlationId: string, messageId = "same", body = new Uint8Array()) {
-    const properties = { correlationId, messageId, replyTo: `replies-of-${correlationId}` };
+  run(correlationId: string, key = "same", body = new Uint8Array()) {
+    const headers = { "rpc-idempotency-key": key };
+    const properties = { correlationId, headers, replyTo: `replies-of-${correlationId}` };
     const active = this.requests.add(fakeDelivery({ properties, body }));
     return { active, reply: this.runner.run(active).then(replyOf) };
   }
@@ -99,11 +100,16 @@ Deno.test("RequestRunner runs every request if it has no cache", () => {
   assertEquals([stage.started.length, stage.runner.reused], [2, 0]);
 });
 
-Deno.test("RequestRunner keeps callers apart if their scope says so", () => {
-  using stage = new Stage({ scope: "caller" });
-  stage.run("a");
-  stage.run("b");
-  assertEquals([stage.started.length, stage.runner.reused], [2, 0]);
+Deno.test("RequestRunner refuses a key that stands for another input", async () => {
+  using stage = new Stage();
+  const first = stage.run("a", "key", new Uint8Array([1]));
+  const conflict = () => codeOf(stage.run("b", "key", new Uint8Array([2])).reply);
+  assertEquals(await conflict(), "idempotency-conflict");
+  stage.end(0, "1");
+  assertEquals((await first.reply).body, "1");
+  assertEquals(await conflict(), "idempotency-conflict");
+  assertEquals((await stage.run("c", "key", new Uint8Array([1])).reply).body, "1");
+  assertEquals([stage.started.length, stage.runner.reused], [1, 1]);
 });
 
 Deno.test("RequestRunner gives an error to all that wait for it", async () => {

@@ -25,10 +25,11 @@ const WRONG: readonly (readonly [options: object, message: string])[] = [
   [{ replyQueues: "^x" }, '"replyQueues" must be a RegExp: current value is "^x"'],
   [{ codecs: {} }, '"codecs" must be a list of codecs: current value is an object'],
   [{ onEvent: "log" }, '"onEvent" must be a function: current value is "log"'],
+  [{ idempotency: 1 }, '"idempotency" must be an object: current value is 1'],
   [{ replyCache: true }, '"replyCache" must be an object: current value is true'],
   [
-    { replyCache: { scope: "callers" } },
-    '"replyCache.scope" must be one of "queue", "caller": current value is "callers"',
+    { idempotency: { scope: "callers" } },
+    '"idempotency.scope" must be one of "caller", "queue": current value is "callers"',
   ],
   [
     { replyCache: { maxBytes: 0.5 } },

@@ -1,12 +1,17 @@
 /** Runs requests with the same key once, and keeps their outputs for a while. @module */
 
-import type { EncodedReply } from "../encoded_reply.ts";
-import type { ReplyCacheOptions } from "../../options/server_options.ts";
-import { checkInteger, checkOneOf } from "../check.ts";
-import { toPrintable } from "../text.ts";
+import type { EncodedReply } from "../../encoded_reply.ts";
+import type { ReplyCacheOptions } from "../../../options/server_options.ts";
+import { checkInteger, wrongValue } from "../../check.ts";
+import { WorkKey } from "./work_key.ts";
+
+/** What a request is known by, and what it is for. */
+export type CacheKey = Pick<WorkKey, "name" | "input" | "requireSame">;
 
 interface KeptReply {
   readonly reply: EncodedReply;
+  /** What the key stands for. */
+  readonly input: string | undefined;
   readonly keptAt: number;
 }
 
@@ -16,32 +21,11 @@ export type ForgottenReason = "too-large" | "full";
 /** Told of such a key, with its procedure. */
 export type OnForgotten = (procedure: string, key: string, reason: ForgottenReason) => void;
 
-/** Begins the names of keys that callers set. */
-const OWN = "=";
-const OTHER = "-";
-
-/** What a request is known by. */
-export interface KeyParts {
-  readonly procedure: string;
-  readonly key: string;
-  /** Whether its caller set the key; else it serves redeliveries only. */
-  readonly isOwn: boolean;
-  /** Absent if the key holds for all callers. */
-  readonly caller: string | undefined;
-}
-
-/** Names a key, so that keys of callers, procedures and kinds never meet. */
-export function nameOfKey({ procedure, key, isOwn, caller = "" }: KeyParts): string {
-  return `${isOwn ? OWN : OTHER}${caller}\n${procedure}\n${key}`;
-}
-
 /**
  * Outputs by idempotency key, bounded in number, size and age. Those of keys that callers set are not
  * dropped for the others, which every call has in case that it is delivered again.
  */
 export class ReplyCache {
-  /** Whether keys hold for one caller only. */
-  readonly isPerCaller: boolean;
   readonly #maxEntries: number;
   readonly #maxBytes: number;
   readonly #maxAgeMs: number;
@@ -57,41 +41,51 @@ export class ReplyCache {
    * @param options Its bounds.
    * @param onForgotten Told of keys that callers set and that cannot be kept.
    * @throws {RangeError} If a bound is not a positive integer.
-   * @throws {TypeError} If there is no such scope.
+   * @throws {TypeError} If it has the option of an earlier version.
    */
   constructor(options: ReplyCacheOptions, onForgotten: OnForgotten = () => {}) {
+    if ("scope" in options) {
+      const kind = 'left out: it is "idempotency.scope" now';
+      throw new TypeError(wrongValue("listen", ["replyCache.scope", options.scope], kind));
+    }
     const { maxEntries = 1_000, maxBytes = 16 * 2 ** 20, maxAgeMs = 60_000 } = options;
     checkInteger("listen", {
       "replyCache.maxEntries": maxEntries,
       "replyCache.maxBytes": maxBytes,
       "replyCache.maxAgeMs": maxAgeMs,
     }, { min: 1 });
-    checkOneOf("listen", { "replyCache.scope": options.scope }, ["queue", "caller"]);
-    this.isPerCaller = options.scope === "caller";
     this.#maxEntries = maxEntries;
     this.#maxBytes = maxBytes;
     this.#maxAgeMs = maxAgeMs;
     this.#onForgotten = onForgotten;
   }
 
-  /** Finds an output that is not too old. */
-  get(name: string): EncodedReply | undefined {
+  /**
+   * Finds an output that is not too old.
+   *
+   * @throws {RpcError} `idempotency-conflict`, if it is that of another input.
+   */
+  get(key: CacheKey): EncodedReply | undefined {
+    const { name } = key;
     const shelf = this.#shelfOf(name);
     const kept = shelf.get(name);
     if (kept === undefined) return undefined;
-    if (this.#isFresh(kept)) return kept.reply;
-    this.#drop(shelf, name, kept);
-    return undefined;
+    if (!this.#isFresh(kept)) {
+      this.#drop(shelf, name, kept);
+      return undefined;
+    }
+    key.requireSame(kept.input);
+    return kept.reply;
   }
 
   /** Keeps an output; an error is not kept, so that a later attempt may do better. */
-  keep(name: string, reply: EncodedReply): void {
+  keep({ name, input }: CacheKey, reply: EncodedReply): void {
     if (reply.type === "error") return;
     const shelf = this.#shelfOf(name);
     if (sizeOf(reply) > this.#maxBytes) return this.#tell(shelf, name, "too-large");
     const earlier = shelf.get(name);
     if (earlier !== undefined) this.#drop(shelf, name, earlier);
-    shelf.set(name, { reply, keptAt: Date.now() });
+    shelf.set(name, { reply, input, keptAt: Date.now() });
     this.#bytes += sizeOf(reply);
     if (shelf.size > this.#maxEntries) this.#dropOldest(shelf);
     while (this.#bytes > this.#maxBytes) {
@@ -100,7 +94,7 @@ export class ReplyCache {
   }
 
   #shelfOf(name: string): Map<string, KeptReply> {
-    return name.startsWith(OWN) ? this.#own : this.#others;
+    return WorkKey.isOwn(name) ? this.#own : this.#others;
   }
 
   #isFresh({ keptAt }: KeptReply): boolean {
@@ -122,8 +116,8 @@ export class ReplyCache {
 
   #tell(shelf: Map<string, KeptReply>, name: string, reason: ForgottenReason): void {
     if (shelf !== this.#own) return;
-    const [, procedure = "", ...key] = name.split("\n");
-    this.#onForgotten(procedure, toPrintable(key.join("\n")), reason);
+    const [procedure, key] = WorkKey.parse(name);
+    this.#onForgotten(procedure, key, reason);
   }
 }
 
