@@ -40,7 +40,7 @@ Deno.test("docs/architecture.md says of every folder of the product what is in i
   const folders = new Set(sourcePaths.map((path) => path.slice(0, path.lastIndexOf("/") + 1)));
   for (const folder of folders) {
     // What an optional part has inside is its own affair, and so is the embedded broker.
-    const top = folder.replace(/^(extras|testing)\/.*/, "$1/");
+    const top = folder.replace(/^(cli|extras|testing)\/.*/, "$1/");
     assert(top === "" || doc.includes(`| \`${top}\``), top);
   }
 });

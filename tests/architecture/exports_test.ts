@@ -73,6 +73,10 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
     reason: "a codec that most do without",
     names: "Body Codec msgpackCodec",
   },
+  "./cli": {
+    reason: "the command line, which is run and not imported",
+    names: "",
+  },
   "./control": {
     reason: "for operators: neither callers nor servers load it",
     names:

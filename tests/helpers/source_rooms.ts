@@ -21,6 +21,11 @@ export const ROOMS: readonly Room[] = [
     files: /^current_call\.ts$/,
     uses: ["internal (leaves)", "values"],
   },
+  {
+    name: "cli",
+    files: /^cli\//,
+    uses: ["mod", "extras/control", "extras/parked", "values", "deps"],
+  },
   { name: "extras/schema", files: /^extras\/schema\.ts$/, uses: ["internal (leaves)", "values"] },
   { name: "extras/msgpack", files: /^extras\/msgpack\//, uses: ["values"] },
   {

@@ -30,6 +30,7 @@ export const TASKS: ReadonlyMap<string, Task> = new Map<string, Task>([
   ["doc:lint", lintDocs],
   ["ok", ok],
   ["trip", program("tools/trip/main.ts")],
+  ["warren", program("cli/main.ts")],
   ["broker", broker],
   ["rabbitmq", installRabbitmqs],
   ["deno", denoTask()],

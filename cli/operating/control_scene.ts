@@ -1,0 +1,77 @@
+/** What commands have in common that ask servers. @module */
+
+import { type Command, InvalidArgumentError, Option } from "../../deps/commander.ts";
+import { type ControlTarget, RpcControl } from "../../extras/control/rpc_control.ts";
+import { parseDuration } from "../duration.ts";
+import { brokerOf, type GlobalOptions, outputOf, withGlobalOptions } from "../global_options.ts";
+import type { Output } from "../output.ts";
+
+/** Options of commands that ask servers. */
+export interface ControlFlags extends GlobalOptions {
+  readonly server?: string;
+  readonly expect?: number;
+  readonly watch?: number;
+}
+
+/** What a command works with. */
+export interface ControlScene {
+  readonly control: RpcControl;
+  readonly output: Output;
+  /** Which servers are meant. */
+  readonly target: (queue?: string) => ControlTarget;
+}
+
+/** Adds the options of commands that ask servers. */
+export function withControlOptions(command: Command, hasWatch: boolean = true): Command {
+  withGlobalOptions(command)
+    .option("--server <id>", "the one server that is meant")
+    .addOption(
+      new Option("--expect <n>", "so many answers end the wait; else it takes the whole --timeout")
+        .argParser(parseExpected),
+    );
+  if (!hasWatch) return command;
+  return command.addOption(
+    new Option("--watch <time>", "ask again after so long, until Ctrl-C").argParser(parseDuration),
+  );
+}
+
+/** Connects, does the work once or again and again, and disconnects. */
+export async function askServers(
+  flags: ControlFlags,
+  work: (scene: ControlScene) => Promise<number | void>,
+): Promise<number> {
+  const { server, expect, timeout, watch } = flags;
+  const broker = await brokerOf(flags);
+  await using control = await RpcControl.connect(broker.url, {
+    ...broker.options,
+    timeoutMs: timeout,
+  });
+  const target = (queue?: string) => ({
+    ...(queue !== undefined && { queue }),
+    ...(server !== undefined && { server }),
+    ...(expect !== undefined && { expect }),
+  });
+  const scene = { control, output: outputOf(flags), target };
+  for (;;) {
+    const exitCode = await work(scene) ?? 0;
+    if (watch === undefined) return exitCode;
+    await new Promise((resolve) => setTimeout(resolve, watch));
+  }
+}
+
+/** Says whether the broker sees consumers that have not answered. */
+export async function tellSilent(
+  { control, output }: ControlScene,
+  queue: string,
+  answers: number,
+): Promise<void> {
+  const { consumers = 0 } = await control.queue(queue) ?? {};
+  if (consumers <= answers) return;
+  const silent = consumers - answers;
+  output.say(`${silent} of ${consumers} consumers of "${queue}" did not answer in time`);
+}
+
+function parseExpected(text: string): number {
+  if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError("It must be an integer of at least 1.");
+}

@@ -1,0 +1,131 @@
+/** `warren parked`: requests that servers could not serve. @module */
+
+import { type Command, Option } from "../../deps/commander.ts";
+import { type ParkedRequest, ParkedRequests } from "../../extras/parked/parked_requests.ts";
+import { parseCount } from "../calling/call.ts";
+import { formatDuration, parseDuration } from "../duration.ts";
+import { CommandError, EXIT_CODE } from "../exit_code.ts";
+import { brokerOf, type GlobalOptions, outputOf, withGlobalOptions } from "../global_options.ts";
+import { confirmOrThrow } from "../operating/changes.ts";
+import { jsonText, type Output } from "../output.ts";
+
+interface ParkedFlags extends GlobalOptions {
+  readonly all?: true;
+  readonly yes?: true;
+  readonly dryRun?: true;
+  readonly procedure?: string;
+  readonly reason?: string;
+  readonly older?: number;
+  readonly grep?: string;
+  readonly limit: number;
+}
+
+interface Scene {
+  readonly parked: ParkedRequests;
+  readonly output: Output;
+  readonly ids: readonly string[];
+  readonly flags: ParkedFlags;
+}
+
+/** Adds the commands. */
+export function addParked(program: Command, onExitCode: (code: number) => void): void {
+  const group = program.command("parked").description("Look after requests that were parked")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  $ warren parked ls math\n  $ warren parked redrive math --all --yes",
+    );
+  const add = (
+    [usage, description]: readonly [string, string],
+    work: (scene: Scene) => Promise<number>,
+  ) => {
+    const command = group.command(usage).description(description)
+      .option("--all", "all that the filters let through")
+      .option("-y, --yes", "do not ask")
+      .option("--dry-run", "tell which are meant, and change nothing")
+      .option("--procedure <name>", "of that procedure")
+      .option("--reason <code>", "parked for that reason")
+      .option("--older <time>", "parked for longer", parseDuration)
+      .option("--grep <text>", "with that text in its body")
+      .addOption(new Option("--limit <n>", "at most so many").argParser(parseCount).default(1_000));
+    withGlobalOptions(command).action(async (queue: string, ids: unknown) => {
+      const flags = command.opts<ParkedFlags>();
+      const broker = await brokerOf(flags);
+      await using parked = await ParkedRequests.open(broker.url, { ...broker.options, queue });
+      const given = (Array.isArray(ids) ? ids : [ids]).filter((id) => typeof id === "string");
+      onExitCode(await work({ parked, output: outputOf(flags), ids: given, flags }));
+    });
+  };
+  add(["ls <queue>", "List them"], list);
+  add(["show <queue> <id>", "Print one with its headers and its body"], show);
+  add(["redrive <queue> [ids...]", "Run them again"], (scene) => change(scene, "redrive"));
+  add(["drop <queue> [ids...]", "Drop them for good"], (scene) => change(scene, "drop"));
+}
+
+async function list({ parked, output, flags }: Scene): Promise<number> {
+  printAll(await select(parked, flags), output);
+  return EXIT_CODE.ok;
+}
+
+function printAll(requests: readonly ParkedRequest[], output: Output): void {
+  output.list(
+    requests.map((request) => ({ type: "warren.rpc.v1.parked", ...request })),
+    requests.map(({ id, parkedAt, procedure, reason, bytes }) => ({
+      ID: id,
+      AGE: parkedAt === undefined ? "-" : formatDuration(Date.now() - parkedAt),
+      PROCEDURE: procedure ?? "-",
+      REASON: reason,
+      BYTES: bytes,
+    })),
+  );
+}
+
+async function show({ parked, output, ids: [id = ""] }: Scene): Promise<number> {
+  const found = await parked.inspect(id);
+  if (found === undefined) {
+    throw new CommandError(EXIT_CODE.partial, `No request "${id}" is parked`);
+  }
+  const { body, ...rest } = found;
+  const text = new TextDecoder().decode(body);
+  if (output.isText) output.raw(`${jsonText(rest)}\n${text}\n`);
+  else output.list([{ type: "warren.rpc.v1.parked", ...rest, body: text }], []);
+  return EXIT_CODE.ok;
+}
+
+async function change(scene: Scene, verb: "redrive" | "drop"): Promise<number> {
+  const { parked, output, ids, flags } = scene;
+  if (ids.length === 0 && !flags.all) {
+    throw new CommandError(EXIT_CODE.usage, "Which ones is not said: give ids, or --all");
+  }
+  const wanted = ids.length > 0 ? ids : (await select(parked, flags)).map(({ id }) => id);
+  if (flags.dryRun) {
+    const requests = await parked.list({ limit: 1_000_000 });
+    printAll(requests.filter(({ id }) => wanted.includes(id)), output);
+    return EXIT_CODE.ok;
+  }
+  confirmOrThrow(`${verb} ${wanted.length} parked requests`, flags);
+  const counts = {
+    ...(verb === "redrive" ? await parked.redrive(wanted) : await parked.drop(wanted)),
+  };
+  const titles = Object.entries(counts).map(([name, count]) => [name.toUpperCase(), count]);
+  output.list([{ type: `warren.rpc.v1.${verb}`, ...counts }], [Object.fromEntries(titles)]);
+  return counts.missing > 0 ? EXIT_CODE.partial : EXIT_CODE.ok;
+}
+
+async function select(parked: ParkedRequests, flags: ParkedFlags): Promise<ParkedRequest[]> {
+  const { procedure, reason, older, grep, limit } = flags;
+  const hasFilter = [procedure, reason, older, grep].some((filter) => filter !== undefined);
+  const all = await parked.list({ limit: hasFilter ? 1_000_000 : Math.max(1, limit) });
+  const now = Date.now();
+  const found = all.filter((request) =>
+    (procedure === undefined || request.procedure === procedure) &&
+    (reason === undefined || request.reason === reason) &&
+    (older === undefined || now - (request.parkedAt ?? now) > older)
+  );
+  if (grep === undefined) return found.slice(0, limit);
+  const matching: ParkedRequest[] = [];
+  for (const request of found) {
+    const body = (await parked.inspect(request.id))?.body;
+    if (body !== undefined && new TextDecoder().decode(body).includes(grep)) matching.push(request);
+  }
+  return matching.slice(0, limit);
+}

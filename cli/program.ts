@@ -1,0 +1,63 @@
+/** The command line as a whole: its commands, their help, and how it ends. @module */
+
+import { Command, CommanderError } from "../deps/commander.ts";
+import { addCall } from "./calling/call.ts";
+import { complain, writeAll } from "./output.ts";
+import { EXIT_CODE, exitCodeOf } from "./exit_code.ts";
+import { addChanges } from "./operating/changes.ts";
+import { addQuestions } from "./operating/questions.ts";
+import { addParked } from "./parked/parked.ts";
+
+const VERSION = "0.1.0";
+
+const EPILOGUE = `
+Data goes to stdout, words to stderr. The broker is --url or AMQP_URL; passwords are never arguments.
+Exit codes: 0 done, 1 the handler failed, 3 done in part, 64 usage, 65 bad input, 69 nobody there,
+70 a bug, 75 try again, 77 not allowed, 78 misconfigured, 130 interrupted.
+
+Examples:
+  $ warren ls
+  $ warren call math add '{"a": 1, "b": 2}'
+  $ warren stats math --watch 1s
+  $ warren parked redrive math --all --procedure add`;
+
+/** What a command ends with: nothing said is 0. */
+export type Action = (...args: never[]) => Promise<number | void>;
+
+/** Makes the whole program. */
+export function makeProgram(onExitCode: (code: number) => void): Command {
+  const program = new Command("warren")
+    .description("Calls, watches and operates servers of @warren/rpc.")
+    .version(VERSION, "-V, --version")
+    .addHelpText("after", EPILOGUE)
+    .showHelpAfterError("(--help tells more)")
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => writeAll(text),
+      writeErr: (text) => writeAll(text, Deno.stderr),
+      getOutHelpWidth: () => 100,
+      getErrHelpWidth: () => 100,
+    });
+  for (const add of [addCall, addQuestions, addChanges, addParked]) {
+    add(program, onExitCode);
+  }
+  return program;
+}
+
+/**
+ * Runs the command line.
+ *
+ * @param args The arguments.
+ * @returns The exit code.
+ */
+export async function runProgram(args: readonly string[]): Promise<number> {
+  let exitCode: number = EXIT_CODE.ok;
+  try {
+    await makeProgram((code) => exitCode = code).parseAsync([...args], { from: "user" });
+    return exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_CODE.usage;
+    complain(error instanceof Error ? error.message : String(error));
+    return exitCodeOf(error);
+  }
+}

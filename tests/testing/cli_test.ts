@@ -1,0 +1,139 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "../../deps/std_assert.ts";
+import { formatDuration, parseDuration } from "../../cli/duration.ts";
+import { RpcServer } from "../../mod.ts";
+import { TestBroker } from "../../testing/mod.ts";
+import { type ChildResult, runChild } from "../helpers/child.ts";
+import { eventually } from "../helpers/eventually.ts";
+
+const MAIN = new URL("../../cli/main.ts", import.meta.url);
+
+/** Runs the command line in a process of its own. */
+function warren(url: string, ...args: readonly string[]): Promise<ChildResult> {
+  return runChild(MAIN, { args, flags: ["--no-check"], env: { AMQP_URL: url }, limitMs: 60_000 });
+}
+
+const handlers = {
+  echo: (value: unknown) => value,
+  add: ({ a, b }: { a: number | bigint; b: number | bigint }) => BigInt(a) + BigInt(b),
+  fail: () => Promise.reject(Object.assign(new Error("No such luck"), { code: "no-luck" })),
+  *count(to: number) {
+    for (let n = 0; n < to; n++) yield n;
+  },
+};
+
+/** What differs from run to run is the same here. */
+function golden(text: string): string {
+  return text
+    .replace(/\b[\da-f]{12}\b/g, "<id>")
+    .replace(/"(pid|roundTripMs|loopDelayMs)":[\d.]+/g, '"$1":<n>')
+    .replace(/"host":"[^"]+"/g, '"host":"<host>"');
+}
+
+Deno.test("warren calls, asks and commands, each with its output and exit code", async () => {
+  await using broker = await TestBroker.start();
+  const options = { queue: "math", handlers, control: "admin", log: false } as const;
+  await using _server = await RpcServer.listen(broker.url, options);
+  const run = (...args: readonly string[]) => warren(broker.url, ...args);
+  const one = ["--expect", "1"];
+  const cases: readonly (readonly [args: readonly string[], code: number, stdout: string])[] = [
+    [["call", "math", "add", '{"a":1,"b":90071992547409931234}'], 0, "90071992547409931235\n"],
+    [["call", "math", "count", "3", "--stream"], 0, "0\n1\n2\n"],
+    [["call", "math", "echo", "1", "--notify"], 0, ""],
+    [["call", "math", "echo", "[1]", "-o", "none"], 0, ""],
+    [["call", "math", "fail"], 1, ""],
+    [["call", "math", "none"], 69, ""],
+    [["call", "nobody", "echo"], 69, ""],
+    [["call", "math", "echo", "{"], 65, ""],
+    [["call", "math", "echo", "@/no/such/file"], 65, ""],
+    [["call", "math", "echo", "--timeout", "soon"], 64, ""],
+    [["call", "math", "echo", "1", "--url", "amqp://guest:guest@127.0.0.1"], 64, ""],
+    [["pign"], 64, ""],
+    [
+      ["ping", "math", "-o", "jsonl", ...one],
+      0,
+      `{"name":"math","id":"<id>","host":"<host>",` +
+      `"pid":<n>,"loopDelayMs":<n>,"roundTripMs":<n>,"type":"warren.rpc.v1.ping"}\n`,
+    ],
+    [["ping", "nobody", "--timeout", "200ms"], 69, ""],
+    [
+      ["why", "math", "x".repeat(12), ...one],
+      0,
+      "WHY\nunknown to everybody who answered: it was " +
+      "answered, or is lost\n",
+    ],
+    [["active", "math", "-j", ...one], 0, "[]\n"],
+    [["pause", "math", ...one], 64, ""],
+    [["parked", "ls", "math", "-j"], 0, "[]\n"],
+    [["parked", "drop", "math"], 64, ""],
+    [["parked", "show", "math", "x"], 3, ""],
+  ];
+  // One administrator at a time looks after what is parked.
+  const parked = cases.filter(([[name]]) => name === "parked");
+  const others = await Promise.all(
+    cases.filter((each) => !parked.includes(each)).map(([args]) => run(...args)),
+  );
+  const results = [...others];
+  for (const [args] of parked) results.push(await run(...args));
+  for (const [index, [args, code, stdout]] of cases.entries()) {
+    const result = results[index];
+    assertEquals([result?.code, golden(result?.stdout ?? "")], [code, stdout], args.join(" "));
+    assert(!/\bat file:|guest:guest/.test(result?.stderr ?? ""), result?.stderr);
+  }
+  const of = (name: string) => results[cases.findIndex(([args]) => args.includes(name))];
+  assertStringIncludes(of("pign")?.stderr ?? "", "Did you mean ping?");
+  assertEquals(of("fail")?.stderr, "warren: No such luck\n");
+});
+
+Deno.test("warren shows queues, pauses and resumes their servers", async () => {
+  await using broker = await TestBroker.start();
+  const options = { queue: "math", handlers, control: "admin", log: false } as const;
+  await using _server = await RpcServer.listen(broker.url, options);
+  const run = (...args: readonly string[]) => warren(broker.url, ...args, "--expect", "1");
+  const [list, stats, info] = await Promise.all([
+    run("ls"),
+    run("stats", "math"),
+    run("info", "math"),
+  ]);
+  assertMatch(list?.stdout ?? "", /^QUEUE +SERVERS.*\nmath +1 +4 +0 +1 +0 +- +\d+\.\d+\.\d+\n$/);
+  assertMatch(stats?.stdout ?? "", /^SERVER +PROCEDURE +REQ/);
+  assertMatch(info?.stdout ?? "", /count +stream/);
+  const paused = await run("pause", "math", "--yes");
+  assertMatch(paused.stdout, /paused +0 +done\n$/);
+  const math = () => broker.queues().find(({ name }) => name === "math")?.consumers;
+  await eventually(() => assertEquals(math(), 0));
+  assertEquals((await run("resume", "math")).code, 0);
+  await eventually(() => assertEquals(math(), 1));
+});
+
+Deno.test("warren says what is wrong with the broker, without its password", async () => {
+  await using broker = await TestBroker.start();
+  const cases = [
+    [broker.url.replace("guest:guest", "guest:secret"), 77],
+    [broker.url.replace(/:\d+\b(?!.*:)/, ":1"), 69],
+    ["http://example.org", 64],
+  ] as const;
+  for (const [url, code] of cases) {
+    for (const command of [["call", "math", "echo"], ["ls"]]) {
+      const result = await warren(url, ...command);
+      assertEquals([result.code, result.stdout], [code, ""], `${url} ${result.stderr}`);
+      assert(!/secret|guest:guest|\bat file:/.test(result.stderr), result.stderr);
+    }
+  }
+});
+
+Deno.test("Durations are read and written as people write them", () => {
+  assertEquals(["250ms", "5s", "2m", "1h", "1.5s"].map(parseDuration), [
+    250,
+    5_000,
+    120_000,
+    3_600_000,
+    1_500,
+  ]);
+  assertEquals([1.25, 250, 1_500, 61_000, 3_700_000].map(formatDuration), [
+    "1.3 ms",
+    "250 ms",
+    "1.5 s",
+    "1 m 1 s",
+    "1 h 1 m",
+  ]);
+});
