@@ -182,15 +182,16 @@ export class RpcTimeoutError extends RpcError {
    *
    * @param procedure The procedure that was called.
    * @param timeoutMs The time that the call was given, in milliseconds.
-   * @param options How far the call had come.
+   * @param options How far the call had come, and what was wrong with its client's connection.
    */
   constructor(
     procedure: string,
     timeoutMs: number,
-    options: Pick<RpcErrorOptions, "call"> = {},
+    options: Pick<RpcErrorOptions, "call" | "cause"> = {},
   ) {
-    const { call } = options;
-    const state = call === undefined ? "" : `: its request was ${call.phase}`;
+    const { call, cause } = options;
+    const phase = call === undefined ? "" : `: its request was ${call.phase}`;
+    const state = cause instanceof Error ? `${phase}. ${cause.message}` : phase;
     super(
       "timeout",
       `Cannot complete the call of "${procedure}" as no reply arrived within ${timeoutMs} ms${state}`,

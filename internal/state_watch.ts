@@ -52,6 +52,12 @@ export class StateWatch<Working extends "serving" | "connected"> {
     return this.#state;
   }
 
+  /** What is wrong with a connection now, such as `reconnecting: …`, if anything is. */
+  get trouble(): string | undefined {
+    const { name, reason } = this.#state;
+    return name === "reconnecting" || name === "blocked" ? `${name}: ${reason}` : undefined;
+  }
+
   /** Resolves when it is closed; rejects when it has failed. */
   get finished(): Promise<void> {
     return this.#finished.promise;

@@ -41,7 +41,7 @@ export class HandshakeWatch {
     } catch (cause) {
       const reason = readCloseReason(watch.#bytes);
       if (reason === undefined) throw cause;
-      throw new Error(`Handshake ended by the broker: ${reason}`, { cause });
+      throw new Error(`Cannot connect as the broker ends it: ${reason}`, { cause });
     }
   }
 

@@ -67,9 +67,22 @@ export function overloaded(call: CallReport, timeoutMs: number, maxPending: numb
   );
 }
 
-/** The error of a call that had no reply in its time. */
-export function timedOut(call: CallReport, timeoutMs: number): RpcTimeoutError {
-  return new RpcTimeoutError(call.procedure, timeoutMs, { call });
+/**
+ * The error of a call that had no reply in its time.
+ *
+ * @param call The call.
+ * @param timeoutMs The time that it had.
+ * @param trouble What is wrong with the client's connection, if anything is.
+ */
+export function timedOut(
+  call: CallReport,
+  timeoutMs: number,
+  trouble?: string,
+): RpcTimeoutError {
+  const cause = trouble === undefined
+    ? undefined
+    : new Error(`Cannot publish as the client is ${trouble}`);
+  return new RpcTimeoutError(call.procedure, timeoutMs, { call, cause });
 }
 
 /** The error of a call that another error ended: with its code and message. */

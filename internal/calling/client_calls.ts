@@ -82,13 +82,13 @@ export class ClientCalls {
    * @param callbacks Take the replies to calls of an earlier start.
    */
   constructor(settings: ClientSettings, callbacks: Callbacks) {
-    const { maxPending, maxBodyBytes, replyQueue, unknownCallbacks, declare } = settings;
+    const { maxBodyBytes, replyQueue, unknownCallbacks, declare } = settings;
     this.#settings = settings;
     this.#callbacks = callbacks;
     this.#isDurable = typeof replyQueue === "object";
     this.#limits = new BodyLimits(maxBodyBytes);
     this.pending = new PendingCalls({
-      maxPending,
+      ...settings,
       onPlace: (call) => this.#publish(call),
       onAbandoned: (call) => this.#cancel(call),
     });

@@ -13,6 +13,8 @@ import type { CallRequest } from "./call_request.ts";
 export interface PendingCallsOptions {
   /** Most calls that wait for a reply; the others wait for a place. */
   readonly maxPending: number;
+  /** Knows what is wrong with the connection, if anything is. */
+  readonly watch?: { readonly trouble: string | undefined };
   /** Called when a call that waited has its place. */
   readonly onPlace: (call: PendingCall) => void;
   /** Called when a call was abandoned before it had its outcome. */
@@ -157,7 +159,7 @@ export class PendingCalls {
     if (this.#waiting.has(correlationId)) {
       return call.reject(overloaded(call.report(), timeoutMs, this.#options.maxPending));
     }
-    const error = timedOut(call.report(), timeoutMs);
+    const error = timedOut(call.report(), timeoutMs, this.#options.watch?.trouble);
     // The server of a stream may wait for credits: it does not see the deadline by itself.
     return kind === "stream" ? call.abandon(error) : call.reject(error);
   }

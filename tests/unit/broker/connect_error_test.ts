@@ -38,7 +38,7 @@ Deno.test("explainConnectError() tells a missing permission from a login", () =>
 });
 
 Deno.test("explainConnectError() tells why a virtual host is closed to its user", () => {
-  const ended = "Handshake ended by the broker: NOT_ALLOWED - ";
+  const ended = "Cannot connect as the broker ends it: NOT_ALLOWED - ";
   const refused = "access to vhost '/' refused for user 'app'";
   const reasons = {
     [`${ended}vhost / not found`]: 'virtual host "/" does not exist: see "rabbitmqctl list_vhosts"',

@@ -6,6 +6,7 @@ import {
   RpcError,
   RpcServer,
   type RpcServerEvent,
+  RpcTimeoutError,
 } from "../../../mod.ts";
 import { TestBroker } from "../../../testing/mod.ts";
 import { eventually } from "../../helpers/eventually.ts";
@@ -53,6 +54,12 @@ for (const isShared of [false, true]) {
         assert(asked.state.reason?.includes('refuses user "anna"'), asked.state.reason);
       });
     }
+    // Who waits in vain is told why.
+    await assertRejects(
+      () => client.call("echo", 1, { timeoutMs: 1 }),
+      RpcTimeoutError,
+      "its request was not-published. Cannot publish as the client is reconnecting: Cannot connect to the broker",
+    );
     await broker[Symbol.asyncDispose]();
     broker = await TestBroker.start({ port, users: [user] });
     await eventually(() => assertEquals(server.state.name, "serving"));
