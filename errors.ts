@@ -91,6 +91,30 @@ export type KnownErrorCode =
  */
 export type CallPhase = "not-published" | "unconfirmed" | "queued" | "running" | "replied";
 
+/**
+ * Where the time of a call went, in milliseconds. Each part is measured, none is what the others leave:
+ * that is `unknownMs`. Without a reply that tells, what comes after the broker's confirm is unknown.
+ */
+export interface CallTiming {
+  /**
+   * It waited for a place: among the pending calls, for a connection, and at the server for its
+   * handler or a worker.
+   */
+  readonly backlogMs: number;
+  /** The request waited in its queue. */
+  readonly queuedMs: number;
+  /** The handler ran. */
+  readonly runMs: number;
+  /** Input and output were encoded and decoded, on both sides. */
+  readonly encodeMs: number;
+  /** Request and reply were on their way. */
+  readonly transitMs: number;
+  /** All of it, from `call()` on. */
+  readonly totalMs: number;
+  /** What none of the parts has. */
+  readonly unknownMs: number;
+}
+
 /** Which call an error belongs to, and how far it had come. */
 export interface CallReport {
   /** The procedure that was called. */
@@ -101,6 +125,8 @@ export interface CallReport {
   readonly elapsedMs: number;
   /** How far it had come. */
   readonly phase: CallPhase;
+  /** Where its time went; absent for a call that was not started. */
+  readonly timing?: CallTiming;
 }
 
 /** Options of {@linkcode RpcError}. */
@@ -190,7 +216,7 @@ export class RpcTimeoutError extends RpcError {
     options: Pick<RpcErrorOptions, "call" | "cause"> = {},
   ) {
     const { call, cause } = options;
-    const phase = call === undefined ? "" : `: its request was ${call.phase}`;
+    const phase = call === undefined ? "" : `: its request was ${call.phase}${whereTo(call)}`;
     const state = cause instanceof Error ? `${phase}. ${cause.message}` : phase;
     super(
       "timeout",
@@ -200,6 +226,15 @@ export class RpcTimeoutError extends RpcError {
     this.procedure = procedure;
     this.timeoutMs = timeoutMs;
   }
+}
+
+/** Where the time of a call went, but for what is less than a hundredth of it. */
+function whereTo({ timing }: CallReport): string {
+  if (timing === undefined) return "";
+  const { totalMs, ...parts } = timing;
+  const told = Object.entries(parts).filter(([, ms]) => ms >= 1 && ms >= totalMs / 100);
+  if (told.length === 0) return "";
+  return ` (${told.map(([name, ms]) => `${name.slice(0, -2)} ${Math.round(ms)} ms`).join(", ")})`;
 }
 
 /**

@@ -86,6 +86,7 @@ export {
 export {
   type CallPhase,
   type CallReport,
+  type CallTiming,
   type DeclaredError,
   type ErrorDescription,
   isRpcError,
@@ -104,6 +105,7 @@ export type {
   RpcClientEvent,
   RpcServerEvent,
   RpcState,
+  ServedTiming,
   ServerConnectionEvent,
 } from "./options/events.ts";
 export type {

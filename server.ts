@@ -126,8 +126,7 @@ export class RpcServer<C extends Contract = Contract> implements AsyncDisposable
         handlerTimeLimitMs,
       }),
       limits: this.#limits,
-      emit: this.#life.emit,
-      warn: this.#life.warn,
+      ...this.#life.told,
       sessions: this.#sessions,
       onSettled: (settled) => this.#control.onSettled(settled),
     });

@@ -34,6 +34,7 @@ interface Server {
 export class ServerLife {
   readonly #server: Server;
   readonly #watch: StateWatch<"serving">;
+  readonly #isObserved: boolean;
   readonly #observer: (event: RpcServerEvent) => void;
   readonly #log: OperatorLog | undefined;
   readonly #onSignal: RpcServerCloseOptions | undefined;
@@ -55,6 +56,7 @@ export class ServerLife {
       checkNumber("listen", { "closeOnSignals.graceMs": closeOnSignals.graceMs }, { min: 0 });
     }
     this.#server = server;
+    this.#isObserved = onEvent !== undefined;
     this.#observer = safeObserver(onEvent);
     this.#log = log ? new OperatorLog(`Server of "${queue}"`) : undefined;
     this.#onSignal = typeof closeOnSignals === "object"
@@ -95,6 +97,11 @@ export class ServerLife {
     this.#watch.observe(connection, event);
     if (event.type === "failed") this.#onFailed();
     this.#observer({ ...event, connection });
+  }
+
+  /** Who is told of requests, and whether of how long they take. */
+  get told(): Pick<ServerLife, "emit" | "warn"> & { readonly isObserved: boolean } {
+    return { emit: this.emit, warn: this.warn, isObserved: this.#isObserved };
   }
 
   /** Who has no observer must still learn why another program gets no replies. */

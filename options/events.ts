@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { RpcError, RpcErrorCode } from "../errors.ts";
+import type { CallTiming, RpcError, RpcErrorCode } from "../errors.ts";
 
 /**
  * What a client or a server is at.
@@ -87,6 +87,22 @@ export type RpcClientEvent =
     readonly procedure: string;
     readonly items: number;
   }
+  /**
+   * A call, a stream or a notification that was started has its outcome. Whoever observes a client
+   * has its servers tell where the time of each call went.
+   */
+  | {
+    readonly type: "call-settled";
+    readonly kind: "call" | "stream" | "notify";
+    readonly procedure: string;
+    readonly correlationId: string;
+    /** How often its request was published. */
+    readonly attempts: number;
+    /** Where its time went. */
+    readonly timing: CallTiming;
+    /** Why it has no output: what its caller gets; absent if it has one. */
+    readonly error?: unknown;
+  }
   /** A callback of `callAsync()` threw, or its promise rejected. */
   | { readonly type: "callback-failed"; readonly correlationId: string; readonly error: unknown }
   /**
@@ -119,6 +135,10 @@ export type RpcServerEvent =
     readonly type: "served";
     /** The procedure; `undefined` if the request names none and there is no default. */
     readonly procedure: string | undefined;
+    /** The id that ties the reply to its call, if the request has one; printable. */
+    readonly correlationId: string | undefined;
+    /** How long its parts took. */
+    readonly timing?: ServedTiming;
     /**
      * How it ended.
      *
@@ -254,6 +274,20 @@ export type RpcServerEvent =
   }
   /** The broker cancelled the consumer, for example because the queue was deleted. */
   | { readonly type: "consumer-cancelled" };
+
+/** How long the parts of a request took in a server, in milliseconds. */
+export interface ServedTiming {
+  /** It waited for its handler or a worker. */
+  readonly backlogMs: number;
+  /** The handler ran. */
+  readonly runMs: number;
+  /** Its input was decoded and its output encoded. */
+  readonly encodeMs: number;
+  /** The broker took so long to confirm the reply. */
+  readonly confirmMs: number;
+  /** All of it, from its delivery until it was settled. */
+  readonly totalMs: number;
+}
 
 /** What happens to one of the two connections of a server. */
 export type ServerConnectionEvent = ConnectionEvent & {

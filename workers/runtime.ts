@@ -29,6 +29,7 @@ import {
   mustTransfer,
   type PoolMessage,
   PROTOCOL_VERSION,
+  type ReplyMessage,
   type RunMessage,
   toTransferable,
   WORKER_PORT,
@@ -251,7 +252,7 @@ class WorkerRuntime {
 
   #finish(task: RunMessage, startedAt: number, reply: EncodedReply): void {
     const now = performance.now();
-    const headers = typeof this.#current === "object" ? this.#current.replyHeaders : undefined;
+    const context = typeof this.#current === "object" ? this.#current : undefined;
     this.#current = undefined;
     this.#port.control?.finish(task.cell);
     const { type, contentType, thrown } = reply;
@@ -268,7 +269,7 @@ class WorkerRuntime {
       ...memoryMb,
       ...(type === "error" && { report: reportError(thrown) }),
     };
-    this.#port.send(headers === undefined ? message : { ...message, headers }, transfer);
+    this.#port.send(context === undefined ? message : withExtras(message, context), transfer);
     // Without shared memory, the pool knows from the replies alone which task runs.
     if (this.#port.control === undefined) this.#port.flush();
     else this.#flushUnlessRecent(now);
@@ -279,6 +280,19 @@ class WorkerRuntime {
     this.#flushedAt = now;
     this.#port.flush();
   }
+}
+
+/** Adds what most replies lack. */
+function withExtras(
+  message: ReplyMessage,
+  { replyHeaders: headers, timing }: TaskContext,
+): ReplyMessage {
+  if (headers === undefined && timing === undefined) return message;
+  return {
+    ...message,
+    ...(headers === undefined ? {} : { headers }),
+    ...(timing === undefined ? {} : { timing: timing.toWorkerTiming() }),
+  };
 }
 
 function unknownProcedure(

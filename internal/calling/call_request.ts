@@ -16,6 +16,8 @@ import { checkCallOptions, type ClientSettings } from "./client_settings.ts";
 export interface CallRequest extends OutgoingRequest {
   /** A notification is done when the broker has its request, the others when their reply arrives. */
   readonly kind: "call" | "stream" | "notify";
+  /** When it was called, by `performance.now()`. */
+  readonly calledAt: number;
   readonly timeoutMs: number;
   /** Each of them ends the call when it aborts. */
   readonly signals: readonly AbortSignal[];
@@ -42,7 +44,13 @@ export type CallParts =
   & Partial<Pick<CallRequest, "sink" | "callback" | "idleTimeoutMs">>;
 
 /** The settings of its client that a request depends on. */
-type RequestSettings = "queue" | "timeoutMs" | "maxBodyBytes" | "forwardHeaders" | "onEvent";
+type RequestSettings =
+  | "queue"
+  | "timeoutMs"
+  | "maxBodyBytes"
+  | "forwardHeaders"
+  | "onEvent"
+  | "isObserved";
 
 const NO_SIGNALS: readonly AbortSignal[] = [];
 
@@ -69,6 +77,7 @@ export class RequestMaker {
    * @throws The reason of a signal that has aborted.
    */
   make(parts: CallParts, input: unknown, options: CallOptions): CallRequest {
+    const calledAt = performance.now();
     const { kind, procedure, correlationId, sink, callback, idleTimeoutMs } = parts;
     const { queue } = this.#settings;
     checkProcedureName(kind, procedure);
@@ -82,6 +91,7 @@ export class RequestMaker {
     const timeoutMs = timeLeftMs(options, this.#settings.timeoutMs);
     return {
       kind,
+      calledAt,
       queue,
       procedure,
       body,
@@ -101,6 +111,7 @@ export class RequestMaker {
       credits: sink?.credits,
       wantsProgress: sink?.wantsProgress ?? false,
       headers,
+      wantsTiming: this.#settings.isObserved,
       onReply: onReply && this.#safeOnReply(correlationId, onReply),
     };
   }

@@ -10,14 +10,12 @@ import { readDeadLetterReason } from "../protocol/dead_letter.ts";
 import {
   cancelMessage,
   creditMessage,
-  isProbe,
-  probeMessage,
   readCallback,
   readItem,
   requestMessage,
 } from "../protocol/envelope.ts";
 import { Parking, type PersistentOutcome, type Recipient } from "../protocol/parking.ts";
-import { DURABLE_REPLY_PREFIX } from "../protocol/reply_address.ts";
+import { DURABLE_REPLY_PREFIX, isProbe, probeMessage } from "../protocol/reply_address.ts";
 import { backoffMs, type BackoffOptions, sleep } from "../time.ts";
 import {
   CLOSED,
@@ -91,6 +89,7 @@ export class ClientCalls {
       ...settings,
       onPlace: (call) => this.#publish(call),
       onAbandoned: (call) => this.#cancel(call),
+      onOutcome: settings.isObserved ? settings.onEvent : undefined,
     });
     if (replyQueue !== "direct") {
       this.#replyWatch = new ReplyWatch({
@@ -241,7 +240,7 @@ export class ClientCalls {
   #onPublished(call: PendingCall, outcome: PublishOutcome): void {
     switch (outcome) {
       case "confirmed":
-        if (call.phase === "unconfirmed") call.phase = "queued";
+        call.onConfirmed();
         if (call.request.kind === "notify") call.resolve(undefined);
         else if (this.#ended !== undefined) this.#release(call);
         return;
@@ -379,9 +378,8 @@ export class ClientCalls {
 function messageOf(call: PendingCall, session: ClientSession): AmqpPublish | undefined {
   if (call.isSettled) return undefined;
   const { request } = call;
-  call.phase = "unconfirmed";
   const { route } = session;
-  call.exchange = route.exchange;
+  call.onPublish(route.exchange);
   const path = request.kind === "notify" ? { ...route, replyTo: undefined } : route;
   return requestMessage(request, call.attempts++, path);
 }

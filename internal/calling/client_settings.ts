@@ -68,6 +68,8 @@ export interface ClientSettings extends ConnectSettings {
   readonly onEvent: (event: RpcClientEvent) => void;
   /** What the client is at, by its events. */
   readonly watch: StateWatch<"connected">;
+  /** Whether somebody is told of events. */
+  readonly isObserved: boolean;
 }
 
 /** What RabbitMQ takes as `x-expires`. */
@@ -186,13 +188,14 @@ function checkReplyQueue(replyQueue: ReplyQueue, declare: boolean): void {
 
 /** Checks and completes what is put around calls, or sees them. */
 function resolveHooks(
-  { forwardHeaders, interceptors }: RpcClientOptions,
-): Pick<ClientSettings, "forwardHeaders" | "interceptors"> {
+  { forwardHeaders, interceptors, onEvent }: RpcClientOptions,
+): Pick<ClientSettings, "forwardHeaders" | "interceptors" | "isObserved"> {
   checkForwardHeaders(forwardHeaders ?? []);
   checkFunctions("connect", { interceptors });
   return {
     forwardHeaders: forwardHeaders?.length ? [...forwardHeaders] : undefined,
     interceptors: interceptors?.length ? [...interceptors] : undefined,
+    isObserved: onEvent !== undefined,
   };
 }
 

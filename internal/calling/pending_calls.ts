@@ -1,13 +1,19 @@
 /** Calls that wait for a reply, or for a place among those that do. @module */
 
-import type { CallPhase, CallReport, RpcError } from "../../errors.ts";
+import type { CallPhase, CallReport, CallTiming, RpcError } from "../../errors.ts";
+import type { RpcClientEvent } from "../../options/events.ts";
 import type { RpcClientStats } from "../../options/client_options.ts";
 import type { AmqpDelivery } from "../broker/amqp.ts";
 import type { IncomingItem } from "../protocol/envelope.ts";
+import type { ServerTiming } from "../protocol/timing_header.ts";
 import { RecentMap } from "../recent_map.ts";
 import { DeadlineTimer, waitAtMost } from "../time.ts";
 import { overloaded, timedOut } from "./call_errors.ts";
+import { type CallInstants, callTimingOf, ServerClocks } from "./call_timing.ts";
 import type { CallRequest } from "./call_request.ts";
+
+/** What an observer is told of a call's outcome. */
+type CallSettledEvent = Extract<RpcClientEvent, { readonly type: "call-settled" }>;
 
 /** Options of {@linkcode PendingCalls}. */
 export interface PendingCallsOptions {
@@ -19,11 +25,15 @@ export interface PendingCallsOptions {
   readonly onPlace: (call: PendingCall) => void;
   /** Called when a call was abandoned before it had its outcome. */
   readonly onAbandoned: (call: PendingCall) => void;
+  /** Told of the outcome of each call that was started; absent if nobody wants to know. */
+  readonly onOutcome?: ((event: CallSettledEvent) => void) | undefined;
 }
 
 /** All calls of a client that are not settled. */
 export class PendingCalls {
   readonly #options: PendingCallsOptions;
+  /** Of the servers that reply. */
+  readonly clocks: ServerClocks = new ServerClocks();
   readonly #calls = new Map<string, PendingCall>();
   readonly #waiting = new Map<string, PendingCall>();
   /** Whether a settled call had its reply: tells late and duplicate replies from unknown ones. */
@@ -130,6 +140,19 @@ export class PendingCalls {
     if (this.size === 0) this.#onEmpty();
   }
 
+  /** Whether somebody wants to know of outcomes. */
+  get areObserved(): boolean {
+    return this.#options.onOutcome !== undefined;
+  }
+
+  /** Told of the outcome of a call: the error, if it has one. No user code runs before this returns. */
+  onOutcome(call: PendingCall, error: unknown): void {
+    const { onOutcome } = this.#options;
+    if (onOutcome === undefined) return;
+    call.settledAt ??= performance.now();
+    queueMicrotask(() => onOutcome(call.describe(error)));
+  }
+
   /** Told by a call that it was abandoned. */
   onAbandoned(call: PendingCall): void {
     this.#options.onAbandoned(call);
@@ -166,7 +189,7 @@ export class PendingCalls {
 }
 
 /** A call that waits for its outcome, and gets exactly one. */
-export class PendingCall {
+export class PendingCall implements CallInstants {
   readonly request: CallRequest;
   /** When the caller stops waiting, by `performance.now()`: nobody sets that clock back. */
   readonly dueAt: number;
@@ -181,6 +204,13 @@ export class PendingCall {
   exchange: string | undefined;
   /** When the broker first refused the request, by `performance.now()`. */
   strandedAt: number | undefined;
+  publishedAt: number | undefined;
+  confirmedAt: number | undefined;
+  receivedAt: number | undefined;
+  settledAt: number | undefined;
+  decodeMs = 0;
+  /** What its server has told of it. */
+  server: ServerTiming | undefined;
   /** How far the call has come. */
   phase: CallPhase = "not-published";
   readonly #startedAt = performance.now();
@@ -207,11 +237,64 @@ export class PendingCall {
     return this.#isSettled;
   }
 
+  /** Told that its request is about to be sent, and to which exchange. */
+  onPublish(exchange: PendingCall["exchange"]): void {
+    this.exchange = exchange;
+    this.phase = "unconfirmed";
+    this.publishedAt = performance.now();
+    this.confirmedAt = undefined;
+  }
+
+  /** Told that the broker has its request. */
+  onConfirmed(): void {
+    if (this.phase === "unconfirmed") this.phase = "queued";
+    this.confirmedAt = performance.now();
+  }
+
   /** What an error says of the call. */
   report(): CallReport {
     const { procedure, queue } = this.request;
     const elapsedMs = Math.round(performance.now() - this.#startedAt);
-    return { procedure, queue, elapsedMs, phase: this.phase };
+    return { procedure, queue, elapsedMs, phase: this.phase, timing: this.timing() };
+  }
+
+  /** Where its time went so far. */
+  timing(): CallTiming {
+    return callTimingOf(this, this.server, this.#calls.clocks);
+  }
+
+  /** What an observer is told of the outcome. */
+  describe(error: unknown): CallSettledEvent {
+    const { kind, procedure, correlationId } = this.request;
+    const { attempts } = this;
+    const timing = this.timing();
+    const event = {
+      type: "call-settled",
+      kind,
+      procedure,
+      correlationId,
+      attempts,
+      timing,
+    } as const;
+    return error === undefined ? event : { ...event, error };
+  }
+
+  get calledAt(): number {
+    return this.request.calledAt;
+  }
+
+  get encodedAt(): number {
+    return this.#startedAt;
+  }
+
+  /** Whether somebody wants to know of the outcome. */
+  get isObserved(): boolean {
+    return this.#calls.areObserved;
+  }
+
+  /** Tells the outcome, once its reply is read. */
+  tell(error: unknown): void {
+    this.#calls.onOutcome(this, error);
   }
 
   /** Takes what comes before the reply. */
@@ -228,13 +311,16 @@ export class PendingCall {
 
   /** Ends the call with a reason. Does nothing if it is settled. */
   reject(reason: unknown): void {
-    if (this.#settle()) this.#reject(reason);
+    if (!this.#settle()) return;
+    this.#reject(reason);
+    this.#calls.onOutcome(this, reason);
   }
 
   /** Ends the call because its caller does not want it any more. */
   abandon(reason: unknown): void {
     if (!this.#settle()) return;
     this.#reject(reason);
+    this.#calls.onOutcome(this, reason);
     this.request.sink?.onAbandoned?.(reason);
     this.#calls.onAbandoned(this);
   }

@@ -16,6 +16,7 @@ import {
   readContentType,
 } from "../protocol/envelope.ts";
 import type { EncodedItem } from "../encoded_reply.ts";
+import { readTiming } from "../protocol/timing_header.ts";
 import { toPrintable } from "../text.ts";
 import { validate } from "../validate.ts";
 import { dropped, ended, undecodable } from "./call_errors.ts";
@@ -24,11 +25,16 @@ import type { ClientSettings } from "./client_settings.ts";
 import type { PendingCall } from "./pending_calls.ts";
 
 /** The part of a call that matters to its outcome; a reply after a restart has no more. */
-export type CallSubject = Pick<PendingCall, "report"> & {
-  readonly request:
-    & Pick<CallRequest, "procedure" | "immediate" | "callback">
-    & Partial<Pick<CallRequest, "onReply">>;
-};
+export type CallSubject =
+  & Pick<PendingCall, "report">
+  & {
+    readonly request:
+      & Pick<CallRequest, "procedure" | "immediate" | "callback">
+      & Partial<Pick<CallRequest, "onReply">>;
+  }
+  & Partial<
+    Pick<PendingCall, "isObserved" | "tell" | "server" | "receivedAt" | "settledAt" | "decodeMs">
+  >;
 
 type MakeError = (remote: RpcRemoteError) => Error;
 
@@ -58,6 +64,31 @@ export class ReplyReader {
    * @throws What a registered maker of errors makes.
    */
   read(call: CallSubject, reply: AmqpDelivery | undefined): unknown {
+    return call.isObserved ? this.#readObserved(call, reply) : this.#read(call, reply);
+  }
+
+  async #readObserved(call: CallSubject, reply: AmqpDelivery | undefined): Promise<unknown> {
+    call.server = readTiming(reply?.properties.headers);
+    const startedAt = performance.now();
+    call.receivedAt = startedAt;
+    try {
+      const output = this.#read(call, reply);
+      // Whoever waits goes on when all that was to be done before is done.
+      call.settledAt = performance.now();
+      call.decodeMs = call.settledAt - startedAt;
+      if (output instanceof Promise) {
+        await output;
+        call.settledAt = performance.now();
+      }
+      call.tell?.(undefined);
+      return output;
+    } catch (error) {
+      call.tell?.(error);
+      throw error;
+    }
+  }
+
+  #read(call: CallSubject, reply: AmqpDelivery | undefined): unknown {
     if (reply === undefined) return undefined;
     const { properties, body } = reply;
     const reason = readDeadLetterReason(properties);

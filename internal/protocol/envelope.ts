@@ -11,6 +11,7 @@ import type { AmqpProperties, AmqpPublish } from "../broker/amqp.ts";
 import { isDirectReply, isServerNamed } from "./reply_address.ts";
 import { CONTROL_EXCHANGE, REPLY_TO_HEADER } from "./topology.ts";
 import type { EncodedItem, EncodedReply } from "../encoded_reply.ts";
+import { TIMING_HEADER } from "./timing_header.ts";
 import { isShortText, readNumber, readText, toPrintable } from "../text.ts";
 
 /** When the caller stops waiting, in Unix milliseconds. */
@@ -73,6 +74,8 @@ export interface OutgoingRequest {
   readonly wantsProgress: boolean;
   /** Those of the user's, checked. */
   readonly headers: MessageHeaders | undefined;
+  /** Whether the caller wants to know where the time goes. */
+  readonly wantsTiming: boolean;
 }
 
 /** What a delivered request says beside its body. Anybody may have written it. */
@@ -106,6 +109,8 @@ export interface IncomingRequest {
   readonly wantsProgress: boolean;
   /** Whether the caller wants to know at once that a server has taken the request. */
   readonly wantsTaken: boolean;
+  /** Whether the caller wants to know where the time goes. */
+  readonly wantsTiming: boolean;
   /** All headers, as they came. */
   readonly table: AmqpProperties["headers"];
 }
@@ -197,6 +202,7 @@ function requestHeaders(
   if (credits !== undefined) headers[CREDITS_HEADER] = credits;
   if (wantsProgress) headers[PROGRESS_HEADER] = true;
   if (immediate && replyTo !== undefined) headers[TAKEN_HEADER] = true;
+  if (request.wantsTiming && replyTo !== undefined) headers[TIMING_HEADER] = true;
   if (request.headers !== undefined) Object.assign(headers, request.headers);
   return headers;
 }
@@ -239,6 +245,7 @@ export function readRequestEnvelope(properties: AmqpProperties): IncomingRequest
     credits: readCredits(headers?.[CREDITS_HEADER]),
     wantsProgress: headers?.[PROGRESS_HEADER] === true,
     wantsTaken: headers?.[TAKEN_HEADER] === true,
+    wantsTiming: headers?.[TIMING_HEADER] === true,
     table: headers,
   };
 }
@@ -388,24 +395,6 @@ export function creditMessage(creditTo: string, correlationId: string, count: nu
       headers: { [CREDITS_HEADER]: count },
     },
   };
-}
-
-/** What a client sends to its own durable reply queue to find out whether it is the one that is served. */
-const PROBE = "probe";
-
-/** Writes a probe. */
-export function probeMessage(replyQueue: string): AmqpPublish {
-  return {
-    routingKey: replyQueue,
-    body: "",
-    mandatory: true,
-    properties: { type: PROBE, deliveryMode: 1, expiration: "10000" },
-  };
-}
-
-/** Tells whether a message is a probe, of whatever client. */
-export function isProbe({ type }: AmqpProperties): boolean {
-  return type === PROBE;
 }
 
 /** What a client tells the servers of a request. */

@@ -1,5 +1,7 @@
 /** What is known of the addresses that replies go to. @module */
 
+import type { AmqpProperties, AmqpPublish } from "../broker/amqp.ts";
+
 /**
  * The pseudo-queue of direct reply-to. Clients consume and publish the bare name; servers receive an
  * address that begins with it.
@@ -95,4 +97,22 @@ function decodeBase64(text: string): string {
   } catch {
     return "";
   }
+}
+
+/** What a client sends to its own durable reply queue to find out whether it is the one that is served. */
+const PROBE = "probe";
+
+/** Writes a probe. */
+export function probeMessage(replyQueue: string): AmqpPublish {
+  return {
+    routingKey: replyQueue,
+    body: "",
+    mandatory: true,
+    properties: { type: PROBE, deliveryMode: 1, expiration: "10000" },
+  };
+}
+
+/** Tells whether a message is a probe, of whatever client. */
+export function isProbe({ type }: AmqpProperties): boolean {
+  return type === PROBE;
 }

@@ -7,6 +7,7 @@
 
 import type { CallContext, PoolHandler } from "../../contract.ts";
 import type { EncodedReply, ItemSink } from "../encoded_reply.ts";
+import type { RunTiming } from "../run_timing.ts";
 
 /** A request as a server hands it to a handler. */
 export interface EncodedRequest {
@@ -20,6 +21,8 @@ export interface EncodedRequest {
   readonly priority?: number | undefined;
   /** What the request says beside its body. */
   readonly context: CallContext;
+  /** Where the handler notes how long it takes; absent if nobody wants to know. */
+  readonly timing?: RunTiming | undefined;
 }
 
 /** A request that runs. */

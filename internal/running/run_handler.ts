@@ -16,6 +16,7 @@ import {
 } from "../streaming/generator_pump.ts";
 import { encodeOutput } from "./encode.ts";
 import type { EncodedReply } from "../encoded_reply.ts";
+import type { RunTiming } from "../run_timing.ts";
 import type { ProgressGate } from "./progress_gate.ts";
 
 /** A function that runs a procedure, whatever its input is. */
@@ -31,6 +32,8 @@ export interface HandlerMeans {
   readonly pump?: GeneratorPump | undefined;
   /** Takes what the handler tells of its progress; absent if nobody wants to know. */
   readonly gate?: ProgressGate | undefined;
+  /** Notes how long it takes; absent if nobody wants to know. */
+  readonly timing?: RunTiming | undefined;
 }
 
 /**
@@ -49,8 +52,29 @@ export function runHandler(
   body: Body,
   means: HandlerMeans,
 ): EncodedReply | Promise<EncodedReply> {
+  return means.timing === undefined ? run(handler, body, means) : runTimed(handler, body, means);
+}
+
+async function runTimed(
+  handler: RunnableHandler,
+  body: Body,
+  means: HandlerMeans,
+): Promise<EncodedReply> {
+  means.timing?.start();
+  try {
+    return await run(handler, body, means);
+  } finally {
+    means.timing?.end();
+  }
+}
+
+function run(
+  handler: RunnableHandler,
+  body: Body,
+  means: HandlerMeans,
+): EncodedReply | Promise<EncodedReply> {
   if (means.gate !== undefined) return runTelling(handler, body, means);
-  const output = handler(means.codec.decode(body), means.context);
+  const output = handler(decodeInput(body, means), means.context);
   if (isPromiseLike(output) || means.pump !== undefined) return conclude(output, means);
   return encodePlain(output, means);
 }
@@ -62,7 +86,7 @@ async function runTelling(
   means: HandlerMeans,
 ): Promise<EncodedReply> {
   try {
-    return await conclude(handler(means.codec.decode(body), means.context), means);
+    return await conclude(handler(decodeInput(body, means), means.context), means);
   } finally {
     means.gate?.end();
   }
@@ -77,12 +101,17 @@ async function conclude(output: unknown, means: HandlerMeans): Promise<EncodedRe
   return encodeOutput(returned, context.procedure, codec);
 }
 
-function encodePlain(output: unknown, { context, codec }: HandlerMeans): EncodedReply {
+function decodeInput(body: Body, { codec, timing }: HandlerMeans): unknown {
+  return timing === undefined ? codec.decode(body) : timing.measure(() => codec.decode(body));
+}
+
+function encodePlain(output: unknown, { context, codec, timing }: HandlerMeans): EncodedReply {
   if (isStreamable(output)) {
     void leaveItems(output);
     throw unwantedStream(context.procedure);
   }
-  return encodeOutput(output, context.procedure, codec);
+  if (timing === undefined) return encodeOutput(output, context.procedure, codec);
+  return timing.measure(() => encodeOutput(output, context.procedure, codec));
 }
 
 /**

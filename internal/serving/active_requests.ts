@@ -2,6 +2,7 @@
 
 import type { MessageHeaders } from "../../contract.ts";
 import { RpcError } from "../../errors.ts";
+import type { RpcServerEvent } from "../../options/events.ts";
 import { DeadlineTimer, isExpired, waitAtMost } from "../time.ts";
 import type { AmqpDelivery } from "../broker/amqp.ts";
 import {
@@ -11,7 +12,9 @@ import {
 } from "../protocol/envelope.ts";
 import { isDirectReply, isDurableReplyQueue, isServerNamed } from "../protocol/reply_address.ts";
 import { RecentMap } from "../recent_map.ts";
+import type { RunTiming } from "../run_timing.ts";
 import { StreamCredits } from "../streaming/stream_credits.ts";
+import { toPrintable } from "../text.ts";
 import type { EncodedItem, EncodedReply } from "../encoded_reply.ts";
 import type { WorkPlace } from "../running/encoded_handler.ts";
 import { clockAheadMs, localDeadline, withoutClock } from "./request_context.ts";
@@ -46,6 +49,9 @@ export interface RunningWork {
   grant(count: number): void;
 }
 
+/** What an observer is told of a request that was settled. */
+type ServedEvent = Extract<RpcServerEvent, { readonly type: "served" }>;
+
 /** How a request waits for what runs. */
 interface Waiting {
   readonly work: RunningWork;
@@ -76,6 +82,8 @@ export class ActiveRequest {
   readonly startedAt: number = Date.now();
   /** The last that its handler told of how far it has come, if its caller wants to know. */
   progress: EncodedItem | undefined;
+  /** How long its parts take; absent if nobody wants to know. */
+  timing: RunTiming | undefined;
   /** When its reply queue is to be looked for, in Unix milliseconds. */
   #lookAt = this.startedAt + FIRST_LOOK_MS;
   /** Present for a stream. */
@@ -104,6 +112,17 @@ export class ActiveRequest {
     this.request = (this.clockAheadMs ?? 0) > 0 ? withoutClock(request) : request;
     const { credits } = this.request;
     this.credits = credits === undefined ? undefined : new StreamCredits(credits);
+  }
+
+  /** What an observer is told of it, once it is settled. */
+  report(): Pick<ServedEvent, "correlationId" | "error" | "timing"> {
+    const { timing, error } = this;
+    const { correlationId } = this.request;
+    return {
+      correlationId: correlationId && toPrintable(correlationId),
+      ...(error !== undefined && { error }),
+      ...(timing !== undefined && { timing: timing.report() }),
+    };
   }
 
   /** Has the handler see other headers of the user's than came. */

@@ -13,11 +13,11 @@ import { GeneratorPump } from "../streaming/generator_pump.ts";
 export function inlineHandler(run: RunnableHandler, codecs: readonly Codec[]): EncodedHandler {
   return {
     handle(request: EncodedRequest): Promise<EncodedReply> | EncodedReply {
-      const { body, context } = request;
-      return runHandler(run, body, { context, codec: requireCodec(request, codecs) });
+      const { body, context, timing } = request;
+      return runHandler(run, body, { context, codec: requireCodec(request, codecs), timing });
     },
     start(request: EncodedRequest, sink: ItemSink): RunningRequest {
-      const { procedure, body } = request;
+      const { procedure, body, timing } = request;
       const source = { procedure, codec: requireCodec(request, codecs) };
       const { onProgress } = sink;
       const gate = onProgress === undefined
@@ -32,7 +32,9 @@ export function inlineHandler(run: RunnableHandler, codecs: readonly Codec[]): E
         request.context.signal.addEventListener("abort", () => pump.grant(0));
       }
       return {
-        reply: startNow(() => runHandler(run, body, { context, codec: source.codec, pump, gate })),
+        reply: startNow(() => {
+          return runHandler(run, body, { context, codec: source.codec, pump, gate, timing });
+        }),
         grant: (count) => pump?.grant(count),
       };
     },

@@ -6,8 +6,10 @@ import type { BodyLimits } from "../broker/body_limits.ts";
 import type { PublishOutcome } from "../broker/publisher.ts";
 import { type OutgoingReply, replyMessage } from "../protocol/envelope.ts";
 import type { PersistentOutcome, Recipient } from "../protocol/parking.ts";
+import { TIMING_HEADER, writeTiming } from "../protocol/timing_header.ts";
 import { isDirectReply } from "../protocol/reply_address.ts";
 import { encodeError } from "../running/encode.ts";
+import type { RunTiming } from "../run_timing.ts";
 import { sleep } from "../time.ts";
 import type { ActiveRequest } from "./active_requests.ts";
 import type { CallerPresence } from "./caller_presence.ts";
@@ -40,6 +42,9 @@ interface PublishingSession {
   readonly publisher: { publish(prepare: () => AmqpPublish): Promise<PublishOutcome> };
 }
 
+/** What the caller got, or why nothing. */
+export type ReplyOutcome = "output" | "error" | "orphaned" | "unpublished";
+
 /** What {@linkcode Replies} needs of its server. */
 export interface RepliesOptions {
   readonly sessions: { readonly publisher?: PublishingConnection };
@@ -66,7 +71,17 @@ export class Replies {
   async send(
     active: ActiveRequest,
     reply: OutgoingReply,
-  ): Promise<"output" | "error" | "orphaned" | "unpublished"> {
+  ): Promise<ReplyOutcome> {
+    const { timing } = active;
+    if (timing === undefined) return await this.#send(active, reply);
+    timing.reply();
+    const sentAt = performance.now();
+    const outcome = await this.#send(active, withTiming(reply, active, timing));
+    timing.confirmMs = performance.now() - sentAt;
+    return outcome;
+  }
+
+  async #send(active: ActiveRequest, reply: OutgoingReply): Promise<ReplyOutcome> {
     try {
       const outcome = await this.publish(replyMessage(active.request, reply), active);
       if (outcome === "too-large") return await this.#sendReason(active, this.tooLarge(reply));
@@ -171,6 +186,17 @@ export class Replies {
         return "unpublished";
     }
   }
+}
+
+/** Tells the caller how long its request took, if it wants to know. */
+function withTiming(
+  reply: OutgoingReply,
+  { request, delivery }: ActiveRequest,
+  timing: RunTiming,
+): OutgoingReply {
+  if (!request.wantsTiming) return reply;
+  const text = writeTiming(timing, delivery.properties.headers);
+  return { ...reply, headers: { ...reply.headers, [TIMING_HEADER]: text } };
 }
 
 /** Makes the error of a reply that cannot be published, which amqplib tells by throwing. */

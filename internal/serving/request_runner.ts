@@ -13,6 +13,7 @@ import type {
   WorkPlace,
 } from "../running/encoded_handler.ts";
 import type { EncodedReply, ItemSink } from "../encoded_reply.ts";
+import type { RunTiming } from "../run_timing.ts";
 import { isShortText, MAX_SHORT_TEXT_BYTES } from "../text.ts";
 import { callScope } from "../call_scope.ts";
 import type { ActiveRequest, RunningWork, Seat } from "./active_requests.ts";
@@ -162,6 +163,7 @@ class Run implements EncodedRequest, RunningWork {
   readonly contentType: string | undefined;
   readonly priority: number | undefined;
   readonly context: RequestContext;
+  readonly timing: RunTiming | undefined;
   /** Absent if the request is run for itself. */
   readonly key: WorkKey | undefined;
   readonly endsAt: number;
@@ -173,7 +175,11 @@ class Run implements EncodedRequest, RunningWork {
   #wanted = 0;
   #stream: RunningRequest | undefined;
 
-  constructor({ request, delivery }: ActiveRequest, { name, key, limitMs, capacity }: RunParts) {
+  constructor(
+    { request, delivery, timing }: ActiveRequest,
+    { name, key, limitMs, capacity }: RunParts,
+  ) {
+    this.timing = timing;
     this.procedure = name;
     this.endsAt = limitMs === Infinity ? Infinity : performance.now() + limitMs;
     this.#limitMs = limitMs;

@@ -16,6 +16,7 @@ import { Parking, type ParkingOptions } from "../protocol/parking.ts";
 import { UNDELIVERED } from "../protocol/parked_message.ts";
 import { isDurableReplyQueue } from "../protocol/reply_address.ts";
 import { encodeError, readThrown } from "../running/encode.ts";
+import { RunTiming } from "../run_timing.ts";
 import { callScope } from "../call_scope.ts";
 import { type ActiveRequest, ActiveRequests } from "./active_requests.ts";
 import { Admission, type AdmissionOptions, Refusal } from "./admission.ts";
@@ -45,6 +46,8 @@ export interface RequestServiceOptions
   readonly emit: (event: RpcServerEvent) => void;
   /** Told of each request that was settled. */
   readonly onSettled?: (settled: SettledRequest) => void;
+  /** Whether somebody is told how long requests take. */
+  readonly isObserved: boolean;
   /** Told of the first request that is refused for its reply queue; its caller waits in vain. */
   readonly warn?: ((error: RpcError) => void) | undefined;
   readonly sessions: ServerSessions;
@@ -196,6 +199,7 @@ export class RequestService {
   /** Serves a request from its delivery to its acknowledgement. Never rejects. */
   async accept(delivery: AmqpDelivery): Promise<void> {
     const active = this.#active.add(delivery);
+    if (this.#options.isObserved || active.request.wantsTiming) active.timing = new RunTiming();
     this.#callers.watch();
     this.#stalls.onStart();
     if (active.credits !== undefined) this.#streams.watch();
@@ -207,15 +211,9 @@ export class RequestService {
       if (outcome === "crashed") delivery.requeue();
       else delivery.ack();
       this.#outcomes[outcome]++;
-      const { error } = active;
       const procedure = this.procedureOf(active);
       this.#options.onSettled?.({ active, procedure, outcome });
-      this.#options.emit({
-        type: "served",
-        procedure,
-        outcome,
-        ...(error !== undefined && { error }),
-      });
+      this.#options.emit({ type: "served", procedure, outcome, ...active.report() });
     } catch (error) {
       // What is not acknowledged goes back to the queue with its channel.
       this.#options.emit({ type: "unserved", error });

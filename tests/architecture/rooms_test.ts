@@ -93,7 +93,7 @@ Deno.test("A worker loads no more than it needs to run procedures", () => {
   const needed =
     /^(workers|internal\/(running|streaming))\/|^(codec|contract|errors|internal\/(encoded_reply|error_description|procedure_notes|text|json_text))\.ts$/;
   // Headers, and what a handler's own calls know of it.
-  const hooks = /^internal\/(call_scope|message_headers)\.ts$|^node:async_hooks$/;
+  const hooks = /^internal\/(call_scope|message_headers|run_timing)\.ts$|^node:async_hooks$/;
   const loaded = [...graph.closureOf("workers/runtime.ts")];
   assertEquals(loaded.filter((path) => !needed.test(path) && !hooks.test(path)), []);
   assertEquals(reaches("workers/runtime.ts", /^workers\/(pool|host)\//), []);

@@ -52,7 +52,10 @@ export async function startPair(handlers: Procedures, options: PairOptions = {})
   const client = stack.use(
     await RpcClient.connect(url, {
       queue,
-      onEvent: (event) => clientEvents.push(event),
+      onEvent: (event) => {
+        // One for each call.
+        if (event.type !== "call-settled") clientEvents.push(event);
+      },
       ...options.client,
     }),
   );

@@ -179,7 +179,8 @@ export class HeldTasks {
 }
 
 function toMessage(task: Task, cell: number): RunMessage {
-  const { id, body, contentType, correlationId, deadline, redeliveries, headers, sink } = task;
+  const { id, body, contentType, correlationId, deadline, redeliveries, headers, timing, sink } =
+    task;
   return {
     type: "run",
     id,
@@ -192,6 +193,7 @@ function toMessage(task: Task, cell: number): RunMessage {
     ...(deadline === undefined ? {} : { deadline }),
     ...(redeliveries === 0 ? {} : { redeliveries }),
     ...(headers === undefined ? {} : { headers }),
+    ...(timing === undefined ? {} : { wantsTiming: true }),
     ...(sink?.credits === undefined ? {} : { credits: sink.credits }),
     ...(sink?.onProgress === undefined ? {} : { wantsProgress: true }),
   };

@@ -305,7 +305,7 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
 
   /** Takes a request for a task; `undefined` if its body is no text although it should be. */
   #submit(request: EncodedRequest, capacity: PoolCapacity, sink?: ItemSink): Task | undefined {
-    const { procedure, contentType, priority = 0, context } = request;
+    const { procedure, contentType, priority = 0, context, timing } = request;
     const { correlationId, deadline, redeliveries, headers, signal } = context;
     signal.throwIfAborted();
     const body = ownBody(request.body, contentType);
@@ -317,6 +317,7 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
       deadline,
       redeliveries,
       headers: headers === NO_HEADERS ? undefined : headers,
+      timing,
       signal,
       // That of a message may be higher.
       priority: Math.min(priority, MAX_PRIORITY),

@@ -230,6 +230,7 @@ export class Scheduler {
     task.procedure.learn(reply.runMs);
     this.#leave(task);
     if (task.isSettled) return;
+    if (reply.timing !== undefined) task.timing?.take(reply.timing);
     this.#counts.finish(reply.type, reply.runMs);
     task.fulfil(reply);
   }

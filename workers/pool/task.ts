@@ -7,6 +7,7 @@
 import type { MessageHeaders } from "../../contract.ts";
 import { RpcError } from "../../errors.ts";
 import type { EncodedItem, EncodedReply, ItemSink } from "../../internal/encoded_reply.ts";
+import type { RunTiming } from "../../internal/run_timing.ts";
 import { StreamCredits } from "../../internal/streaming/stream_credits.ts";
 import { mustTransfer } from "../wire/protocol.ts";
 import type { PoolProcedure } from "./procedures.ts";
@@ -22,6 +23,7 @@ export type TaskParts =
       | "deadline"
       | "redeliveries"
       | "headers"
+      | "timing"
       | "signal"
       | "sink"
       | "priority"
@@ -66,6 +68,8 @@ export class Task {
   readonly redeliveries: number;
   /** Those of the request; absent if it has none. */
   readonly headers: MessageHeaders | undefined;
+  /** Where it is noted how long the task takes; absent if nobody wants to know. */
+  readonly timing: RunTiming | undefined;
   readonly signal: AbortSignal | undefined;
   /** Takes what the task tells before its end. */
   readonly sink: ItemSink | undefined;
@@ -103,6 +107,7 @@ export class Task {
     this.deadline = parts.deadline;
     this.redeliveries = parts.redeliveries ?? 0;
     this.headers = parts.headers;
+    this.timing = parts.timing;
     this.signal = parts.signal;
     this.sink = parts.sink;
     this.priority = parts.priority ?? 0;

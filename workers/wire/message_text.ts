@@ -41,7 +41,10 @@ type RunDetails = Omit<RunMessage, "type" | "id" | "cell" | "procedure" | "body"
 const PLAIN_TASK_MEMBERS = 5;
 
 /** What is the same in most replies. */
-type ReplyDetails = Pick<ReplyMessage, "contentType" | "memoryMb" | "headers" | "report">;
+type ReplyDetails = Pick<
+  ReplyMessage,
+  "contentType" | "memoryMb" | "headers" | "report" | "timing"
+>;
 
 /** The content type that replies do not name. */
 const USUAL_TYPE = "application/json";
@@ -90,10 +93,7 @@ function toHead(message: Message, length: number): Head {
     case "error": {
       // Whole microseconds have fewer digits.
       const runUs = Math.round(message.runMs * 1_000);
-      const { contentType, memoryMb, headers, report } = message;
-      const isUsual = contentType === USUAL_TYPE && memoryMb === undefined &&
-        headers === undefined && report === undefined;
-      if (isUsual) {
+      if (message.contentType === USUAL_TYPE && isPlain(message)) {
         return [Tag[message.type], message.id, runUs, length];
       }
       const { type, id, runMs: _runMs, body: _body, ...details } = message;
@@ -107,6 +107,12 @@ function toHead(message: Message, length: number): Head {
     default:
       return [Tag.other, message];
   }
+}
+
+/** Tells whether a reply has nothing that most replies lack. */
+function isPlain({ memoryMb, headers, report, timing }: ReplyMessage): boolean {
+  return memoryMb === undefined && headers === undefined && report === undefined &&
+    timing === undefined;
 }
 
 function toMessage(head: Head, takeBody: (length: number) => string): Message {

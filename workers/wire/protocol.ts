@@ -7,6 +7,7 @@
 import type { Body } from "../../codec.ts";
 import type { MessageHeaders } from "../../contract.ts";
 import type { EncodedItem, EncodedReply } from "../../internal/encoded_reply.ts";
+import type { WorkerTiming } from "../../internal/run_timing.ts";
 
 /** Grows with every incompatible change: a worker file may import another version of this package. */
 export const PROTOCOL_VERSION = 1;
@@ -59,6 +60,8 @@ export interface RunMessage {
   readonly credits?: number;
   /** Whether somebody wants to know of progress. */
   readonly wantsProgress?: true;
+  /** Whether somebody wants to know how long it takes. */
+  readonly wantsTiming?: true;
 }
 
 /** What a worker tells its pool. */
@@ -81,6 +84,8 @@ export interface ReplyMessage extends EncodedReply {
   readonly runMs: number;
   /** What the worker's heap holds, in MiB; told now and then. */
   readonly memoryMb?: number;
+  /** How long it took, if somebody wants to know. */
+  readonly timing?: WorkerTiming;
 }
 
 /** One value that a task tells before its end: an item of a stream, or how far it has come. */

@@ -7,6 +7,7 @@
 import type { Codec } from "../../codec.ts";
 import type { CallContext, HeaderValue, MessageHeaders } from "../../contract.ts";
 import { NO_HEADERS, withHeader } from "../../internal/message_headers.ts";
+import { RunTiming } from "../../internal/run_timing.ts";
 import type { ProgressGate } from "../../internal/running/progress_gate.ts";
 import type { HandlerMeans } from "../../internal/running/run_handler.ts";
 import type { GeneratorPump } from "../../internal/streaming/generator_pump.ts";
@@ -26,6 +27,8 @@ export class TaskContext implements CallContext, HandlerMeans {
   gate: ProgressGate | undefined = undefined;
   /** What the handler has set for its reply; absent if nothing. */
   replyHeaders: MessageHeaders | undefined = undefined;
+  /** Notes how long the task takes, if somebody wants to know. */
+  readonly timing: RunTiming | undefined;
   readonly #control: ControlBlock | undefined;
   #controller: AbortController | undefined;
 
@@ -40,6 +43,7 @@ export class TaskContext implements CallContext, HandlerMeans {
     this.id = task.id;
     this.codec = codec;
     this.task = task;
+    this.timing = task.wantsTiming ? new RunTiming() : undefined;
     this.#control = control;
   }
 

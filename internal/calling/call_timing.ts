@@ -1,0 +1,135 @@
+/** Where the time of a call went. @module */
+
+import type { CallTiming } from "../../errors.ts";
+import type { ServerTiming } from "../protocol/timing_header.ts";
+
+/** When a call had come how far, by `performance.now()`, as far as its client knows. */
+export interface CallInstants {
+  readonly calledAt: number;
+  readonly encodedAt: number;
+  /** Of the last attempt. */
+  readonly publishedAt: number | undefined;
+  readonly confirmedAt: number | undefined;
+  /** When its reply is read. */
+  readonly receivedAt: number | undefined;
+  /** When its outcome was known; until then it goes on. */
+  readonly settledAt: number | undefined;
+  /** How long its output was decoded, in milliseconds. */
+  readonly decodeMs: number;
+}
+
+/** Between which two the clock of a server is ahead of ours, in milliseconds. */
+interface Offset {
+  low: number;
+  high: number;
+  at: number;
+}
+
+/** By how much two clocks may drift apart: twice what quartz does. */
+const MAX_DRIFT = 1e-4;
+
+/** Most servers whose clocks are remembered. */
+const MAX_CLOCKS = 256;
+
+/**
+ * Offsets of this wide a range are taken to be in its middle: half of the quickest round trip to each
+ * side. Wider ones are not known well enough, and what they leave open is said to be unknown.
+ */
+const MAX_RANGE_MS = 5;
+
+/**
+ * The clocks of servers, which begin anywhere. A request is published before it is delivered, and a
+ * reply received after it is published: each call bounds the offset of the two clocks from both
+ * sides, whatever they show, and the quickest calls bound it best.
+ */
+export class ServerClocks {
+  readonly #offsets = new Map<string, Offset>();
+
+  /** Learns from a call, and gives the bounds. */
+  learn(
+    server: ServerTiming,
+    publishedAt: number,
+    receivedAt: number,
+  ): Readonly<Offset> {
+    const { clock, deliveredAt } = server;
+    const [low, high] = [endOf(server) - receivedAt, deliveredAt - publishedAt];
+    const known = this.#offsets.get(clock);
+    const drift = known === undefined ? 0 : MAX_DRIFT * (receivedAt - known.at);
+    let offset: Offset = { low, high, at: receivedAt };
+    if (known !== undefined) {
+      const both = {
+        low: Math.max(low, known.low - drift),
+        high: Math.min(high, known.high + drift),
+        at: receivedAt,
+      };
+      // A server that was stopped by its machine has another clock than it had.
+      if (both.low <= both.high) offset = both;
+    }
+    this.#offsets.delete(clock);
+    this.#offsets.set(clock, offset);
+    if (this.#offsets.size > MAX_CLOCKS) {
+      for (const oldest of this.#offsets.keys()) {
+        this.#offsets.delete(oldest);
+        break;
+      }
+    }
+    return offset;
+  }
+}
+
+/**
+ * Tells where the time of a call went. Each part is measured; what none of them has is unknown.
+ *
+ * @param instants How far it has come.
+ * @param server What its server has told; absent if nothing.
+ * @param clocks The clocks of the servers.
+ */
+export function callTimingOf(
+  instants: CallInstants,
+  server: ServerTiming | undefined,
+  clocks: ServerClocks,
+): CallTiming {
+  const { calledAt, encodedAt, publishedAt, confirmedAt, receivedAt, decodeMs } = instants;
+  const now = instants.settledAt ?? performance.now();
+  const parts = { backlogMs: 0, queuedMs: 0, runMs: 0, encodeMs: 0, transitMs: 0 };
+  parts.encodeMs = encodedAt - calledAt + decodeMs;
+  parts.backlogMs = (publishedAt ?? now) - encodedAt;
+  if (publishedAt !== undefined && (server === undefined || receivedAt === undefined)) {
+    if (confirmedAt !== undefined) parts.transitMs = confirmedAt - publishedAt;
+  } else if (publishedAt !== undefined && receivedAt !== undefined && server !== undefined) {
+    const ways = waysOf({ publishedAt, confirmedAt, receivedAt }, server, clocks);
+    parts.queuedMs = ways.queuedMs;
+    parts.transitMs = ways.transitMs;
+    parts.backlogMs += server.backlogMs;
+    parts.runMs = server.runMs;
+    parts.encodeMs += server.encodeMs;
+  }
+  const totalMs = now - calledAt;
+  const known = Object.values(parts).reduce((sum, ms) => sum + ms, 0);
+  return { ...parts, totalMs, unknownMs: Math.max(0, totalMs - known) };
+}
+
+/** How long a request was on its way and in its queue, and its reply on its way. */
+function waysOf(
+  { publishedAt, confirmedAt = Infinity, receivedAt }: {
+    readonly publishedAt: number;
+    readonly confirmedAt: number | undefined;
+    readonly receivedAt: number;
+  },
+  server: ServerTiming,
+  clocks: ServerClocks,
+): Pick<CallTiming, "queuedMs" | "transitMs"> {
+  const { low, high } = clocks.learn(server, publishedAt, receivedAt);
+  const isKnown = high - low <= MAX_RANGE_MS;
+  const middle = (low + high) / 2;
+  // The least that the request took, and the least that the reply took.
+  const thereMs = server.deliveredAt - (isKnown ? middle : high) - publishedAt;
+  const backMs = receivedAt - (endOf(server) - (isKnown ? middle : low));
+  const queuedMs = Math.max(0, server.queuedMs ?? thereMs - (confirmedAt - publishedAt));
+  return { queuedMs, transitMs: Math.max(0, thereMs - queuedMs) + Math.max(0, backMs) };
+}
+
+/** When the server was done with the request, by its own clock. */
+function endOf({ deliveredAt, backlogMs, runMs, encodeMs }: ServerTiming): number {
+  return deliveredAt + backlogMs + runMs + encodeMs;
+}

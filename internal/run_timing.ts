@@ -1,0 +1,76 @@
+/** How long a request takes in a server, part by part. @module */
+
+/** What a worker measures of a task, in milliseconds. */
+export interface WorkerTiming {
+  /** When it began, on the clock that all threads and processes of a machine share. */
+  readonly startedAt: number;
+  /** How long the handler ran. */
+  readonly runMs: number;
+  /** How long its input was decoded and its output encoded. */
+  readonly encodeMs: number;
+}
+
+/** The moments of one request, by `performance.now()`, and how long its parts took. */
+export class RunTiming {
+  /** When it was delivered. */
+  readonly deliveredAt: number = performance.now();
+  /** How long it waited for its handler. */
+  backlogMs = 0;
+  runMs = 0;
+  encodeMs = 0;
+  /** How long the broker took to confirm the reply. */
+  confirmMs = 0;
+  /** Absent if no handler was run for this request alone. */
+  #startedAt: number | undefined;
+
+  /** Told that the handler is about to run. */
+  start(): void {
+    const now = performance.now();
+    this.#startedAt = now;
+    this.backlogMs = now - this.deliveredAt;
+  }
+
+  /** Told that its output is encoded, or that it has thrown. */
+  end(): void {
+    this.runMs = performance.now() - (this.#startedAt ?? NaN) - this.encodeMs;
+  }
+
+  /** Told that there is a reply: without a run, all the time was a wait for it. */
+  reply(): void {
+    if (this.#startedAt === undefined) this.backlogMs = performance.now() - this.deliveredAt;
+  }
+
+  /** Measures the decoding of an input, or the encoding of an output. */
+  measure<Result>(work: () => Result): Result {
+    const startedAt = performance.now();
+    try {
+      return work();
+    } finally {
+      this.encodeMs += performance.now() - startedAt;
+    }
+  }
+
+  /** What an observer is told, in milliseconds; the last of it is from the delivery until now. */
+  report(): Record<"backlogMs" | "runMs" | "encodeMs" | "confirmMs" | "totalMs", number> {
+    const { backlogMs, runMs, encodeMs, confirmMs } = this;
+    const totalMs = performance.now() - this.deliveredAt;
+    return { backlogMs, runMs, encodeMs, confirmMs, totalMs };
+  }
+
+  /** What a worker tells its pool. */
+  toWorkerTiming(): WorkerTiming {
+    const { runMs, encodeMs } = this;
+    return { startedAt: performance.timeOrigin + (this.#startedAt ?? NaN), runMs, encodeMs };
+  }
+
+  /** Takes what a worker has measured. */
+  take({ startedAt, runMs, encodeMs }: WorkerTiming): void {
+    const elapsedMs = performance.now() - this.deliveredAt;
+    const waitedMs = startedAt - performance.timeOrigin - this.deliveredAt;
+    this.#startedAt = this.deliveredAt + waitedMs;
+    // Somebody may have set the clock between the start of the pool and that of its worker.
+    this.backlogMs = Math.max(0, Math.min(waitedMs, elapsedMs - runMs - encodeMs));
+    this.runMs = runMs;
+    this.encodeMs = encodeMs;
+  }
+}
