@@ -318,7 +318,7 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
    * @typeParam Name The procedure.
    * @param procedure The procedure's name.
    * @param inputs The inputs, taken as they are needed.
-   * @param options Concurrency, and one time and signal for the whole batch.
+   * @param options Concurrency, and a time and a signal for the whole batch.
    * @returns The outputs, in the order of the inputs; `Array.fromAsync` makes an array of them.
    * @throws As {@linkcode RpcClient.call}.
    */
@@ -333,7 +333,10 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
       return {
         concurrency: batch.concurrency,
         // As in call(): the contract is not checked at run time.
-        start: (input) => this.#call(procedure, input, batch.next()) as Promise<OutputOf<C, Name>>,
+        start: (input) =>
+          batch.run((options) =>
+            this.#call(procedure, input, options) as Promise<OutputOf<C, Name>>
+          ),
         check: () => {
           batch.throwIfAborted();
           this.#calls.throwIfEnded(procedure);
@@ -349,7 +352,7 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
    *
    * @typeParam Calls Pairs of a procedure's name and its input.
    * @param calls The calls.
-   * @param options Concurrency, and one time and signal for the whole batch.
+   * @param options Concurrency, and a time and a signal for the whole batch.
    * @returns The outputs, in the order of the calls.
    * @throws As {@linkcode RpcClient.call}.
    */
@@ -360,7 +363,7 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
     using batch = new Batch(options, this.#settings.timeoutMs);
     const outputs = inOrder(calls, () => ({
       concurrency: batch.concurrency,
-      start: ([procedure, input]) => this.#call(procedure, input, batch.next()),
+      start: ([procedure, input]) => batch.run((options) => this.#call(procedure, input, options)),
     }));
     try {
       // As in call(): the contract is not checked at run time.

@@ -312,8 +312,14 @@ export interface NamedCallbackOptions extends CallOptions {
 export type NotifyOptions = Pick<CallOptions, "timeoutMs" | "signal" | "context" | "headers">;
 
 /** Options of {@linkcode RpcClient.map} and {@linkcode RpcClient.callAll}. */
-export interface BatchOptions
-  extends Pick<CallOptions, "timeoutMs" | "signal" | "context" | "headers"> {
+export interface BatchOptions extends Pick<CallOptions, "signal" | "context" | "headers"> {
+  /**
+   * How long the whole batch may take, its reader's pauses included, in milliseconds, from 1 to
+   * 2,147,483,647.
+   *
+   * @default {undefined} No limit; each call has the client's `timeoutMs`.
+   */
+  readonly timeoutMs?: number;
   /**
    * Most calls of the batch that are under way at a time, at least 1.
    *

@@ -1,15 +1,23 @@
 /** Many calls that share one deadline and end together, their outputs in order. @module */
 
 import type { BatchOptions, CallOptions } from "../../options/client_options.ts";
+import { RpcTimeoutError } from "../../errors.ts";
 import { ItemReader, type ReadableItems } from "../streaming/item_reader.ts";
-import { signalsOf, timeLeftMs } from "./call_request.ts";
+import { signalsOf } from "./call_request.ts";
 import { checkBatchOptions } from "./client_settings.ts";
 
-/** The time and the signals of a batch; disposing of it cancels what is under way. */
+/**
+ * The time and the signals of a batch; disposing of it cancels what is under way.
+ *
+ * Without a time of its own, each of its calls has that of the client: what a reader takes between
+ * two outputs is nobody's lateness.
+ */
 export class Batch implements Disposable {
   /** Most calls that are under way at a time. */
   readonly concurrency: number;
   readonly #options: CallOptions;
+  readonly #defaultMs: number;
+  readonly #timeoutMs: number | undefined;
   readonly #deadline: number;
   readonly #signals: readonly AbortSignal[];
   readonly #end = new AbortController();
@@ -18,16 +26,18 @@ export class Batch implements Disposable {
    * Starts the clock.
    *
    * @param options Those of the whole batch.
-   * @param defaultMs The time of a batch that does not say so itself, in milliseconds.
+   * @param defaultMs The time of a call, in milliseconds.
    * @throws {TypeError} If an option cannot be used.
    * @throws {RangeError} If a number is out of its bounds.
    */
   constructor(options: BatchOptions, defaultMs: number) {
     checkBatchOptions(options);
-    const { concurrency = 64, context: _context, ...others } = options;
+    const { concurrency = 64, context, timeoutMs = Infinity, ...others } = options;
     this.concurrency = concurrency;
     this.#options = others;
-    this.#deadline = Date.now() + timeLeftMs(options, defaultMs);
+    this.#defaultMs = defaultMs;
+    this.#timeoutMs = options.timeoutMs;
+    this.#deadline = Math.min(Date.now() + timeoutMs, context?.deadline ?? Infinity);
     this.#signals = signalsOf(options);
     for (const signal of this.#signals) signal.addEventListener("abort", this.#follow);
     this.#follow();
@@ -35,8 +45,20 @@ export class Batch implements Disposable {
 
   /** The options of a call that starts now. One signal ends all: each call listens to no other. */
   next(): CallOptions {
-    const timeoutMs = Math.max(1, this.#deadline - Date.now());
+    const leftMs = Math.max(1, Math.ceil(this.#deadline - Date.now()));
+    const timeoutMs = this.#timeoutMs === undefined ? Math.min(this.#defaultMs, leftMs) : leftMs;
     return { ...this.#options, timeoutMs, signal: this.#end.signal };
+  }
+
+  /** Runs a call that starts now; one that comes too late tells of the time of the whole batch. */
+  async run<Output>(start: (options: CallOptions) => Promise<Output>): Promise<Output> {
+    try {
+      return await start(this.next());
+    } catch (error) {
+      if (this.#timeoutMs === undefined || !(error instanceof RpcTimeoutError)) throw error;
+      const { procedure, call } = error;
+      throw new RpcTimeoutError(procedure, this.#timeoutMs, call && { call });
+    }
   }
 
   /** Throws what has ended the batch, if anything has. */

@@ -2,6 +2,7 @@
 
 import config from "../../deno.json" with { type: "json" };
 import { type JsrPackage, startJsrServer } from "../../tools/tasks/jsr_server.ts";
+import { type Child, startProgram } from "./child.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const LOOPBACK = "127.0.0.1,localhost";
@@ -21,6 +22,8 @@ export interface RegistryProject extends AsyncDisposable {
   write(name: string, text: string): Promise<void>;
   /** Runs `deno` in the folder, as long as a command may take. */
   deno(...args: readonly string[]): Promise<DenoResult>;
+  /** Starts `deno` in the folder, to be read line by line. */
+  start(...args: readonly string[]): Child;
   /** Takes the registry away. */
   goOffline(): Promise<void>;
 }
@@ -64,6 +67,7 @@ export async function startRegistryProject(
       const decoder = new TextDecoder();
       return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
     },
+    start: (...args) => startProgram([Deno.execPath(), ...args], { cwd: folder, env }),
     goOffline: async () => await registry[Symbol.asyncDispose](),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };

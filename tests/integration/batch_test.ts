@@ -94,6 +94,33 @@ Deno.test("RpcClient.callAll() gives all its calls one deadline", async () => {
   assertLess(performance.now() - startedAt, 2 * options.timeoutMs);
 });
 
+Deno.test("RpcClient's batches tell of their own time when it is over", async () => {
+  await using pair = await startPair(handlers);
+  const calls = [["square", 1], ["hang", 2]] as const;
+  const options = { timeoutMs: 150, concurrency: 1 };
+  for (
+    const batch of [
+      () => pair.client.callAll(calls, options),
+      () => Array.fromAsync(pair.client.map("hang", [1], options)),
+    ]
+  ) {
+    const error = await assertRejects(batch, RpcTimeoutError, "within 150 ms");
+    assertEquals([error.procedure, error.timeoutMs], ["hang", 150]);
+  }
+});
+
+Deno.test("RpcClient.map() leaves its reader as much time as it wants", async () => {
+  await using pair = await startPair(handlers, { client: { timeoutMs: 250 } });
+  const outputs: unknown[] = [];
+  // Six calls one after the other, and a reader that takes longer than any of them may.
+  for await (const output of pair.client.map("square", [1, 2, 3, 4, 5, 6], { concurrency: 1 })) {
+    outputs.push(output);
+    await new Promise((resolve) => setTimeout(resolve, 60));
+  }
+  assertEquals(outputs, [1, 4, 9, 16, 25, 36]);
+  await assertRejects(() => Array.fromAsync(pair.client.map("hang", [1])), RpcTimeoutError);
+});
+
 Deno.test("RpcClient.callAll() ends when its signal aborts", async () => {
   await using pair = await startPair(handlers);
   const controller = new AbortController();

@@ -1,3 +1,4 @@
+import { testUnless } from "../helpers/features.ts";
 import { assertEquals, assertStringIncludes } from "../../deps/std_assert.ts";
 import { TestBroker } from "../../testing/mod.ts";
 import { type FieldValue, longString } from "../../testing/wire/field_value.ts";
@@ -5,6 +6,7 @@ import { RawClient } from "../../tools/raw/raw_client.ts";
 import {
   type ByVersion,
   declareQueue,
+  NO_RABBITMQ,
   onBothBrokers,
   RABBITMQ,
   refusal,
@@ -137,10 +139,8 @@ onBothBrokers("basic.publish looks at CC before the delivery mode", async ({ ope
   );
 });
 
-Deno.test({
-  name: "RabbitMQ ends a silent client when TestBroker does, too",
-  ignore: RABBITMQ === undefined,
-  fn: async () => {
+Deno.test(
+  testUnless(NO_RABBITMQ, "RabbitMQ ends a silent client when TestBroker does, too", async () => {
     const ended = [RABBITMQ?.url, undefined].map(async (url) => {
       await using own = await TestBroker.start();
       using client = await RawClient.open(url ?? own.url, { heartbeat: 1 });
@@ -149,5 +149,5 @@ Deno.test({
     });
     const [theirs = 0, ours = 0] = await Promise.all(ended);
     assertEquals(Math.abs(theirs - ours) < 1000, true, `${theirs - ours} ms apart`);
-  },
-});
+  }),
+);

@@ -1,3 +1,4 @@
+import { testUnless } from "../helpers/features.ts";
 import { assertEquals, assertExists, assertStringIncludes } from "../../deps/std_assert.ts";
 import { TestBroker, VirtualClock } from "../../testing/mod.ts";
 import { RawClient } from "../../tools/raw/raw_client.ts";
@@ -234,18 +235,25 @@ Deno.test("testing/main.ts --control says that its port is taken", async () => {
   assertStringIncludes(stderr, `the port is taken: listen EADDRINUSE: address already in use`);
 });
 
-Deno.test({
-  name: "docs/testing.md shows how Python steers the program",
-  ignore: !HAS_PIKA,
-  fn: async () => {
-    const args = ["--port", "0", "--control", "0", "--clock", "virtual"];
-    await using program = await BrokerProgram.start(args);
-    const code = await pythonExample();
-    const { success, stdout, stderr } = await python(["-c", code, program.url, program.controlUrl]);
-    assertEquals(stderr, "");
-    assertEquals([success, stdout], [true, "nacked, and not stored\nexpired after a minute\n"]);
-  },
-});
+Deno.test(
+  testUnless(
+    HAS_PIKA ? undefined : "python3-pika is missing",
+    "docs/testing.md shows how Python steers the program",
+    async () => {
+      const args = ["--port", "0", "--control", "0", "--clock", "virtual"];
+      await using program = await BrokerProgram.start(args);
+      const code = await pythonExample();
+      const { success, stdout, stderr } = await python([
+        "-c",
+        code,
+        program.url,
+        program.controlUrl,
+      ]);
+      assertEquals(stderr, "");
+      assertEquals([success, stdout], [true, "nacked, and not stored\nexpired after a minute\n"]);
+    },
+  ),
+);
 
 async function pythonExample(): Promise<string> {
   const text = await Deno.readTextFile(new URL("../../docs/testing.md", import.meta.url));

@@ -1,3 +1,4 @@
+import { testUnless } from "../helpers/features.ts";
 import { assertStringIncludes } from "../../deps/std_assert.ts";
 import { TestBroker } from "../../testing/mod.ts";
 
@@ -22,62 +23,61 @@ const AMQPLIB: Tutorials = {
 };
 
 for (const tutorials of [PIKA, AMQPLIB]) {
-  const { client, isMissing: ignore } = tutorials;
+  const { client, isMissing } = tutorials;
+  const why = isMissing ? `${client} is missing` : undefined;
 
-  Deno.test({
-    name: `TestBroker runs ${client} tutorial 1, hello world`,
-    ignore,
-    fn: () => receiveWhileSending(tutorials, ["receive"], ["send"], "Received Hello World!"),
-  });
+  Deno.test(
+    testUnless(
+      why,
+      `TestBroker runs ${client} tutorial 1, hello world`,
+      () => receiveWhileSending(tutorials, ["receive"], ["send"], "Received Hello World!"),
+    ),
+  );
 
-  Deno.test({
-    name: `TestBroker runs ${client} tutorial 2, work queues`,
-    ignore,
-    fn: async () => {
-      await using broker = await TestBroker.start();
-      await using sender = start(tutorials, broker, ["new_task", "one task"]);
-      await sender.exited();
-      await using worker = start(tutorials, broker, ["worker"]);
-      await worker.printed("Received one task");
-      await worker.printed("Done");
-    },
-  });
+  Deno.test(testUnless(why, `TestBroker runs ${client} tutorial 2, work queues`, async () => {
+    await using broker = await TestBroker.start();
+    await using sender = start(tutorials, broker, ["new_task", "one task"]);
+    await sender.exited();
+    await using worker = start(tutorials, broker, ["worker"]);
+    await worker.printed("Received one task");
+    await worker.printed("Done");
+  }));
 
-  Deno.test({
-    name: `TestBroker runs ${client} tutorial 3, publish and subscribe`,
-    ignore,
-    fn: () => receiveWhileSending(tutorials, ["receive_logs"], ["emit_log", "a log"], "[x] a log"),
-  });
+  Deno.test(
+    testUnless(
+      why,
+      `TestBroker runs ${client} tutorial 3, publish and subscribe`,
+      () => receiveWhileSending(tutorials, ["receive_logs"], ["emit_log", "a log"], "[x] a log"),
+    ),
+  );
 
-  Deno.test({
-    name: `TestBroker runs ${client} tutorial 4, routing`,
-    ignore,
-    fn: () =>
+  Deno.test(
+    testUnless(why, `TestBroker runs ${client} tutorial 4, routing`, () =>
       receiveWhileSending(
         tutorials,
         ["receive_logs_direct", "warning", "error"],
         ["emit_log_direct", "error", "it burns"],
         "[x] error:it burns",
-      ),
-  });
+      )),
+  );
 
-  Deno.test({
-    name: `TestBroker runs ${client} tutorial 5, topics`,
-    ignore,
-    fn: () =>
+  Deno.test(
+    testUnless(why, `TestBroker runs ${client} tutorial 5, topics`, () =>
       receiveWhileSending(
         tutorials,
         ["receive_logs_topic", "kern.*", "*.critical"],
         ["emit_log_topic", "kern.critical", "A critical kernel error"],
         "[x] kern.critical:A critical kernel error",
-      ),
-  });
+      )),
+  );
 
-  Deno.test({
-    name: `TestBroker runs ${client} tutorial 6, RPC`,
-    ignore,
-    fn: () => receiveWhileSending(tutorials, ["rpc_server"], ["rpc_client"], "fib(20)", "Got 6765"),
-  });
+  Deno.test(
+    testUnless(
+      why,
+      `TestBroker runs ${client} tutorial 6, RPC`,
+      () => receiveWhileSending(tutorials, ["rpc_server"], ["rpc_client"], "fib(20)", "Got 6765"),
+    ),
+  );
 }
 
 async function receiveWhileSending(

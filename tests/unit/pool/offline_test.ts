@@ -1,3 +1,4 @@
+import { testUnless } from "../../helpers/features.ts";
 import { assertEquals, assertMatch } from "../../../deps/std_assert.ts";
 import { type RegistryProject, startRegistryProject } from "../../helpers/registry_project.ts";
 
@@ -74,26 +75,29 @@ ${MAIN}`,
   );
 });
 
-Deno.test({
-  name: "A compiled program has threads, if its worker file is included",
-  ignore: !await hasCompilerBase(),
-  async fn() {
-    await using project = await startProject();
-    await project.write("threads.ts", MAIN.replace(', "process"', ""));
-    const args = ["--quiet", "-A", "--include", "worker.ts", "--output", "program", "threads.ts"];
-    const { code, stderr } = await project.deno("compile", ...args);
-    assertEquals([code, stderr], [0, ""]);
-    await project.goOffline();
-    const program = new Deno.Command(`${project.folder}/program`, { stdin: "null" });
-    assertEquals(
-      new TextDecoder().decode((await program.output()).stdout),
-      "thread 42\nfunction\n",
-    );
-  },
-});
+Deno.test(
+  testUnless(
+    await whyNotCompiled(),
+    "A compiled program has threads, if its worker file is included",
+    async () => {
+      await using project = await startProject();
+      await project.write("threads.ts", MAIN.replace(', "process"', ""));
+      const args = ["--quiet", "-A", "--include", "worker.ts", "--output", "program", "threads.ts"];
+      const { code, stderr } = await project.deno("compile", ...args);
+      assertEquals([code, stderr], [0, ""]);
+      await project.goOffline();
+      const program = new Deno.Command(`${project.folder}/program`, { stdin: "null" });
+      assertEquals(
+        new TextDecoder().decode((await program.output()).stdout),
+        "thread 42\nfunction\n",
+      );
+    },
+  ),
+);
 
-/** `deno compile` downloads what it puts programs into, unless this variable names it. */
-async function hasCompilerBase(): Promise<boolean> {
+/** `deno compile` downloads what it puts programs into, unless a variable names it. */
+async function whyNotCompiled(): Promise<string | undefined> {
   const path = Deno.env.get("DENORT_BIN");
-  return path !== undefined && await Deno.stat(path).then(() => true, () => false);
+  const isThere = path !== undefined && await Deno.stat(path).then(() => true, () => false);
+  return isThere ? undefined : "DENORT_BIN names no file";
 }

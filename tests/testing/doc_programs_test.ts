@@ -1,0 +1,253 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "../../deps/std_assert.ts";
+import { RpcClient } from "../../mod.ts";
+import { TestBroker } from "../../testing/mod.ts";
+import type { Child } from "../helpers/child.ts";
+import { docPrograms, programAt } from "../helpers/doc_programs.ts";
+import { type RegistryProject, startRegistryProject } from "../helpers/registry_project.ts";
+import { AmqplibClient } from "./helpers/amqplib.ts";
+
+const programs = await docPrograms();
+
+/** Programs that no test here runs, and why. */
+const UNTESTED: Readonly<Record<string, string>> = {
+  "docs/tls.md 1": "it needs a broker with TLS: tests/serial/tls_test.ts has one",
+};
+const tested = new Set<string>();
+
+/** What stands before a program, and after it. */
+type Around = readonly [before: string, after: string];
+
+/** A broker, and a project that has this package from a registry. */
+class Desk implements AsyncDisposable {
+  readonly #stack = new AsyncDisposableStack();
+  readonly #project: RegistryProject;
+  readonly broker: TestBroker;
+
+  private constructor(project: RegistryProject, broker: TestBroker) {
+    this.#project = this.#stack.use(project);
+    this.broker = this.#stack.use(broker);
+  }
+
+  static async open(): Promise<Desk> {
+    return new Desk(await startRegistryProject(), await TestBroker.start());
+  }
+
+  /** Writes a program of a page into a file, with something before and after it. */
+  async write(file: string, id: string, [before, after]: Around = ["", ""]): Promise<void> {
+    tested.add(id);
+    const code = programAt(programs, id, this.broker.url);
+    await this.#project.write(file, `${before}${code}${after}`);
+  }
+
+  /** Runs a program of a page to its end, and gives what it printed. */
+  async run(id: string, around?: Around): Promise<string> {
+    await this.write("main.ts", id, around);
+    return await this.deno("run", "--allow-all", "--quiet", "main.ts");
+  }
+
+  /** Runs a program that is on no page. */
+  async runText(text: string): Promise<string> {
+    await this.writeText("main.ts", text);
+    return await this.deno("run", "--allow-all", "--quiet", "main.ts");
+  }
+
+  /** Writes a file that is on no page. */
+  writeText(file: string, text: string): Promise<void> {
+    return this.#project.write(file, text);
+  }
+
+  /** Runs a command of Deno's to its end. */
+  async deno(...args: readonly string[]): Promise<string> {
+    const { code, stdout, stderr } = await this.#project.deno(...args);
+    assertEquals(code, 0, `${stdout}${stderr}`);
+    return stdout;
+  }
+
+  /** Starts a program that goes on. */
+  start(file: string): Child {
+    return this.#project.start("run", "--allow-all", "--quiet", file);
+  }
+
+  /** Starts a server of a page, and waits until it says that it serves. */
+  async serve(id: string, line: RegExp): Promise<Child> {
+    await this.write("server.ts", id);
+    const server = this.#stack.use(this.start("server.ts"));
+    assertMatch(await server.nextLine(), line);
+    return server;
+  }
+
+  async readText(name: string): Promise<string> {
+    return await Deno.readTextFile(`${this.#project.folder}/${name}`);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#stack.disposeAsync();
+  }
+}
+
+Deno.test("README's client calls README's server, which serves until Ctrl-C", async () => {
+  await using desk = await Desk.open();
+  const server = await desk.serve("README.md 1", /^Serving/);
+  assertEquals(await desk.run("README.md 2"), "3\n{ ok: true, output: 7 }\n");
+  server.kill("SIGINT");
+  assertEquals((await server.status).signal ?? "SIGINT", "SIGINT");
+});
+
+Deno.test("README's pool runs README's worker file", async () => {
+  await using desk = await Desk.open();
+  await desk.write("fibonacci_worker.ts", "README.md 3");
+  await using _server = await desk.serve("README.md 4", /^Serving/);
+  await using client = await RpcClient.connect(desk.broker.url, { queue: "fibonacci" });
+  assertEquals(await client.call("slowFibonacci", 20), 6765);
+  assertEquals(await client.call("ping"), "pong");
+});
+
+Deno.test("docs/parked.md lists, drops and runs again", async () => {
+  await using desk = await Desk.open();
+  await using amqplib = await AmqplibClient.open(desk.broker.url);
+  for (const queue of ["math", "math.parked"]) await amqplib.channel.assertQueue(queue);
+  for (const body of ["1", "2"]) await amqplib.send("math.parked", body);
+  const output = await desk.run("docs/parked.md 1");
+  assertEquals(output.match(/^\S+ undefined/gm)?.length, 2);
+  assertStringIncludes(output, '[ "1" ]');
+  assertStringIncludes(output, "1 run again, 0 left as they are streams\n");
+});
+
+Deno.test("docs/permissions.md writes definitions", async () => {
+  await using desk = await Desk.open();
+  await desk.run("docs/permissions.md 1");
+  const { permissions } = JSON.parse(await desk.readText("definitions.json"));
+  assertEquals(permissions.map(({ user }: { user: string }) => user), [
+    "math-server",
+    "web",
+    "billing",
+    "operator",
+  ]);
+});
+
+const ALL = { configure: ".*", write: ".*", read: ".*" };
+
+Deno.test("docs/permissions.md serves tenants", async () => {
+  const virtualHosts = ["tenant-a", "tenant-b"];
+  await using broker = await TestBroker.start({
+    virtualHosts,
+    users: [{
+      name: "math-server",
+      password: "secret",
+      permissions: Object.fromEntries(virtualHosts.map((vhost) => [vhost, ALL])),
+    }],
+  });
+  await using project = await startRegistryProject();
+  const id = "docs/permissions.md 2";
+  tested.add(id);
+  const address = `math-server:secret@127.0.0.1:${broker.port}`;
+  const code = programAt(programs, id).replace("math-server@broker.example", address);
+  await project.write("main.ts", `${code}\nconsole.log("served");`);
+  await using server = project.start("run", "--allow-all", "--quiet", "main.ts");
+  await server.line("served");
+  for (const vhost of virtualHosts) {
+    await using client = await RpcClient.connect(`amqp://${address}/${vhost}`, { queue: "math" });
+    assertEquals(await client.call("add", { a: 1, b: 2 }), 3);
+  }
+});
+
+/** A program that has a pool of one worker of a file. */
+function poolProgram(file: string, calls: string): string {
+  return `import { WorkerPool } from "@warren/rpc/workers";
+import { transfer } from "@warren/rpc/workers/transfer";
+
+const worker = new URL("./${file}", import.meta.url);
+await using pool = await WorkerPool.open(worker, { maxWorkers: 1 });
+const pixels = new Uint8Array([0, 5]);
+void [transfer, pixels];
+${calls}`;
+}
+
+Deno.test("docs/pool.md has workers, and pools that run them", async () => {
+  await using desk = await Desk.open();
+  await desk.write("square_worker.ts", "docs/pool.md 1");
+  const square = poolProgram("square_worker.ts", 'console.log(await pool.run("square", 7));');
+  assertEquals(await desk.runText(square), "49\n");
+  assertEquals(await desk.run("docs/pool.md 2"), "354224848179261915075n\n");
+  assertStringIncludes(await desk.run("docs/pool.md 3"), 'type: "ready"');
+  {
+    await using _server = await desk.serve("docs/pool.md 4", /^Serving reports and health/);
+    await using client = await RpcClient.connect(desk.broker.url, { queue: "health" });
+    assertEquals(await client.call("ping"), "pong");
+  }
+  await desk.writeText(
+    "rows_worker.ts",
+    `import { expose } from "@warren/rpc/workers/runtime";
+expose({ *rows({ table }: { table: string }) { yield \`a row of \${table}\`; } });`,
+  );
+  const [before, after] = poolProgram("rows_worker.ts", "// HERE").split("// HERE");
+  assertEquals(await desk.run("docs/pool.md 5", [before ?? "", after ?? ""]), "a row of orders\n");
+  await desk.write("picture_worker.ts", "docs/pool.md 6");
+  const invert = 'console.log(await pool.run("invert", transfer(pixels)), pixels.length);';
+  const picture = poolProgram("picture_worker.ts", invert);
+  assertEquals(await desk.runText(picture), "Uint8Array(2) [ 255, 250 ] 0\n");
+});
+
+Deno.test("docs/codecs.md sends dates and bytes, through a pool, too, and has a codec", async () => {
+  await using desk = await Desk.open();
+  await desk.serve("docs/codecs.md 1", /^Serving photos/);
+  assertEquals(await desk.run("docs/codecs.md 2"), "3 true\n");
+  await desk.write("photo_worker.ts", "docs/codecs.md 3");
+  assertEquals(await desk.run("docs/codecs.md 4"), "1970\n");
+  assertEquals(await desk.run("docs/codecs.md 5"), '[ [ "b", "2" ], [ "a", "1" ] ]\n');
+});
+
+Deno.test("docs/schemas.md checks inputs and outputs", async () => {
+  await using desk = await Desk.open();
+  await desk.serve("docs/schemas.md 1", /^Serving shapes/);
+  const refusal = await desk.run("docs/schemas.md 2");
+  assertMatch(refusal, /^invalid-input {"issues":\[{"message":".*","path":\["height"\]}\]}\n$/);
+  assertEquals(await desk.run("docs/schemas.md 3"), "6\n");
+});
+
+Deno.test("docs/rabbitmq.md shares a connection and defines queues", async () => {
+  await using desk = await Desk.open();
+  const call = 'console.log(await _client.call("add", { a: 1, b: 2 }));';
+  assertEquals(await desk.run("docs/rabbitmq.md 1", ["", call]), "3\n");
+  const { policies } = JSON.parse(await desk.run("docs/rabbitmq.md 2"));
+  assertEquals(policies[0].definition["delivery-limit"], 50);
+});
+
+Deno.test("docs/resilience.md calls through its policies", async () => {
+  await using desk = await Desk.open();
+  await desk.serve("README.md 1", /^Serving/);
+  assertEquals(await desk.run("docs/resilience.md 1"), "3\n");
+});
+
+Deno.test("docs/testing.md has a test that passes and brokers that do what it says", async () => {
+  await using desk = await Desk.open();
+  await desk.write("add_test.ts", "docs/testing.md 1");
+  const output = await desk.deno("test", "--allow-net=127.0.0.1", "--no-check", "add_test.ts");
+  assertMatch(output, /add\(\) adds \.\.\. ok/);
+  for (const number of [2, 3, 4, 5]) {
+    tested.add(`docs/testing.md ${number}`);
+    await desk.write(`main${number}.ts`, `docs/testing.md ${number}`);
+  }
+  const main = [2, 3, 4, 5].map((number) => `import "./main${number}.ts";`).join("\n");
+  assertEquals(await desk.runText(main), "0 []\n");
+});
+
+Deno.test("docs/tutorial.md computes, and calls back after each start", async () => {
+  await using desk = await Desk.open();
+  await desk.serve("docs/tutorial.md 1", /^Awaiting RPC requests$/);
+  assertEquals(await desk.run("docs/tutorial.md 2"), "fibonacci(4) is 3\n");
+  const key = 'Deno.env.set("CALLBACK_KEY", "0123456789abcdef0123456789abcdef");\n';
+  await desk.write("callback.ts", "docs/tutorial.md 3", [key, ""]);
+  for (const _start of ["first", "second"]) {
+    await using client = desk.start("callback.ts");
+    await client.line("{ order: 7 } { ok: true, output: 2880067194370816120n }");
+  }
+});
+
+// The last one, as it looks back at those before it.
+Deno.test("Every program of README and docs was run, or is listed with the reason", () => {
+  const known = new Set([...tested, ...Object.keys(UNTESTED)]);
+  assert(programs.length > 20);
+  assertEquals(programs.map(({ id }) => id).filter((id) => !known.has(id)), []);
+  assertEquals([...known].filter((id) => !programs.some((program) => program.id === id)), []);
+});
