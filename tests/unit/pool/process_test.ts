@@ -1,3 +1,4 @@
+import { testUnless } from "../../helpers/features.ts";
 import { assert, assertEquals, assertNotEquals, assertRejects } from "../../../deps/std_assert.ts";
 import { RpcError } from "../../../errors.ts";
 import type { ProcessOptions } from "../../../workers/mod.ts";
@@ -6,6 +7,8 @@ import { openPool } from "./pool_helpers.ts";
 function openProcess(process: ProcessOptions = {}) {
   return openPool("process_worker.ts", { isolation: "process", process });
 }
+
+const onWindows = Deno.build.os === "windows" ? "Windows has no shell for it" : undefined;
 
 Deno.test("WorkerPool runs tasks in processes of their own", async () => {
   await using pool = await openProcess();
@@ -41,27 +44,29 @@ Deno.test("WorkerPool gives a process the permissions asked for", async () => {
   await assertRejects(() => pool.run("fetchNothing", undefined), RpcError, "fetch failed");
 });
 
-Deno.test({
-  name: "WorkerPool hands a process no environment but what it may see",
-  ignore: Deno.build.os === "windows",
-  fn: async () => {
-    Deno.env.set("WARREN_TEST_SECRET", "a b'\"$(c)`d`");
-    using cleanup = new DisposableStack();
-    cleanup.defer(() => Deno.env.delete("WARREN_TEST_SECRET"));
-    const run = ["env"];
-    await using strict = await openProcess({ permissions: { run } });
-    const names = await strict.run("environment", undefined);
-    assert(Array.isArray(names) && names.includes("HOME") === Deno.env.has("HOME"));
-    assertEquals(names.includes("WARREN_TEST_SECRET"), false);
-    const env = ["WARREN_TEST_SECRET", "WARREN_TEST_MISSING"];
-    await using open = await openProcess({ permissions: { run, env } });
-    assertEquals(await open.run("variable", env[0]), "a b'\"$(c)`d`");
-    assertEquals(await open.run("variable", env[1]), undefined);
-    await assertRejects(() => open.run("variable", "HOME"), RpcError, "Requires env access");
-    await using wide = await openProcess({ permissions: { run, env: true } });
-    assertEquals(await wide.run("variable", "WARREN_TEST_SECRET"), "a b'\"$(c)`d`");
-  },
-});
+Deno.test(
+  testUnless(
+    onWindows,
+    "WorkerPool hands a process no environment but what it may see",
+    async () => {
+      Deno.env.set("WARREN_TEST_SECRET", "a b'\"$(c)`d`");
+      using cleanup = new DisposableStack();
+      cleanup.defer(() => Deno.env.delete("WARREN_TEST_SECRET"));
+      const run = ["env"];
+      await using strict = await openProcess({ permissions: { run } });
+      const names = await strict.run("environment", undefined);
+      assert(Array.isArray(names) && names.includes("HOME") === Deno.env.has("HOME"));
+      assertEquals(names.includes("WARREN_TEST_SECRET"), false);
+      const env = ["WARREN_TEST_SECRET", "WARREN_TEST_MISSING"];
+      await using open = await openProcess({ permissions: { run, env } });
+      assertEquals(await open.run("variable", env[0]), "a b'\"$(c)`d`");
+      assertEquals(await open.run("variable", env[1]), undefined);
+      await assertRejects(() => open.run("variable", "HOME"), RpcError, "Requires env access");
+      await using wide = await openProcess({ permissions: { run, env: true } });
+      assertEquals(await wide.run("variable", "WARREN_TEST_SECRET"), "a b'\"$(c)`d`");
+    },
+  ),
+);
 
 Deno.test("WorkerPool.open() refuses names of variables that are none", async () => {
   for (const name of ["", "A B", "$(id)", "A=1"]) {
@@ -92,10 +97,8 @@ Deno.test("WorkerPool tells a process of an abort", async () => {
   assertEquals(await pool.run("echo", 1), 1);
 });
 
-Deno.test({
-  name: "WorkerPool leaves no process behind when its own is killed",
-  ignore: Deno.build.os === "windows",
-  fn: async () => {
+Deno.test(
+  testUnless(onWindows, "WorkerPool leaves no process behind when its own is killed", async () => {
     const owner = new Deno.Command(Deno.execPath(), {
       args: [
         "run",
@@ -117,8 +120,8 @@ Deno.test({
       limit.throwIfAborted();
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
-  },
-});
+  }),
+);
 
 async function firstLine(stream: ReadableStream<Uint8Array>): Promise<string> {
   let text = "";
