@@ -1,5 +1,11 @@
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "../../deps/std_assert.ts";
-import { RpcClient } from "../../mod.ts";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "../../deps/std_assert.ts";
+import { RpcClient, RpcServer } from "../../mod.ts";
 import { TestBroker } from "../../testing/mod.ts";
 import type { Child } from "../helpers/child.ts";
 import { docPrograms, programAt } from "../helpers/doc_programs.ts";
@@ -203,6 +209,30 @@ Deno.test("docs/schemas.md checks inputs and outputs", async () => {
   const refusal = await desk.run("docs/schemas.md 2");
   assertMatch(refusal, /^invalid-input {"issues":\[{"message":".*","path":\["height"\]}\]}\n$/);
   assertEquals(await desk.run("docs/schemas.md 3"), "6\n");
+});
+
+Deno.test("docs/hooks.md passes headers both ways, and intercepts", async () => {
+  await using desk = await Desk.open();
+  const { url } = desk.broker;
+  const greeting = await desk.run("docs/hooks.md 1");
+  assertMatch(greeting, /with the reply came .*"served-by": "greetings-1"[^]*\nBonjour, Ada\n$/);
+  await using _prices = await RpcServer.listen(url, {
+    queue: "prices",
+    handlers: { priceOf: () => 7 },
+  });
+  assertEquals(await desk.run("docs/hooks.md 2"), "7\n");
+  assertEquals(await desk.run("docs/hooks.md 3"), '{"message":"outside of any call"}\n');
+  const server = await desk.serve("docs/hooks.md 5", /^Awaiting requests$/);
+  await using client = await RpcClient.connect(url, { queue: "greetings" });
+  await assertRejects(() => client.call("greet", "Ada"), Error, "Show your token");
+  assertEquals(await client.call("greet", "Ada", { headers: { token: "secret" } }), "Hello, Ada");
+  server.kill("SIGKILL");
+  await server.status;
+  await using _greetings = await RpcServer.listen(url, {
+    queue: "greetings",
+    handlers: { greet: (name: string) => `Hello, ${name}` },
+  });
+  assertMatch(await desk.run("docs/hooks.md 4"), /^greet \d[^]*\nHello, Ada\n$/);
 });
 
 Deno.test("docs/rabbitmq.md shares a connection and defines queues", async () => {
