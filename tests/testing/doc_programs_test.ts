@@ -250,6 +250,10 @@ page("docs/hooks.md passes headers both ways, and intercepts", async (desk) => {
 page("docs/operate.md has servers that end in order", async (desk) => {
   await desk.write("fibonacci_worker.ts", "README.md 3");
   const first = await desk.serve("docs/operate.md 1", "fibonacci");
+  {
+    await using client = await RpcClient.connect(desk.broker.url, { queue: "fibonacci" });
+    assertEquals(await client.call("slowFibonacci", 10), 55);
+  }
   first.kill("SIGTERM");
   assertEquals((await first.status).code, 0);
   const port = freePort();
@@ -268,6 +272,8 @@ page("docs/operate.md has servers that end in order", async (desk) => {
   third.kill("SIGTERM");
   assertEquals((await third.status).code, 0);
   const fourth = await desk.serve("docs/operate.md 4", "greetings");
+  await using client = await RpcClient.connect(desk.broker.url, { queue: "greetings" });
+  assertEquals(await client.call("greet", "Ada"), "Hello, Ada");
   fourth.kill("SIGTERM");
   assertEquals((await fourth.status).code, 0);
 });

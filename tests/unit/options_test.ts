@@ -7,6 +7,7 @@ import {
   checkCallOptions,
   resolveStreamOptions,
 } from "../../internal/calling/client_settings.ts";
+import { checkMessageHeaders } from "../../internal/message_headers.ts";
 import { TestBroker } from "../../testing/mod.ts";
 import { WorkerPool } from "../../workers/mod.ts";
 import {
@@ -74,7 +75,10 @@ const TAKERS: readonly Taker[] = [
   {
     file: "options/client_options.ts",
     interface: "CallOptions",
-    give: (options) => checkCallOptions("call", options),
+    give: (options) => {
+      checkCallOptions("call", options);
+      checkMessageHeaders("call", options.headers ?? {});
+    },
   },
   {
     file: "options/client_options.ts",
