@@ -46,7 +46,6 @@ import { type CallInterception, interceptCall } from "./internal/calling/call_in
 import { type CallParts, RequestMaker } from "./internal/calling/call_request.ts";
 import { ClientCalls } from "./internal/calling/client_calls.ts";
 import {
-  checkInputs,
   type ClientSettings,
   resolveClientOptions,
   resolveStreamOptions,
@@ -328,7 +327,6 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
     options: BatchOptions = {},
   ): AsyncGenerator<OutputOf<C, Name>, void, undefined> {
     return inOrder(inputs, () => {
-      checkInputs(inputs);
       const batch = new Batch(options, this.#settings.timeoutMs);
       return {
         concurrency: batch.concurrency,

@@ -17,7 +17,6 @@ import {
   checkCodecs,
   checkFunctions,
   checkInteger,
-  checkName,
   checkNumber,
   checkOneOf,
   checkOptions,
@@ -32,7 +31,11 @@ import { Connection } from "./internal/broker/connection.ts";
 import { MAX_TIMEOUT_MS } from "./internal/time.ts";
 import { procedureInfos } from "./internal/control/procedure_infos.ts";
 import { ServerControl } from "./internal/control/server_control.ts";
-import { checkDurability, type RequestQueue } from "./internal/protocol/request_queue.ts";
+import {
+  checkDurability,
+  checkRequestQueueName,
+  type RequestQueue,
+} from "./internal/protocol/request_queue.ts";
 import type { IntakeOptions } from "./internal/serving/intake.ts";
 import { Prefetch } from "./internal/serving/prefetch.ts";
 import { Procedures } from "./internal/serving/procedures.ts";
@@ -91,7 +94,7 @@ export class RpcServer<C extends Contract = Contract> implements AsyncDisposable
     const { handlers, defaultProcedure, codecs, sendStacks = false } = options;
     const { procedures: only, control } = options;
     const { replyQueues, consumerPriority, handlerTimeLimitMs, interceptors } = options;
-    checkName("listen", { queue });
+    checkRequestQueueName(queue);
     checkType("listen", { declare }, "boolean");
     checkDurability(durability, declare);
     checkInteger("listen", { maxBodyBytes, maxDeliveries }, { min: 1 });

@@ -4,7 +4,7 @@ import type { BatchOptions, CallOptions } from "../../options/client_options.ts"
 import { RpcTimeoutError } from "../../errors.ts";
 import { ItemReader, type ReadableItems } from "../streaming/item_reader.ts";
 import { signalsOf } from "./call_request.ts";
-import { checkBatchOptions } from "./client_settings.ts";
+import { checkBatchOptions, checkInputs } from "./client_settings.ts";
 
 /**
  * The time and the signals of a batch; disposing of it cancels what is under way.
@@ -110,6 +110,7 @@ function startInOrder<Input, Output>(
   { concurrency, start, check, onLeft }: InOrderPlan<Input, Output>,
   wake: () => void,
 ): ReadableItems<Output> {
+  checkInputs(inputs);
   const semaphore = new Semaphore(concurrency);
   const outputs = new OrderedOutputs<Output>(2 * concurrency, wake);
   // It never rejects, and is not waited for: inputs that never come must not hold up whoever leaves.

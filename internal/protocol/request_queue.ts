@@ -4,9 +4,9 @@ import { RpcError } from "../../errors.ts";
 import type { Durability } from "../../options/server_options.ts";
 import type { AmqpLink, AmqpQueueOptions } from "../broker/amqp.ts";
 import { amqpCodeOf, namesInError, readDeniedFeature, readMismatch } from "../broker/amqp_error.ts";
-import { checkOneOf, wrongValue } from "../check.ts";
-import { toPrintable } from "../text.ts";
-import { parkingQueueOf } from "./parked_message.ts";
+import { checkName, checkOneOf, wrongValue } from "../check.ts";
+import { isShortText, MAX_SHORT_TEXT_BYTES, toPrintable } from "../text.ts";
+import { lockQueueOf, parkingQueueOf } from "./parked_message.ts";
 import {
   canHaveExchange,
   requestQueueOptions,
@@ -27,6 +27,21 @@ export interface RequestQueue {
 
 /** The default exchange, as the broker names it in its refusals. */
 const DEFAULT_EXCHANGE = "amq.default";
+
+/**
+ * Checks the name of a request queue. What kills its servers is parked beside it: a name that has no
+ * room for that would lose it.
+ *
+ * @param queue The name.
+ * @throws {TypeError} If it is empty, no text, or too long.
+ */
+export function checkRequestQueueName(queue: string): void {
+  checkName("listen", { queue });
+  if (isShortText(lockQueueOf(parkingQueueOf(queue)))) return;
+  const maxBytes = MAX_SHORT_TEXT_BYTES - lockQueueOf(parkingQueueOf("")).length;
+  const kind = `a text of at most ${maxBytes} bytes, as its parking queue has a longer name`;
+  throw new TypeError(wrongValue("listen", ["queue", queue], kind));
+}
 
 const DURABILITIES: readonly Durability[] = ["replicated", "durable", "transient", "existing"];
 

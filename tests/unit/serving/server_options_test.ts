@@ -11,6 +11,11 @@ class Greeting {
 /** What a caller may write whom no compiler stops, and how the server says what is wrong. */
 const WRONG: readonly (readonly [options: object, message: string])[] = [
   [{ queue: "" }, '"queue" must be a text of 1 to 255 bytes: current value is ""'],
+  [
+    { queue: "q".repeat(244) },
+    '"queue" must be a text of at most 243 bytes, as its parking queue has a longer name: ' +
+    `current value is "${"q".repeat(80)}"`,
+  ],
   [{ queue: undefined }, '"queue" must be a text of 1 to 255 bytes: current value is undefined'],
   [{ prefetch: "8" }, '"prefetch" must be an integer from 1 to 2000: current value is "8"'],
   [{ prefetch: 2_001 }, '"prefetch" must be an integer from 1 to 2000: current value is 2001'],
