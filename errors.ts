@@ -33,6 +33,7 @@
  * | `rejected` | a server rejected the request without a reply | perhaps |
  * | `timeout` | no reply before the deadline | perhaps |
  * | `too-large` | a body is larger than `maxBodyBytes`, or than the broker takes | no, if it was the input |
+ * | `unavailable` | the store of idempotency keys fails, so that nobody knows whether the work was done | no |
  * | `undecodable` | a body is not what its content type says, or headers cannot be read | no, if it was the input |
  * | `unencodable` | a value cannot be carried by the codec | no, if it was the input |
  * | `unknown-callback` | no callback of that name is registered; only parked replies say so | yes |
@@ -70,6 +71,7 @@ export type KnownErrorCode =
   | "reply-to-refused"
   | "timeout"
   | "too-large"
+  | "unavailable"
   | "undecodable"
   | "unencodable"
   | "unknown-callback"

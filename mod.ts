@@ -101,6 +101,13 @@ export {
   type SafeResult,
 } from "./errors.ts";
 export type {
+  IdempotencyClaim,
+  IdempotencyOptions,
+  IdempotencyOutput,
+  IdempotencyState,
+  IdempotencyStore,
+} from "./options/idempotency_options.ts";
+export type {
   ConnectionEvent,
   RpcClientEvent,
   RpcServerEvent,
@@ -118,7 +125,6 @@ export type {
 export { RpcServer } from "./server.ts";
 export type {
   Durability,
-  IdempotencyOptions,
   ReplyCacheOptions,
   RpcServerCloseOptions,
   RpcServerOptions,

@@ -5,6 +5,7 @@
  */
 
 import { type RpcConnection, settingsOf } from "./connection.ts";
+import type { IdempotencyStore } from "./options/idempotency_options.ts";
 import type { BrokerUrl } from "./options/connect_options.ts";
 import type { AnyHandlers, Contract, Handlers, Servable } from "./contract.ts";
 import type { ConnectionEvent, RpcState } from "./options/events.ts";
@@ -40,6 +41,8 @@ import type { IntakeOptions } from "./internal/serving/intake.ts";
 import { Prefetch } from "./internal/serving/prefetch.ts";
 import { Procedures } from "./internal/serving/procedures.ts";
 import { type OnForgotten, ReplyCache } from "./internal/serving/keys/reply_cache.ts";
+import { ClaimedWork } from "./internal/serving/keys/claimed_work.ts";
+import { WorkKey } from "./internal/serving/keys/work_key.ts";
 import { RequestRunner, type RunnerOptions } from "./internal/serving/request_runner.ts";
 import { RequestService } from "./internal/serving/request_service.ts";
 import { ServerLife } from "./internal/server_life.ts";
@@ -255,12 +258,21 @@ export class RpcServer<C extends Contract = Contract> implements AsyncDisposable
   }
 
   #keysOf(
-    { replyCache = {}, idempotency = {} }: RpcServerOptions,
-  ): Pick<RunnerOptions, "cache" | "keyScope"> {
+    { queue, replyCache = {}, idempotency = {} }: RpcServerOptions,
+  ): Pick<RunnerOptions, "cache" | "keyScope" | "claimed"> {
     if (replyCache !== false) checkType("listen", { replyCache }, "object");
     checkType("listen", { idempotency }, "object");
     checkOneOf("listen", { "idempotency.scope": idempotency.scope }, ["caller", "queue"]);
+    const { store, maxAgeMs = 86_400_000 } = idempotency;
+    checkInteger("listen", { "idempotency.maxAgeMs": maxAgeMs }, { min: 1 });
+    if (store !== undefined) checkStore(store);
     return {
+      claimed: store && new ClaimedWork({
+        store,
+        queue,
+        maxAgeMs,
+        onNotKept: ({ name }) => this.#onForgotten(...WorkKey.parse(name), "store-failed"),
+      }),
       cache: replyCache === false ? undefined : new ReplyCache(replyCache, this.#onForgotten),
       keyScope: idempotency.scope,
     };
@@ -308,4 +320,11 @@ export class RpcServer<C extends Contract = Contract> implements AsyncDisposable
 function checkNames(procedures: unknown): void {
   if (procedures === undefined || Array.isArray(procedures)) return;
   throw new TypeError(wrongValue("listen", ["procedures", procedures], "an array of names"));
+}
+
+function checkStore(store: IdempotencyStore): void {
+  checkType("listen", { "idempotency.store": store }, "object");
+  for (const method of ["claim", "keep", "release"] as const) {
+    checkType("listen", { [`idempotency.store.${method}`]: store[method] ?? null }, "function");
+  }
 }

@@ -198,15 +198,18 @@ export type RpcServerEvent =
   }
   /**
    * The output of a request whose caller set an `idempotencyKey` is not kept as long as
-   * `replyCache.maxAgeMs` says: another request with that key runs again.
+   * `replyCache.maxAgeMs` or its store says: another request with that key runs again.
    */
   | {
     readonly type: "key-forgotten";
     readonly procedure: string;
     /** The key, printable. */
     readonly key: string;
-    /** `too-large`: the output exceeds `replyCache.maxBytes`; `full`: newer ones took its place. */
-    readonly reason: "too-large" | "full";
+    /**
+     * `too-large`: the output exceeds `replyCache.maxBytes`; `full`: newer ones took its place;
+     * `store-failed`: the store of `idempotency` did not take it.
+     */
+    readonly reason: "too-large" | "full" | "store-failed";
   }
   /** A request was parked: it is kept in the parking queue `<queue>.parked`. */
   | {

@@ -8,6 +8,7 @@ import type { Codec } from "../codec.ts";
 import type { ConnectOptions } from "./connect_options.ts";
 import type { AnyHandlers, ProcedureName } from "../contract.ts";
 import type { RpcServerEvent } from "./events.ts";
+import type { IdempotencyOptions } from "./idempotency_options.ts";
 import type { ServerInterceptor } from "./interceptors.ts";
 
 /**
@@ -132,7 +133,7 @@ export interface RpcServerOptions<H extends object = AnyHandlers> extends Connec
    */
   readonly replyCache?: ReplyCacheOptions | false;
   /**
-   * Whose idempotency keys are the same.
+   * Whose idempotency keys are the same, and which servers share them.
    *
    * @default {{}}
    */
@@ -217,19 +218,6 @@ export interface ReplyCacheOptions {
    * @default {60_000}
    */
   readonly maxAgeMs?: number;
-}
-
-/** Options of the keys that callers set. */
-export interface IdempotencyOptions {
-  /**
-   * Whose requests share a key: those of one caller, so that nobody meets another's by chance, or
-   * those of all callers of the queue. The caller is the user that has published the request, if it
-   * says so in `user_id`, which the broker checks; else the client's `callerId`. Requests that have
-   * neither share theirs.
-   *
-   * @default {"caller"}
-   */
-  readonly scope?: "caller" | "queue";
 }
 
 /** Options of {@linkcode RpcServer.close}. */

@@ -20,6 +20,7 @@ import type { ActiveRequest, RunningWork, Seat } from "./active_requests.ts";
 import type { Procedures } from "./procedures.ts";
 import type { ReplyCache } from "./keys/reply_cache.ts";
 import { RequestContext } from "./request_context.ts";
+import type { ClaimedWork } from "./keys/claimed_work.ts";
 import { type KeyScope, WorkKey } from "./keys/work_key.ts";
 
 /** What a {@linkcode RequestRunner} needs of its server. */
@@ -30,6 +31,8 @@ export interface RunnerOptions {
   readonly cache: ReplyCache | undefined;
   /** Whose keys are the same; absent if each caller has its own. */
   readonly keyScope?: KeyScope | undefined;
+  /** Does work with keys that callers set once in several servers; absent if it is not to. */
+  readonly claimed?: ClaimedWork | undefined;
   readonly includeStack: boolean;
   /** How long a function may run, in milliseconds; `Infinity` is no limit. */
   readonly handlerTimeLimitMs?: number | undefined;
@@ -107,7 +110,8 @@ export class RequestRunner {
     if (key !== undefined) this.#runs.set(key.name, run);
     try {
       // What the handler calls can tell whose work it is part of.
-      const result = await callScope.run(run, startWork, run, handler, sink);
+      const work = () => callScope.run(run, startWork, run, handler, sink);
+      const result = key?.input === undefined ? await work() : await this.#once(key, run, work);
       const reply = withReplyHeaders(result, run);
       checkReply(reply, maxBodyBytes);
       if (key !== undefined) cache?.keep(key, reply);
@@ -116,6 +120,28 @@ export class RequestRunner {
       run.end(({ reject }) => reject(error));
     }
     this.#forget(run);
+  }
+
+  /** Does work with a key that its caller set, unless another server does or has done it. */
+  async #once(
+    key: WorkKey,
+    run: Run,
+    work: () => EncodedReply | Promise<EncodedReply>,
+  ): Promise<EncodedReply> {
+    const { claimed, maxBodyBytes } = this.#options;
+    if (claimed === undefined) return await work();
+    const { reply, isReused } = await claimed.run({
+      key,
+      throwIfUnwanted: () => run.context.throwIfCancelled(),
+      start: async () => {
+        const reply = withReplyHeaders(await work(), run);
+        // What cannot be sent is not kept.
+        checkReply(reply, maxBodyBytes);
+        return reply;
+      },
+    });
+    if (isReused) this.#reused++;
+    return reply;
   }
 
   /** Whoever comes with the key of a run that was aborted has started another. */
@@ -130,8 +156,8 @@ export class RequestRunner {
   }
 
   #keyOf(procedure: string, { request, delivery }: ActiveRequest): WorkKey | undefined {
-    const { cache, keyScope: scope = "caller" } = this.#options;
-    if (cache === undefined) return undefined;
+    const { cache, claimed, keyScope: scope = "caller" } = this.#options;
+    if (cache === undefined && claimed === undefined) return undefined;
     return WorkKey.of({ procedure, request, body: delivery.body, scope });
   }
 }

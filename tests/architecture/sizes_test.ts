@@ -28,12 +28,13 @@ import { findings, type FunctionNode, functionVisitor, linesOf } from "../helper
  * One is for procedures as members (internal/calling/client_api.ts), and
  * ten for operators who ask servers and command them (internal/control, extras/control,
  * internal/protocol/control_question.ts, internal/procedure_notes.ts) and for the histogram that they share with
- * pools (internal/histogram.ts). One is for keys of work (internal/serving/keys/work_key.ts).
+ * pools (internal/histogram.ts). Six are for keys of work
+ * (internal/serving/keys, options/idempotency_options.ts, extras/idempotency).
  * Eleven are for the command line (cli/),
  * three for where the time goes (internal/run_timing.ts, internal/protocol/timing_header.ts,
  * internal/calling/call_timing.ts).
  */
-const MAX_PRODUCT_FILES = 181;
+const MAX_PRODUCT_FILES = 186;
 const MAX_FOLDER_FILES = 18;
 const MAX_CODE_LINES = 300;
 const MAX_FUNCTION_LINES = 50;

@@ -48,6 +48,7 @@ export const ROOMS: readonly Room[] = [
     files: /^extras\/health\//,
     uses: ["internal (leaves)", "options"],
   },
+  { name: "extras/idempotency", files: /^extras\/idempotency\//, uses: ["options"] },
   {
     name: "extras/resilience",
     files: /^extras\/resilience\//,

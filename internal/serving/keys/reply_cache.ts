@@ -16,7 +16,7 @@ interface KeptReply {
 }
 
 /** Why the output of a key that its caller set is not kept as long as it should be. */
-export type ForgottenReason = "too-large" | "full";
+export type ForgottenReason = "too-large" | "full" | "store-failed";
 
 /** Told of such a key, with its procedure. */
 export type OnForgotten = (procedure: string, key: string, reason: ForgottenReason) => void;

@@ -31,6 +31,14 @@ const WRONG: readonly (readonly [options: object, message: string])[] = [
   [{ codecs: {} }, '"codecs" must be a list of codecs: current value is an object'],
   [{ onEvent: "log" }, '"onEvent" must be a function: current value is "log"'],
   [{ idempotency: 1 }, '"idempotency" must be an object: current value is 1'],
+  [
+    { idempotency: { store: { claim: () => {} } } },
+    '"idempotency.store.keep" must be a function: current value is null',
+  ],
+  [
+    { idempotency: { maxAgeMs: 0 } },
+    '"idempotency.maxAgeMs" must be an integer of at least 1: current value is 0',
+  ],
   [{ replyCache: true }, '"replyCache" must be an object: current value is true'],
   [
     { idempotency: { scope: "callers" } },
