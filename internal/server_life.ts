@@ -133,7 +133,7 @@ export class ServerLife {
     this.#log?.say("closed");
     // It keeps no program running.
     setTimeout(() => {
-      this.#log?.say('something else keeps the program: close it after "await server.finished"');
+      this.#log?.say("something else keeps the program running: see docs/operate.md");
     }, LINGER_MS).unref();
   }
 }
