@@ -2,6 +2,7 @@ import { answersAmqp } from "./amqp_probe.ts";
 import { startBrokerContainer } from "./broker_container.ts";
 import { PrivateNode } from "./private_node.ts";
 import { findRabbitmq, type RabbitmqInstall } from "./rabbitmq_install.ts";
+import type { RabbitmqVersion } from "./rabbitmq_versions.ts";
 import { say } from "../tasks/say.ts";
 
 /** Where a broker comes from. */
@@ -20,6 +21,8 @@ export interface Broker extends AsyncDisposable {
   readonly origin: BrokerOrigin;
   /** The programs that it was started from, if they are on this machine. */
   readonly install?: RabbitmqInstall;
+  /** Which release the embedded broker follows. */
+  readonly compat?: RabbitmqVersion;
 }
 
 /** One place to look for a broker. */
@@ -158,10 +161,14 @@ export async function startPrivateBroker(
   return { ...owned(await PrivateNode.start(options), "private node"), install };
 }
 
-/** Starts the broker of `@warren/rpc/testing` in this process. */
-export async function startEmbeddedBroker(): Promise<Broker> {
+/**
+ * Starts the broker of `@warren/rpc/testing` in this process.
+ *
+ * @param compat Which release it follows.
+ */
+export async function startEmbeddedBroker(compat: RabbitmqVersion = "3.10"): Promise<Broker> {
   const { TestBroker } = await import("../../testing/mod.ts");
-  return owned(await TestBroker.start({ port: 0 }), "embedded broker");
+  return { ...owned(await TestBroker.start({ port: 0, compat }), "embedded broker"), compat };
 }
 
 function borrowed(url: string, origin: BrokerOrigin): Broker {

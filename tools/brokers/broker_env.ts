@@ -33,9 +33,12 @@ export function brokerEnv(broker: Broker): Record<string, string> {
 }
 
 /** A broker's name for people. */
-export function brokerLabel({ origin, install }: Broker): string {
+export function brokerLabel({ origin, install, compat }: Broker): string {
   if (install?.version) return `RabbitMQ ${install.version}`;
-  return origin === "embedded broker" ? "the embedded broker" : `the broker of ${origin}`;
+  if (origin !== "embedded broker") return `the broker of ${origin}`;
+  return compat === undefined || compat === "3.10"
+    ? "the embedded broker"
+    : `the embedded broker as ${compat}`;
 }
 
 function announce(broker: Broker): void {

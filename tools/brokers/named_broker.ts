@@ -4,8 +4,18 @@ import { type Broker, startEmbeddedBroker, startPrivateBroker } from "./broker.t
 import { isRabbitmqVersion, provideRabbitmq, RABBITMQ_VERSIONS } from "./rabbitmq_versions.ts";
 import type { RabbitmqVersion } from "./rabbitmq_versions.ts";
 
-/** A release of RabbitMQ, or the broker of `@warren/rpc/testing`. */
-export type BrokerName = RabbitmqVersion | "embedded";
+/** The broker of `@warren/rpc/testing`: as the first release that it follows, or as a later one. */
+type EmbeddedName = "embedded" | "embedded-4.0" | "embedded-4.3";
+
+/** A release of RabbitMQ, or the embedded broker. */
+export type BrokerName = RabbitmqVersion | EmbeddedName;
+
+/** What each of the embedded brokers follows. */
+const EMBEDDED: Readonly<Record<EmbeddedName, RabbitmqVersion>> = {
+  "embedded": "3.10",
+  "embedded-4.0": "4.0",
+  "embedded-4.3": "4.3",
+};
 
 /** What the arguments of a task ask for. */
 export interface BrokerChoice {
@@ -37,12 +47,17 @@ export async function startNamedBroker(
   name: BrokerName,
   options: { readonly signal?: AbortSignal } = {},
 ): Promise<Broker> {
-  if (name === "embedded") return await startEmbeddedBroker();
+  if (isEmbeddedName(name)) return await startEmbeddedBroker(EMBEDDED[name]);
   return await startPrivateBroker({ ...options, install: await provideRabbitmq(name) });
 }
 
+/** Whether it is the embedded broker, as whatever release. */
+export function isEmbeddedName(name: string): name is EmbeddedName {
+  return Object.hasOwn(EMBEDDED, name);
+}
+
 function readName(text: string): BrokerName {
-  if (text === "embedded" || isRabbitmqVersion(text)) return text;
-  const known = [...RABBITMQ_VERSIONS, "embedded"].join(", ");
+  if (isEmbeddedName(text) || isRabbitmqVersion(text)) return text;
+  const known = [...RABBITMQ_VERSIONS, ...Object.keys(EMBEDDED)].join(", ");
   throw new TypeError(`Cannot use the broker "${text}" as there are only: ${known}`);
 }

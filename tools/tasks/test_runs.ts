@@ -1,6 +1,11 @@
 import { type Broker, startEmbeddedBroker } from "../brokers/broker.ts";
 import { announcedBroker, brokerEnv, brokerLabel } from "../brokers/broker_env.ts";
-import { type BrokerName, startNamedBroker, takeBrokers } from "../brokers/named_broker.ts";
+import {
+  type BrokerName,
+  isEmbeddedName,
+  startNamedBroker,
+  takeBrokers,
+} from "../brokers/named_broker.ts";
 import { isRabbitmqVersion, type RabbitmqVersion } from "../brokers/rabbitmq_versions.ts";
 import { runDeno } from "./deno_child.ts";
 import { isPath } from "./package_files.ts";
@@ -64,7 +69,7 @@ export function testSteps(names: readonly BrokerName[]): Step[] {
   const versions = names.filter(isRabbitmqVersion);
   const [first] = versions;
   const once = first === undefined ? [] : stepsOn(first, ONCE);
-  const embedded = names.includes("embedded") ? stepsOn("embedded", [EMBEDDED]) : [];
+  const embedded = names.filter(isEmbeddedName).flatMap((name) => stepsOn(name, [EMBEDDED]));
   const alone = versions.flatMap((version) => stepsOn(version, EACH_ALONE));
   if (first === undefined) return embedded;
   // The longest first.
