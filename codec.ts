@@ -138,7 +138,7 @@ export function createJsonCodec(options: JsonCodecOptions = {}): Codec {
         // Short texts have no depth to look for, and few have long numbers.
         if (text.length <= shortChars && !LONG_NUMBER_REGEXP.test(text)) return JSON.parse(text);
         const bytes = typeof body === "string" ? utf8Encoder.encode(body) : body;
-        const isExact = !inspectJsonText(bytes, limits);
+        const isExact = !inspectJsonText({ text, bytes }, limits);
         const value: unknown = JSON.parse(text);
         return isExact ? value : readExactNumbers({ text, bytes }, value);
       } catch (error) {

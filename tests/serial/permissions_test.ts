@@ -117,7 +117,9 @@ async function probe(node: PrivateNode, returns = true): Promise<Record<string, 
   if (call !== 1) return { call };
   const stream = await outcomeOf(Array.fromAsync(client.stream("count", 200, { credits: 4 })));
   const controller = new AbortController();
-  const hanging = outcomeOf(client.call("hang", 1, { signal: controller.signal }));
+  // Longer than the call beside it takes where nothing tells it that there is no room.
+  const patience = { signal: controller.signal, timeoutMs: 10 * TIMEOUT_MS };
+  const hanging = outcomeOf(client.call("hang", 1, patience));
   await eventually(() => assertEquals(server.stats().active, 1));
   const immediate = await outcomeOf(client.call("echo", 1, { immediate: true }));
   controller.abort();

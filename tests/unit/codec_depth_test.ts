@@ -12,7 +12,10 @@ import { inspectJsonText } from "../../internal/json_text.ts";
 
 function isNestedDeeper(text: string, maxDepth: number): boolean {
   try {
-    inspectJsonText(new TextEncoder().encode(text), { maxDepth, maxDigits: 1_000 });
+    inspectJsonText({ text, bytes: new TextEncoder().encode(text) }, {
+      maxDepth,
+      maxDigits: 1_000,
+    });
     return false;
   } catch (error) {
     assertStringIncludes(String(error), "nested deeper");

@@ -116,7 +116,7 @@ Deno.test("jsonCodec reads a long number at whatever place, also where keys come
 
 Deno.test("inspectJsonText() takes texts that are no JSON", () => {
   fc.assert(fc.property(fc.string({ unit: "binary" }), (text) => {
-    inspectJsonText(encoder.encode(text), { maxDepth: 100, maxDigits: 100 });
+    inspectJsonText({ text, bytes: encoder.encode(text) }, { maxDepth: 100, maxDigits: 100 });
   }));
 });
 
