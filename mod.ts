@@ -24,6 +24,7 @@ export { RpcConnection } from "./connection.ts";
 export type {
   ApiMember,
   BatchCall,
+  BatchingOptions,
   BatchOptions,
   BatchOutputs,
   CallCallback,

@@ -1,5 +1,7 @@
 /** Waits, deadlines and delays, none of which exceeds what a timer can count. @module */
 
+import process from "node:process";
+
 /** The longest timer, in milliseconds: beyond it `setTimeout` fires at once. */
 export const MAX_TIMEOUT_MS: number = 2 ** 31 - 1;
 
@@ -120,6 +122,14 @@ export function backoffMs(attempt: number, options: BackoffOptions): number {
   const { firstMs, maxMs, minMs } = options;
   const bound = Math.min(maxMs, firstMs * 2 ** Math.min(attempt - 1, 30));
   return Math.round(minMs + Math.random() * Math.max(0, bound - minMs));
+}
+
+/**
+ * Does something after all microtasks of the turn, and before anything else happens. A tick alone, asked
+ * for by the callback of a timer, would come before its microtasks.
+ */
+export function afterTurn(work: () => void): void {
+  queueMicrotask(() => process.nextTick(work));
 }
 
 /**

@@ -58,6 +58,29 @@ export interface DurableReplyQueue {
   readonly expiresMs?: number;
 }
 
+/** How calls share messages. */
+export interface BatchingOptions {
+  /**
+   * Most calls in a message, from 2 to 1000.
+   *
+   * @default {256}
+   */
+  readonly maxCalls?: number;
+  /**
+   * Most bytes of inputs in a message. Longer inputs go alone.
+   *
+   * @default {65_536}
+   */
+  readonly maxBytes?: number;
+  /**
+   * How long a call waits for others, in milliseconds; with 0 only those that are made before the
+   * program waits for anything share a message.
+   *
+   * @default {0}
+   */
+  readonly maxDelayMs?: number;
+}
+
 /** Options of {@linkcode RpcClient.connect}. */
 export interface RpcClientOptions extends ConnectOptions {
   /** The request queue, where servers listen. It is not declared here: that is up to them. */
@@ -82,6 +105,16 @@ export interface RpcClientOptions extends ConnectOptions {
    * @default {16_777_216}
    */
   readonly maxBodyBytes?: number;
+  /**
+   * Whether calls that are made at the same time share a message, and so do their replies. Many small
+   * calls take a fraction of the time then, for you and for the broker. Each call keeps its deadline,
+   * cancellation, key and error. What is no plain call goes alone: streams, notifications, calls with
+   * progress, a named callback, `immediate` or `idempotent: false`; and so do all calls until a server
+   * has said that it takes batches.
+   *
+   * @default {false}
+   */
+  readonly batching?: boolean | BatchingOptions;
   /**
    * Where replies go.
    *

@@ -79,6 +79,16 @@ export class AmqpDelivery {
     this.#channel.giveBack(this.#message);
   }
 
+  /** Makes what the message consists of a delivery of its own, which others settle. */
+  part(
+    settler: Settler,
+    { properties, body }: Pick<AmqpDelivery, "properties" | "body">,
+  ): AmqpDelivery {
+    // amqplib's own message has more, which nobody reads.
+    const message: unknown = { fields: this.#message.fields, properties, content: body };
+    return new AmqpDelivery(settler, message as Message);
+  }
+
   /** Whether its channel is gone, and with it the message: the broker delivers it again. */
   get isLost(): boolean {
     return !this.#channel.isOpen;
@@ -92,7 +102,7 @@ export class AmqpDelivery {
 }
 
 /** The part of a channel that settles its deliveries. */
-type Settler = Pick<AmqpChannel, "ack" | "requeue" | "giveBack" | "isOpen">;
+export type Settler = Pick<AmqpChannel, "ack" | "requeue" | "giveBack" | "isOpen">;
 
 /** What is consumed without acknowledgement is settled by its delivery. */
 const SETTLED: Settler = { ack() {}, requeue() {}, giveBack() {}, isOpen: true };

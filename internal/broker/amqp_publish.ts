@@ -8,7 +8,7 @@ export interface AmqpProperties {
   readonly contentEncoding?: string | undefined;
   readonly contentType?: string | undefined;
   readonly correlationId?: string | undefined;
-  readonly deliveryMode?: 1 | 2;
+  readonly deliveryMode?: 1 | 2 | undefined;
   readonly expiration?: string | undefined;
   readonly headers?: Readonly<Record<string, unknown>> | undefined;
   readonly messageId?: string | undefined;

@@ -7,8 +7,8 @@
  */
 
 import { Buffer } from "node:buffer";
-import process from "node:process";
 import type { Body } from "../../codec.ts";
+import { afterTurn } from "../time.ts";
 import type { AmqpProperties, AmqpPublish } from "./amqp_publish.ts";
 
 /** Where the frames go. */
@@ -68,7 +68,6 @@ export class FrameWriter {
   /** Where the next byte goes, which does not count before its message is complete. */
   #at = 0;
   #isScheduled = false;
-  readonly #flushAtEnd = () => process.nextTick(this.#flushNow);
   readonly #flushNow = () => {
     this.#isScheduled = false;
     this.flush();
@@ -127,13 +126,11 @@ export class FrameWriter {
     this.#start = this.#end = this.#at = 0;
   }
 
-  /** After all microtasks of the turn, and before anything else happens. */
   #commit(): void {
     this.#end = this.#at;
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    // A tick that is asked for by the callback of a timer comes before its microtasks.
-    queueMicrotask(this.#flushAtEnd);
+    afterTurn(this.#flushNow);
   }
 
   #publish(channel: number, { exchange = "", routingKey, mandatory }: AmqpPublish): void {

@@ -48,6 +48,7 @@ type RequestSettings =
   | "queue"
   | "timeoutMs"
   | "maxBodyBytes"
+  | "batching"
   | "forwardHeaders"
   | "onEvent"
   | "isObserved";
@@ -113,6 +114,10 @@ export class RequestMaker {
       headers,
       wantsTiming: this.#settings.isObserved,
       onReply: onReply && this.#safeOnReply(correlationId, onReply),
+      // What is more than one request and one reply goes alone, and what must not be run again: of a
+      // batch that comes again, nobody knows what has run.
+      takesBatches: this.#settings.batching !== undefined && kind === "call" && idempotent &&
+        !immediate && sink === undefined && callback === undefined,
     };
   }
 

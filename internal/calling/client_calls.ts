@@ -1,6 +1,6 @@
 /** The calls of a client: publishes their requests and gives each reply to its call. @module */
 
-import { RpcError } from "../../errors.ts";
+import type { RpcError } from "../../errors.ts";
 import type { AmqpDelivery, AmqpPublish } from "../broker/amqp.ts";
 import { readMaxBodyBytes } from "../broker/amqp_error.ts";
 import { BodyLimits } from "../broker/body_limits.ts";
@@ -14,8 +14,9 @@ import {
   readItem,
   requestMessage,
 } from "../protocol/envelope.ts";
-import { Parking, type PersistentOutcome, type Recipient } from "../protocol/parking.ts";
-import { DURABLE_REPLY_PREFIX, isProbe, probeMessage } from "../protocol/reply_address.ts";
+import { batchedSize, isBatch, splitBatch } from "../protocol/message_batch.ts";
+import type { PersistentOutcome, Recipient } from "../protocol/parking.ts";
+import { isProbe, probeMessage } from "../protocol/reply_address.ts";
 import { backoffMs, type BackoffOptions, sleep } from "../time.ts";
 import {
   CLOSED,
@@ -23,11 +24,11 @@ import {
   ended,
   queueFull,
   tooLarge,
-  unknownCallback,
   unroutable,
   unsendable,
   vanished,
 } from "./call_errors.ts";
+import { CallBatches } from "./call_batches.ts";
 import type { CallRequest } from "./call_request.ts";
 import type { Callbacks } from "./callbacks.ts";
 import { type ClientSession, openClientSession } from "./client_session.ts";
@@ -35,16 +36,11 @@ import type { ClientSettings } from "./client_settings.ts";
 import { endUnlessTaken, type ImmediateCallPath } from "./immediate_call.ts";
 import { PendingCall, PendingCalls } from "./pending_calls.ts";
 import { type ReplyPath, ReplyWatch } from "./reply_watch.ts";
+import { UnclaimedReplies } from "./unclaimed_replies.ts";
 
 /** How long a request is published again that a cluster without a leader refuses, in milliseconds. */
 const MAX_STRANDED_MS = 3_000;
 const STRANDED_PAUSE: BackoffOptions = { firstMs: 200, maxMs: 200, minMs: 20 };
-
-/**
- * Most replies for unknown callbacks that are held while their parking queue does not take them:
- * half of what a durable reply queue delivers, so that other replies go on.
- */
-const MAX_HELD = 128;
 
 /** The calls of a client, on a connection that heals. */
 export class ClientCalls {
@@ -55,6 +51,8 @@ export class ClientCalls {
   /** Whether replies wait for a client that is away, and for their acknowledgement. */
   readonly #isDurable: boolean;
   readonly #limits: BodyLimits;
+  /** Absent unless calls may share messages. */
+  readonly #batches: CallBatches | undefined;
   #connection: Connection<ClientSession> | undefined;
   /** Why no call can be started any more. */
   #ended: RpcError | undefined;
@@ -67,10 +65,7 @@ export class ClientCalls {
   };
   /** Absent where there is no queue to watch: what direct replies go through lives with its channel. */
   readonly #replyWatch: ReplyWatch | undefined;
-  /** Keeps replies whose callback by name is not registered; absent if they are dropped. */
-  readonly #parking: Parking | undefined;
-  /** How many of them the broker does not take for the time being. */
-  #held = 0;
+  readonly #unclaimed: UnclaimedReplies;
   #sessions = 0;
 
   /**
@@ -80,11 +75,12 @@ export class ClientCalls {
    * @param callbacks Take the replies to calls of an earlier start.
    */
   constructor(settings: ClientSettings, callbacks: Callbacks) {
-    const { maxBodyBytes, replyQueue, unknownCallbacks, declare } = settings;
+    const { maxBodyBytes, replyQueue } = settings;
     this.#settings = settings;
     this.#callbacks = callbacks;
     this.#isDurable = typeof replyQueue === "object";
     this.#limits = new BodyLimits(maxBodyBytes);
+    if (settings.batching !== undefined) this.#batches = new CallBatches(settings.batching);
     this.pending = new PendingCalls({
       ...settings,
       onPlace: (call) => this.#publish(call),
@@ -97,19 +93,13 @@ export class ClientCalls {
         replyPath: () => this.#replyPath(),
       });
     }
-    if (typeof replyQueue === "object" && unknownCallbacks === "park") {
-      this.#parking = new Parking({
-        queue: DURABLE_REPLY_PREFIX + replyQueue.name,
-        durability: "replicated",
-        limits: this.#limits,
-        replies: { publish: (message, recipient) => this.#publishKept(message, recipient) },
-        declare: declare
-          ? async (name, options) => {
-            await (await this.#connection?.whenOpen())?.declareQueue(name, options);
-          }
-          : undefined,
-      });
-    }
+    this.#unclaimed = new UnclaimedReplies(settings, {
+      limits: this.#limits,
+      publish: (message, recipient) => this.#publishKept(message, recipient),
+      declareQueue: async (name, options) => {
+        await (await this.#connection?.whenOpen())?.declareQueue(name, options);
+      },
+    });
   }
 
   /** Connects; calls can be started from then on. */
@@ -180,33 +170,9 @@ export class ClientCalls {
     call.reject(CLOSED);
   }
 
-  /**
-   * Settles a reply whose callback by name is not registered: it is parked or dropped, and the
-   * others go on. Never rejects.
-   */
-  async leave(name: string, reply: AmqpDelivery): Promise<void> {
-    const { correlationId = "" } = reply.properties;
-    const event = { type: "callback-unknown", name, correlationId } as const;
-    const { onEvent } = this.#settings;
-    let [isHeld, isGivenUp] = [false, false];
-    try {
-      const parkedId = await this.#parking?.park(reply, unknownCallback(name, reply), () => {
-        isGivenUp = this.#held >= MAX_HELD;
-        isHeld = !isGivenUp;
-        if (isHeld) this.#held++;
-        return isHeld;
-      });
-      reply.ack();
-      onEvent({ ...event, parkedId });
-    } catch (error) {
-      const isPassing = error instanceof RpcError && (error.retryable || error.code === "closed");
-      // With its channel, if that is gone, it is back in its queue already.
-      if (isPassing && !isGivenUp) return reply.requeue();
-      reply.ack();
-      onEvent({ ...event, parkedId: undefined, error });
-    } finally {
-      if (isHeld) this.#held--;
-    }
+  /** Settles a reply whose callback by name is not registered. Never rejects. */
+  leave(name: string, reply: AmqpDelivery): Promise<void> {
+    return this.#unclaimed.leave(name, reply);
   }
 
   /** Refuses calls, ends streams, waits for the calls under way, and disconnects. */
@@ -222,7 +188,7 @@ export class ClientCalls {
   #end(reason: RpcError): void {
     this.#ended ??= reason;
     this.#closing.abort();
-    this.#parking?.close();
+    this.#unclaimed.close();
     this.#replyWatch?.stop();
     this.pending.rejectAll((call) => ended(call.report(), reason));
   }
@@ -230,11 +196,12 @@ export class ClientCalls {
   #publish(call: PendingCall, session = this.#connection?.session): void {
     // Without a session the call waits for the next one: see #publishAll().
     if (session === undefined) return;
-    session.publisher.submit(
-      () => messageOf(call, session),
-      (outcome) => this.#onPublished(call, outcome),
-      (error) => call.reject(unsendable(call.report(), error)),
-    );
+    const prepare = () => messageOf(call, session);
+    const settle = (outcome: PublishOutcome) => this.#onPublished(call, outcome);
+    const fail = (error: unknown) => call.reject(unsendable(call.report(), error));
+    const size = batchedSize(call.request.body, call.request.headers);
+    if (this.#batches?.add({ call, size, prepare, settle, fail })) return;
+    session.publisher.submit(prepare, settle, fail);
   }
 
   #onPublished(call: PendingCall, outcome: PublishOutcome): void {
@@ -299,6 +266,7 @@ export class ClientCalls {
   /** Where the reply queue died with the connection, no reply can arrive: all is published anew. */
   #publishAll(session: ClientSession): void {
     this.#sessions++;
+    this.#batches?.open(session.publisher);
     for (const call of this.pending.started()) {
       if (this.#isDurable && call.phase === "queued") continue;
       this.#publish(call, session);
@@ -349,19 +317,45 @@ export class ClientCalls {
   }
 
   #accept(reply: AmqpDelivery): void {
-    const { properties } = reply;
     this.#replyWatch?.onReply();
+    if (this.#batches !== undefined && this.#acceptBatch(this.#batches, reply)) return;
+    this.#acceptOne(reply);
+  }
+
+  #acceptOne(reply: AmqpDelivery): void {
+    const { properties } = reply;
     if (this.#released.has(properties.correlationId ?? "")) return;
     const call = this.pending.claim(properties.correlationId);
     if (call === "settled") return reply.ack();
     if (call === "unknown") return this.#acceptUnknown(reply);
     const item = readItem(properties);
     if (item !== undefined) return call.accept(item, reply);
+    this.#batches?.note(call, properties);
     // A request may come back before it is confirmed: all the same, its queue had it.
     call.phase = readDeadLetterReason(properties) === undefined ? "replied" : "queued";
     call.resolve(reply);
     // A callback by name is to run before its reply is gone from a durable queue.
     if (call.request.callback === undefined) reply.ack();
+  }
+
+  /** Takes the replies that share a message; or a batch of requests, come back or not understood. */
+  #acceptBatch(batches: CallBatches, reply: AmqpDelivery): boolean {
+    const { properties } = reply;
+    const reason = readDeadLetterReason(properties);
+    if (reason === undefined && isBatch(properties)) {
+      const parts = splitBatch(reply);
+      for (const part of parts) this.#acceptOne(part);
+      return parts.length > 0;
+    }
+    const entries = batches.claim(reply, { isUnderstood: reason !== undefined });
+    if (entries === undefined) return false;
+    for (const { call } of entries) {
+      call.phase = "queued";
+      if (reason === undefined) this.#publish(call);
+      else call.resolve(reply);
+    }
+    reply.ack();
+    return true;
   }
 
   #acceptUnknown(reply: AmqpDelivery): void {

@@ -5,8 +5,12 @@ import type { AmqpChannel, AmqpDelivery, AmqpLink, AmqpQueueOptions } from "../b
 import { amqpCodeOf, isConsumedAlone, readMismatch } from "../broker/amqp_error.ts";
 import type { Session } from "../broker/connection.ts";
 import type { RequestRoute } from "../protocol/envelope.ts";
-import { isProbe, probeMessage } from "../protocol/reply_address.ts";
-import { DIRECT_REPLY_TO, DURABLE_REPLY_PREFIX } from "../protocol/reply_address.ts";
+import {
+  DIRECT_REPLY_TO,
+  DURABLE_REPLY_PREFIX,
+  isProbe,
+  probeMessage,
+} from "../protocol/reply_address.ts";
 import { replyQueueOptions, unreplicatedReplyQueueOptions } from "../protocol/topology.ts";
 import { waitAtMost } from "../time.ts";
 import { type ChannelSource, Publisher } from "../broker/publisher.ts";

@@ -2,6 +2,7 @@
 
 import { type Codec, jsonCodec } from "../../codec.ts";
 import type {
+  BatchingOptions,
   BatchOptions,
   CallOptions,
   DurableReplyQueue,
@@ -32,6 +33,7 @@ import { safeObserver } from "../observer.ts";
 import { OperatorLog } from "../operator_log.ts";
 import { StateWatch } from "../state_watch.ts";
 import { MAX_CREDITS } from "../protocol/envelope.ts";
+import { MAX_PARTS } from "../protocol/message_batch.ts";
 import {
   DURABLE_REPLY_PREFIX,
   isBesideReplyQueue,
@@ -47,6 +49,8 @@ export interface ClientSettings extends ConnectSettings {
   readonly timeoutMs: number;
   readonly maxPending: number;
   readonly maxBodyBytes: number;
+  /** How large batches get; absent unless calls may share messages. */
+  readonly batching: Required<BatchingOptions> | undefined;
   readonly replyQueue: Exclude<ReplyQueue, DurableReplyQueue> | Required<DurableReplyQueue>;
   /** Whether anything is declared. */
   readonly declare: boolean;
@@ -74,6 +78,8 @@ export interface ClientSettings extends ConnectSettings {
 
 /** What RabbitMQ takes as `x-expires`. */
 const MAX_EXPIRES_MS = 2 ** 32 - 1;
+
+const BATCHING: Required<BatchingOptions> = { maxCalls: 256, maxBytes: 65_536, maxDelayMs: 0 };
 
 const TIMEOUT_BOUNDS = { min: 1, max: MAX_TIMEOUT_MS };
 
@@ -109,14 +115,14 @@ export function resolveClientOptions(
   checkKeys("connect", { callbackKeys: options.callbackKeys });
   checkOneOf("connect", { unknownCallbacks }, ["park", "drop"]);
   checkCodecs("connect", codecs);
-  checkOutputs(outputs);
-  checkErrors(errors);
+  checkTables({ outputs, errors });
   return {
     ...resolveConnectOptions(place, options, `${queue} client`),
     queue,
     timeoutMs,
     maxPending,
     maxBodyBytes,
+    batching: resolveBatching(options.batching),
     replyQueue: withExpiry(replyQueue),
     // Copies: whoever overwrites a key later must not change what signs.
     callbackKeys: callbackKeys.map((key) => typeof key === "string" ? key : key.slice()),
@@ -160,6 +166,17 @@ function withExpiry(replyQueue: ReplyQueue): ClientSettings["replyQueue"] {
     : { expiresMs: REPLY_QUEUE_EXPIRES_MS, ...replyQueue };
 }
 
+function resolveBatching(batching: RpcClientOptions["batching"]): ClientSettings["batching"] {
+  if (batching === undefined || batching === false) return undefined;
+  if (batching === true) return BATCHING;
+  checkType("connect", { batching }, "object");
+  const { maxCalls, maxBytes, maxDelayMs } = batching;
+  checkInteger("connect", { "batching.maxCalls": maxCalls }, { min: 2, max: MAX_PARTS });
+  checkInteger("connect", { "batching.maxBytes": maxBytes }, { min: 1 });
+  checkNumber("connect", { "batching.maxDelayMs": maxDelayMs }, { min: 0, max: MAX_TIMEOUT_MS });
+  return { ...BATCHING, ...batching };
+}
+
 /** Checks where replies are to go, before anything is connected. */
 function checkReplyQueue(replyQueue: ReplyQueue, declare: boolean): void {
   if (replyQueue === "direct") return;
@@ -197,6 +214,11 @@ function resolveHooks(
     interceptors: interceptors?.length ? [...interceptors] : undefined,
     isObserved: onEvent !== undefined,
   };
+}
+
+function checkTables({ outputs, errors }: Pick<ClientSettings, "outputs" | "errors">): void {
+  checkOutputs(outputs);
+  checkErrors(errors);
 }
 
 function checkOutputs(outputs: ClientSettings["outputs"]): void {

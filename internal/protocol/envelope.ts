@@ -12,6 +12,7 @@ import { isDirectReply, isServerNamed } from "./reply_address.ts";
 import { CONTROL_EXCHANGE, REPLY_TO_HEADER } from "./topology.ts";
 import type { EncodedItem, EncodedReply } from "../encoded_reply.ts";
 import { TIMING_HEADER } from "./timing_header.ts";
+import { BATCHES_HEADER, TAKES_BATCHES, takesBatches } from "./message_batch.ts";
 import { isShortText, readNumber, readText, toPrintable } from "../text.ts";
 
 /** When the caller stops waiting, in Unix milliseconds. */
@@ -76,6 +77,8 @@ export interface OutgoingRequest {
   readonly headers: MessageHeaders | undefined;
   /** Whether the caller wants to know where the time goes. */
   readonly wantsTiming: boolean;
+  /** Whether it may share a message with others, and its reply, too. */
+  readonly takesBatches: boolean;
 }
 
 /** What a delivered request says beside its body. Anybody may have written it. */
@@ -113,6 +116,8 @@ export interface IncomingRequest {
   readonly wantsTiming: boolean;
   /** All headers, as they came. */
   readonly table: AmqpProperties["headers"];
+  /** Whether its reply may share a message with others. */
+  readonly takesBatches: boolean;
 }
 
 /** An item of a stream, or a progress, to be published; or the `end` after so many items. */
@@ -128,7 +133,9 @@ export interface OutgoingItem extends EncodedItem {
 export type OutgoingReply = EncodedReply | OutgoingItem;
 
 /** Where the replies to a request go. */
-export type ReplyAddress = Pick<IncomingRequest, "replyTo" | "correlationId" | "callback">;
+export type ReplyAddress =
+  & Pick<IncomingRequest, "replyTo" | "correlationId" | "callback">
+  & Partial<Pick<IncomingRequest, "takesBatches">>;
 
 /** What a reply before the last one is. */
 export interface IncomingItem {
@@ -204,6 +211,7 @@ function requestHeaders(
   if (immediate && replyTo !== undefined) headers[TAKEN_HEADER] = true;
   if (request.wantsTiming && replyTo !== undefined) headers[TIMING_HEADER] = true;
   if (request.headers !== undefined) Object.assign(headers, request.headers);
+  if (request.takesBatches) headers[BATCHES_HEADER] = true;
   return headers;
 }
 
@@ -247,6 +255,7 @@ export function readRequestEnvelope(properties: AmqpProperties): IncomingRequest
     wantsTaken: headers?.[TAKEN_HEADER] === true,
     wantsTiming: headers?.[TIMING_HEADER] === true,
     table: headers,
+    takesBatches: takesBatches(properties),
   };
 }
 
@@ -331,7 +340,7 @@ export function takenMessage({ replyTo = "", correlationId }: ReplyAddress): Amq
 
 /** The named callback is for the last reply only. */
 function replyHeaders(
-  { callback }: ReplyAddress,
+  { callback, takesBatches }: ReplyAddress,
   reply: OutgoingReply,
 ): Record<string, unknown> | undefined {
   switch (reply.type) {
@@ -341,8 +350,8 @@ function replyHeaders(
     case "end":
       return { ...reply.headers, [SEQ_HEADER]: reply.seq, [CALLBACK_HEADER]: callback };
     default:
-      if (reply.headers !== undefined) return { ...reply.headers, [CALLBACK_HEADER]: callback };
-      return callback === undefined ? undefined : { [CALLBACK_HEADER]: callback };
+      if (!reply.headers && callback === undefined && !takesBatches) return undefined;
+      return { ...reply.headers, [CALLBACK_HEADER]: callback, ...takesBatches && TAKES_BATCHES };
   }
 }
 

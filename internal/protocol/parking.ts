@@ -31,6 +31,8 @@ export type PersistentOutcome = "confirmed" | "orphaned" | "too-large" | "unpubl
 export interface Recipient {
   /** Whether to publish again what the broker did not take. */
   readonly isWanted: boolean;
+  /** Whether the message may share one with others. */
+  readonly takesBatches?: boolean;
 }
 
 /** Options of {@linkcode Parking}. */

@@ -150,6 +150,11 @@ export class ActiveRequest {
     return Date.now() - this.startedAt;
   }
 
+  /** Whether its reply may share a message with others. */
+  get takesBatches(): boolean {
+    return this.request.takesBatches;
+  }
+
   /** Whether the caller waits for the output. */
   get isWanted(): boolean {
     return this.#state.name !== "dropped" && !isExpired(this.request.deadline);
@@ -414,4 +419,26 @@ function orphaned(): RpcError {
     "orphaned",
     "Cannot go on with the request as its reply queue does not exist any more",
   );
+}
+
+/**
+ * How a request ends whose output nobody wants any more.
+ *
+ * @throws {RpcError} Why it does not end here: another server runs it anew.
+ */
+export function outcomeOfDropped(
+  { dropReason }: ActiveRequest,
+): "cancelled" | "orphaned" | "expired" | undefined {
+  switch (dropReason?.code) {
+    case undefined:
+      return undefined;
+    case "cancelled":
+      return "cancelled";
+    case "orphaned":
+      return "orphaned";
+    case "expired":
+      return "expired";
+    default:
+      throw dropReason;
+  }
 }

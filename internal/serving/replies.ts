@@ -7,6 +7,8 @@ import type { PublishOutcome } from "../broker/publisher.ts";
 import { type OutgoingReply, replyMessage } from "../protocol/envelope.ts";
 import type { PersistentOutcome, Recipient } from "../protocol/parking.ts";
 import { TIMING_HEADER, writeTiming } from "../protocol/timing_header.ts";
+import { batchedSize } from "../protocol/message_batch.ts";
+import { MessageBatcher } from "../protocol/message_batcher.ts";
 import { isDirectReply } from "../protocol/reply_address.ts";
 import { encodeError } from "../running/encode.ts";
 import type { RunTiming } from "../run_timing.ts";
@@ -39,7 +41,9 @@ export interface PublishingConnection {
 }
 
 interface PublishingSession {
-  readonly publisher: { publish(prepare: () => AmqpPublish): Promise<PublishOutcome> };
+  readonly publisher: {
+    publish(prepare: () => AmqpPublish | undefined): Promise<PublishOutcome>;
+  };
 }
 
 /** What the caller got, or why nothing. */
@@ -52,9 +56,13 @@ export interface RepliesOptions {
   readonly limits: BodyLimits;
 }
 
+/** How large a message of several replies gets. */
+const BATCHES = { maxCalls: 256, maxBytes: 65_536, maxDelayMs: 0 };
+
 /** Publishes on whatever session there is. */
 export class Replies {
   readonly #options: RepliesOptions;
+  readonly #batchers = new WeakMap<PublishingSession["publisher"], MessageBatcher>();
   /** The message that is published alone, and those before it. */
   #suspects: Promise<unknown> = Promise.resolve();
 
@@ -119,7 +127,7 @@ export class Replies {
       const session = connection?.session ?? await connection?.whenOpen();
       const outcome = suspicions > 0
         ? this.#publishAlone(message)
-        : session?.publisher.publish(() => message);
+        : session && this.#publishOn(session, message, recipient);
       switch (await outcome) {
         case "confirmed":
           return "confirmed";
@@ -158,6 +166,29 @@ export class Replies {
       }
     }
     return "unpublished";
+  }
+
+  /** Replies that are ready in the same turn share a message, where their caller takes it. */
+  #publishOn(
+    session: PublishingSession,
+    message: AmqpPublish,
+    { takesBatches = false }: Recipient,
+  ): Promise<PublishOutcome> {
+    const { publisher } = session;
+    const size = batchedSize(message.body, message.properties.headers);
+    if (!takesBatches || size > BATCHES.maxBytes) {
+      return publisher.publish(() => message);
+    }
+    let batcher = this.#batchers.get(publisher);
+    if (batcher === undefined) {
+      batcher = new MessageBatcher({
+        submit: (prepare, settle, fail) => void publisher.publish(prepare).then(settle, fail),
+      }, BATCHES);
+      this.#batchers.set(publisher, batcher);
+    }
+    const { promise, resolve: settle, reject: fail } = Promise.withResolvers<PublishOutcome>();
+    batcher.add(message.routingKey, { size, prepare: () => message, settle, fail });
+    return promise;
   }
 
   /** Publishes a message that the broker may not bear when no other such one is under way. */

@@ -12,13 +12,15 @@ import type { RpcServerStats } from "../../options/server_options.ts";
 import type { AmqpDelivery } from "../broker/amqp.ts";
 import type { BodyLimits } from "../broker/body_limits.ts";
 import { type ControlMessage, type OutgoingReply, takenMessage } from "../protocol/envelope.ts";
+import { isBatch } from "../protocol/message_batch.ts";
 import { Parking, type ParkingOptions } from "../protocol/parking.ts";
 import { UNDELIVERED } from "../protocol/parked_message.ts";
+import { RequestBatches } from "../protocol/request_batches.ts";
 import { isDurableReplyQueue } from "../protocol/reply_address.ts";
 import { encodeError, readThrown } from "../running/encode.ts";
 import { RunTiming } from "../run_timing.ts";
 import { callScope } from "../call_scope.ts";
-import { type ActiveRequest, ActiveRequests } from "./active_requests.ts";
+import { type ActiveRequest, ActiveRequests, outcomeOfDropped } from "./active_requests.ts";
 import { Admission, type AdmissionOptions, Refusal } from "./admission.ts";
 import { CallerPresence } from "./caller_presence.ts";
 import { ItemPublisher } from "./item_publisher.ts";
@@ -66,9 +68,6 @@ type Outcome = Extract<RpcServerEvent, { type: "served" }>["outcome"];
 /** So much of the grace is for the reply of a handler that closes its server, in milliseconds. */
 const OWN_REPLY_MS = 500;
 
-/** How a request ends whose output nobody wants any more. */
-type DroppedOutcome = Extract<Outcome, "cancelled" | "orphaned" | "expired">;
-
 /** Serves requests: each one is admitted, run, replied to, and acknowledged or parked. */
 export class RequestService {
   readonly #options: RequestServiceOptions;
@@ -94,6 +93,7 @@ export class RequestService {
   readonly #callers: CallerPresence;
   readonly #streams: PausedStreams;
   readonly #stalls: StallWatch;
+  readonly #batches: RequestBatches;
 
   constructor(options: RequestServiceOptions) {
     const { sessions, limits } = options;
@@ -109,14 +109,18 @@ export class RequestService {
       hasMajority: () => sessions.consumer?.session?.hasMajority(),
     });
     this.#replies = new Replies({ sessions, callers: this.#callers, limits });
-    // A paused server keeps nobody waiting.
-    const isFull = () =>
-      this.#active.size >= (sessions.consumer?.session?.intake.prefetch || Infinity);
+    const isFull = () => this.#active.size >= this.#prefetch();
     this.#stalls = new StallWatch({ isFull, active: this.#active, emit: options.emit });
     this.#streams = new PausedStreams({
       streams: () => this.#active.streams(),
       isFull,
       isUnattended: (queue) => sessions.consumer?.session?.isUnattended(queue),
+    });
+    this.#batches = new RequestBatches({
+      queue: options.queue,
+      replies: this.#replies,
+      accept: (request) => this.accept(request),
+      places: () => this.#prefetch() - this.#active.size,
     });
     this.#parking = new Parking({
       ...options,
@@ -131,7 +135,7 @@ export class RequestService {
 
   /** Whether no request is in hand. */
   get isIdle(): boolean {
-    return this.#active.size === 0;
+    return this.#active.size === 0 && this.#batches.isEmpty;
   }
 
   /** Counts requests. */
@@ -196,8 +200,9 @@ export class RequestService {
     );
   }
 
-  /** Serves a request from its delivery to its acknowledgement. Never rejects. */
+  /** Serves a request, or several that share a message, until it is acknowledged. Never rejects. */
   async accept(delivery: AmqpDelivery): Promise<void> {
+    if (isBatch(delivery.properties) && this.#batches.take(delivery)) return;
     const active = this.#active.add(delivery);
     if (this.#options.isObserved || active.request.wantsTiming) active.timing = new RunTiming();
     this.#callers.watch();
@@ -218,6 +223,8 @@ export class RequestService {
       // What is not acknowledged goes back to the queue with its channel.
       this.#options.emit({ type: "unserved", error });
     } finally {
+      // Before this one has gone: whoever waits until there are none waits for those, too.
+      if (!this.#batches.isEmpty) this.#batches.startNext(1);
       this.#active.delete(active);
       this.#stalls.onEnd();
     }
@@ -228,6 +235,11 @@ export class RequestService {
     if (this.#hasToldOfClocks) return;
     this.#hasToldOfClocks = true;
     this.#options.emit({ type: "clocks-differ", aheadMs });
+  }
+
+  /** A paused server keeps nobody waiting. */
+  #prefetch(): number {
+    return this.#options.sessions.consumer?.session?.intake.prefetch || Infinity;
   }
 
   async #answer(active: ActiveRequest): Promise<Outcome> {
@@ -355,24 +367,4 @@ function undeliverable(replyTo: string, deliveries: number): Refusal {
   const queue = toPrintable(replyTo);
   const message = `Cannot reply to the request as reply queue "${queue}" cannot be had`;
   return new Refusal(new RpcError(UNDELIVERED, message), deliveries);
-}
-
-/**
- * How a request ends whose output nobody wants any more.
- *
- * @throws {RpcError} Why it does not end here: another server runs it anew.
- */
-function outcomeOfDropped({ dropReason }: ActiveRequest): DroppedOutcome | undefined {
-  switch (dropReason?.code) {
-    case undefined:
-      return undefined;
-    case "cancelled":
-      return "cancelled";
-    case "orphaned":
-      return "orphaned";
-    case "expired":
-      return "expired";
-    default:
-      throw dropReason;
-  }
 }

@@ -33,8 +33,11 @@ import { findings, type FunctionNode, functionVisitor, linesOf } from "../helper
  * Eleven are for the command line (cli/),
  * three for where the time goes (internal/run_timing.ts, internal/protocol/timing_header.ts,
  * internal/calling/call_timing.ts).
+ * Four are for calls that share messages (internal/protocol/message_batch.ts, message_batcher.ts and
+ * request_batches.ts, internal/calling/call_batches.ts), one was taken out of a file that was full
+ * (internal/calling/unclaimed_replies.ts).
  */
-const MAX_PRODUCT_FILES = 186;
+const MAX_PRODUCT_FILES = 191;
 const MAX_FOLDER_FILES = 18;
 const MAX_CODE_LINES = 300;
 const MAX_FUNCTION_LINES = 50;

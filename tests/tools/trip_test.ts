@@ -17,9 +17,10 @@ const LIMITS: readonly Limit[] = [
   // Two more since there are limits of bodies to learn and a watch over the reply queue, one for the
   // frames that are written here, one for keys that hold for one
   // caller and one input, and one since requests come back by themselves (dead_letter.ts).
-  { what: "files of a call, inline handler", most: 39, of: filesOf("call, inline handler") },
+  // One more for what is a batch.
+  { what: "files of a call, inline handler", most: 40, of: filesOf("call, inline handler") },
   // One more for the headers that go to the worker.
-  { what: "files of a call, pool", most: 55, of: filesOf("call, pool") },
+  { what: "files of a call, pool", most: 56, of: filesOf("call, pool") },
 ];
 
 function filesOf(trip: string): Limit["of"] {

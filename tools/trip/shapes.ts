@@ -52,6 +52,7 @@ const OTHERS: ReadonlySet<string> = new Set([
   "Outgoing",
   "PoolMessage",
   "Recipient",
+  "PublishingSession",
   "ReplyAddress",
   "RunParts",
   "RunningWork",
