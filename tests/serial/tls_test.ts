@@ -127,7 +127,7 @@ tlsTest("Clients and servers check the certificate of the broker", async (t) => 
     await broker.node.ctl("close_all_connections", "a test");
     const hasExpired = (state: RpcState) => state.reason?.includes("its certificate has expired");
     await eventually(() => assert(hasExpired(server.state) && hasExpired(client.state)));
-    const call = client.call("echo", 1);
+    const call = client.call("echo", 1, { timeoutMs: 120_000 });
     await broker.show(certificate);
     assertEquals(await call, 1);
   });
