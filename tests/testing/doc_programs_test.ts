@@ -9,6 +9,7 @@ import { RpcClient, RpcServer } from "../../mod.ts";
 import { TestBroker } from "../../testing/mod.ts";
 import { eventually } from "../helpers/eventually.ts";
 import type { Child } from "../helpers/child.ts";
+import { ROOT } from "../helpers/source_files.ts";
 import { docPrograms, programAt } from "../helpers/doc_programs.ts";
 import { type RegistryProject, startRegistryProject } from "../helpers/registry_project.ts";
 import { AmqplibClient } from "./helpers/amqplib.ts";
@@ -276,6 +277,27 @@ page("docs/operate.md has servers that end in order", async (desk) => {
   assertEquals(await client.call("greet", "Ada"), "Hello, Ada");
   fourth.kill("SIGTERM");
   assertEquals((await fourth.status).code, 0);
+});
+
+page("docs/deploy.md has an image that starts without a registry", async ({ broker }) => {
+  await using project = await startRegistryProject();
+  tested.add("docs/deploy.md 1");
+  await project.write("server.ts", programAt(programs, "docs/deploy.md 1", broker.url));
+  await project.write("fibonacci_worker.ts", programAt(programs, "README.md 3"));
+  const text = await Deno.readTextFile(new URL("docs/deploy.md", ROOT));
+  const [, build = ""] = /^RUN deno (.*)$/m.exec(text) ?? [];
+  const [, command = "[]"] = /^CMD (\[.*\])$/m.exec(text) ?? [];
+  const { code, stderr } = await project.deno(...build.split(" "));
+  assertEquals(code, 0, stderr);
+  await project.goOffline();
+  const words: readonly string[] = JSON.parse(command);
+  const args = words.slice(1).map((word) => word.replace("=/app", `=${project.folder}`));
+  await using server = project.start(...args);
+  await eventually(() => assertEquals(broker.queues()[0]?.consumers, 1));
+  await using client = await RpcClient.connect(broker.url, { queue: "fibonacci" });
+  assertEquals(await client.call("slowFibonacci", 20), 6765);
+  server.kill("SIGTERM");
+  assertEquals((await server.status).code, 0);
 });
 
 page("docs/rabbitmq.md shares a connection and defines queues", async (desk) => {
