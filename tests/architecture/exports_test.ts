@@ -100,6 +100,10 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
     names: `FileStore IdempotencyClaim IdempotencyOutput IdempotencyState IdempotencyStore
       MemoryStore`,
   },
+  "./log": {
+    reason: "lines of events, for programs that want them",
+    names: "LogEventsOptions LoggedEvent logEvents",
+  },
   "./health": {
     reason: "probes: nobody has a port or a file who does not ask for it",
     names: `HealthCheck HealthHandler HealthHandlerOptions HealthParts HealthReport

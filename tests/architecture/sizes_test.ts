@@ -36,8 +36,9 @@ import { findings, type FunctionNode, functionVisitor, linesOf } from "../helper
  * Four are for calls that share messages (internal/protocol/message_batch.ts, message_batcher.ts and
  * request_batches.ts, internal/calling/call_batches.ts), one was taken out of a file that was full
  * (internal/calling/unclaimed_replies.ts).
+ * One is for events as lines (extras/log_events.ts).
  */
-const MAX_PRODUCT_FILES = 191;
+const MAX_PRODUCT_FILES = 192;
 const MAX_FOLDER_FILES = 18;
 const MAX_CODE_LINES = 300;
 const MAX_FUNCTION_LINES = 50;

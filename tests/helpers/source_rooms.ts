@@ -27,6 +27,11 @@ export const ROOMS: readonly Room[] = [
     uses: ["mod", "extras/control", "extras/parked", "values", "deps"],
   },
   { name: "extras/schema", files: /^extras\/schema\.ts$/, uses: ["internal (leaves)", "values"] },
+  {
+    name: "extras/log_events",
+    files: /^extras\/log_events\.ts$/,
+    uses: ["internal (leaves)", "values"],
+  },
   { name: "extras/msgpack", files: /^extras\/msgpack\//, uses: ["values"] },
   {
     name: "extras/parked",

@@ -50,6 +50,7 @@ function serviceWith(handler: Handler | object, answers: (PublishOutcome | Error
     }),
     limits: new BodyLimits(),
     interceptors: undefined,
+    isObserved: true,
     emit: (event) => events.push(event),
     sessions: {
       publisher: connection as Connection<PublisherSession>,
