@@ -127,12 +127,12 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
    */
   static connect<C extends Contract = AnyContract>(
     place: BrokerUrl | RpcConnection,
-    options: RpcClientOptions & { readonly codecs: readonly Codec[] },
+    options: RpcClientOptions<C & WithMsgpack> & { readonly codecs: readonly Codec[] },
   ): Promise<RpcClient<C & WithMsgpack>>;
   /** Connects to the broker; inputs travel as JSON. */
   static connect<C extends Contract = AnyContract>(
     place: BrokerUrl | RpcConnection,
-    options: RpcClientOptions,
+    options: RpcClientOptions<C>,
   ): Promise<RpcClient<C>>;
   static async connect<C extends Contract>(
     place: BrokerUrl | RpcConnection,

@@ -7,6 +7,7 @@
 import type { Codec } from "../codec.ts";
 import type { ConnectOptions } from "./connect_options.ts";
 import type {
+  AnyContract,
   AnyFunction,
   CallArguments,
   CallContext,
@@ -82,7 +83,7 @@ export interface BatchingOptions {
 }
 
 /** Options of {@linkcode RpcClient.connect}. */
-export interface RpcClientOptions extends ConnectOptions {
+export interface RpcClientOptions<C extends Contract = AnyContract> extends ConnectOptions {
   /** The request queue, where servers listen. It is not declared here: that is up to them. */
   readonly queue: string;
   /**
@@ -90,21 +91,21 @@ export interface RpcClientOptions extends ConnectOptions {
    *
    * @default {30_000}
    */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /**
    * Most calls that wait for their reply at a time, at least 1. Further calls wait for a place,
    * within their own time.
    *
    * @default {10_000}
    */
-  readonly maxPending?: number;
+  readonly maxPending?: number | undefined;
   /**
    * Largest body, in bytes, that is sent or accepted, at least 1. RabbitMQ 4 takes 16 MiB unless
    * told otherwise; a call with an input that the broker refuses rejects with `too-large`, too.
    *
    * @default {16_777_216}
    */
-  readonly maxBodyBytes?: number;
+  readonly maxBodyBytes?: number | undefined;
   /**
    * Whether calls that are made at the same time share a message, and so do their replies. Many small
    * calls take a fraction of the time then, for you and for the broker. Each call keeps its deadline,
@@ -120,7 +121,7 @@ export interface RpcClientOptions extends ConnectOptions {
    *
    * @default {"exclusive", or "direct" if `declare` is false}
    */
-  readonly replyQueue?: ReplyQueue;
+  readonly replyQueue?: ReplyQueue | undefined;
   /**
    * Secret keys, each a text or bytes and at least 16 long, without which there are no callbacks by
    * name: what a reply says of its callback is signed with the first one, and run only if one of
@@ -130,7 +131,7 @@ export interface RpcClientOptions extends ConnectOptions {
    *
    * @default {none}
    */
-  readonly callbackKeys?: readonly (string | Uint8Array)[];
+  readonly callbackKeys?: readonly (string | Uint8Array)[] | undefined;
   /**
    * What becomes of a reply in a durable queue whose callback by name is not registered: it is kept
    * in the queue `rpc.replies.<name>.parked`, from which `@warren/rpc/parked` brings it back, or
@@ -138,7 +139,7 @@ export interface RpcClientOptions extends ConnectOptions {
    *
    * @default {"park"}
    */
-  readonly unknownCallbacks?: "park" | "drop";
+  readonly unknownCallbacks?: "park" | "drop" | undefined;
   /**
    * Whether the client declares what it needs: its reply queue, and what cancellations and returned
    * requests go through. With `false` it declares, binds and deletes nothing, so that its user needs
@@ -147,28 +148,32 @@ export interface RpcClientOptions extends ConnectOptions {
    *
    * @default {true}
    */
-  readonly declare?: boolean;
+  readonly declare?: boolean | undefined;
   /**
    * Codecs beside JSON. The first one encodes inputs, so the servers must have it, too; each decodes
    * outputs of its content types.
    *
    * @default {[]}
    */
-  readonly codecs?: readonly Codec[];
+  readonly codecs?: readonly Codec[] | undefined;
   /**
    * Schemas that outputs must fulfil, by procedure. An output that does not rejects the call with
    * `invalid-output`; otherwise the call resolves with what the schema makes of it.
    *
    * @default {none}
    */
-  readonly outputs?: Readonly<Record<string, StandardSchema>>;
+  readonly outputs?: {
+    readonly [Name in PlainNames<C> & string]?:
+      | StandardSchema<unknown, OutputOf<C, Name>>
+      | undefined;
+  };
   /**
    * Makes your own errors from those of handlers, by the `name` that the handler's error had. Only
    * errors named here are replaced, so the other side never chooses what is constructed.
    *
    * @default {none}
    */
-  readonly errors?: Readonly<Record<string, (remote: RpcRemoteError) => Error>>;
+  readonly errors?: (Readonly<Record<string, (remote: RpcRemoteError) => Error>>) | undefined;
   /**
    * Whose idempotency keys those of this client are, in 1 to 255 bytes. Clients with the same one
    * share their keys, and so does a client with itself after a restart.
@@ -182,22 +187,22 @@ export interface RpcClientOptions extends ConnectOptions {
    *
    * @default {[]}
    */
-  readonly forwardHeaders?: readonly string[];
+  readonly forwardHeaders?: readonly string[] | undefined;
   /**
    * Functions around each call, the first one outermost. See {@linkcode ClientInterceptor}.
    *
    * @default {[]}
    */
-  readonly interceptors?: readonly ClientInterceptor[];
+  readonly interceptors?: readonly ClientInterceptor[] | undefined;
   /**
    * Whether standard error gets a line when the client loses its connection, is refused, is blocked,
    * is back, or has failed.
    *
    * @default {true, unless there is an `onEvent`}
    */
-  readonly log?: boolean;
+  readonly log?: boolean | undefined;
   /** Observes the connection and failing callbacks. What it throws is dropped. */
-  readonly onEvent?: (event: RpcClientEvent) => void;
+  readonly onEvent?: ((event: RpcClientEvent) => void) | undefined;
 }
 
 /** Options of {@linkcode RpcClient.call} and {@linkcode RpcClient.callAsync}. */
@@ -208,17 +213,17 @@ export interface CallOptions {
    *
    * @default {RpcClientOptions.timeoutMs}
    */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /**
    * Rejects the call with the signal's reason when it aborts, and tells the server to stop working
    * on it.
    */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /**
    * The call that this one is made for, from within its handler: its deadline and its cancellation
    * hold here, too.
    */
-  readonly context?: Pick<CallContext, "deadline" | "signal">;
+  readonly context?: Pick<CallContext, "deadline" | "signal"> | undefined;
   /**
    * Whether the request may be published again if the connection is lost, and run again if a worker
    * died of it, so that the handler may run twice. With `false` the call rejects with
@@ -228,14 +233,14 @@ export interface CallOptions {
    *
    * @default {true}
    */
-  readonly idempotent?: boolean;
+  readonly idempotent?: boolean | undefined;
   /**
    * Whether the call rejects with `no-capacity` unless a server has room for it now: in milliseconds
    * if no other request waits, and within a second if some do.
    *
    * @default {false}
    */
-  readonly immediate?: boolean;
+  readonly immediate?: boolean | undefined;
   /**
    * Requests of a higher priority go before others, from 0 to 9: those that wait in a server's pool,
    * and, if it can, those in the request queue. A replicated queue does from RabbitMQ 4.0 on (there
@@ -244,14 +249,14 @@ export interface CallOptions {
    *
    * @default {0}
    */
-  readonly priority?: number;
+  readonly priority?: number | undefined;
   /**
    * Called with each value that the handler gives to `context.progress()`, in order. What it throws
    * goes to `onEvent` as `callback-failed`.
    *
    * @default {undefined}
    */
-  readonly onProgress?: (value: unknown) => void;
+  readonly onProgress?: ((value: unknown) => void) | undefined;
   /**
    * Names the work, in 1 to 255 bytes: a server runs requests of one caller with the same key and
    * input once, and answers all of them, also with `onProgress`: whoever joins is told what comes
@@ -261,20 +266,20 @@ export interface CallOptions {
    *
    * @default {a new one for each call}
    */
-  readonly idempotencyKey?: string;
+  readonly idempotencyKey?: string | undefined;
   /**
    * Headers for the handler, which finds them in `context.headers`. See {@linkcode MessageHeaders}.
    *
    * @default {none}
    */
-  readonly headers?: MessageHeaders;
+  readonly headers?: MessageHeaders | undefined;
   /**
    * Called once with what the last reply says beside its body, before the call settles; not if the
    * request itself comes back. What it throws goes to `onEvent` as `callback-failed`.
    *
    * @default {undefined}
    */
-  readonly onReply?: (reply: ReplyDetails) => void;
+  readonly onReply?: ((reply: ReplyDetails) => void) | undefined;
 }
 
 /** What a reply says beside its body. */
@@ -290,14 +295,14 @@ export interface StreamOptions extends CallOptions {
    *
    * @default {2_147_483_647}
    */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /**
    * Longest wait for the next item, in milliseconds, from 1 to 2147483647, not counting the time
    * that the reader takes.
    *
    * @default {RpcClientOptions.timeoutMs}
    */
-  readonly idleTimeoutMs?: number;
+  readonly idleTimeoutMs?: number | undefined;
   /**
    * Most items that are under way or wait to be read, from 1 to 1000: the handler goes no faster
    * than the reader. A reader that takes nothing for 5 s while other requests wait for a place in the
@@ -305,7 +310,7 @@ export interface StreamOptions extends CallOptions {
    *
    * @default {64}
    */
-  readonly credits?: number;
+  readonly credits?: number | undefined;
 }
 
 /** How a fire-and-forget call ended. */
@@ -338,7 +343,7 @@ export interface NamedCallbackOptions extends CallOptions {
    *
    * @default {undefined}
    */
-  readonly callbackContext?: unknown;
+  readonly callbackContext?: unknown | undefined;
 }
 
 /** Options of {@linkcode RpcClient.notify}. */
@@ -358,7 +363,7 @@ export interface BatchOptions extends Pick<CallOptions, "signal" | "context" | "
    *
    * @default {64}
    */
-  readonly concurrency?: number;
+  readonly concurrency?: number | undefined;
 }
 
 /** Options of {@linkcode RpcClient.close}. */
@@ -369,7 +374,7 @@ export interface RpcClientCloseOptions {
    *
    * @default {5_000}
    */
-  readonly graceMs?: number;
+  readonly graceMs?: number | undefined;
 }
 
 /** Counts of a client, for dashboards and tests. */

@@ -28,19 +28,19 @@ export interface TlsOptions {
    *
    * @default {those that Deno trusts; see `--cert` and `DENO_TLS_CA_STORE`}
    */
-  readonly ca?: string;
+  readonly ca?: string | undefined;
   /**
    * The client's certificate, and after it those of intermediate authorities; together with `key`.
    *
    * @default {none}
    */
-  readonly cert?: string;
+  readonly cert?: string | undefined;
   /**
    * Private key of `cert`, not encrypted. It never appears in an error or event.
    *
    * @default {none}
    */
-  readonly key?: string;
+  readonly key?: string | undefined;
 }
 
 /** Options of the connection to the broker. */
@@ -51,14 +51,14 @@ export interface ConnectOptions {
    *
    * @default {10_000}
    */
-  readonly connectTimeoutMs?: number;
+  readonly connectTimeoutMs?: number | undefined;
   /**
    * Heartbeat interval, in milliseconds: a multiple of 1000. A dead peer is noticed after two to
    * three of them. RabbitMQ's manual recommends 5 to 20 s.
    *
    * @default {10_000}
    */
-  readonly heartbeatMs?: number;
+  readonly heartbeatMs?: number | undefined;
   /**
    * Longest silence of the broker while it has messages to confirm, in milliseconds. After it the
    * connection is left for another one, as the node may hang. Time for which the broker says
@@ -66,7 +66,7 @@ export interface ConnectOptions {
    *
    * @default {10_000}
    */
-  readonly confirmTimeoutMs?: number;
+  readonly confirmTimeoutMs?: number | undefined;
   /**
    * Whether the first connection waits for a broker that cannot be reached yet, and how long at most,
    * in milliseconds: `true` is as long as it takes, or until `signal` aborts. Whatever else is wrong
@@ -74,35 +74,35 @@ export interface ConnectOptions {
    *
    * @default {false}
    */
-  readonly waitForBroker?: boolean | number;
+  readonly waitForBroker?: boolean | number | undefined;
   /**
    * The order in which the nodes of a cluster are tried: `random`, so that clients and servers spread
    * over them, or as they are `given`.
    *
    * @default {"random"}
    */
-  readonly nodeOrder?: "random" | "given";
+  readonly nodeOrder?: "random" | "given" | undefined;
   /**
    * Name of the connection, as the broker's management interface shows it.
    *
    * @default {such as "math server/consumer host:4242": queue, role, host, and process id. The host is
    * left out without `--allow-sys=hostname`}
    */
-  readonly connectionName?: string;
+  readonly connectionName?: string | undefined;
   /**
    * What else the management interface shows of the connection, beside `product`, `version` and
    * `platform` or in place of them.
    *
    * @default {{}}
    */
-  readonly clientProperties?: Readonly<Record<string, string>>;
+  readonly clientProperties?: Readonly<Record<string, string>> | undefined;
   /**
    * Certificates, if all URLs start with `amqps://`. The broker's certificate is always checked,
    * and its host name, too.
    *
    * @default {trusts the authorities that Deno trusts}
    */
-  readonly tls?: TlsOptions;
+  readonly tls?: TlsOptions | undefined;
   /** Aborts the attempt to connect. It does not close what is connected. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }

@@ -39,19 +39,19 @@ export interface RpcServerOptions<H extends object = AnyHandlers> extends Connec
    *
    * @default {all}
    */
-  readonly procedures?: readonly ProcedureName<NoInfer<H>>[];
+  readonly procedures?: readonly ProcedureName<NoInfer<H>>[] | undefined;
   /**
    * The procedure of requests that name none, such as those of RabbitMQ's tutorial.
    *
    * @default {the only procedure, if there is but one}
    */
-  readonly defaultProcedure?: ProcedureName<NoInfer<H>>;
+  readonly defaultProcedure?: ProcedureName<NoInfer<H>> | undefined;
   /**
    * What the request queue survives. A queue that exists must have been declared alike.
    *
    * @default {"replicated", or "existing" if `declare` is false}
    */
-  readonly durability?: Durability;
+  readonly durability?: Durability | undefined;
   /**
    * Whether the server declares what it needs: its queue, its parking queue, and what cancellations
    * come through. With `false` it declares, binds and deletes nothing, so that its user needs no
@@ -61,7 +61,7 @@ export interface RpcServerOptions<H extends object = AnyHandlers> extends Connec
    *
    * @default {true}
    */
-  readonly declare?: boolean;
+  readonly declare?: boolean | undefined;
   /**
    * Whether requests that the queue drops (expired, rejected, too many) come back to their callers
    * with the reason, for which the queue is declared with a dead letter exchange, and an exchange for
@@ -71,7 +71,7 @@ export interface RpcServerOptions<H extends object = AnyHandlers> extends Connec
    *
    * @default {true}
    */
-  readonly returns?: boolean;
+  readonly returns?: boolean | undefined;
   /**
    * Most requests that this server has in hand at a time, from 1 to 2000. Fewer share the load
    * more evenly with other servers; a pool needs a few more than it has workers. While a pool can
@@ -79,7 +79,7 @@ export interface RpcServerOptions<H extends object = AnyHandlers> extends Connec
    *
    * @default {8 for each worker of a pool that is free for this server; 16 if a handler is a function}
    */
-  readonly prefetch?: number;
+  readonly prefetch?: number | undefined;
   /**
    * How long a handler that is a function may run, in milliseconds, from 1 to 2147483647. Then its
    * signal aborts, and 500 ms later at the latest its caller gets the error `timeout` and its place is
@@ -88,7 +88,7 @@ export interface RpcServerOptions<H extends object = AnyHandlers> extends Connec
    *
    * @default {none}
    */
-  readonly handlerTimeLimitMs?: number;
+  readonly handlerTimeLimitMs?: number | undefined;
   /**
    * Which of several servers on the queue gets a request first, an integer from -1000 to 1000: those
    * with a lower number get one only while all with a higher one have `prefetch` in hand, or are gone.
@@ -97,7 +97,7 @@ export interface RpcServerOptions<H extends object = AnyHandlers> extends Connec
    *
    * @default {0}
    */
-  readonly consumerPriority?: number;
+  readonly consumerPriority?: number | undefined;
   /**
    * Largest body, in bytes: of an input, an output, an error, an item of a stream, progress. Instead
    * of a larger one the caller gets the error `too-large`, as it does if the broker refuses a body:
@@ -105,7 +105,7 @@ export interface RpcServerOptions<H extends object = AnyHandlers> extends Connec
    *
    * @default {16_777_216}
    */
-  readonly maxBodyBytes?: number;
+  readonly maxBodyBytes?: number | undefined;
   /**
    * How often a request is tried whose worker dies of it, before its caller gets `worker-crashed` and
    * the request is parked, in queue `<queue>.parked`. A request that its caller declared not
@@ -114,7 +114,7 @@ export interface RpcServerOptions<H extends object = AnyHandlers> extends Connec
    *
    * @default {3}
    */
-  readonly maxDeliveries?: number;
+  readonly maxDeliveries?: number | undefined;
   /**
    * Names of reply queues that are served beside those of our clients: queues that the broker names
    * (`amq.gen-…`, `client.gen-…`), direct reply-to, `rpc.replies.…`, and `rpc.reply.` with a UUID. A
@@ -125,38 +125,38 @@ export interface RpcServerOptions<H extends object = AnyHandlers> extends Connec
    *
    * @default {none}
    */
-  readonly replyQueues?: RegExp;
+  readonly replyQueues?: RegExp | undefined;
   /**
    * Outputs that are kept for requests that come again, or `false` to run every request anew.
    *
    * @default {{}}
    */
-  readonly replyCache?: ReplyCacheOptions | false;
+  readonly replyCache?: ReplyCacheOptions | false | undefined;
   /**
    * Whose idempotency keys are the same, and which servers share them.
    *
    * @default {{}}
    */
-  readonly idempotency?: IdempotencyOptions;
+  readonly idempotency?: IdempotencyOptions | undefined;
   /**
    * Codecs beside JSON for handlers that are functions. A worker gets its own from `expose()`.
    *
    * @default {[]}
    */
-  readonly codecs?: readonly Codec[];
+  readonly codecs?: readonly Codec[] | undefined;
   /**
    * Whether callers see the stack of what a function throws. It tells strangers how the server is
    * built.
    *
    * @default {false}
    */
-  readonly sendStacks?: boolean;
+  readonly sendStacks?: boolean | undefined;
   /**
    * Functions around each request, the first one outermost. See {@linkcode ServerInterceptor}.
    *
    * @default {[]}
    */
-  readonly interceptors?: readonly ServerInterceptor[];
+  readonly interceptors?: readonly ServerInterceptor[] | undefined;
   /**
    * Whether SIGTERM and SIGINT, which is Ctrl-C, close the server in order: it takes no more requests,
    * finishes those in hand, for as long as `graceMs` says, and disconnects. A second signal ends the
@@ -166,7 +166,7 @@ export interface RpcServerOptions<H extends object = AnyHandlers> extends Connec
    *
    * @default {false}
    */
-  readonly closeOnSignals?: boolean | RpcServerCloseOptions;
+  readonly closeOnSignals?: boolean | RpcServerCloseOptions | undefined;
   /**
    * Whether standard error gets a line of what an operator must know: that it serves, lost its
    * connection, is refused, is back, parked or abandoned a request, or failed. With it a program that
@@ -175,7 +175,7 @@ export interface RpcServerOptions<H extends object = AnyHandlers> extends Connec
    *
    * @default {true, unless there is an `onEvent`}
    */
-  readonly log?: boolean;
+  readonly log?: boolean | undefined;
   /**
    * What operators may do with this server, by `@warren/rpc/control` or the command line, while it
    * runs. With `"read"` whoever may cancel calls can also ask which procedures it has, how they do and
@@ -186,9 +186,9 @@ export interface RpcServerOptions<H extends object = AnyHandlers> extends Connec
    *
    * @default {"read"}
    */
-  readonly control?: "none" | "read" | "admin";
+  readonly control?: "none" | "read" | "admin" | undefined;
   /** Observes connections and served requests. What it throws is dropped. */
-  readonly onEvent?: (event: RpcServerEvent) => void;
+  readonly onEvent?: ((event: RpcServerEvent) => void) | undefined;
 }
 
 /**
@@ -205,19 +205,19 @@ export interface ReplyCacheOptions {
    *
    * @default {1_000}
    */
-  readonly maxEntries?: number;
+  readonly maxEntries?: number | undefined;
   /**
    * Most bytes of outputs that are kept; those of keys that callers set go last.
    *
    * @default {16_777_216}
    */
-  readonly maxBytes?: number;
+  readonly maxBytes?: number | undefined;
   /**
    * How long an output is kept, in milliseconds.
    *
    * @default {60_000}
    */
-  readonly maxAgeMs?: number;
+  readonly maxAgeMs?: number | undefined;
 }
 
 /** Options of {@linkcode RpcServer.close}. */
@@ -228,7 +228,7 @@ export interface RpcServerCloseOptions {
    *
    * @default {30_000}
    */
-  readonly graceMs?: number;
+  readonly graceMs?: number | undefined;
 }
 
 /** Counts of a server, for dashboards and tests. */

@@ -82,27 +82,27 @@ export interface ResilienceOptions {
    *
    * @default {30_000}
    */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /**
    * Tries failed calls again.
    *
    * @default {undefined}
    */
-  readonly retry?: RetryOptions;
+  readonly retry?: RetryOptions | undefined;
   /**
    * Stops calling a procedure that keeps failing. Each procedure has a circuit of its own.
    *
    * @default {undefined}
    */
-  readonly breaker?: BreakerOptions;
+  readonly breaker?: BreakerOptions | undefined;
   /**
    * Bounds the calls that are under way at a time, for each procedure by itself.
    *
    * @default {undefined}
    */
-  readonly bulkhead?: BulkheadOptions;
+  readonly bulkhead?: BulkheadOptions | undefined;
   /** Observes what the policies do. What it throws is dropped. */
-  readonly onEvent?: (event: ResilienceEvent) => void;
+  readonly onEvent?: ((event: ResilienceEvent) => void) | undefined;
 }
 
 /**

@@ -50,7 +50,11 @@ export class ReplyReader {
   ) {
     this.#maxBodyBytes = settings.maxBodyBytes;
     this.#codecs = settings.codecs;
-    this.#schemas = new Map(Object.entries(settings.outputs));
+    this.#schemas = new Map(
+      Object.entries(settings.outputs).flatMap(([name, schema]) =>
+        schema === undefined ? [] : [[name, schema] as const]
+      ),
+    );
     this.#errors = new Map(Object.entries(settings.errors));
   }
 
