@@ -142,7 +142,8 @@ Deno.test("checkType() takes values of its type alone", () => {
       values,
       fc.constantFrom("boolean", "function", "object", "string"),
       (value, type) => {
-        const isRight = value === undefined || (typeof value === type && value !== null);
+        const isOfType = typeof value === type && value !== null && !Array.isArray(value);
+        const isRight = value === undefined || isOfType;
         assertEquals(throws(() => checkType("call", { value }, type)), !isRight);
       },
     ),

@@ -6,6 +6,8 @@ import { applyRule, type Finding, literalText } from "../helpers/source_rules.ts
 const BEGINNING_REGEXP = /^(Cannot |…)/;
 /** The errors of these end up as the reason in the message of another. */
 const PARTS_REGEXP = /^(testing\/|extras\/msgpack\/)/;
+/** Errors that the reader of a command line turns into the reason in a message of its own. */
+const PART_ERRORS = ["InvalidArgumentError"];
 const CONTRACTION_REGEXP = /\b(\w+n't|(it|that|there|what|who|he|she)'s|\w+'(re|ll|ve|m))\b/i;
 
 /** The messages of all errors that are made in the sources and not computed elsewhere. */
@@ -13,6 +15,7 @@ function errorMessages(path: string, text: string): Finding[] {
   return applyRule(path, text, (report) => ({
     NewExpression({ callee, arguments: args }) {
       if (callee.type !== "Identifier" || !callee.name.endsWith("Error")) return;
+      if (PART_ERRORS.includes(callee.name)) return;
       const message = args.slice(callee.name.startsWith("Rpc") ? 1 : 0).map(literalText)[0];
       if (message !== undefined && message !== "") report(message);
     },
