@@ -3,6 +3,7 @@
 import type { PrivateCluster } from "../../tools/brokers/private_cluster.ts";
 import type { PrivateNode } from "../../tools/brokers/private_node.ts";
 import type { Scene } from "../scene.ts";
+import type { Check } from "./checker.ts";
 
 /** A node that has hung is seen as whole for a moment before the others send it away. */
 const STEADY_ROUNDS = 2;
@@ -65,4 +66,14 @@ async function statesOf(
     // A node is starting, or the queue has no leader.
     return `${error}`;
   }
+}
+
+/** Ends a row on a cluster: tells what became of its calls, and how long each outage was. */
+export async function concludeCluster(
+  scene: Scene,
+  { nodes: [node] }: PrivateCluster,
+): Promise<{ readonly check: Check; readonly outagesMs: readonly number[] }> {
+  if (node === undefined) throw new Error("Cannot conclude as the cluster has no nodes");
+  const outagesMs = scene.outages();
+  return { outagesMs, check: await scene.conclude(node) };
 }

@@ -6,7 +6,7 @@ import type { Rounds } from "../budget.ts";
 import type { Fault, RowFigures } from "../fault.ts";
 import { atMost, type Limit } from "../limits.ts";
 import { quantile } from "../../tools/measuring/quantile.ts";
-import { untilWhole } from "../checking/queue_replicas.ts";
+import { concludeCluster, untilWhole } from "../checking/queue_replicas.ts";
 import type { Scene } from "../scene.ts";
 
 const PREFETCH = 16;
@@ -137,10 +137,7 @@ async function run(scene: Scene, kind: ClusterFault): Promise<RowFigures> {
     await untilWhole(scene, cluster);
   }
   if (kind.calls !== undefined) await scene.fill(kind.calls);
-  const [node] = cluster.nodes;
-  if (node === undefined) throw new Error("Cannot conclude as the cluster has no nodes");
-  const outagesMs = scene.outages();
-  const check = await scene.conclude(node);
+  const { check, outagesMs } = await concludeCluster(scene, cluster);
   return {
     injected,
     check,

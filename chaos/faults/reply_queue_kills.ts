@@ -2,7 +2,7 @@
 
 import { PrivateCluster } from "../../tools/brokers/private_cluster.ts";
 import { quantile } from "../../tools/measuring/quantile.ts";
-import { untilWhole } from "../checking/queue_replicas.ts";
+import { concludeCluster, untilWhole } from "../checking/queue_replicas.ts";
 import { NamedClient } from "../clients/named_client.ts";
 import type { Fault, RowFigures } from "../fault.ts";
 import { atLeast, atMost } from "../limits.ts";
@@ -47,10 +47,7 @@ async function run(scene: Scene): Promise<RowFigures> {
     await scene.progress(50, 60_000);
   }
   await untilWhole(scene, cluster);
-  const [node] = cluster.nodes;
-  if (node === undefined) throw new Error("Cannot conclude as the cluster has no nodes");
-  const outagesMs = scene.outages();
-  const check = await scene.conclude(node);
+  const { check, outagesMs } = await concludeCluster(scene, cluster);
   return {
     injected,
     check,

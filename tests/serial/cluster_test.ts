@@ -3,6 +3,7 @@ import { assert, assertEquals } from "../../deps/std_assert.ts";
 import { PrivateCluster } from "../../tools/brokers/private_cluster.ts";
 import type { PrivateNode } from "../../tools/brokers/private_node.ts";
 import { randomQueue } from "../helpers/broker.ts";
+import { gatedWork } from "../helpers/gated_work.ts";
 import { eventually, within } from "../helpers/eventually.ts";
 import { rabbitmqTest } from "../helpers/features.ts";
 
@@ -40,15 +41,8 @@ async function assertSurvives(
   const queue = await declareRequestQueue(cluster);
   const leader = await cluster.leaderOf(queue);
   const urls = urlsOf(cluster, leader);
-  const gate = Promise.withResolvers<void>();
-  let runs = 0;
-  const handlers = {
-    async wait(n: number) {
-      runs++;
-      await gate.promise;
-      return n;
-    },
-  };
+  const work = gatedWork();
+  const { handlers } = work;
   await using server = await RpcServer.listen(urls, {
     log: false,
     queue,
@@ -58,13 +52,13 @@ async function assertSurvives(
   });
   await using client = await RpcClient.connect(urls, { queue, nodeOrder });
   const calls = Promise.allSettled(INPUTS.map((n) => client.call("wait", n)));
-  await eventually(() => assertEquals(runs, PREFETCH));
+  await eventually(() => assertEquals(work.runs, PREFETCH));
   await fault(leader);
-  gate.resolve();
+  work.open();
   const outcomes = await within(30_000, "the calls", calls);
   assertEquals(outcomes, INPUTS.map((value) => ({ status: "fulfilled", value })));
   assertEquals(await client.call("wait", 99), 99);
-  assert(runs <= INPUTS.length + 1 + PREFETCH, `${runs} runs`);
+  assert(work.runs <= INPUTS.length + 1 + PREFETCH, `${work.runs} runs`);
   assertEquals(client.pending, 0);
   await eventually(() => assertEquals(server.stats().active, 0));
   await leader.restart();

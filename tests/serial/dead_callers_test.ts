@@ -2,6 +2,7 @@ import { RpcClient, RpcServer } from "../../mod.ts";
 import { assert, assertEquals, assertExists, assertLess } from "../../deps/std_assert.ts";
 import { PrivateCluster } from "../../tools/brokers/private_cluster.ts";
 import { randomQueue } from "../helpers/broker.ts";
+import { gatedWork } from "../helpers/gated_work.ts";
 import { eventually, within } from "../helpers/eventually.ts";
 import { rabbitmqTest } from "../helpers/features.ts";
 
@@ -21,15 +22,8 @@ async function assertGoesOn(
   { isServerThere = false, user }: { readonly isServerThere?: boolean; readonly user?: string },
 ): Promise<void> {
   const queue = randomQueue();
-  const gate = Promise.withResolvers<void>();
-  let runs = 0;
-  const handlers = {
-    async wait(n: number) {
-      runs++;
-      await gate.promise;
-      return n;
-    },
-  };
+  const work = gatedWork();
+  const { handlers } = work;
   {
     const options = { queue, handlers, returns: user === undefined };
     await using _server = await RpcServer.listen(cluster.urls, options);
@@ -52,15 +46,15 @@ async function assertGoesOn(
     const client = stack.use(await RpcClient.connect(itFirst, { queue, nodeOrder: "given" }));
     for (let n = 0; n < CALLS_EACH; n++) calls.push(client.call("wait", calls.length));
   }
-  await eventually(() => assertEquals(runs, PREFETCH));
+  await eventually(() => assertEquals(work.runs, PREFETCH));
   const settled = Promise.all(calls);
   await dying.kill();
   const start = performance.now();
-  gate.resolve();
+  work.open();
   const outputs = await within(90_000, "the calls", settled);
   assertLess(performance.now() - start, LIMIT_MS);
   assertEquals(outputs, calls.map((_, n) => n));
-  assert(runs <= calls.length + PREFETCH, `${runs} runs`);
+  assert(work.runs <= calls.length + PREFETCH, `${work.runs} runs`);
   await eventually(() => assertEquals(server.stats().active, 0));
   assert(server.stats().orphaned >= PREFETCH, `${server.stats().orphaned} were orphaned`);
   await dying.restart();

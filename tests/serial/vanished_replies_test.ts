@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch } from "../../deps/std_assert.ts";
 import { PrivateNode } from "../../tools/brokers/private_node.ts";
+import { gatedWork } from "../helpers/gated_work.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { rabbitmqTest } from "../helpers/features.ts";
 import { startPair } from "../helpers/pair.ts";
@@ -19,20 +20,13 @@ const LIMIT_MS = 20_000;
 
 Deno.test(rabbitmqTest("RpcClient notices that its reply queue has vanished", async () => {
   await using node = await PrivateNode.start();
-  const gate = Promise.withResolvers<void>();
-  let runs = 0;
-  const handlers = {
-    async wait(n: number) {
-      runs++;
-      await gate.promise;
-      return n;
-    },
-  };
+  const work = gatedWork();
+  const { handlers } = work;
   await using pair = await startPair(handlers, { url: node.url });
   const call = pair.client.call("wait", 1, { timeoutMs: 6 * LIMIT_MS });
   // What fails first is to be told.
   call.catch(() => {});
-  await eventually(() => assertEquals(runs, 1));
+  await eventually(() => assertEquals(work.runs, 1));
   // The control queue of the server and the reply queue of the client.
   assertEquals((await node.ctl("eval", FORGET)).trim(), "2");
   // Its binding to the exchange of returns is missed, too, by whoever looks first.
@@ -42,7 +36,7 @@ Deno.test(rabbitmqTest("RpcClient notices that its reply queue has vanished", as
     () => assertEquals(typesOf(), ["connected", "disconnected", "reconnecting", "connected"]),
     LIMIT_MS,
   );
-  gate.resolve();
+  work.open();
   assertEquals(await call, 1);
   const lost = pair.clientEvents.find(({ type }) => type === "disconnected");
   assert(lost?.type === "disconnected");
