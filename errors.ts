@@ -210,16 +210,18 @@ export class RpcTimeoutError extends RpcError {
    *
    * @param procedure The procedure that was called.
    * @param timeoutMs The time that the call was given, in milliseconds.
-   * @param options How far the call had come, and what was wrong with its client's connection.
+   * @param options How far the call had come, what else is known of its request, and what was wrong
+   * with its client's connection.
    */
   constructor(
     procedure: string,
     timeoutMs: number,
-    options: Pick<RpcErrorOptions, "call" | "cause"> = {},
+    options: Pick<RpcErrorOptions, "call" | "cause"> & { readonly known?: string | undefined } = {},
   ) {
-    const { call, cause } = options;
+    const { call, cause, known } = options;
     const phase = call === undefined ? "" : `: its request was ${call.phase}${whereTo(call)}`;
-    const state = cause instanceof Error ? `${phase}. ${cause.message}` : phase;
+    const place = known === undefined ? phase : `: ${known}`;
+    const state = cause instanceof Error ? `${place}. ${cause.message}` : place;
     super(
       "timeout",
       `Cannot complete the call of "${procedure}" as no reply arrived within ${timeoutMs} ms${state}`,

@@ -182,6 +182,15 @@ export interface RpcClientOptions<C extends Contract = AnyContract> extends Conn
    */
   readonly callerId?: string;
   /**
+   * Whether servers are asked where a request is 100 ms before its call times out, so that the error
+   * says it: where it runs and for how long, or how many are before it. It rejects at its deadline all
+   * the same. At most 20 calls in a second are asked about, none with less than 300 ms, and none of a
+   * client with another `replyQueue` than `"exclusive"`.
+   *
+   * @default {true}
+   */
+  readonly explainTimeouts?: boolean;
+  /**
    * Names of headers that a call inherits from the request whose handler makes it, unless it sets
    * them itself: in a server, and in a client of a worker file.
    *

@@ -72,17 +72,20 @@ export function overloaded(call: CallReport, timeoutMs: number, maxPending: numb
  *
  * @param call The call.
  * @param timeoutMs The time that it had.
- * @param trouble What is wrong with the client's connection, if anything is.
+ * @param state What is wrong with the client's connection, and what is known of the request, if anything.
  */
 export function timedOut(
   call: CallReport,
   timeoutMs: number,
-  trouble?: string,
+  { trouble, known }: {
+    readonly trouble?: string | undefined;
+    readonly known?: string | undefined;
+  },
 ): RpcTimeoutError {
   const cause = trouble === undefined
     ? undefined
     : new Error(`Cannot publish as the client is ${trouble}`);
-  return new RpcTimeoutError(call.procedure, timeoutMs, { call, cause });
+  return new RpcTimeoutError(call.procedure, timeoutMs, { call, cause, known });
 }
 
 /** The error of a call that another error ended: with its code and message. */

@@ -32,6 +32,7 @@ import { CallBatches } from "./call_batches.ts";
 import type { CallRequest } from "./call_request.ts";
 import type { Callbacks } from "./callbacks.ts";
 import { type ClientSession, openClientSession } from "./client_session.ts";
+import { TimeoutReasons } from "./timeouts/timeout_reasons.ts";
 import type { ClientSettings } from "./client_settings.ts";
 import { endUnlessTaken, type ImmediateCallPath } from "./immediate_call.ts";
 import { PendingCall, PendingCalls } from "./pending_calls.ts";
@@ -67,6 +68,7 @@ export class ClientCalls {
   readonly #replyWatch: ReplyWatch | undefined;
   readonly #unclaimed: UnclaimedReplies;
   #sessions = 0;
+  readonly #reasons = new TimeoutReasons(() => this.#connection?.session);
 
   /**
    * Makes what has no connection yet.
@@ -86,12 +88,11 @@ export class ClientCalls {
       onPlace: (call) => this.#publish(call),
       onAbandoned: (call) => this.#cancel(call),
       onOutcome: settings.isObserved ? settings.onEvent : undefined,
+      reasons: settings.explainTimeouts ? this.#reasons : undefined,
     });
     if (replyQueue !== "direct") {
-      this.#replyWatch = new ReplyWatch({
-        isWaiting: () => this.pending.size > 0,
-        replyPath: () => this.#replyPath(),
-      });
+      const isWaiting = () => this.pending.size > 0;
+      this.#replyWatch = new ReplyWatch({ isWaiting, replyPath: () => this.#replyPath() });
     }
     this.#unclaimed = new UnclaimedReplies(settings, {
       limits: this.#limits,
@@ -114,7 +115,7 @@ export class ClientCalls {
           onNoExchanges: (error) => onEvent({ type: "returns-unavailable", error }),
           onUnreplicated: (queue) => onEvent({ type: "reply-queue-unreplicated", queue }),
           isFirst: this.#sessions === 0,
-          onReply: (reply) => this.#accept(reply),
+          onReply: (reply) => this.#reasons.accept(reply) || this.#accept(reply),
         }),
       onSession: (session) => this.#publishAll(session),
       onEvent: (event) => {

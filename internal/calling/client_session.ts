@@ -37,6 +37,8 @@ export interface ClientSession extends Session {
   declareQueue(name: string, options: AmqpQueueOptions): Promise<void>;
   /** Counts the requests that wait for a server. */
   countWaiting(): Promise<number>;
+  /** Counts them, and the servers that take them. */
+  inspectQueue(): Promise<{ readonly ready: number; readonly consumers: number }>;
   /** Ends the connection at once: the next session has another reply queue. */
   destroy(reason: Error): void;
 }
@@ -110,6 +112,11 @@ export async function openClientSession(
       await connection.onOwnChannel((channel) => channel.declareQueue(name, options));
     },
     countWaiting: () => connection.onOwnChannel((channel) => channel.checkQueue(options.queue)),
+    inspectQueue: () =>
+      connection.onOwnChannel(async (channel) => ({
+        ready: await channel.checkQueue(options.queue),
+        consumers: await channel.countConsumers(options.queue),
+      })),
     destroy: (reason) => connection.destroy(reason),
   };
 }

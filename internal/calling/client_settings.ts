@@ -65,6 +65,8 @@ export interface ClientSettings extends ConnectSettings {
   /** Sign and verify what replies say of callbacks by name; none of them without keys. */
   readonly callbackKeys: readonly (string | Uint8Array)[];
   readonly unknownCallbacks: "park" | "drop";
+  /** Whether it is asked where a request is before its call times out. */
+  readonly explainTimeouts: boolean;
   /** What calls inherit; absent if nothing. */
   readonly forwardHeaders: readonly string[] | undefined;
   /** Around calls; absent if there are none. */
@@ -106,11 +108,12 @@ export function resolveClientOptions(
     codecs = [],
     outputs = {},
     errors = {},
+    explainTimeouts = true,
   } = options;
   checkName("connect", { queue });
   checkInteger("connect", { timeoutMs }, TIMEOUT_BOUNDS);
   checkInteger("connect", { maxPending, maxBodyBytes }, { min: 1 });
-  checkType("connect", { declare }, "boolean");
+  checkType("connect", { declare, explainTimeouts }, "boolean");
   checkReplyQueue(replyQueue, declare);
   checkKeys("connect", { callbackKeys: options.callbackKeys });
   checkOneOf("connect", { unknownCallbacks }, ["park", "drop"]);
@@ -127,6 +130,7 @@ export function resolveClientOptions(
     // Copies: whoever overwrites a key later must not change what signs.
     callbackKeys: callbackKeys.map((key) => typeof key === "string" ? key : key.slice()),
     unknownCallbacks,
+    explainTimeouts,
     declare,
     codec: codecs[0] ?? jsonCodec,
     codecs,

@@ -14,6 +14,11 @@ import type { CallRequest } from "./call_request.ts";
 
 /** What an observer is told of a call's outcome. */
 type CallSettledEvent = Extract<RpcClientEvent, { readonly type: "call-settled" }>;
+/** How long before its deadline a call is about to time out, in milliseconds. */
+const ASK_BEFORE_MS = 100;
+
+/** Calls with less time than that are not asked about, in milliseconds. */
+const MIN_ASKED_MS = 300;
 
 /** Options of {@linkcode PendingCalls}. */
 export interface PendingCallsOptions {
@@ -27,6 +32,16 @@ export interface PendingCallsOptions {
   readonly onAbandoned: (call: PendingCall) => void;
   /** Told of the outcome of each call that was started; absent if nobody wants to know. */
   readonly onOutcome?: ((event: CallSettledEvent) => void) | undefined;
+  /** Absent if nobody wants to know why calls time out. */
+  readonly reasons?: CallReasons | undefined;
+}
+
+/** Finds out why calls time out. */
+export interface CallReasons {
+  /** Called shortly before a call times out. */
+  ask(call: PendingCall): void;
+  /** Says where the request of a call is that times out, if that is known. */
+  wordsOf(call: PendingCall): string | undefined;
 }
 
 /** All calls of a client that are not settled. */
@@ -71,7 +86,7 @@ export class PendingCalls {
    * @returns Whether it has a place; otherwise `onPlace` tells when it has.
    */
   add(call: PendingCall): boolean {
-    this.#timer.schedule(call.dueAt);
+    this.#timer.schedule(this.#lookAt(call));
     const hasPlace = this.#calls.size < this.#options.maxPending;
     const calls = hasPlace ? this.#calls : this.#waiting;
     calls.set(call.request.correlationId, call);
@@ -172,9 +187,21 @@ export class PendingCalls {
     let next = Infinity;
     for (const call of [...this.#waiting.values(), ...this.#calls.values()]) {
       if (call.dueAt <= now) this.#expire(call);
-      else next = Math.min(next, call.dueAt);
+      else next = Math.min(next, this.#askIfNear(call, now));
     }
     return next === Infinity ? undefined : next;
+  }
+
+  /** When something is to be done about a call. */
+  #lookAt({ dueAt, askAt }: PendingCall): number {
+    return this.#options.reasons === undefined ? dueAt : Math.min(dueAt, askAt);
+  }
+
+  #askIfNear(call: PendingCall, now: number): number {
+    if (this.#lookAt(call) > now) return this.#lookAt(call);
+    call.askAt = Infinity;
+    this.#options.reasons?.ask(call);
+    return call.dueAt;
   }
 
   #expire(call: PendingCall): void {
@@ -182,7 +209,9 @@ export class PendingCalls {
     if (this.#waiting.has(correlationId)) {
       return call.reject(overloaded(call.report(), timeoutMs, this.#options.maxPending));
     }
-    const error = timedOut(call.report(), timeoutMs, this.#options.watch?.trouble);
+    const { watch, reasons } = this.#options;
+    const state = { trouble: watch?.trouble, known: reasons?.wordsOf(call) };
+    const error = timedOut(call.report(), timeoutMs, state);
     // The server of a stream may wait for credits: it does not see the deadline by itself.
     return kind === "stream" ? call.abandon(error) : call.reject(error);
   }
@@ -200,6 +229,8 @@ export class PendingCall implements CallInstants {
   readonly reply: Promise<AmqpDelivery | undefined>;
   /** How often the request was published. */
   attempts = 0;
+  /** When to ask where its request is, by `performance.now()`. */
+  askAt: number;
   /** Where it was published last; absent for the default exchange. */
   exchange: string | undefined;
   /** When the broker first refused the request, by `performance.now()`. */
@@ -226,6 +257,8 @@ export class PendingCall implements CallInstants {
     this.request = request;
     this.reply = promise;
     this.dueAt = this.#startedAt + request.timeoutMs;
+    const isAsked = request.kind !== "notify" && request.timeoutMs >= MIN_ASKED_MS;
+    this.askAt = isAsked ? this.dueAt - ASK_BEFORE_MS : Infinity;
     this.#resolve = resolve;
     this.#reject = reject;
     this.#calls = calls;

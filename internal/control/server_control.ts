@@ -33,7 +33,7 @@ import type { RequestService, SettledRequest } from "../serving/request_service.
 import type { QuestionTaker, ServerSessions } from "../serving/server_sessions.ts";
 import { toPrintable } from "../text.ts";
 import { ProcedureCounts } from "./procedure_counts.ts";
-import { RateLimit } from "./rate_limit.ts";
+import { RateLimit } from "../protocol/rate_limit.ts";
 import { findRequest, requestIdOf, requestReport } from "./request_reports.ts";
 
 /** What a server lets operators do. */
