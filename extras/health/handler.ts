@@ -2,6 +2,7 @@
 
 import process from "node:process";
 import { checkType } from "../../internal/check.ts";
+import { PAGE_POLICY, type PageStats, renderPage } from "./page.ts";
 import { health, type HealthParts, type HealthReport } from "./report.ts";
 
 /** Options of {@linkcode healthHandler}. */
@@ -26,6 +27,13 @@ export interface HealthHandlerOptions {
    * @default {none: 404}
    */
   readonly metrics?: () => string | Promise<string>;
+  /**
+   * Whether `/` is a page of the states and counts for a browser, which asks again every 5 s. It needs
+   * no scripts.
+   *
+   * @default {false}
+   */
+  readonly page?: boolean;
 }
 
 /** Who asks, as `Deno.serve` says it. */
@@ -45,6 +53,7 @@ interface Asked {
 
 const STATUS_TYPE = "application/health+json";
 const STATS_TYPE = "application/json";
+const PAGE_TYPE = "text/html; charset=utf-8";
 /** Source: Prometheus' text format, version 0.0.4. */
 const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -56,6 +65,7 @@ const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
  *   `?verbose` says which part, and why.
  * - `/stats`: the counts of all parts, as JSON.
  * - `/metrics`: whatever the option `metrics` gives.
+ * - `/`: a page of all of it, with the option `page`.
  *
  * @param parts The parts, or what gives them at the time of a request.
  * @param options Who may ask for what.
@@ -76,8 +86,8 @@ export function healthHandler(
   parts: HealthParts | (() => HealthParts),
   options: HealthHandlerOptions = {},
 ): HealthHandler {
-  const { allowRemote = false, auth, metrics } = options;
-  checkType("answer probes", { allowRemote }, "boolean");
+  const { allowRemote = false, auth, metrics, page = false } = options;
+  checkType("answer probes", { allowRemote, page }, "boolean");
   checkType("answer probes", { auth, metrics }, "function");
   const handler = new Handler(typeof parts === "function" ? parts : () => parts, options);
   return (request, info) => handler.answer(request, info);
@@ -117,6 +127,10 @@ class Handler {
         if (this.#options.metrics === undefined) break;
         if (!await this.#mayLook(asked)) return unauthorized();
         return reply(200, METRICS_TYPE, await this.#options.metrics());
+      case "/":
+        if (this.#options.page !== true) break;
+        if (!await this.#mayLook(asked)) return unauthorized();
+        return page(this.#parts());
     }
     return refuse(404, "There are /livez, /readyz, /stats and perhaps /metrics");
   }
@@ -145,13 +159,23 @@ function statsOf(parts: HealthParts): object {
   const { rss, heapUsed } = process.memoryUsage();
   return {
     process: { pid: process.pid, uptimeSeconds: Math.round(process.uptime()), rss, heapUsed },
-    parts: Object.fromEntries(
-      Object.entries(parts).map(([name, part]) => {
-        if (part === undefined) return [name, { state: { name: "starting" } }];
-        return [name, { ...("state" in part && { state: part.state }), ...part.stats() }];
-      }),
-    ),
+    parts: countsOf(parts),
   };
+}
+
+function countsOf(parts: HealthParts): PageStats {
+  return Object.fromEntries(
+    Object.entries(parts).map(([name, part]) => {
+      if (part === undefined) return [name, { state: { name: "starting" } }];
+      return [name, { ...("state" in part && { state: part.state }), ...part.stats() }];
+    }),
+  );
+}
+
+function page(parts: HealthParts): Response {
+  const response = reply(200, PAGE_TYPE, renderPage(health(parts), countsOf(parts)));
+  response.headers.set("content-security-policy", PAGE_POLICY);
+  return response;
 }
 
 /** Who asks over a socket file is on this machine, and so is who has an address of the loopback. */

@@ -24,7 +24,7 @@ import { findings, type FunctionNode, functionVisitor, linesOf } from "../helper
  * internal/serving/request_interception.ts),
  * four for what clients and servers are at (internal/state_watch.ts), who is told
  * (internal/operator_log.ts), what ends a server (internal/server_life.ts) and why the
- * broker refuses (internal/broker/handshake_watch.ts), four for probes (extras/health/).
+ * broker refuses (internal/broker/handshake_watch.ts), five for probes (extras/health/).
  * One is for procedures as members (internal/calling/client_api.ts), and
  * ten for operators who ask servers and command them (internal/control, extras/control,
  * internal/protocol/control_question.ts, internal/procedure_notes.ts) and for the histogram that they share with

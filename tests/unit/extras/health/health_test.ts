@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertThrows } from "../../../../deps/std_assert.ts";
+import { assert, assertEquals, assertFalse, assertThrows } from "../../../../deps/std_assert.ts";
 import {
   health,
   type HealthHandler,
@@ -155,6 +155,29 @@ Deno.test("healthHandler() answers with counts, metrics, and no to all else", as
   const head = await handler(new Request("http://localhost/livez", { method: "HEAD" }), here);
   assertEquals([post.status, head.status, await head.text()], [405, 200, ""]);
   assertEquals(head.headers.get("cache-control"), "no-store");
+});
+
+Deno.test("healthHandler() has a page with the numbers of stats(), if it is asked to", async () => {
+  const state = { name: "reconnecting", since: new Date(0), reason: "<b>reset</b>" } as const;
+  const math = { state, stats: () => ({ active: 3, succeeded: 1_234 }) };
+  const counts = { idle: 0, busy: 2, starting: 0, crashed: 0, runMs: { p99: 12.3456 } };
+  const parts = { math, workers: { stats: () => counts } };
+  const handler = healthHandler(parts, { page: true, allowRemote: true });
+  const response = await handler(new Request("http://localhost/"), here);
+  const page = await response.text();
+  assertEquals(response.headers.get("content-type"), "text/html; charset=utf-8");
+  const policy = response.headers.get("content-security-policy") ?? "";
+  assert(policy.startsWith("default-src 'none'"), policy);
+  const rows = { "active": 3, "succeeded": 1_234, "busy": 2, "runMs.p99": 12.346 };
+  for (const [label, value] of Object.entries(rows)) {
+    assert(page.includes(`<th scope="row">${label}</th><td>${value}</td>`), page);
+  }
+  assert(page.includes("<title>not ready</title>"));
+  // Whatever a reason says is text.
+  assert(page.includes("reconnecting: &#60;b&#62;reset&#60;/b&#62;, since"), page);
+  assertFalse(/<script|<b>|(src|href)=/.test(page));
+  assertEquals((await ask(handler, "/", elsewhere)).code, 401);
+  assertEquals((await ask(healthHandler(parts), "/")).code, 404);
 });
 
 Deno.test("healthHandler() serves this machine by Deno.serve", async () => {
