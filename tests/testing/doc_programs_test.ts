@@ -246,6 +246,9 @@ page("docs/hooks.md passes headers both ways, and intercepts", async (desk) => {
     handlers: { greet: (name: string) => `Hello, ${name}` },
   });
   assertMatch(await desk.run("docs/hooks.md 4"), /^greet \d[^]*\nHello, Ada\n$/);
+  const settled = await desk.run("docs/hooks.md 6");
+  assertStringIncludes(settled, "greet {");
+  assertStringIncludes(settled, "Hello, Ada\n");
 });
 
 page("docs/operate.md has servers that end in order", async (desk) => {
@@ -298,6 +301,18 @@ page("docs/deploy.md has an image that starts without a registry", async ({ brok
   assertEquals(await client.call("slowFibonacci", 20), 6765);
   server.kill("SIGTERM");
   assertEquals((await server.status).code, 0);
+});
+
+page("docs/idempotency.md pays once, by a file that servers share", async (desk) => {
+  const inFolder = (code: string) => code.replace("/var/lib/shop", desk.project.folder);
+  const first = await desk.serve("docs/idempotency.md 2", "shop", inFolder);
+  assertEquals(await desk.run("docs/idempotency.md 1"), "paid 7\n");
+  first.kill("SIGKILL");
+  await first.status;
+  await desk.serve("docs/idempotency.md 2", "shop", (code) => {
+    return inFolder(code).replace("paid", "paid again");
+  });
+  assertEquals(await desk.run("docs/idempotency.md 1"), "paid 7\n");
 });
 
 page("docs/rabbitmq.md shares a connection and defines queues", async (desk) => {
