@@ -51,7 +51,12 @@ export {
   jsonCodec,
   type JsonCodecOptions,
 } from "./codec.ts";
-export type { BrokerUrl, ConnectOptions, TlsOptions } from "./options/connect_options.ts";
+export type {
+  BrokerUrl,
+  ConnectOptions,
+  Credentials,
+  TlsOptions,
+} from "./options/connect_options.ts";
 export {
   type AnyContract,
   type AnyHandlers,

@@ -43,6 +43,25 @@ export interface TlsOptions {
   readonly key?: string | undefined;
 }
 
+/** What a program logs in with. */
+export interface Credentials {
+  /**
+   * The user's name. Brokers that take tokens read it from the token.
+   *
+   * @default {that of the URL}
+   */
+  readonly username?: string | undefined;
+  /** The password, or a token. It never appears in an error or event. */
+  readonly password: string;
+  /**
+   * When the password or token ends, in Unix milliseconds: it is asked for anew when three quarters
+   * of its time have passed.
+   *
+   * @default {never}
+   */
+  readonly expiresAt?: number | undefined;
+}
+
 /** Options of the connection to the broker. */
 export interface ConnectOptions {
   /**
@@ -103,6 +122,15 @@ export interface ConnectOptions {
    * @default {trusts the authorities that Deno trusts}
    */
   readonly tls?: TlsOptions | undefined;
+  /**
+   * Asked for the user's name and password, or token, at each connect, and again before what it gave
+   * expires: a broker that takes tokens is told the new one, and the connection lives on. What it
+   * throws counts as a broker that cannot be reached: it is asked again with the next attempt. It has
+   * `connectTimeoutMs` to answer. What it gives is in no error and no event.
+   *
+   * @default {the user name and password of the URL}
+   */
+  readonly credentials?: (() => Credentials | Promise<Credentials>) | undefined;
   /** Aborts the attempt to connect. It does not close what is connected. */
   readonly signal?: AbortSignal | undefined;
 }

@@ -217,6 +217,11 @@ export class AmqpConnection {
     this.destroy(new Error("Cannot close the connection in order as the broker does not answer"));
   }
 
+  /** Tells the broker the secret that takes the place of the one that was logged in with. */
+  async updateSecret(secret: string): Promise<void> {
+    await this.#model.updateSecret(Buffer.from(secret), "renewed before it expires");
+  }
+
   /** Why the connection has ended, if it has, and if anybody said so. */
   endReason(): Promise<Error | undefined> {
     return Promise.race([this.closed, Promise.resolve(undefined)]);
@@ -229,7 +234,7 @@ export class AmqpConnection {
 }
 
 /** What a session uses of a connection: one of its own, or a share of one. */
-export type AmqpLink = Pick<AmqpConnection, keyof AmqpConnection>;
+export type AmqpLink = Pick<AmqpConnection, Exclude<keyof AmqpConnection, "updateSecret">>;
 
 /** A channel in confirm mode. */
 export class AmqpChannel {

@@ -2,10 +2,11 @@
 
 import { RpcError } from "../../errors.ts";
 import { AmqpConnection, type AmqpConnectionOptions, type AmqpLink } from "./amqp.ts";
-import type { BrokerAddress } from "./broker_address.ts";
+import { type BrokerAddress, describeAddress } from "./broker_address.ts";
 import { BACKOFF, BrokerNodes, isRefusal, refusedBackoffMs } from "./broker_nodes.ts";
 import { explainConnectError } from "./connect_error.ts";
 import { AmqpShare } from "./amqp_share.ts";
+import { type AskCredentials, askCredentials, keepCredentials } from "./login/credentials.ts";
 import { abortable, backoffMs, sleep } from "../time.ts";
 
 /** A node of the broker that a connection can be had to. */
@@ -45,8 +46,14 @@ export interface AmqpSources {
   readonly consumer: AmqpSource;
 }
 
+/** What it takes to connect to one node. */
+interface LoginOptions extends AmqpConnectionOptions {
+  /** Asked at each connect; absent if the URL says it all. */
+  readonly credentials?: AskCredentials | undefined;
+}
+
 /** What it takes to connect. */
-export interface AmqpSourceOptions extends AmqpConnectionOptions {
+export interface AmqpSourceOptions extends LoginOptions {
   /** The broker's nodes, tried in turn. */
   readonly addresses: readonly BrokerAddress[];
 }
@@ -185,11 +192,20 @@ function closedError(): RpcError {
 
 async function openAt(
   address: BrokerAddress,
-  options: AmqpConnectionOptions,
+  options: LoginOptions,
 ): Promise<AmqpConnection> {
+  const place = describeAddress(address);
+  const asked = { ...address, place, limitMs: options.connectTimeoutMs };
+  const ask = () => askCredentials(options.credentials, asked);
+  const known = await ask();
+  const { username, password } = known;
+  const login = { ...address, username, password };
   try {
-    return await AmqpConnection.open(address, options);
+    const connection = await AmqpConnection.open(login, options);
+    // It never rejects.
+    void keepCredentials(connection, known, ask);
+    return connection;
   } catch (error) {
-    throw explainConnectError(error, address);
+    throw explainConnectError(error, login);
   }
 }

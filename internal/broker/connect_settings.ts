@@ -4,6 +4,7 @@ import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { hostname } from "node:os";
 import { pid, versions } from "node:process";
 import type { BrokerUrl, ConnectOptions, TlsOptions } from "../../options/connect_options.ts";
+import type { AskCredentials } from "./login/credentials.ts";
 import type { AmqpSources } from "./amqp_source.ts";
 import { type BrokerAddress, parseBrokerUrl } from "./broker_address.ts";
 import {
@@ -28,6 +29,8 @@ export interface ConnectSettings {
   readonly waitForBrokerMs: number;
   readonly connectionName: string;
   readonly clientProperties: Readonly<Record<string, string>>;
+  /** Asked at each connect; absent if the URL says it all. */
+  readonly credentials: AskCredentials | undefined;
   readonly signal: AbortSignal | undefined;
   /** Absent if connections are not shared. */
   readonly sources?: AmqpSources;
@@ -61,6 +64,7 @@ export function resolveConnectOptions(
     connectionName = nameProgram(program),
     clientProperties = {},
     tls,
+    credentials,
     signal,
   } = options;
   checkInteger("connect", { connectTimeoutMs, confirmTimeoutMs }, { min: 1, max: 600_000 });
@@ -73,6 +77,7 @@ export function resolveConnectOptions(
   checkType("connect", { connectionName }, "string");
   checkType("connect", { clientProperties }, "object");
   checkType("connect", prefixed("clientProperties", clientProperties), "string");
+  checkType("connect", { credentials }, "function");
   checkSignal("connect", { signal });
   const addresses = withTls(urlsOf(place).map(parseBrokerUrl), tls);
   return {
@@ -83,6 +88,7 @@ export function resolveConnectOptions(
     waitForBrokerMs: Number(waitForBroker === true ? Infinity : waitForBroker),
     connectionName,
     clientProperties: { ...PRODUCT, ...clientProperties },
+    credentials,
     signal,
   };
 }
@@ -102,6 +108,7 @@ const SHARED_OPTIONS = [
   "connectionName",
   "clientProperties",
   "tls",
+  "credentials",
 ] as const satisfies readonly (keyof ConnectOptions)[];
 
 function shareSettings(shared: ConnectSettings, options: ConnectOptions): ConnectSettings {
