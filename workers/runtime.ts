@@ -73,13 +73,15 @@ export interface ExposeOptions {
  * @param procedures The functions to offer, by procedure name, in objects or not: of
  * `{ users: { get } }` the name is `users.get`.
  * @param options Codecs beside JSON.
+ * @returns The procedures: `export default expose(procedures)` lets the pool's owner have their types,
+ * as `WorkerPool.open<typeof import("./worker.ts").default>(…)`.
  * @throws {TypeError} If this is not a worker of a pool, it was called before, there is no
  * procedure, or one is not a function.
  */
 export function expose<H extends object>(
   procedures: H & Servable<H>,
   options: ExposeOptions = {},
-): void {
+): H {
   const { codecs = [] } = options;
   const handlers = new Map<string, WorkerHandler>();
   for (const { name, value } of membersOf(procedures)) {
@@ -107,6 +109,7 @@ export function expose<H extends object>(
   port.listen((message) => runtime.receive(message));
   // It leaves once the whole file has loaded: what throws after this line must count, too.
   port.send({ type: "ready", version: PROTOCOL_VERSION, procedures: [...handlers.keys()] });
+  return procedures;
 }
 
 /** What a worker file offers. */

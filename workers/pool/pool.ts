@@ -37,6 +37,7 @@ import { hostStarter } from "../host/host_starter.ts";
 import { notUtf8Reply, ownBody, readReply } from "./bodies.ts";
 import { PoolCapacity } from "./pool_capacity.ts";
 import {
+  checkExpectedNames,
   checkLimitedNames,
   checkRunOptions,
   checkStreamOptions,
@@ -107,8 +108,8 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
    * @param worker The absolute URL of the worker file.
    * @param options Size and limits.
    * @returns The pool, with all its workers ready.
-   * @throws {TypeError} If the URL is not absolute, or `limits` names a procedure that the worker
-   * file does not expose.
+   * @throws {TypeError} If the URL is not absolute, or `limits` or `expect` names a procedure that the
+   * worker file does not expose.
    * @throws {RangeError} If an option is out of its range.
    * @throws {RpcError} `worker-not-started`, if the worker file cannot be used; it says why.
    */
@@ -133,6 +134,7 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
     try {
       await abortable(scheduler.open(), signal);
       checkLimitedNames(settings.limits, scheduler.procedures);
+      checkExpectedNames(options.expect, scheduler.procedures);
       return new WorkerPool<C>(scheduler, settings.codecs);
     } catch (error) {
       await scheduler.close(0);

@@ -22,6 +22,13 @@ import type { PoolEvent } from "./pool_events.ts";
 /** Options of {@linkcode WorkerPool.open}. */
 export interface WorkerPoolOptions {
   /**
+   * The names of procedures that the worker file must expose: a contract alone says so to the compiler
+   * only.
+   *
+   * @default {none}
+   */
+  readonly expect?: readonly string[] | undefined;
+  /**
    * What keeps tasks apart. A `thread` starts and answers fastest, but one that loops for ever
    * cannot be stopped, and one that runs out of memory ends the whole program. A `process` can be
    * killed, capped and kept from the network and the disk.
@@ -181,7 +188,7 @@ export interface ProcedureLimits {
 
 /** Options with every member set. */
 export type PoolSettings =
-  & Required<Omit<WorkerPoolOptions, Unset>>
+  & Required<Omit<WorkerPoolOptions, Unset | "expect">>
   & { readonly [Name in Exclude<Unset, "signal">]: WorkerPoolOptions[Name] | undefined };
 
 /** Options that are not settings, or have no value that means their absence. */
@@ -282,6 +289,23 @@ export function checkLimitedNames(
   throw new TypeError(
     `Cannot ${OPEN} as "limits" names a procedure that its worker file does not expose: ` +
       `it is "${unknown}"`,
+  );
+}
+
+/**
+ * Checks that the worker file exposes what its owner expects.
+ *
+ * @throws {TypeError} If it does not.
+ */
+export function checkExpectedNames(
+  expected: readonly string[] | undefined,
+  procedures: readonly string[],
+): void {
+  const missing = expected?.find((name) => !procedures.includes(name));
+  if (missing === undefined) return;
+  const exposed = procedures.map((name) => `"${name}"`).join(", ");
+  throw new TypeError(
+    `Cannot ${OPEN} as its worker file does not expose "${missing}": it exposes ${exposed}`,
   );
 }
 

@@ -198,3 +198,21 @@ Deno.test("WorkerPool.open() survives an observer that throws", async () => {
   });
   assertEquals(await pool.run("echo", 1), 1);
 });
+
+Deno.test("WorkerPool.open() compares what is expected with what is exposed", async () => {
+  type Plain = typeof import("../../fixtures/workers/plain_worker.ts").default;
+  const url = workerUrl("plain_worker.ts");
+  await using pool = await WorkerPool.open<Plain>(url, { maxWorkers: 1, expect: ["echo"] });
+  assertEquals((await pool.run("repeat", { text: "a", times: 2 })).length, 2);
+  const error = await assertRejects(
+    () => {
+      const expect = ["echo", "infer"] as const;
+      return WorkerPool.open<Plain & { infer(): void }>(url, { maxWorkers: 1, expect });
+    },
+    TypeError,
+  );
+  assertStringIncludes(
+    error.message,
+    'Cannot open a pool as its worker file does not expose "infer": it exposes "echo", "addLater"',
+  );
+});
