@@ -201,3 +201,20 @@ Deno.test("Options of streams and batches are refused in the same form", () => {
   ]);
   assertEquals(resolveStreamOptions({}, 7), { credits: 64, idleTimeoutMs: 7 });
 });
+
+Deno.test("resolveClientOptions() completes how calls share messages, and refuses what cannot be", () => {
+  const whole = { maxCalls: 256, maxBytes: 65_536, maxDelayMs: 0 };
+  assertEquals(settingsOf({}).batching, undefined);
+  assertEquals(settingsOf({ batching: false }).batching, undefined);
+  assertEquals(settingsOf({ batching: true }).batching, whole);
+  assertEquals(settingsOf({ batching: { maxDelayMs: 2 } }).batching, { ...whole, maxDelayMs: 2 });
+  const wrong = [
+    [{ maxCalls: 1 }, RangeError, '"batching.maxCalls" must be an integer from 2 to 1000'],
+    [{ maxBytes: 0 }, RangeError, '"batching.maxBytes" must be an integer of at least 1'],
+    [{ maxDelayMs: -1 }, RangeError, '"batching.maxDelayMs" must be'],
+    ["yes", TypeError, '"batching" must be'],
+  ] as const;
+  for (const [batching, kind, message] of wrong) {
+    assertThrows(() => settingsOf({ batching }), kind, message);
+  }
+});

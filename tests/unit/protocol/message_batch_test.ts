@@ -1,0 +1,132 @@
+import { Buffer } from "node:buffer";
+import { fc } from "../../../deps/fast_check.ts";
+import { assertEquals } from "../../../deps/std_assert.ts";
+import type { AmqpPublish } from "../../../internal/broker/amqp.ts";
+import {
+  encodeMessageBatch,
+  isBatch,
+  splitBatch,
+} from "../../../internal/protocol/message_batch.ts";
+import { type FakeDelivery, fakeDelivery } from "../../helpers/fake_delivery.ts";
+
+const text = fc.string({ unit: "grapheme", maxLength: 20 });
+const message = fc.record({
+  body: text,
+  type: text.filter((name) => name !== "rpc.batch"),
+  contentType: fc.constantFrom("application/json", "text/plain"),
+  correlationId: fc.uuid(),
+  key: fc.option(text, { nil: undefined }),
+  headers: fc.dictionary(
+    fc.constantFrom("rpc-deadline", "rpc-attempt", "tenant"),
+    fc.oneof(text, fc.boolean(), fc.integer(), fc.constant(undefined)),
+    { noNullPrototype: true },
+  ),
+}).map(({ body, key, ...properties }): AmqpPublish => ({
+  routingKey: "queue",
+  mandatory: true,
+  body,
+  properties: { ...properties, messageId: key ?? properties.correlationId, replyTo: "replies" },
+}));
+
+function arrive({ body, properties }: AmqpPublish, more: FakeDelivery = {}) {
+  return fakeDelivery({ properties, body: Buffer.from(body), ...more });
+}
+
+function withoutUndefined(headers: object = {}): object {
+  return Object.fromEntries(Object.entries(headers).filter(([, value]) => value !== undefined));
+}
+
+function bodyOf(head: unknown, rest = ""): Uint8Array {
+  const bytes = Buffer.from(JSON.stringify(head));
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(bytes.length);
+  return Buffer.concat([length, bytes, Buffer.from(rest)]);
+}
+
+Deno.test("splitBatch() gives back what encodeMessageBatch() took", () => {
+  fc.assert(fc.property(fc.array(message, { minLength: 1, maxLength: 8 }), (messages) => {
+    const batch = encodeMessageBatch("batch", messages);
+    assertEquals(isBatch(batch.properties), true);
+    const found = splitBatch(arrive(batch)).map(({ properties, body }) => ({
+      body: new TextDecoder().decode(body),
+      type: properties.type,
+      contentType: properties.contentType,
+      correlationId: properties.correlationId,
+      messageId: properties.messageId ?? properties.correlationId,
+      replyTo: properties.replyTo,
+      headers: withoutUndefined(properties.headers),
+    }));
+    const sent = messages.map(({ body, properties }) => ({
+      body,
+      ...properties,
+      headers: withoutUndefined(properties.headers),
+    }));
+    assertEquals(found, sent as unknown as typeof found);
+  }));
+});
+
+Deno.test("splitBatch() takes nothing apart that has not the right form", () => {
+  const common = {};
+  const wrong: readonly Uint8Array[] = [
+    new Uint8Array(),
+    new Uint8Array([0, 0, 0]),
+    new Uint8Array([255, 255, 255, 255, 1]),
+    bodyOf(null),
+    bodyOf([]),
+    bodyOf({ parts: [["id", 0]] }),
+    bodyOf({ common, parts: [] }),
+    bodyOf({ common, parts: {} }),
+    bodyOf({ common, parts: [["id", 1]] }),
+    bodyOf({ common, parts: [["id", 0]] }, "more"),
+    bodyOf({ common, parts: [["id", -1], ["id", 1]] }),
+    bodyOf({ common, parts: [["id", 0.5]] }),
+    bodyOf({ common, parts: [[7, 0]] }),
+    bodyOf({ common, parts: [["id", 0, "own"]] }),
+    bodyOf({ common, parts: Array.from({ length: 1_001 }, () => ["id", 0]) }),
+    // They could be taken apart without end.
+    bodyOf({ common: { type: "rpc.batch" }, parts: [["id", 0]] }),
+    bodyOf({ common, parts: [["id", 0, { type: "rpc.batch" }]] }),
+  ];
+  for (const body of wrong) {
+    assertEquals(splitBatch(fakeDelivery({ body })), [], Buffer.from(body).toString().slice(0, 80));
+  }
+  assertEquals(
+    splitBatch(fakeDelivery({ body: bodyOf({ common, parts: [["id", 0]] }) })).length,
+    1,
+  );
+});
+
+Deno.test("splitBatch() takes any bytes", () => {
+  fc.assert(fc.property(fc.uint8Array(), fc.json(), (bytes, json) => {
+    splitBatch(fakeDelivery({ body: bytes }));
+    splitBatch(fakeDelivery({ body: bodyOf(JSON.parse(json), "rest") }));
+  }));
+});
+
+Deno.test("A batch is settled once, when all its parts are", () => {
+  const head = { common: {}, parts: [["a", 1], ["b", 1], ["c", 1]] };
+  const batchOf = () => {
+    const settled: string[] = [];
+    const failed: string[] = [];
+    const delivery = fakeDelivery({
+      body: bodyOf(head, "abc"),
+      onSettled: (way) => settled.push(way),
+    });
+    const parts = splitBatch(delivery, (parts) => {
+      failed.push(...parts.map(({ properties }) => properties.correlationId ?? ""));
+    });
+    return { parts, settled, failed };
+  };
+  const good = batchOf();
+  for (const part of good.parts) {
+    assertEquals(good.settled, []);
+    part.ack();
+  }
+  assertEquals([good.settled, good.failed], [["ack"], []]);
+  const bad = batchOf();
+  bad.parts[1]?.requeue();
+  bad.parts[0]?.ack();
+  assertEquals(bad.failed, []);
+  bad.parts[2]?.giveBack();
+  assertEquals([bad.settled, bad.failed], [[], ["b", "c"]]);
+});
