@@ -58,7 +58,7 @@ for (const isShared of [false, true]) {
     await assertRejects(
       () => client.call("echo", 1, { timeoutMs: 1 }),
       RpcTimeoutError,
-      "its request was not-published. Cannot publish as the client is reconnecting: Cannot connect to the broker",
+      "Cannot publish as the client is reconnecting: Cannot connect to the broker",
     );
     await broker[Symbol.asyncDispose]();
     broker = await TestBroker.start({ port, users: [user] });
