@@ -303,6 +303,19 @@ page("docs/deploy.md has an image that starts without a registry", async ({ brok
   assertEquals((await server.status).code, 0);
 });
 
+page("docs/contracts.md has contracts that hold", async (desk) => {
+  assertEquals(await desk.run("docs/contracts.md 1"), "7\nAnn\nBob\n");
+  assertMatch(await desk.run("docs/contracts.md 2"), /^\[ "add", /);
+  await desk.serve("README.md 1", "math");
+  assertEquals(await desk.run("docs/contracts.md 3"), "3\n");
+});
+
+page("docs/events.md serves and logs", async (desk) => {
+  await desk.serve("docs/events.md 1", "greetings");
+  await using client = await RpcClient.connect(desk.broker.url, { queue: "greetings" });
+  assertEquals(await client.call("greet", "Ada"), "Hello, Ada");
+});
+
 page("docs/idempotency.md pays once, by a file that servers share", async (desk) => {
   const inFolder = (code: string) => code.replace("/var/lib/shop", desk.project.folder);
   const first = await desk.serve("docs/idempotency.md 2", "shop", inFolder);

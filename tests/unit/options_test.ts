@@ -1,5 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "../../deps/std_assert.ts";
 import { createJsonCodec, RpcClient, RpcConnection, RpcServer } from "../../mod.ts";
+import { RpcControl } from "../../extras/control/rpc_control.ts";
+import { healthHandler, HeartbeatFile } from "../../extras/health/mod.ts";
 import { ParkedRequests } from "../../extras/parked/parked_requests.ts";
 import { withResilience } from "../../extras/resilience/resilience.ts";
 import {
@@ -145,6 +147,31 @@ const TAKERS: readonly Taker[] = [
     file: "extras/parked/parked_requests.ts",
     interface: "ParkedRequestsOptions",
     give: (options) => ParkedRequests.open(URL_OF_NOBODY, options),
+  },
+  {
+    file: "options/client_options.ts",
+    interface: "BatchingOptions",
+    give: (batching) => connect({ batching }),
+  },
+  {
+    file: "options/idempotency_options.ts",
+    interface: "IdempotencyOptions",
+    give: (idempotency) => listen({ idempotency }),
+  },
+  {
+    file: "extras/health/handler.ts",
+    interface: "HealthHandlerOptions",
+    give: (options) => healthHandler({}, options),
+  },
+  {
+    file: "extras/health/heartbeat_file.ts",
+    interface: "HeartbeatFileOptions",
+    give: (options) => HeartbeatFile.start("/nowhere/heartbeat", {}, options),
+  },
+  {
+    file: "extras/control/rpc_control.ts",
+    interface: "RpcControlOptions",
+    give: (options) => RpcControl.connect(URL_OF_NOBODY, options),
   },
   { file: "codec.ts", interface: "JsonCodecOptions", give: createJsonCodec },
   {
