@@ -76,6 +76,8 @@ Deno.test(`A server outlives ${MESSAGES} odd requests from the broker, seed ${SE
   // The others have expired in the queue.
   assert(settled <= MESSAGES + 1 && settled > 0.9 * MESSAGES, `${settled} were settled`);
   const types = new Set(pair.serverEvents.map(({ type }) => type));
+  // Deadlines may be from any time.
+  types.delete("clocks-differ");
   assertEquals([...types].toSorted(), ["connected", "parked", "served"]);
   assertEquals(pair.clientEvents.map(({ type }) => type), ["connected"]);
 });
@@ -88,7 +90,7 @@ Deno.test(`A client outlives ${MESSAGES} odd replies from the broker, seed ${SEE
   await using client = await RpcClient.connect(brokerUrl(), {
     queue,
     codecs: [msgpackCodec],
-    onEvent: ({ type }) => events.push(type),
+    onEvent: ({ type }) => type !== "call-settled" && events.push(type),
   });
   const calls = KNOWN_IDS.map((id) => client.call(id).catch((error) => error));
   const sent = await Promise.all(calls.map(() => nextOf(requests)));
@@ -121,8 +123,10 @@ Deno.test(`A server outlives ${MESSAGES} odd control messages, seed ${SEED}`, as
     );
   };
   await within(LIMIT_MS, "the messages and calls", inBatches(samples(), call));
-  const { succeeded, cancelled, active } = pair.server.stats();
-  assertEquals([succeeded, cancelled, active], [MESSAGES, 0, 0]);
+  await eventually(() => {
+    const { succeeded, cancelled, active } = pair.server.stats();
+    assertEquals([succeeded, cancelled, active], [MESSAGES, 0, 0]);
+  }, LIMIT_MS);
   assertEquals(
     new Set(pair.serverEvents.map(({ type }) => type)),
     new Set(["connected", "served"]),

@@ -79,7 +79,7 @@ export async function useAll(urlOf: (user: OperatedUser) => string): Promise<unk
   durable.notify("hang");
   await eventually(() => assertEquals(server.stats().active, 1));
   const busy = await codeOf(durable.call("echo", 3, { immediate: true }));
-  events.delete("served");
+  for (const type of ["served", "call-settled"]) events.delete(type);
   return { echoes, items: items.length, dropped, busy, events: [...events].toSorted() };
 }
 

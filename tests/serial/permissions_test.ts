@@ -129,7 +129,7 @@ async function probe(node: PrivateNode, returns = true): Promise<Record<string, 
   await using peer = await AmqpPeer.open(node.url);
   await peer.send(QUEUE, "1", { replyTo: "elsewhere", type: "echo" });
   await eventually(() => assert(events.has("parked") || events.has("not-parked") || !cancelled));
-  events.delete("served");
+  for (const type of ["served", "call-settled"]) events.delete(type);
   return {
     stream: Array.isArray(stream) ? stream.length : stream,
     immediate,
