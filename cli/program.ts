@@ -5,6 +5,7 @@ import { addCall } from "./calling/call.ts";
 import { complain, writeAll } from "./output.ts";
 import { EXIT_CODE, exitCodeOf } from "./exit_code.ts";
 import { addChanges } from "./operating/changes.ts";
+import { addDoctor } from "./operating/doctor.ts";
 import { addQuestions } from "./operating/questions.ts";
 import { addParked } from "./parked/parked.ts";
 
@@ -38,7 +39,7 @@ export function makeProgram(onExitCode: (code: number) => void): Command {
       getOutHelpWidth: () => 100,
       getErrHelpWidth: () => 100,
     });
-  for (const add of [addCall, addQuestions, addChanges, addParked]) {
+  for (const add of [addCall, addQuestions, addDoctor, addChanges, addParked]) {
     add(program, onExitCode);
   }
   return program;

@@ -1,5 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../../deps/std_assert.ts";
 import { formatDuration, parseDuration } from "../../cli/duration.ts";
+import { findingsOf } from "../../cli/operating/findings.ts";
+import { RpcControl } from "../../extras/control/rpc_control.ts";
 import { RpcServer } from "../../mod.ts";
 import { TestBroker } from "../../testing/mod.ts";
 import { type ChildResult, runChild } from "../helpers/child.ts";
@@ -119,6 +121,82 @@ Deno.test("warren says what is wrong with the broker, without its password", asy
       assert(!/secret|guest:guest|\bat file:/.test(result.stderr), result.stderr);
     }
   }
+});
+
+Deno.test("warren doctor finds what is wrong, and nothing where all is well", async () => {
+  await using broker = await TestBroker.start();
+  await using _server = await RpcServer.listen(broker.url, { queue: "math", handlers, log: false });
+  const doctor = (...args: readonly string[]) => warren(broker.url, "doctor", ...args);
+  const [well, missing, nagios] = await Promise.all([
+    doctor("math", "--expect", "1", "-j"),
+    doctor("nobody", "-j"),
+    doctor("math", "--expect", "1", "--format", "nagios"),
+  ]);
+  const wrongIn = (json: string | undefined) =>
+    JSON.parse(json ?? "").flatMap((finding: Record<string, string>) =>
+      finding.severity === "ok" ? [] : [`${finding.check}: ${finding.found}`]
+    );
+  assertEquals([well?.code, wrongIn(well?.stdout)], [0, []]);
+  assertEquals([missing?.code, wrongIn(missing?.stdout)], [1, ["queue: none"]]);
+  assertEquals([nagios?.code, nagios?.stdout], [0, "WARREN OK - math: 14 checks are right\n"]);
+  const { echo } = handlers;
+  const other = { queue: "math", handlers: { echo }, control: "admin", log: false } as const;
+  await using _other = await RpcServer.listen(broker.url, other);
+  await using control = await RpcControl.connect(broker.url);
+  await control.pause({ queue: "math", expect: 1 });
+  const sick = await doctor("math", "--expect", "2", "-j");
+  assertEquals(sick.code, 1);
+  const [paused, procedures, ...rest] = wrongIn(sick.stdout);
+  assertMatch(paused, /^servers that serve: [\da-f]{12} paused$/);
+  assertEquals([procedures, rest], ["procedures: servers differ", []]);
+});
+
+Deno.test("Findings tell each trap, with what to do", () => {
+  const identity = { name: "math", id: "a", pid: 1 };
+  const counts = {} as never;
+  const endpoint = {
+    processingTime: 0,
+    averageProcessingTime: 0,
+    p50: 0,
+    p95: 0,
+    p99: 0,
+    inHand: 0,
+  };
+  const findings = findingsOf({
+    queue: { ready: 5, consumers: 2 },
+    parked: { ready: 1, consumers: 0 },
+    brokerMs: 900,
+    pings: [{ ...identity, loopDelayMs: 400, roundTripMs: 401 }],
+    infos: [],
+    stats: [{
+      ...identity,
+      version: "0.1.0",
+      started: "",
+      state: "serving",
+      inHand: 4,
+      prefetch: 4,
+      lagMs: 60_000,
+      counts,
+      pools: [{ workers: 1, busy: 1, crashed: 1, waiting: 0 }],
+      endpoints: [
+        { ...endpoint, name: "add", numRequests: 10, numErrors: 5 },
+        { ...endpoint, name: "_OTHER", numRequests: 1, numErrors: 1 },
+      ],
+    }],
+  });
+  const wrong = findings.filter(({ severity }) => severity !== "ok");
+  assertEquals(wrong.map(({ check }) => check), [
+    "broker round trip",
+    "servers that answer",
+    "backlog",
+    "lag",
+    "parked requests",
+    "unknown procedures",
+    "server loop",
+    "workers",
+    "errors",
+  ]);
+  assert(wrong.every(({ remedy }) => remedy !== ""));
 });
 
 Deno.test("Durations are read and written as people write them", () => {
