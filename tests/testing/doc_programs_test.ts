@@ -260,9 +260,17 @@ page("docs/operate.md has servers that end in order", async (desk) => {
   }
   first.kill("SIGTERM");
   assertEquals((await first.status).code, 0);
+  await desk.writeText("broker.json", JSON.stringify({ token: "guest" }));
+  const withToken = (code: string) => {
+    return code.replace("math@127.0.0.1", `guest@127.0.0.1:${desk.broker.port}`)
+      .replace("/run/secrets", desk.project.folder);
+  };
+  const withCredentials = await desk.serve("docs/operate.md 2", "math", withToken);
+  withCredentials.kill("SIGKILL");
+  await withCredentials.status;
   const port = freePort();
   const onPort = (code: string) => code.replace("8080", `${port}`);
-  const second = await desk.serve("docs/operate.md 2", "fibonacci", onPort);
+  const second = await desk.serve("docs/operate.md 3", "fibonacci", onPort);
   await eventually(async () => {
     const ready = await fetch(`http://127.0.0.1:${port}/readyz`);
     assertEquals([ready.status, (await ready.text()).length > 0], [200, true]);
@@ -271,11 +279,11 @@ page("docs/operate.md has servers that end in order", async (desk) => {
   assertEquals((await second.status).code, 0);
   const heartbeat = `${desk.project.folder}/heartbeat`;
   const inFolder = (code: string) => code.replace("/run/greetings/heartbeat", heartbeat);
-  const third = await desk.serve("docs/operate.md 3", "greetings", inFolder);
+  const third = await desk.serve("docs/operate.md 4", "greetings", inFolder);
   await eventually(async () => assert((await Deno.stat(heartbeat)).isFile));
   third.kill("SIGTERM");
   assertEquals((await third.status).code, 0);
-  const fourth = await desk.serve("docs/operate.md 4", "greetings");
+  const fourth = await desk.serve("docs/operate.md 5", "greetings");
   await using client = await RpcClient.connect(desk.broker.url, { queue: "greetings" });
   assertEquals(await client.call("greet", "Ada"), "Hello, Ada");
   fourth.kill("SIGTERM");

@@ -13,6 +13,7 @@ import {
   checkOneOf,
   checkOptions,
   checkSignal,
+  checkTexts,
   checkType,
 } from "../../internal/check.ts";
 import { MAX_TIMEOUT_MS } from "../../internal/time.ts";
@@ -232,6 +233,7 @@ export function resolvePoolOptions(options: WorkerPoolOptions): PoolSettings {
     onEvent,
     signal,
   } = options;
+  checkTexts(OPEN, { expect: options.expect });
   checkOneOf(OPEN, { isolation }, ["thread", "process"]);
   checkInteger(OPEN, { maxWorkers }, { min: 1, max: MAX_WORKERS });
   checkInteger(OPEN, { minWorkers, maxTasksPerWorker }, { min: 1 });
