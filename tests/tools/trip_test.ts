@@ -21,9 +21,11 @@ const LIMITS: readonly Limit[] = [
   // caller and one input, and one since requests come back by themselves (dead_letter.ts).
   // One more for what is a batch.
   // Twelve more for what is told of an observed call, states, keys and commands of operators.
-  { what: "files of a call, inline handler", most: 52, of: filesOf("call, inline handler") },
+  // Two more that tell replies from what servers answer of calls that are about to time out.
+  { what: "files of a call, inline handler", most: 54, of: filesOf("call, inline handler") },
   // One more for the headers that go to the worker.
-  { what: "files of a call, pool", most: 66, of: filesOf("call, pool") },
+  // And the same two.
+  { what: "files of a call, pool", most: 68, of: filesOf("call, pool") },
 ];
 
 function filesOf(trip: string): Limit["of"] {
