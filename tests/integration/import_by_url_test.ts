@@ -16,7 +16,7 @@ await using server = await RpcServer.listen(url, {
   log: false,
 });
 await using client = await RpcClient.connect<OwnContract>(url, { queue });
-const outputs: bigint[] = await Promise.all([30, 31, 32].map((n) => client.call("power", n * 3)));
+const outputs: (number | bigint)[] = await Promise.all([30, 31, 32].map((n) => client.call("power", n * 3)));
 console.log(outputs.join(" "));
 `;
 
