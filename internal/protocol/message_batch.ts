@@ -8,7 +8,7 @@
 import { Buffer } from "node:buffer";
 import type { Body } from "../../codec.ts";
 import type { AmqpDelivery, AmqpProperties, AmqpPublish, Settler } from "../broker/amqp.ts";
-import { readText } from "../text.ts";
+import { isShortText, readText } from "../text.ts";
 
 /** What the body of a batch is. */
 export const BATCH_CONTENT_TYPE = "application/vnd.warren.rpc-batch";
@@ -26,6 +26,15 @@ const LENGTH_BYTES = 4;
 
 /** Most messages in a batch. */
 export const MAX_PARTS = 1_000;
+
+/** The most that the headers of a part take, and those of all parts: each part has the common ones, too. */
+const [MAX_HEADERS_SIZE, MAX_ALL_HEADERS_SIZE] = [131_072, 4_194_304] as const;
+
+/** What a header takes beside its name and its text. */
+const HEADER_SIZE = 16;
+
+/** By them the broker would deliver a part elsewhere, too, or refuse it, and close the channel. */
+const COPIES_REGEXP = /^b?cc$/i;
 
 /** What a part says of itself. */
 interface PartProperties {
@@ -271,7 +280,11 @@ function partProperties(
 /** Others do not travel in a batch. */
 function plainOnes(headers: unknown): Record<string, unknown> {
   if (typeof headers !== "object" || headers === null) return {};
-  return Object.fromEntries(Object.entries(headers).filter(([, value]) => isPlain(value)));
+  return Object.fromEntries(Object.entries(headers).filter(isPlainHeader));
+}
+
+function isPlainHeader([name, value]: readonly [name: string, value: unknown]): boolean {
+  return isPlain(value) && isShortText(name) && !COPIES_REGEXP.test(name);
 }
 
 function isPlain(value: unknown): boolean {
@@ -298,19 +311,40 @@ function readHead(
 function isHead(head: unknown): head is Head {
   if (!isObject(head) || !isPlainPart(head.common) || !Array.isArray(head.parts)) return false;
   const { parts } = head;
-  return parts.length > 0 && parts.length <= MAX_PARTS && parts.every(isPart);
+  if (parts.length === 0 || parts.length > MAX_PARTS || !parts.every(isPart)) return false;
+  return hasFewHeaders(head as unknown as Head);
+}
+
+/** A short text makes many headers if it stands for each of a thousand parts. */
+function hasFewHeaders({ common, parts }: Head): boolean {
+  const commonSize = headersSize(common.headers);
+  let all = commonSize;
+  for (const [, , own] of parts) {
+    if (own?.headers === undefined) continue;
+    const size = commonSize + headersSize(own.headers);
+    if (size > MAX_HEADERS_SIZE) return false;
+    all += size;
+  }
+  return commonSize <= MAX_HEADERS_SIZE && all <= MAX_ALL_HEADERS_SIZE;
+}
+
+function headersSize(headers: AmqpProperties["headers"]): number {
+  return batchedSize("", headers) + HEADER_SIZE * Object.keys(headers ?? {}).length;
 }
 
 function isPart(part: unknown): boolean {
   if (!Array.isArray(part)) return false;
   const [id, bytes, own]: readonly unknown[] = part;
-  if (typeof id !== "string" || !Number.isSafeInteger(bytes) || Number(bytes) < 0) return false;
+  if (typeof id !== "string" || !isShortText(id)) return false;
+  if (!Number.isSafeInteger(bytes) || Number(bytes) < 0) return false;
   return own === undefined || isPlainPart(own);
 }
 
-/** Batches in batches would be taken apart without end. */
+/** Batches in batches would be taken apart without end; what is no short text is no property. */
 function isPlainPart(own: unknown): boolean {
-  return isObject(own) && own.type !== BATCH_TYPE;
+  if (!isObject(own) || own.type === BATCH_TYPE) return false;
+  const texts = [own.type, own.contentType, own.messageId];
+  return texts.every((text) => typeof text !== "string" || isShortText(text));
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

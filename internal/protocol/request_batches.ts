@@ -1,6 +1,8 @@
 /** Requests that share a message. @module */
 
+import { RpcError } from "../../errors.ts";
 import type { AmqpDelivery } from "../broker/amqp.ts";
+import { sleep } from "../time.ts";
 import { type FailedPart, splitBatch } from "./message_batch.ts";
 import type { ParkingOptions } from "./parking.ts";
 
@@ -14,8 +16,12 @@ export interface RequestBatchesOptions {
   readonly places: () => number;
 }
 
-/** Nobody waits for a request that the queue does not take at once: its batch comes again. */
+/** A request that the queue does not take at once waits here: its batch is held meanwhile. */
 const UNWANTED = { isWanted: false };
+
+/** Pause before a request is sent again that the queue has not taken, in milliseconds: longer each time. */
+const FIRST_PAUSE_MS = 200;
+const MAX_PAUSE_MS = 10_000;
 
 /** Serves the requests of batches: as many at a time as the server takes, the others wait. */
 export class RequestBatches {
@@ -63,18 +69,44 @@ export class RequestBatches {
     this.#first = 0;
   }
 
-  /** Never rejects. */
+  /**
+   * Sends requests until the queue has all of them: were the batch given back for one that it does not
+   * take, the others would come twice, and more each time. Never rejects.
+   */
   async #sendEach(delivery: AmqpDelivery, parts: readonly FailedPart[]): Promise<void> {
-    const { queue, replies } = this.#options;
+    let left = parts;
     try {
-      const outcomes = await Promise.all(parts.map(({ properties, body }) => {
-        const message = { routingKey: queue, body, properties, mandatory: true, isForwarded: true };
-        return replies.publish(message, UNWANTED);
-      }));
-      if (outcomes.every((outcome) => outcome === "confirmed")) delivery.ack();
-      else delivery.requeue();
+      for (
+        let pauseMs = FIRST_PAUSE_MS;
+        !delivery.isLost;
+        pauseMs = Math.min(2 * pauseMs, MAX_PAUSE_MS)
+      ) {
+        const isDone = await Promise.all(left.map((part) => this.#send(part)));
+        left = left.filter((_, index) => !isDone[index]);
+        if (left.length === 0) return delivery.ack();
+        await sleep(pauseMs);
+      }
     } catch {
       // The server is closed: the batch goes back to the queue with its channel.
+    }
+  }
+
+  /**
+   * Sends a request.
+   *
+   * @returns Whether it need not be sent again.
+   * @throws {RpcError} `closed`, if the server is.
+   */
+  async #send({ properties, body }: FailedPart): Promise<boolean> {
+    const { queue, replies } = this.#options;
+    const message = { routingKey: queue, body, properties, mandatory: true, isForwarded: true };
+    try {
+      const outcome = await replies.publish(message, UNWANTED);
+      return outcome === "confirmed" || outcome === "too-large";
+    } catch (error) {
+      if (error instanceof RpcError) throw error;
+      // No client has sent what does not fit into a message, and nobody could serve it alone.
+      return true;
     }
   }
 }

@@ -231,3 +231,24 @@ Deno.test("A batch that is too large for its limit goes as its calls", async () 
   const texts = Array.from({ length: 10 }, (_, number) => `${number}${text}`);
   assertEquals(await Promise.all(texts.map((text) => pair.client.call("echo", text))), texts);
 });
+
+Deno.test("A batch that comes again takes no server down, whatever its parts have", async () => {
+  const held = Promise.withResolvers<void>();
+  await using pair = await startPair({ slow: () => held.promise }, { server: { prefetch: 1 } });
+  await using peer = await AmqpPeer.open();
+  // Alone, it would have the broker close the channel of whoever sends it.
+  const common = { type: "slow", contentType: "application/json", headers: { CC: "elsewhere" } };
+  const body = writeBatch(common, [{ id: "a", body: "1" }, { id: "b", body: "1" }]);
+  await peer.send(pair.queue, body, { ...BATCH, replyTo: peer.replyQueue });
+  await eventually(() => assertEquals(pair.server.stats().active, 1));
+  await pair.server.close({ graceMs: 0 });
+  held.resolve();
+  const losses: unknown[] = [];
+  await using second = await RpcServer.listen(pair.url, {
+    queue: pair.queue,
+    handlers: { slow: () => {} },
+    onEvent: (event) => event.type === "disconnected" && losses.push(event.error),
+  });
+  await eventually(() => assertEquals(second.stats().succeeded, 2));
+  assertEquals(losses, []);
+});

@@ -86,6 +86,12 @@ Deno.test("splitBatch() takes nothing apart that has not the right form", () => 
     // They could be taken apart without end.
     bodyOf({ common: { type: "rpc.batch" }, parts: [["id", 0]] }),
     bodyOf({ common, parts: [["id", 0, { type: "rpc.batch" }]] }),
+    // They are to be sent alone if the batch comes again.
+    bodyOf({ common, parts: [["x".repeat(256), 0]] }),
+    bodyOf({ common: { contentType: "x".repeat(256) }, parts: [["id", 0]] }),
+    bodyOf({ common, parts: [["id", 0, { type: "é".repeat(128) }]] }),
+    bodyOf({ common, parts: [["id", 0, { messageId: "x".repeat(256) }]] }),
+    bodyOf({ common, parts: [["id", 0, { headers: { a: "x".repeat(131_072) } }]] }),
   ];
   for (const body of wrong) {
     assertEquals(splitBatch(fakeDelivery({ body })), [], Buffer.from(body).toString().slice(0, 80));
@@ -94,6 +100,28 @@ Deno.test("splitBatch() takes nothing apart that has not the right form", () => 
     splitBatch(fakeDelivery({ body: bodyOf({ common, parts: [["id", 0]] }) })).length,
     1,
   );
+});
+
+Deno.test("splitBatch() makes no heap of headers of a few bytes", () => {
+  const names = Array.from({ length: 5_000 }, (_, index) => [index.toString(36), 1]);
+  const common = { headers: Object.fromEntries(names) };
+  const parts = Array.from({ length: 1_000 }, () => ["id", 0, { headers: { own: true } }]);
+  assertEquals(splitBatch(fakeDelivery({ body: bodyOf({ common, parts }) })).length, 0);
+  const few = bodyOf({ common, parts: parts.slice(0, 10) });
+  assertEquals(splitBatch(fakeDelivery({ body: few })).length, 10);
+});
+
+Deno.test("splitBatch() leaves out headers that no request can have", () => {
+  const headers = { CC: "a", BCC: "b", ["x".repeat(256)]: 1, list: [1], tenant: "t" };
+  for (
+    const head of [{ common: { headers }, parts: [["id", 0]] }, {
+      common: {},
+      parts: [["id", 0, { headers }]],
+    }]
+  ) {
+    const [part] = splitBatch(fakeDelivery({ body: bodyOf(head) }));
+    assertEquals(part?.properties.headers, { tenant: "t" });
+  }
 });
 
 Deno.test("splitBatch() takes any bytes", () => {
