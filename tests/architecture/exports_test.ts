@@ -110,6 +110,10 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
       HealthRequestInfo HeartbeatFile HeartbeatFileOptions MonitoredPool MonitoredService RpcState
       health healthHandler`,
   },
+  "./metrics": {
+    reason: "numbers for Prometheus: nobody counts who does not ask for it",
+    names: "MeasuredPart MeasuredParts RpcMetrics metricsText",
+  },
   "./resilience": {
     reason: "policies that nobody has who does not ask for them",
     names: `AnyContract BreakerEvent BreakerOptions BulkheadEvent BulkheadOptions CallArguments

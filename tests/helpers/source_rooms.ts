@@ -53,6 +53,11 @@ export const ROOMS: readonly Room[] = [
     files: /^extras\/health\//,
     uses: ["internal (leaves)", "options"],
   },
+  {
+    name: "extras/metrics",
+    files: /^extras\/metrics\//,
+    uses: ["internal (leaves)", "options", "values"],
+  },
   { name: "extras/idempotency", files: /^extras\/idempotency\//, uses: ["options"] },
   {
     name: "extras/resilience",

@@ -324,6 +324,19 @@ page("docs/events.md serves and logs", async (desk) => {
   assertEquals(await client.call("greet", "Ada"), "Hello, Ada");
 });
 
+page("docs/observe.md has metrics", async (desk) => {
+  const port = freePort();
+  const onPort = (code: string) => code.replace("8080", `${port}`);
+  await desk.serve("docs/observe.md 1", "greetings", onPort);
+  await using client = await RpcClient.connect(desk.broker.url, { queue: "greetings" });
+  assertEquals(await client.call("greet", "Ada"), "Hello, Ada");
+  await eventually(async () => {
+    const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    assertMatch(text, /^rpc_server_call_duration_seconds_count\{.*"greetings\/greet".*\} 1$/m);
+    assertStringIncludes(text, 'warren_server_requests_total{part="greetings",outcome="output"} 1');
+  });
+});
+
 page("docs/idempotency.md pays once, by a file that servers share", async (desk) => {
   const inFolder = (code: string) => code.replace("/var/lib/shop", desk.project.folder);
   const first = await desk.serve("docs/idempotency.md 2", "shop", inFolder);
