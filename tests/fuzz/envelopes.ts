@@ -29,6 +29,9 @@ export const PROCEDURES: readonly string[] = ["echo", "fail", "throwInput", "are
 /** What AMQP's short strings hold: at most 255 bytes. */
 const shortTexts = fc.string({ unit: "grapheme", maxLength: 20 });
 
+/** Names in a table: by "!", amqplib would take the table for a value of a type of its own. */
+const names = shortTexts.filter((text) => text !== "!");
+
 /** A value of an AMQP table, as amqplib takes and gives it. */
 const fieldValues: fc.Arbitrary<unknown> = fc.letrec((tie) => ({
   value: fc.oneof(
@@ -49,7 +52,7 @@ const fieldValues: fc.Arbitrary<unknown> = fc.letrec((tie) => ({
     ),
     fc.uint8Array({ maxLength: 20 }).map((bytes) => Buffer.from(bytes)),
     fc.array(tie("value"), { maxLength: 4 }),
-    fc.dictionary(shortTexts, tie("value"), { maxKeys: 4 }),
+    fc.dictionary(names, tie("value"), { maxKeys: 4 }),
   ),
 })).value;
 
