@@ -149,13 +149,16 @@ Deno.test("Threat: a procedure's name has no control characters", async () => {
 Deno.test("Threat: an error reply tells nothing of how the server is built", async () => {
   await using pair = await startPair({
     fail() {
-      throw new Error("no", { cause: new Error("inner secret") });
+      const cause = Object.assign(new Error("inner"), { connection: "amqp://user:secret@host" });
+      throw new Error("no", { cause });
     },
   });
   await using peer = await AmqpPeer.open();
   const reply = await peer.request(pair.queue, "1");
   const text = reply.content.toString();
-  assertEquals(JSON.parse(text), { name: "Error", message: "no", code: "handler-error" });
+  // Messages are for callers, those of causes, too; what else an error has is not.
+  const cause = { name: "Error", message: "inner", code: "handler-error" };
+  assertEquals(JSON.parse(text), { name: "Error", message: "no", code: "handler-error", cause });
   for (const part of ["file:", ".ts", "secret", Deno.cwd(), "    at "]) {
     assertFalse(text.includes(part));
   }
