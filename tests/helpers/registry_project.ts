@@ -32,9 +32,11 @@ export interface RegistryProject extends AsyncDisposable {
  * Starts a registry and makes a folder for a program that imports from it.
  *
  * @param settings What its deno.json holds beside the imports.
+ * @param more Variables for its programs.
  */
 export async function startRegistryProject(
   settings: Readonly<Record<string, unknown>> = {},
+  more: Readonly<Record<string, string>> = {},
 ): Promise<RegistryProject> {
   await using stack = new AsyncDisposableStack();
   const folder = await Deno.makeTempDir({ prefix: "warren-jsr-" });
@@ -46,6 +48,7 @@ export async function startRegistryProject(
   const imports = { "@warren/rpc": `jsr:@warren/rpc@^${config.version}` };
   await Deno.writeTextFile(`${folder}/deno.json`, JSON.stringify({ imports, ...settings }));
   const env = {
+    ...more,
     DENO_DIR: `${folder}/.cache`,
     JSR_URL: registry.url,
     NO_COLOR: "1",

@@ -291,7 +291,7 @@ page("docs/operate.md has servers that end in order", async (desk) => {
 });
 
 page("docs/deploy.md has an image that starts without a registry", async ({ broker }) => {
-  await using project = await startRegistryProject();
+  await using project = await startRegistryProject({}, { AMQP_URL: broker.url });
   tested.add("docs/deploy.md 1");
   await project.write("server.ts", programAt(programs, "docs/deploy.md 1", broker.url));
   await project.write("fibonacci_worker.ts", programAt(programs, "README.md 3"));
