@@ -43,7 +43,7 @@ import { type ApiCaller, clientApi } from "./internal/calling/client_api.ts";
 import { CallbackTickets } from "./internal/calling/callback_tickets.ts";
 import { Callbacks } from "./internal/calling/callbacks.ts";
 import { type CallInterception, interceptCall } from "./internal/calling/call_interception.ts";
-import { type CallParts, RequestMaker } from "./internal/calling/call_request.ts";
+import { type CallParts, RequestMaker, signalsOf } from "./internal/calling/call_request.ts";
 import { ClientCalls } from "./internal/calling/client_calls.ts";
 import {
   type ClientSettings,
@@ -457,7 +457,7 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
     const { kind, procedure, correlationId } = parts;
     const { headers = NO_HEADERS } = options;
     const call = { kind, procedure, correlationId, queue, input, headers };
-    return (make) => interceptCall(interceptors, call, make);
+    return (make) => interceptCall(interceptors, call, { make, signals: signalsOf(options) });
   }
 
   async #send(parts: CallParts, input: unknown, options: CallOptions): Promise<unknown> {

@@ -1,6 +1,7 @@
 /** Functions of the user's around calls. @module */
 
 import { generate as newCorrelationId } from "../../deps/std_uuid.ts";
+import { abortable } from "../time.ts";
 import type { ClientInterceptor, InterceptedCall } from "../../options/interceptors.ts";
 
 /** Makes a call, once more each time. */
@@ -14,12 +15,13 @@ export type CallInterception = (make: MakeCall) => Promise<unknown>;
  *
  * @param interceptors At least one.
  * @param call The call.
- * @param make Makes it; each time with another correlation id.
+ * @param options How it is made, each time with another correlation id; and what ends it, whatever
+ * interceptors wait for.
  */
 export function interceptCall(
   interceptors: readonly ClientInterceptor[],
   call: InterceptedCall,
-  make: MakeCall,
+  { make, signals }: { readonly make: MakeCall; readonly signals: readonly AbortSignal[] },
 ): Promise<unknown> {
   let isMade = false;
   // deno-lint-ignore require-await -- what an interceptor throws at once is a rejection, too
@@ -33,5 +35,10 @@ export function interceptCall(
     isMade = true;
     return make({ ...call, correlationId });
   };
-  return pass(0, call);
+  // What is no signal is refused when the call is made.
+  const own = signals.filter((signal) => signal instanceof AbortSignal);
+  if (own.length === 0) return pass(0, call);
+  const signal = own.length === 1 ? own[0] : AbortSignal.any(own);
+  if (signal?.aborted) return Promise.reject(signal.reason);
+  return abortable(pass(0, call), signal);
 }

@@ -49,6 +49,12 @@ export interface RunningWork {
   grant(count: number): void;
 }
 
+/** What is around what runs, such as interceptors; told that its request does not wait any more. */
+export interface SurroundingWork {
+  /** Tells whether it still waited. */
+  abandon(reason: RpcError): boolean;
+}
+
 /** What an observer is told of a request that was settled. */
 type ServedEvent = Extract<RpcServerEvent, { readonly type: "served" }>;
 
@@ -96,6 +102,7 @@ export class ActiveRequest {
   /** When nobody can wait for its output any more, by `performance.now()`. */
   #expiresAt = Infinity;
   #state: State = IDLE;
+  #around: SurroundingWork | undefined;
 
   /**
    * Takes a request that does not run.
@@ -181,9 +188,19 @@ export class ActiveRequest {
     return name !== "idle" && this.#state.waiting?.work === work;
   }
 
+  /** Notes what is around what will run, which is not waited for any longer. */
+  surround(around: SurroundingWork): void {
+    this.#around = around;
+    this.#scheduleEnd();
+  }
+
   /** Notes what runs for the request, and how it waits for the reply. */
   run(work: RunningWork, seat: Seat): void {
     this.#state = { name: "running", waiting: { work, seat } };
+    this.#scheduleEnd();
+  }
+
+  #scheduleEnd(): void {
     const deadline = localDeadline(this.request);
     if (deadline !== undefined) {
       this.#expiresAt = performance.now() + deadline - Date.now() + ABANDON_GRACE_MS;
@@ -194,7 +211,7 @@ export class ActiveRequest {
   /** When something is to be done about it by {@linkcode ActiveRequest.endDue}. */
   get dueAt(): number {
     const state = this.#state;
-    if (state.name === "idle") return Infinity;
+    if (state.name === "idle") return this.#around === undefined ? Infinity : this.#expiresAt;
     if (state.name === "dropped") return state.abandonAt;
     return Math.min(this.#expiresAt, this.#endsAt(state.waiting));
   }
@@ -209,8 +226,8 @@ export class ActiveRequest {
     if (this.#state.name === "running") {
       const { waiting } = this.#state;
       if (now < this.#expiresAt) return void this.stop(waiting.work.overrun());
-      this.drop(expired());
     }
+    if (this.#state.name !== "dropped") this.drop(expired());
     return this.#abandon();
   }
 
@@ -223,7 +240,8 @@ export class ActiveRequest {
 
   /** Ends the work on the request, whose reply is a reason that is known already. */
   stop(reason: RpcError): void {
-    if (this.#state.name === "running") this.#end(reason, true);
+    const isBegun = this.#state.name === "running" || this.#around !== undefined;
+    if (isBegun && this.#state.name !== "dropped") this.#end(reason, true);
   }
 
   /** Ends the work on the request, as its output goes nowhere; only the first reason counts. */
@@ -233,7 +251,8 @@ export class ActiveRequest {
 
   #end(reason: RpcError, isReply: boolean): void {
     const waiting = this.#state.name === "running" ? this.#state.waiting : undefined;
-    const abandonAt = waiting === undefined ? Infinity : performance.now() + ABANDON_GRACE_MS;
+    const isAwaited = waiting !== undefined || this.#around !== undefined;
+    const abandonAt = isAwaited ? performance.now() + ABANDON_GRACE_MS : Infinity;
     this.#state = { name: "dropped", reason, isReply, waiting, abandonAt };
     waiting?.work.leave(waiting.seat, reason);
     this.#schedule?.(abandonAt);
@@ -247,7 +266,8 @@ export class ActiveRequest {
     if (this.#state.name !== "dropped") return undefined;
     const { reason, waiting } = this.#state;
     this.#state = { ...this.#state, waiting: undefined, abandonAt: Infinity };
-    return waiting?.work.abandon(waiting.seat, reason) ? reason : undefined;
+    const wasRunning = waiting?.work.abandon(waiting.seat, reason);
+    return this.#around?.abandon(reason) || wasRunning ? reason : undefined;
   }
 }
 
@@ -419,26 +439,4 @@ function orphaned(): RpcError {
     "orphaned",
     "Cannot go on with the request as its reply queue does not exist any more",
   );
-}
-
-/**
- * How a request ends whose output nobody wants any more.
- *
- * @throws {RpcError} Why it does not end here: another server runs it anew.
- */
-export function outcomeOfDropped(
-  { dropReason }: ActiveRequest,
-): "cancelled" | "orphaned" | "expired" | undefined {
-  switch (dropReason?.code) {
-    case undefined:
-      return undefined;
-    case "cancelled":
-      return "cancelled";
-    case "orphaned":
-      return "orphaned";
-    case "expired":
-      return "expired";
-    default:
-      throw dropReason;
-  }
 }

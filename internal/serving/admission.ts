@@ -124,3 +124,25 @@ function deliveredTooOften(redeliveries: number): RpcError {
     `Cannot run the request as it was given back too often: ${redeliveries} times`,
   );
 }
+
+/**
+ * How a request ends whose output nobody wants any more.
+ *
+ * @throws {RpcError} Why it does not end here: another server runs it anew.
+ */
+export function outcomeOfDropped(
+  { dropReason }: ActiveRequest,
+): "cancelled" | "orphaned" | "expired" | undefined {
+  switch (dropReason?.code) {
+    case undefined:
+      return undefined;
+    case "cancelled":
+      return "cancelled";
+    case "orphaned":
+      return "orphaned";
+    case "expired":
+      return "expired";
+    default:
+      throw dropReason;
+  }
+}

@@ -11,7 +11,7 @@ import type {
 import type { EncodedReply } from "../encoded_reply.ts";
 import { checkMessageHeaders, readMessageHeaders, withHeader } from "../message_headers.ts";
 import { encodeError, encodeOutput } from "../running/encode.ts";
-import type { ActiveRequest } from "./active_requests.ts";
+import type { ActiveRequest, SurroundingWork } from "./active_requests.ts";
 
 /** What a {@linkcode RequestInterception} needs of its server. */
 export interface InterceptionOptions {
@@ -23,9 +23,11 @@ export interface InterceptionOptions {
 }
 
 /** One request on its way through the interceptors, the first one outermost. */
-export class RequestInterception {
+export class RequestInterception implements SurroundingWork {
   readonly #active: ActiveRequest;
   readonly #options: InterceptionOptions;
+  readonly #abandoned = Promise.withResolvers<never>();
+  #isOver = false;
   #replyHeaders: MessageHeaders | undefined;
 
   constructor(active: ActiveRequest, options: InterceptionOptions) {
@@ -40,12 +42,23 @@ export class RequestInterception {
    */
   async reply(): Promise<EncodedReply | RpcError> {
     const { request } = this.#active;
+    this.#active.surround(this);
     try {
-      return this.#finish(await this.#pass(0, readMessageHeaders(request.table)));
+      const passed = this.#pass(0, readMessageHeaders(request.table));
+      return this.#finish(await Promise.race([passed, this.#abandoned.promise]));
     } catch (error) {
       if (error instanceof RpcError && error.code === "worker-crashed") return error;
       return this.#finish(encodeError(error));
+    } finally {
+      this.#isOver = true;
     }
+  }
+
+  /** An interceptor that never settles takes its place of the server no longer than a handler. */
+  abandon(reason: RpcError): boolean {
+    if (this.#isOver) return false;
+    this.#abandoned.reject(reason);
+    return true;
   }
 
   async #pass(index: number, headers: MessageHeaders): Promise<InterceptedReply> {
@@ -57,6 +70,9 @@ export class RequestInterception {
         return this.#pass(index + 1, checkMessageHeaders("go on", changes.headers));
       });
     }
+    const { dropReason, stopReason = dropReason } = this.#active;
+    // Interceptors may have taken their time.
+    if (stopReason !== undefined) throw stopReason;
     this.#active.setHeaders(headers);
     const reply = await run();
     if (reply instanceof RpcError) throw reply;

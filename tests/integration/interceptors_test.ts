@@ -189,3 +189,74 @@ for (
     await assertRejects(() => startPair(procedures, { server: options }), TypeError, reason);
   });
 }
+
+Deno.test("An interceptor of a server that never settles keeps no place, and is told of", async () => {
+  const never = Promise.withResolvers<never>().promise;
+  let isStuck = true;
+  const before: ServerInterceptor = (_request, next) => isStuck ? never : next();
+  const after: ServerInterceptor = async (_request, next) => {
+    const reply = await next();
+    return isStuck ? await never : reply;
+  };
+  for (const interceptor of [before, after]) {
+    isStuck = true;
+    const server = { prefetch: 1, interceptors: [interceptor] };
+    await using pair = await startPair(procedures, { server });
+    const error = await assertRejects(
+      () => pair.client.call("echo", 1, { timeoutMs: 100 }),
+      RpcError,
+    );
+    assertEquals(error.code, "timeout");
+    await eventually(() => assertEquals(pair.server.stats().active, 0));
+    assertEquals(pair.serverEvents.filter(({ type }) => type === "abandoned").length, 1);
+    isStuck = false;
+    assertEquals(await pair.client.call("echo", 2), 2);
+  }
+});
+
+Deno.test("No handler runs for a request that is cancelled while an interceptor waits", async () => {
+  const [asked, checked] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const interceptor: ServerInterceptor = async (_request, next) => {
+    asked.resolve();
+    await checked.promise;
+    return await next();
+  };
+  let runs = 0;
+  const handlers = { run: () => ++runs };
+  await using pair = await startPair(handlers, { server: { interceptors: [interceptor] } });
+  const controller = new AbortController();
+  const call = pair.client.call("run", null, { signal: controller.signal });
+  await asked.promise;
+  controller.abort(new Error("not any more"));
+  await assertRejects(() => call, Error, "not any more");
+  await eventually(() => assertEquals(pair.server.stats().cancelled, 1));
+  checked.resolve();
+  await pair.server.close();
+  assertEquals(runs, 0);
+});
+
+Deno.test("A call ends with its signal while an interceptor of its client waits", async () => {
+  const never = Promise.withResolvers<never>().promise;
+  await using pair = await startPair(procedures, { client: { interceptors: [() => never] } });
+  const { client } = pair;
+  const options = () => {
+    const controller = new AbortController();
+    queueMicrotask(() => controller.abort(new Error("not any more")));
+    return { signal: controller.signal };
+  };
+  const ways: Record<string, () => Promise<unknown>> = {
+    call: () => client.call("echo", 1, options()),
+    context: () => client.call("echo", 1, { context: options() as CallContext }),
+    aborted: () => client.call("echo", 1, { signal: AbortSignal.abort(new Error("not any more")) }),
+    callAll: () => client.callAll([["echo", 1]], options()),
+    map: () => Array.fromAsync(client.map("echo", [1], options())),
+    notify: () => client.notify("echo", 1, options()),
+    stream: () => Array.fromAsync(client.stream("count", 1, options())),
+  };
+  for (const [name, way] of Object.entries(ways)) {
+    await assertRejects(way, Error, "not any more", name);
+  }
+  const done = Promise.withResolvers<unknown>();
+  client.callAsync("echo", 1, (result) => done.resolve(result), options());
+  assertEquals(await done.promise, { ok: false, error: new Error("not any more") });
+});
