@@ -6,10 +6,13 @@ import { type Labels, type Sample, writeNumber } from "./text_format.ts";
  * The ends of the buckets, in seconds. Source: OpenTelemetry's semantic conventions for RPC; the first
  * three are ours, as calls take half a millisecond.
  */
-const BOUNDS: readonly number[] = [
+export const DURATION_BOUNDS: readonly number[] = [
   ...[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075],
-  ...[0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, Infinity],
+  ...[0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10],
 ];
+
+/** The last one takes what is left. */
+const BOUNDS: readonly number[] = [...DURATION_BOUNDS, Infinity];
 
 interface Series {
   readonly labels: Labels;

@@ -114,6 +114,11 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
     reason: "numbers for Prometheus: nobody counts who does not ask for it",
     names: "MeasuredPart MeasuredParts RpcMetrics metricsText",
   },
+  "./otel": {
+    reason: "spans and metrics of OpenTelemetry, whose package nobody else loads",
+    names: `CallContext ClientInterceptor InstrumentRequestsOptions InterceptedCall InterceptedReply
+      InterceptedRequest ServerInterceptor instrumentCalls instrumentHandler instrumentRequests`,
+  },
   "./resilience": {
     reason: "policies that nobody has who does not ask for them",
     names: `AnyContract BreakerEvent BreakerOptions BulkheadEvent BulkheadOptions CallArguments

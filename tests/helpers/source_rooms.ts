@@ -54,6 +54,11 @@ export const ROOMS: readonly Room[] = [
     uses: ["internal (leaves)", "options"],
   },
   {
+    name: "extras/otel",
+    files: /^extras\/otel\//,
+    uses: ["extras/metrics", ...GROUND],
+  },
+  {
     name: "extras/metrics",
     files: /^extras\/metrics\//,
     uses: ["internal (leaves)", "options", "values"],

@@ -324,7 +324,7 @@ page("docs/events.md serves and logs", async (desk) => {
   assertEquals(await client.call("greet", "Ada"), "Hello, Ada");
 });
 
-page("docs/observe.md has metrics", async (desk) => {
+page("docs/observe.md has metrics and traces, and a worker that is traced", async (desk) => {
   const port = freePort();
   const onPort = (code: string) => code.replace("8080", `${port}`);
   await desk.serve("docs/observe.md 1", "greetings", onPort);
@@ -335,6 +335,11 @@ page("docs/observe.md has metrics", async (desk) => {
     assertMatch(text, /^rpc_server_call_duration_seconds_count\{.*"greetings\/greet".*\} 1$/m);
     assertStringIncludes(text, 'warren_server_requests_total{part="greetings",outcome="output"} 1');
   });
+  await using traces = await Desk.open(desk.project);
+  assertStringIncludes(await traces.run("docs/observe.md 2"), "Hello, Ada\n");
+  await desk.write("greetings_worker.ts", "docs/observe.md 3");
+  const greet = poolProgram("greetings_worker.ts", 'console.log(await pool.run("greet", "Ada"));');
+  assertEquals(await desk.runText(greet), "Hello, Ada\n");
 });
 
 page("docs/idempotency.md pays once, by a file that servers share", async (desk) => {

@@ -1,0 +1,16 @@
+/** Where traces and metrics go, if a program has something that takes them; `extras/otel/` only. @module */
+
+export {
+  type Context,
+  context,
+  type Histogram,
+  metrics,
+  propagation,
+  ROOT_CONTEXT,
+  type Span,
+  SpanKind,
+  SpanStatusCode,
+  type TextMapGetter,
+  trace,
+  type Tracer,
+} from "npm:@opentelemetry/api@^1.9.0";

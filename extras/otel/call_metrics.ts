@@ -1,0 +1,48 @@
+/** How long calls and requests take, for OpenTelemetry. @module */
+
+import { type Histogram, metrics, trace, type Tracer } from "../../deps/opentelemetry_api.ts";
+import { OK } from "../metrics/procedure_labels.ts";
+import { DURATION_BOUNDS } from "../metrics/duration_histogram.ts";
+
+/** Of whom the spans and metrics are. */
+const SCOPE = "@warren/rpc";
+
+/** What the names of attributes mean. */
+const SCHEMA_URL = "https://opentelemetry.io/schemas/1.44.0";
+
+/** Where spans go. */
+export function callTracer(): Tracer {
+  return trace.getTracerProvider().getTracer(SCOPE, undefined, { schemaUrl: SCHEMA_URL });
+}
+
+/** The attributes that say how a call ended. */
+export function statusAttributes(status: string): Record<string, string> {
+  return { "rpc.status_code": status, ...(status !== OK && { "error.type": status }) };
+}
+
+/** Durations by procedure and status. */
+export class CallMetrics {
+  readonly #name: string;
+  /** Made with the first call: whoever takes metrics may come after the interceptor. */
+  #histogram: Histogram | undefined;
+
+  /** @param side Whose calls. */
+  constructor(side: "client" | "server") {
+    this.#name = `rpc.${side}.call.duration`;
+  }
+
+  /** Adds a call that began at `startedAt`, by `performance.now()`. */
+  add(method: string, status: string, startedAt: number): void {
+    this.#histogram ??= metrics.getMeter(SCOPE, undefined, { schemaUrl: SCHEMA_URL })
+      .createHistogram(this.#name, {
+        unit: "s",
+        // Without them it would be buckets for milliseconds.
+        advice: { explicitBucketBoundaries: [...DURATION_BOUNDS] },
+      });
+    this.#histogram.record((performance.now() - startedAt) / 1_000, {
+      "rpc.system.name": "warren",
+      "rpc.method": method,
+      ...statusAttributes(status),
+    });
+  }
+}

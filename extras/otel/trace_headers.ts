@@ -1,0 +1,40 @@
+/** Traces in the headers of messages. @module */
+
+import type { MessageHeaders } from "../../contract.ts";
+import {
+  type Context,
+  propagation,
+  ROOT_CONTEXT,
+  type TextMapGetter,
+} from "../../deps/opentelemetry_api.ts";
+
+/** A longer header says nothing. Source: the W3C's Baggage has this as its limit. */
+const MAX_CHARS = 8_192;
+
+/** Anybody may have sent the headers: what is no text of a fair length is as good as absent. */
+const getter: TextMapGetter<MessageHeaders> = {
+  keys: (headers) => Object.keys(headers),
+  get(headers, name) {
+    const value = Object.hasOwn(headers, name) ? headers[name] : undefined;
+    return typeof value === "string" && value.length <= MAX_CHARS ? value : undefined;
+  },
+};
+
+/** The trace that a message says to be part of. Nothing of what is active here is in it. */
+export function readTraceHeaders(headers: MessageHeaders): Context {
+  return propagation.extract(ROOT_CONTEXT, headers, getter);
+}
+
+/**
+ * Headers that say which trace a message is part of, instead of what they said before.
+ *
+ * @returns A copy; `headers` itself if this program propagates no traces.
+ */
+export function withTraceHeaders(headers: MessageHeaders, context: Context): MessageHeaders {
+  const fields = propagation.fields();
+  if (fields.length === 0) return headers;
+  const rest = Object.entries(headers).filter(([name]) => !fields.includes(name));
+  const all = new Map(rest);
+  propagation.inject(context, all, { set: (all, name, value) => all.set(name, value) });
+  return Object.fromEntries(all);
+}
