@@ -251,7 +251,10 @@ export class RpcServer<C extends Contract = Contract> implements AsyncDisposable
       service: () => this.#service,
       sessions: this.#sessions,
       emit: this.#life.emit,
-      onPrefetch: () => this.#sessions.consumer?.session?.intake.adjust(),
+      onPaused: (isPaused) => {
+        this.#life.setPaused(isPaused);
+        this.#sessions.consumer?.session?.intake.adjust();
+      },
       // It never rejects with such a grace.
       close: (graceMs) => void this.close({ graceMs }),
     });

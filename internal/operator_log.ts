@@ -54,6 +54,8 @@ export class OperatorLog {
         return this.#onReconnecting(before, reason);
       case "blocked":
         return this.say(`the broker takes no messages for now: ${reason}`);
+      case "paused":
+        return this.say("paused by an administrator");
       case "failed":
         return this.say(`failed: ${reason}`);
     }

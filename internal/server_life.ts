@@ -109,6 +109,11 @@ export class ServerLife {
     this.#log?.say(`${message}. Others are only counted`);
   };
 
+  /** An administrator has told it to take nothing, or to go on. */
+  setPaused(isPaused: boolean): void {
+    this.#watch.setPaused(isPaused);
+  }
+
   /** It takes nothing more, and finishes what it has in hand. */
   drain(): void {
     this.#ignoreSignals();

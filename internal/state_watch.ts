@@ -8,12 +8,15 @@ type Ending = Extract<RpcState["name"], "draining" | "failed" | "closed">;
 
 /** What is wrong with a connection, if anything is. */
 interface Trouble {
-  readonly name: Extract<RpcState["name"], "starting" | "reconnecting" | "blocked">;
+  readonly name: Extract<RpcState["name"], "starting" | "reconnecting" | "blocked" | "paused">;
   readonly reason?: string;
 }
 
 /** The worst comes first: what cannot connect does not serve, blocked or not. */
-const BY_WEIGHT = ["starting", "reconnecting", "blocked"] as const;
+const BY_WEIGHT = ["starting", "reconnecting", "blocked", "paused"] as const;
+
+/** No connection, but who has the right to pause a server. */
+const ADMINISTRATOR = "administrator";
 
 /**
  * Watches over one or more connections.
@@ -82,6 +85,13 @@ export class StateWatch<Working extends "serving" | "connected"> {
       case "failed":
         return this.#fail(event.error);
     }
+  }
+
+  /** An administrator has told it to take nothing, or to go on. */
+  setPaused(isPaused: boolean): void {
+    if (isPaused) this.#troubles.set(ADMINISTRATOR, { name: "paused" });
+    else this.#troubles.delete(ADMINISTRATOR);
+    this.#update();
   }
 
   /** It takes nothing more, and finishes what it has in hand. */

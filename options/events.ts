@@ -18,6 +18,7 @@ export interface RpcState<Working extends string = "serving" | "connected"> {
    * - `connected`: a client whose calls go out.
    * - `reconnecting`: a connection is lost, or refused since then; attempts go on.
    * - `blocked`: the broker takes no messages for now.
+   * - `paused`: a server that takes no requests, as an administrator has told it.
    * - `draining`: it was closed, and finishes what it has in hand.
    * - `failed`: it has ended, as the connection that it shares was closed.
    * - `closed`: it has ended.
@@ -27,6 +28,7 @@ export interface RpcState<Working extends string = "serving" | "connected"> {
     | Working
     | "reconnecting"
     | "blocked"
+    | "paused"
     | "draining"
     | "failed"
     | "closed";

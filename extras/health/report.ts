@@ -103,7 +103,9 @@ function checkService(name: string, state: RpcState): Check {
   const { name: at, since, reason } = state;
   const detail = reason === undefined ? at : `${at}: ${reason}`;
   const isWorking = at === "serving" || at === "connected";
-  const status = isWorking ? "pass" : at === "blocked" ? "warn" : "fail";
+  // Neither is helped by a program that is taken away or started anew.
+  const isHeldUp = at === "blocked" || at === "paused";
+  const status = isWorking ? "pass" : isHeldUp ? "warn" : "fail";
   return { name, status, since, detail, isLive: at !== "failed" };
 }
 

@@ -38,7 +38,8 @@ function kindOf(run: unknown): ProcedureInfo["kind"] {
 
 /**
  * What callers send is what the input schema takes, and what they get what the output schema gives.
- * Source: Standard JSON Schema 1. Not all that a schema can say has words in JSON Schema.
+ * Source: Standard JSON Schema 1. Not all that a schema can say has words in JSON Schema; and what is
+ * not JSON, such as an example that is a bigint, must be found now, not when somebody asks.
  */
 function jsonSchemaOf(schema: StandardSchema | undefined, part: "input" | "output"): unknown {
   const standard: object | undefined = schema?.["~standard"];
@@ -50,8 +51,14 @@ function jsonSchemaOf(schema: StandardSchema | undefined, part: "input" | "outpu
   // That it is a function shows when it is called.
   const convert = jsonSchema as Record<typeof part, (options: { target: string }) => unknown>;
   try {
-    return convert[part]({ target: "draft-2020-12" });
+    return toJson(convert[part]({ target: "draft-2020-12" }));
   } catch {
     return undefined;
   }
+}
+
+/** A copy that can be written as JSON whenever that is. */
+function toJson(value: unknown): unknown {
+  const text: string | undefined = JSON.stringify(value);
+  return text === undefined ? undefined : JSON.parse(text);
 }

@@ -51,8 +51,8 @@ export interface ServerControlOptions {
   readonly service: () => RequestService;
   readonly sessions: ServerSessions;
   readonly emit: (event: RpcServerEvent) => void;
-  /** Told that the prefetch is another one. */
-  readonly onPrefetch: () => void;
+  /** Told whether it is paused now: the prefetch is another one. */
+  readonly onPaused: (isPaused: boolean) => void;
   /** Serves what is in hand, and closes the server. */
   readonly close: (graceMs: number) => void;
 }
@@ -263,7 +263,7 @@ export class ServerControl implements QuestionTaker {
   #setPaused(isPaused: boolean): Pick<ServerChange, "refused"> {
     if (this.#state === "draining") return { refused: "the server is draining" };
     this.#state = isPaused ? "paused" : "serving";
-    this.#options.onPrefetch();
+    this.#options.onPaused(isPaused);
     return {};
   }
 

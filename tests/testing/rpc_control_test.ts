@@ -122,6 +122,23 @@ Deno.test("info tells procedures with their kinds, schemas and descriptions", as
   assertEquals([info?.state, info?.control, info?.prefetch], ["serving", "admin", 16]);
 });
 
+Deno.test("A schema that JSON cannot carry ends no server that is asked for it", async () => {
+  const circular: Record<string, unknown> = { type: "string" };
+  circular.self = circular;
+  const standard = {
+    version: 1 as const,
+    vendor: "test",
+    validate: (value: unknown) => ({ value }),
+    jsonSchema: { input: () => ({ type: "integer", examples: [5n] }), output: () => circular },
+  };
+  const schema = { "~standard": standard };
+  await using scene = await startScene({
+    show: procedure({ input: schema, output: schema }, (value) => value),
+  });
+  const [info] = await scene.control.info(math);
+  assertEquals(info?.endpoints, [{ name: "show", kind: "call" }]);
+});
+
 Deno.test("stats count each procedure, strangers' names together, and tell no message", async () => {
   await using scene = await startScene({
     echo: (value: unknown) => value,
@@ -222,6 +239,7 @@ Deno.test("A paused server takes nothing, goes on with what it has, and is resum
   await eventually(async () => assertEquals((await control.stats(math))[0]?.inHand, 1));
   const [paused] = await control.pause(math);
   assertEquals([paused?.state, paused?.inHand], ["paused", 1]);
+  assertEquals(scene.server.state.name, "paused");
   await eventually(() => assertEquals(consumersOf(broker), 0));
   const second = client.call("wait", "second");
   await eventually(async () => {
@@ -232,7 +250,7 @@ Deno.test("A paused server takes nothing, goes on with what it has, and is resum
   const [still] = await control.stats(math);
   assertEquals([still?.state, still?.inHand], ["paused", 0]);
   const [resumed] = await control.resume(math);
-  assertEquals(resumed?.state, "serving");
+  assertEquals([resumed?.state, scene.server.state.name], ["serving", "serving"]);
   assertEquals(await within(5_000, "the second call", second), "second");
   const changes = events.flatMap((event) => event.type === "controlled" ? event.change : []);
   assertEquals(changes, ["pause", "resume"]);
@@ -247,6 +265,7 @@ Deno.test("A paused server stays so over a lost connection", async () => {
   await eventually(async () => {
     const [stats] = await control.stats({ ...math, timeoutMs: 300 });
     assertEquals(stats?.state, "paused");
+    assertEquals(scene.server.state.name, "paused");
   });
   assertEquals((await control.queue("math"))?.consumers, 0);
 });

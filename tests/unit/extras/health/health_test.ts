@@ -72,7 +72,7 @@ Deno.test("/readyz is 503 at once when a server drains, and /livez is not", asyn
 
 Deno.test("health() tells how each part is", () => {
   const since = new Date(0);
-  const service = (name: "blocked" | "failed" | "serving") => ({
+  const service = (name: "blocked" | "paused" | "failed" | "serving") => ({
     state: { name, since, reason: "why" },
     stats: () => ({}),
   });
@@ -86,6 +86,7 @@ Deno.test("health() tells how each part is", () => {
   assertEquals(of(undefined), [true, false, "fail", "starting"]);
   assertEquals(of(service("serving")), [true, true, "pass", "serving: why"]);
   assertEquals(of(service("blocked")), [true, true, "warn", "blocked: why"]);
+  assertEquals(of(service("paused")), [true, true, "warn", "paused: why"]);
   assertEquals(of(service("failed")), [false, false, "fail", "failed: why"]);
   assertEquals(of(pool({ busy: 1, crashed: 1 })), [true, true, "pass", "working"]);
   assertEquals(of(pool({ starting: 1 })), [true, false, "fail", "no worker is ready"]);
