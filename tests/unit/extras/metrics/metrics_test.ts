@@ -1,9 +1,11 @@
-import { assert, assertEquals, assertThrows } from "../../../../deps/std_assert.ts";
+import { assertEquals, assertThrows } from "../../../../deps/std_assert.ts";
 import { metricsText, RpcMetrics } from "../../../../extras/metrics/mod.ts";
 import type { RpcClientEvent, RpcServerEvent } from "../../../../mod.ts";
 import { RpcError, RpcRemoteError } from "../../../../mod.ts";
 import { testUnless } from "../../../helpers/features.ts";
 import { type ParsedSample, parseMetrics } from "../../../helpers/metrics_parser.ts";
+import { promtool, promtoolMissing } from "../../../helpers/promtool.ts";
+import { ROOT } from "../../../helpers/source_files.ts";
 
 const SERVER_STATS = {
   active: 2,
@@ -211,6 +213,13 @@ Deno.test("RpcMetrics wants the name of a queue", () => {
   assertThrows(() => new RpcMetrics().clientObserver(""), TypeError, "queue");
 });
 
+Deno.test("docs/observe.md has a row for each metric, and no other", async () => {
+  const doc = await Deno.readTextFile(new URL("docs/observe.md", ROOT));
+  const rows = [...doc.matchAll(/^\| `(\w+)`/gm)].map(([, name = ""]) => name);
+  const written = parseMetrics(metricsText(PARTS, filled())).map(({ name }) => name);
+  assertEquals(rows.toSorted(), written.toSorted());
+});
+
 Deno.test("A strict reader finds what is wrong in a text", () => {
   const head = "# HELP a A.\n# TYPE a gauge\n";
   assertEquals(parseMetrics(`${head}a{b="\\n"} 1\n`)[0]?.samples[0]?.labels, { b: "\n" });
@@ -221,20 +230,7 @@ Deno.test("A strict reader finds what is wrong in a text", () => {
 });
 
 Deno.test(testUnless(
-  await hasPromtool() ? undefined : "promtool is not installed",
+  await promtoolMissing(),
   "promtool takes the text of metricsText()",
-  async () => {
-    const promtool = new Deno.Command("promtool", { args: ["check", "metrics"], stdin: "piped" });
-    const child = promtool.spawn();
-    await new Response(metricsText(PARTS, filled())).body?.pipeTo(child.stdin);
-    assert((await child.status).success);
-  },
+  () => promtool(["check", "metrics"], metricsText(PARTS, filled())),
 ));
-
-async function hasPromtool(): Promise<boolean> {
-  try {
-    return (await new Deno.Command("promtool", { args: ["--version"] }).output()).success;
-  } catch {
-    return false;
-  }
-}
