@@ -22,17 +22,22 @@ type Arguments = [input?: unknown, options?: CallOptions];
  * Makes an object whose members are procedures: `api.users.get(input, options)` calls `users.get`.
  *
  * @param caller What makes the calls.
- * @returns The object. It has any member but `then`, as a value that is awaited must not have it.
+ * @returns The object. It has any member but `then`, as a value that is awaited must not have it, and
+ * `toJSON`: whoever writes it into a log calls nobody.
  */
 export function clientApi(caller: ApiCaller): object {
   return member(caller, "");
 }
 
+/** What the language asks of any value. */
+const ABSENT: ReadonlySet<string> = new Set(["then", "toJSON"]);
+
 function member(caller: ApiCaller, name: string): object {
   const inner = new Map<string, object>();
   return new Proxy(() => {}, {
     get(_target, key) {
-      if (typeof key !== "string" || key === "then") return undefined;
+      if (key === Symbol.toPrimitive) return () => name === "" ? "api" : `api.${name}`;
+      if (typeof key !== "string" || ABSENT.has(key)) return undefined;
       const known = inner.get(key);
       if (known !== undefined) return known;
       const made = member(caller, name === "" ? key : `${name}.${key}`);

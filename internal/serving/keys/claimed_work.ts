@@ -53,7 +53,7 @@ export class ClaimedWork {
   async run(
     work: WantedWork,
   ): Promise<{ readonly reply: EncodedReply; readonly isReused: boolean }> {
-    const { queue, store } = this.#options;
+    const { queue } = this.#options;
     const { name, input = "" } = work.key;
     const claim = { key: `${queue}\n${name}`, input, owner: crypto.randomUUID() };
     for (let lookMs = FIRST_LOOK_MS;; lookMs = Math.min(2 * lookMs, MAX_LOOK_MS)) {
@@ -65,7 +65,7 @@ export class ClaimedWork {
       try {
         work.throwIfUnwanted();
       } catch (reason) {
-        if (found.state === "claimed") await store.release(claim);
+        if (found.state === "claimed") await this.#release(claim);
         throw reason;
       }
       if (found.state === "claimed") return { reply: await this.#do(work, claim), isReused: false };
@@ -87,20 +87,27 @@ export class ClaimedWork {
   }
 
   async #do({ key, start }: WantedWork, claim: IdempotencyClaim): Promise<EncodedReply> {
-    const { store } = this.#options;
     // What cannot be renewed lapses.
     const renewal = setInterval(() => this.#claim(claim).catch(() => {}), LEASE_MS / 3);
     try {
       const reply = await start();
       if (reply.type === "output") await this.#keep(key, claim, reply);
-      else await store.release(claim);
+      else await this.#release(claim);
       return reply;
     } catch (error) {
-      // If that fails, too, it lapses.
-      await Promise.try(() => store.release(claim)).catch(() => {});
+      await this.#release(claim);
       throw error;
     } finally {
       clearInterval(renewal);
+    }
+  }
+
+  /** Whatever comes of it, the caller is told what came of the work. If it fails, the claim lapses. */
+  async #release(claim: IdempotencyClaim): Promise<void> {
+    try {
+      await this.#options.store.release(claim);
+    } catch {
+      // As it says.
     }
   }
 

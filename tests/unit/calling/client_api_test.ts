@@ -41,6 +41,15 @@ Deno.test("clientApi() calls by the names of its members", async () => {
   assertEquals(await Promise.resolve(api.users) === api.users, true);
 });
 
+Deno.test("clientApi() calls nobody when it is written into a log", async () => {
+  const { api, calls } = startApi();
+  assertEquals([`${api}`, String(api.users.get)], ["api", "api.users.get"]);
+  assertEquals(JSON.stringify({ api, get: api.users.get }), "{}");
+  Deno.inspect(api);
+  await Promise.resolve();
+  assertEquals(calls, []);
+});
+
 Deno.test("clientApi() streams what is iterated, and calls nothing else", async () => {
   const { api, calls } = startApi();
   assertEquals(await Array.fromAsync(api.primes(5)), [1, 2]);
