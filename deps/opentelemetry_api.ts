@@ -11,6 +11,7 @@ export {
   SpanKind,
   SpanStatusCode,
   type TextMapGetter,
+  type TextMapPropagator,
   trace,
   type Tracer,
 } from "npm:@opentelemetry/api@^1.9.0";

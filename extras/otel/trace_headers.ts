@@ -7,6 +7,7 @@ import {
   ROOT_CONTEXT,
   type TextMapGetter,
 } from "../../deps/opentelemetry_api.ts";
+import { withHeader } from "../../internal/message_headers.ts";
 
 /** A longer header says nothing. Source: the W3C's Baggage has this as its limit. */
 const MAX_CHARS = 8_192;
@@ -26,7 +27,9 @@ export function readTraceHeaders(headers: MessageHeaders): Context {
 }
 
 /**
- * Headers that say which trace a message is part of, instead of what they said before.
+ * Headers that say which trace a message is part of, instead of what they said before. No call fails
+ * for its trace: a header that a message cannot carry, as it is none of a user's or too large, is left
+ * out.
  *
  * @returns A copy; `headers` itself if this program propagates no traces.
  */
@@ -34,7 +37,18 @@ export function withTraceHeaders(headers: MessageHeaders, context: Context): Mes
   const fields = propagation.fields();
   if (fields.length === 0) return headers;
   const rest = Object.entries(headers).filter(([name]) => !fields.includes(name));
-  const all = new Map(rest);
-  propagation.inject(context, all, { set: (all, name, value) => all.set(name, value) });
-  return Object.fromEntries(all);
+  const added = new Map<string, string>();
+  propagation.inject(context, added, { set: (added, name, value) => added.set(name, value) });
+  return [...added].reduce(withHeaderIfAllowed, Object.fromEntries(rest));
+}
+
+function withHeaderIfAllowed(
+  headers: MessageHeaders,
+  header: readonly [name: string, value: string],
+): MessageHeaders {
+  try {
+    return withHeader("propagate a trace", headers, header);
+  } catch {
+    return headers;
+  }
 }
