@@ -1,12 +1,4 @@
-import {
-  type Handler,
-  type PoolHandler,
-  RpcClient,
-  RpcError,
-  RpcRemoteError,
-  RpcServer,
-  type RpcServerEvent,
-} from "../../mod.ts";
+import { type Handler, type PoolHandler, RpcError, RpcRemoteError, RpcServer } from "../../mod.ts";
 import { assert, assertEquals, assertMatch, assertRejects } from "../../deps/std_assert.ts";
 import { sealHandler } from "../../internal/running/encoded_handler.ts";
 import { encodeTable } from "../../testing/wire/field_table.ts";
@@ -14,7 +6,7 @@ import type { FieldTable } from "../../testing/wire/field_value.ts";
 import { WorkerPool } from "../../workers/mod.ts";
 import { RawClient } from "../../tools/raw/raw_client.ts";
 import { AmqpPeer, nextOf, type PeerMessage } from "../helpers/amqp_peer.ts";
-import { brokerUrl, deleteQueue, randomQueue } from "../helpers/broker.ts";
+import { brokerUrl } from "../helpers/broker.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { type Pair, startPair } from "../helpers/pair.ts";
 
@@ -226,26 +218,6 @@ Deno.test("RpcServer keeps a request that cannot be parked while it serves", asy
   await pair.server.close({ graceMs: 0 });
   await eventually(() => assert(pair.serverEvents.some(({ type }) => type === "unserved")));
   await eventually(async () => assertEquals(await countIn(pair.queue), 1));
-});
-
-Deno.test("RpcServer says what it cannot park, and serves on", async () => {
-  const handlers = { kill: deadly(), echo: (value: unknown) => value };
-  const queue = `${randomQueue()}-`.padEnd(252, "x");
-  const events: RpcServerEvent[] = [];
-  await using _queue = { [Symbol.asyncDispose]: () => deleteQueue(queue) };
-  await using server = await RpcServer.listen(brokerUrl(), {
-    queue,
-    handlers,
-    onEvent: (event) => events.push(event),
-  });
-  await using client = await RpcClient.connect(brokerUrl(), { queue });
-  await assertRejects(() => client.call("kill"), RpcRemoteError, "died");
-  assertEquals(await client.call("echo", 1), 1);
-  await isEmpty(queue);
-  await eventually(() => assertEquals([server.stats().active, server.stats().parked], [0, 0]));
-  const event = events.find(({ type }) => type === "not-parked");
-  assert(event?.type === "not-parked" && event.error instanceof TypeError);
-  assertEquals([event.procedure, event.code], ["kill", "worker-crashed"]);
 });
 
 Deno.test("RpcServer parks a request that was given back 20 times", async () => {

@@ -110,6 +110,22 @@ Deno.test("RequestService gives back untried what it cannot park before it close
   assertEquals(place.done.at(-1), "giveBack");
 });
 
+Deno.test("RequestService says what it can never park, and serves on", async () => {
+  // Neither with the headers of the message nor without.
+  const error = new TypeError("odd properties");
+  const answers = [new TypeError("odd headers"), error];
+  await using place = serviceWith((input: number) => input, answers);
+  assertEquals(await place.serve({ replyTo: "math" }), ["not-parked", "reply-to-refused"]);
+  assertEquals(place.events[0], {
+    type: "not-parked",
+    procedure: "work",
+    code: "reply-to-refused",
+    error,
+  });
+  assertEquals(place.done.at(-1), "ack");
+  assertEquals([place.service.stats().parked, (await place.serve()).at(-1)], [0, "output"]);
+});
+
 Deno.test("RequestService leaves a stream to others whose connection is lost", async () => {
   await using place = serviceWith(function* () {
     place.service.onDisconnected(new Error("lost"));
