@@ -11,6 +11,14 @@ export type Row = Readonly<Record<string, string | number>>;
 /** A line of JSON: the same in each release, or of another `type`. */
 export type Item = Readonly<Record<string, unknown>> & { readonly type: string };
 
+/**
+ * What a terminal acts on, or what turns text around; strangers may have written what is printed.
+ * Line feeds and tabs are kept where there may be several lines.
+ */
+const UNPRINTABLE_REGEXP = /[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
+const UNPRINTABLE_IN_LINES_REGEXP =
+  /[^\P{Cc}\n\t]|[\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
+
 /** Writes what a command has found. */
 export class Output {
   readonly #format: OutputFormat;
@@ -50,19 +58,32 @@ export class Output {
 
   /** Tells people something that is no data. */
   say(words: string): void {
-    if (!this.#isQuiet) writeAll(`${words}\n`, Deno.stderr);
+    if (!this.#isQuiet) writeAll(`${printable(words)}\n`, Deno.stderr);
   }
 }
 
-/** JSON with exact integers. */
+/** JSON with exact integers, and nothing in it that a terminal acts on. */
 export function jsonText(value: unknown): string {
   // The codec gives text: only others give bytes.
-  return String(jsonCodec.encode(value));
+  return escapeAll(String(jsonCodec.encode(value)), UNPRINTABLE_REGEXP);
+}
+
+/** A text of one or more lines, and nothing in it that a terminal acts on. */
+export function printable(text: string): string {
+  return escapeAll(text, UNPRINTABLE_IN_LINES_REGEXP);
+}
+
+/** As JSON has them. */
+function escapeAll(text: string, characters: RegExp): string {
+  return text.replaceAll(
+    characters,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }
 
 /** Tells of an error, whatever `--quiet` says. */
 export function complain(message: string): void {
-  writeAll(`warren: ${message}\n`, Deno.stderr);
+  writeAll(`warren: ${printable(message)}\n`, Deno.stderr);
 }
 
 /** Whoever reads no more is no error: the program ends. */
@@ -84,7 +105,9 @@ function table(rows: readonly Row[]): string {
   const [first] = rows;
   if (first === undefined) return "";
   const titles = Object.keys(first);
-  const cells = rows.map((row) => titles.map((title) => String(row[title] ?? "")));
+  const cells = rows.map((row) =>
+    titles.map((title) => escapeAll(String(row[title] ?? ""), UNPRINTABLE_REGEXP))
+  );
   const widths = titles.map((title, column) =>
     Math.max(title.length, ...cells.map((row) => row[column]?.length ?? 0))
   );

@@ -5,6 +5,7 @@ import type { RpcControl } from "../../extras/control/rpc_control.ts";
 import { RpcError } from "../../mod.ts";
 import { EXIT_CODE } from "../exit_code.ts";
 import { askServers, type ControlFlags, withControlOptions } from "./control_scene.ts";
+import { printable } from "../output.ts";
 import { type Finding, findingsOf, type Symptoms } from "./findings.ts";
 
 interface DoctorFlags extends ControlFlags {
@@ -28,7 +29,7 @@ export function addDoctor(program: Command, onExitCode: (code: number) => void):
       await askServers(flags, async ({ control, output, target }) => {
         const findings = findingsOf(await examine(control, queue, target(queue)));
         if (flags.format === "nagios") {
-          return tellNagios(queue, findings, (line) => output.raw(line));
+          return tellNagios(queue, findings, (line) => output.raw(printable(line)));
         }
         output.list(
           findings.map((finding) => ({ type: "warren.rpc.v1.finding", ...finding })),

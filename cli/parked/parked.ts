@@ -7,7 +7,7 @@ import { formatDuration, parseDuration } from "../duration.ts";
 import { CommandError, EXIT_CODE } from "../exit_code.ts";
 import { brokerOf, type GlobalOptions, outputOf, withGlobalOptions } from "../global_options.ts";
 import { confirmOrThrow } from "../operating/changes.ts";
-import { jsonText, type Output } from "../output.ts";
+import { jsonText, type Output, printable } from "../output.ts";
 
 interface ParkedFlags extends GlobalOptions {
   readonly all?: true;
@@ -86,7 +86,7 @@ async function show({ parked, output, ids: [id = ""] }: Scene): Promise<number> 
   }
   const { body, ...rest } = found;
   const text = new TextDecoder().decode(body);
-  if (output.isText) output.raw(`${jsonText(rest)}\n${text}\n`);
+  if (output.isText) output.raw(`${jsonText(rest)}\n${printable(text)}\n`);
   else output.list([{ type: "warren.rpc.v1.parked", ...rest, body: text }], []);
   return EXIT_CODE.ok;
 }

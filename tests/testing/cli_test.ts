@@ -1,3 +1,5 @@
+import { Buffer } from "node:buffer";
+import { connect } from "../../deps/amqplib.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../../deps/std_assert.ts";
 import { formatDuration, parseDuration } from "../../cli/duration.ts";
 import { findingsOf } from "../../cli/operating/findings.ts";
@@ -105,6 +107,41 @@ Deno.test("warren shows queues, pauses and resumes their servers", async () => {
   await eventually(() => assertEquals(math(), 0));
   assertEquals((await run("resume", "math")).code, 0);
   await eventually(() => assertEquals(math(), 1));
+});
+
+Deno.test("Threat: no escape sequence of who answers reaches an operator's terminal", async () => {
+  await using broker = await TestBroker.start();
+  const evil = "\x1b[31mevil\u009b\r\u202e";
+  const spoken = { evil: () => evil };
+  const options = { queue: "math", handlers: spoken, log: false } as const;
+  await using _server = await RpcServer.listen(broker.url, options);
+  await using stack = new AsyncDisposableStack();
+  const model = await connect(broker.url);
+  stack.defer(() => model.close());
+  const channel = await model.createChannel();
+  const { queue } = await channel.assertQueue("", { exclusive: true });
+  await channel.bindQueue(queue, "rpc.control", "math");
+  await channel.consume(queue, (question) => {
+    const { type, correlationId, replyTo } = question?.properties ?? {};
+    const texts = { name: evil, host: evil, state: evil, version: evil };
+    const endpoints = [{ name: evil, kind: evil, description: evil, numRequests: 1, numErrors: 0 }];
+    const parts = { ...texts, endpoints, counts: {}, pools: [] };
+    const answer = { type: `warren.rpc.v1.${type}`, id: evil, pid: 1, ...parts };
+    const properties = { type: "control-reply", correlationId };
+    channel.publish("", replyTo, Buffer.from(JSON.stringify(answer)), properties);
+  }, { noAck: true });
+  const results = await Promise.all([
+    warren(broker.url, "ping", "math", "--expect", "2"),
+    warren(broker.url, "info", "math", "--expect", "2", "-j"),
+    warren(broker.url, "doctor", "math", "--expect", "2"),
+    warren(broker.url, "call", "math", "evil"),
+    warren(broker.url, "stats", evil),
+  ]);
+  for (const { stdout, stderr } of results) {
+    assertStringIncludes(stdout + stderr, "evil");
+    assert(!/[^\P{Cc}\n]|\u202e/u.test(stdout + stderr), JSON.stringify(stdout + stderr));
+  }
+  assertEquals(JSON.parse(results[3]?.stdout ?? ""), evil);
 });
 
 Deno.test("warren says what is wrong with the broker, without its password", async () => {
