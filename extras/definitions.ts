@@ -67,11 +67,13 @@ export interface ServiceDefinition {
   readonly durability?: "replicated" | "durable";
   /**
    * Whether requests that the queue drops come back to callers with a durable reply queue, for which
-   * the service has an exchange of its own, `<queue>.requests`.
+   * the service has an exchange of its own, `<queue>.requests`. With `"policy"` a policy has them come
+   * back, rather than an argument of the queue: servers of other libraries can declare the queue then
+   * without it, and those of this one have `returns: false`. See docs/interop.md.
    *
    * @default {true}
    */
-  readonly returns?: boolean;
+  readonly returns?: boolean | "policy";
   /**
    * Most requests that wait, at least 1: those beyond it are refused with `queue-full`. By policy.
    *
@@ -240,7 +242,7 @@ export function brokerDefinitions(options: DefinitionsOptions): BrokerDefinition
 }
 
 function hasExchange({ returns = true }: ServiceDefinition): boolean {
-  return returns;
+  return returns !== false;
 }
 
 function exchangesOf(services: readonly ServiceDefinition[]): readonly ExchangeDeclaration[] {
@@ -253,7 +255,7 @@ function checkService(service: ServiceDefinition): void {
   checkName("define", { "parking queue": parkingQueueOf(queue) });
   checkName("define", { "request exchange": requestExchange(queue).name });
   checkOneOf("define", { durability }, ["replicated", "durable"]);
-  checkType("define", { returns }, "boolean");
+  if (returns !== "policy") checkType("define", { returns }, "boolean");
   checkInteger("define", { maxWaiting }, { min: 1 });
   checkType("define", { delayedRetry, policy }, "object");
   const { minMs, maxMs } = retryPauses(delayedRetry ?? {});
@@ -296,15 +298,17 @@ function replyQueuesOf(users: readonly UserDefinition[]): string[] {
 function queuesOf(service: ServiceDefinition, vhost: string): BrokerDefinitions["queues"] {
   const { queue: name, durability = "replicated", returns = true } = service;
   return [
-    queue(name, requestQueueOptions(durability, returns ? "caller" : "none"), vhost),
+    queue(name, requestQueueOptions(durability, returns === true ? "caller" : "none"), vhost),
     queue(parkingQueueOf(name), parkingQueueOptions(durability), vhost),
   ];
 }
 
 function policiesOf(service: ServiceDefinition, vhost: string): BrokerDefinitions["policies"] {
-  const { queue, maxWaiting, delayedRetry, policy } = service;
+  const { queue, returns, maxWaiting, delayedRetry, policy } = service;
   const { minMs, maxMs } = retryPauses(delayedRetry ?? {});
   const definition = {
+    // The default exchange, as in the argument of the queue.
+    ...(returns === "policy" && { "dead-letter-exchange": "" }),
     ...(maxWaiting && { "max-length": maxWaiting, "overflow": "reject-publish" }),
     ...(delayedRetry && {
       // What a server gives back for other reasons than a failure is not delayed.

@@ -3,6 +3,8 @@ import { type BrokerDefinitions, brokerDefinitions } from "../../extras/definiti
 import { sealHandler } from "../../internal/running/encoded_handler.ts";
 import { RpcClient, RpcError, RpcServer } from "../../mod.ts";
 import { PrivateNode } from "../../tools/brokers/private_node.ts";
+import { declareQueue } from "../helpers/broker.ts";
+import { eventually } from "../helpers/eventually.ts";
 import { rabbitmqTest } from "../helpers/features.ts";
 import {
   ALL_WORKS,
@@ -47,7 +49,31 @@ Deno.test(rabbitmqTest("Imported definitions are all that servers and clients ne
   assertEquals(await node.ctl("list_queues", "name", "arguments", "policy"), before);
 }));
 
-Deno.test(rabbitmqTest("Imported definitions are what a server declares itself", async () => {
+/** Servers of other libraries can declare a queue whose dropped requests come back by policy. */
+async function comeBackByPolicy(node: PrivateNode): Promise<void> {
+  const queue = "math.policy";
+  await importInto(node, brokerDefinitions({ services: [{ queue, returns: "policy" }] }));
+  const quorum = { durable: true, arguments: { "x-queue-type": "quorum" } };
+  await declareQueue(queue, quorum, node.url);
+  const gate = Promise.withResolvers<void>();
+  await using server = await RpcServer.listen(node.url, {
+    queue,
+    handlers: { wait: () => gate.promise, echo: (value: unknown) => value },
+    prefetch: 1,
+    returns: false,
+    log: false,
+  });
+  await using client = await RpcClient.connect(node.url, { queue, log: false });
+  const waiting = Promise.allSettled([client.call("wait")]);
+  await eventually(() => assertEquals(server.stats().active, 1));
+  // Sooner than the client gives it up.
+  const refused = client.call("echo", 1, { immediate: true, timeoutMs: 400 });
+  assertEquals(await codeOf(refused), "no-capacity");
+  gate.resolve();
+  await waiting;
+}
+
+Deno.test(rabbitmqTest("Imported definitions are what a server declares itself", async (t) => {
   await using node = await startNode();
   for (const durability of ["replicated", "durable"] as const) {
     const queue = `math.${durability}`;
@@ -70,6 +96,7 @@ Deno.test(rabbitmqTest("Imported definitions are what a server declares itself",
     queue: "math",
     replyQueue: { name: "billing" },
   });
+  await t.step("What a queue drops comes back by policy", () => comeBackByPolicy(node));
 }));
 
 Deno.test(rabbitmqTest("A queue that operators have not declared is misconfigured", async () => {

@@ -28,6 +28,18 @@ Deno.test("brokerDefinitions() gives what a service needs", () => {
   assertEquals([policies, permissions], [[], []]);
 });
 
+Deno.test("brokerDefinitions() has dropped requests come back by policy", () => {
+  const { exchanges, queues, bindings, policies } = brokerDefinitions({
+    services: [{ queue: "math", returns: "policy", maxWaiting: 9 }],
+  });
+  assertEquals(exchanges.map(({ name }) => name), ["rpc.control", "rpc.admin", "math.requests"]);
+  assertEquals(queues[0]?.arguments, { "x-queue-type": "quorum" });
+  assertEquals(bindings.map(({ source }) => source), ["math.requests"]);
+  assertEquals(policies.map(({ definition }) => definition), [
+    { "dead-letter-exchange": "", "max-length": 9, "overflow": "reject-publish" },
+  ]);
+});
+
 Deno.test("brokerDefinitions() declares durable reply queues, each once", () => {
   const users = ["web", "batch"].map((name) => ({ name, replyQueues: ["billing"] }));
   const { queues, bindings } = brokerDefinitions({ services: [], users });
