@@ -8,7 +8,7 @@
 import { type Body, bytesCodec, UNNAMED_BYTES } from "../../codec.ts";
 import type { MessageHeaders } from "../../contract.ts";
 import type { AmqpProperties, AmqpPublish } from "../broker/amqp.ts";
-import { isDirectReply, isServerNamed } from "./reply_address.ts";
+import { isDirectReply, isServerNamed, readReplyTo } from "./reply_address.ts";
 import { CONTROL_EXCHANGE, REPLY_TO_HEADER } from "./topology.ts";
 import type { EncodedItem, EncodedReply } from "../encoded_reply.ts";
 import { TIMING_HEADER } from "./timing_header.ts";
@@ -239,7 +239,7 @@ export function readRequestEnvelope(properties: AmqpProperties): IncomingRequest
     correlationId: correlationId === undefined || isShortText(correlationId)
       ? correlationId
       : undefined,
-    replyTo: properties.replyTo || undefined,
+    replyTo: readReplyTo(properties.replyTo),
     deadline,
     // A request with expiration 0 was for now or never, and it came: nothing expires any more.
     expiresInMs: expiresInMs > 0 ? expiresInMs : undefined,

@@ -38,6 +38,20 @@ export function isReplyAddress(name: string): boolean {
   return name.length > DURABLE_REPLY_PREFIX.length && !isBesideReplyQueue(name);
 }
 
+/** How AMQP 1.0 has the address of a queue. RabbitMQ 4.3 hands on the name in it, 4.0 the address. */
+const QUEUE_ADDRESS_PREFIX = "/queues/";
+
+/** Reads the property that says where the reply goes. */
+export function readReplyTo(replyTo: string | undefined): string | undefined {
+  if (!replyTo?.startsWith(QUEUE_ADDRESS_PREFIX)) return replyTo || undefined;
+  try {
+    return decodeURIComponent(replyTo.slice(QUEUE_ADDRESS_PREFIX.length)) || replyTo;
+  } catch {
+    // It is no address, and no reply queue either.
+    return replyTo;
+  }
+}
+
 /** Tells whether the broker chose the name of a queue: such a queue never comes back. */
 export function isServerNamed(name: string | undefined): boolean {
   return name?.startsWith(SERVER_NAMED_PREFIX) ?? false;

@@ -92,6 +92,19 @@ export async function whyReturnsAreCounted(): Promise<string | undefined> {
   return isCounted ? `RabbitMQ ${version} counts all that comes back` : undefined;
 }
 
+/** Why programs of AMQP 1.0 cannot use the broker of `AMQP_URL`, if so. */
+export async function whyNoAmqp10(): Promise<string | undefined> {
+  const { hostname, port } = new URL(brokerUrl());
+  using socket = await Deno.connect({ hostname, port: Number(port) });
+  // "AMQP", SASL, 1.0.0: a broker that has something else says what, or nothing.
+  const header = new Uint8Array([0x41, 0x4d, 0x51, 0x50, 3, 1, 0, 0]);
+  await socket.write(header);
+  const answer = new Uint8Array(header.length);
+  const size = await socket.read(answer);
+  const isSame = size === header.length && answer.every((byte, index) => byte === header[index]);
+  return isSame ? undefined : "the broker does not have AMQP 1.0";
+}
+
 /** The version that the broker of `AMQP_URL` says. */
 async function brokerVersion(): Promise<string> {
   const model = await connect(brokerUrl(), { noDelay: true });

@@ -71,6 +71,9 @@ export const PEERS: readonly Peer[] = [
   },
 ];
 
+/** A library for AMQP 1.0, which RabbitMQ has had in it since 4.0. Its programs declare no queues. */
+export const AMQP_10_PEER: Peer = javascript("rhea", "rhea");
+
 /** The programs of a peer, ready to be started. */
 export class PeerPrograms implements AsyncDisposable {
   readonly #peer: Peer;

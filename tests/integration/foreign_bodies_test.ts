@@ -155,6 +155,22 @@ Deno.test("RpcServer replies to the queues that other clients name themselves", 
   }
 });
 
+Deno.test("RpcServer replies to the address of a queue, as RabbitMQ 4.0 has it of AMQP 1.0", async () => {
+  await using pair = await startPair({ double: (n: number) => 2 * n });
+  await using peer = await AmqpPeer.open();
+  const name = await peer.declareQueue(`client.gen-${crypto.randomUUID()}/ż`);
+  const replies = await peer.messages(name);
+  const replyTo = `/queues/${encodeURIComponent(name)}`;
+  await peer.send(pair.queue, "21", { replyTo, correlationId: "1" });
+  assertEquals((await nextOf(replies)).content.toString(), "42");
+  assertEquals(pair.server.stats().replyToRefused, 0);
+  // What it names must be a reply queue all the same.
+  for (const refused of [`/queues/${pair.queue}`, "/queues/%zz", "/queues/"]) {
+    await peer.send(pair.queue, "21", { replyTo: refused, correlationId: "1" });
+  }
+  await eventually(() => assertEquals(pair.server.stats().replyToRefused, 3));
+});
+
 Deno.test("RpcServer without an observer warns of the first reply queue that it refuses", async () => {
   const write = console.error;
   const lines: string[] = [];

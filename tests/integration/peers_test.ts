@@ -3,8 +3,8 @@ import { assertEquals } from "../../deps/std_assert.ts";
 import { AmqpPeer } from "../helpers/amqp_peer.ts";
 import { brokerUrl, deleteQueue, randomQueue } from "../helpers/broker.ts";
 import { eventually } from "../helpers/eventually.ts";
-import { testUnless } from "../helpers/features.ts";
-import { PeerPrograms, PEERS } from "../helpers/peers.ts";
+import { testUnless, whyNoAmqp10 } from "../helpers/features.ts";
+import { AMQP_10_PEER, PeerPrograms, PEERS } from "../helpers/peers.ts";
 
 /** Our side of a test, with a queue of its own. */
 class Desk implements AsyncDisposable {
@@ -37,6 +37,22 @@ for (const peer of PEERS) {
     await t.step("Theirs first", () => startBefore(programs));
   }));
 }
+
+const noAmqp10 = await whyNoAmqp10();
+Deno.test(testUnless(noAmqp10, "rhea calls and serves by AMQP 1.0", async () => {
+  await using programs = await PeerPrograms.of(AMQP_10_PEER);
+  await using desk = new Desk();
+  await using admin = await AmqpPeer.open();
+  const replyQueue = await admin.declareQueue(`client.gen-${crypto.randomUUID()}`);
+  const args = [brokerUrl(), desk.queue] as const;
+  await using ours = await desk.listen();
+  await using theirClient = programs.startClient(...args, "10", replyQueue);
+  assertEquals([await theirClient.nextLine(), desk.runs], ["55", 1]);
+  await using _theirs = await programs.startServer(...args);
+  await ours.close();
+  await using client = await RpcClient.connect(brokerUrl(), { queue: desk.queue, log: false });
+  assertEquals([await client.call("fibonacci", 20), desk.runs], [6765, 1]);
+}));
 
 async function startAfter(programs: PeerPrograms): Promise<void> {
   await using desk = new Desk();

@@ -102,6 +102,13 @@ languageTest("python", "A client that sends JSON gets JSON from an RpcServer", a
   assertEquals(await runTutorialClient("python", args, "json_client"), "Processed: Hello World");
 });
 
+languageTest("python", "RpcServer echoes an id that is no text with U+FFFD in it", async () => {
+  await using pair = await startPair({ double: (n: number) => 2 * n });
+  const args = [pair.url, pair.queue];
+  const line = await runTutorialClient("python", args, "odd_id_client");
+  assertEquals(line, String.raw`'\ufffd1\ufffd' 20`);
+});
+
 languageTest("python", "RpcClient calls a server that speaks JSON", async () => {
   await using queue = ownQueue();
   await using _server = await startTutorialServer(

@@ -7,6 +7,7 @@ import {
 } from "../../deps/std_assert.ts";
 import { RpcClient, RpcServer } from "../../mod.ts";
 import { TestBroker } from "../../testing/mod.ts";
+import { declareQueue } from "../helpers/broker.ts";
 import { eventually } from "../helpers/eventually.ts";
 import type { Child } from "../helpers/child.ts";
 import { ROOT } from "../helpers/source_files.ts";
@@ -359,6 +360,16 @@ page("docs/rabbitmq.md shares a connection and defines queues", async (desk) => 
   assertEquals(await desk.run("docs/rabbitmq.md 1", ["", call]), "3\n");
   const { policies } = JSON.parse(await desk.run("docs/rabbitmq.md 2"));
   assertEquals(policies[0].definition["delivery-limit"], 50);
+});
+
+page("docs/interop.md serves on a queue that others can declare", async (desk) => {
+  await desk.serve("docs/interop.md 1", "rpc_queue");
+  const quorum = { durable: true, arguments: { "x-queue-type": "quorum" } };
+  await declareQueue("rpc_queue", quorum, desk.broker.url);
+  await using client = await RpcClient.connect(desk.broker.url, { queue: "rpc_queue" });
+  assertEquals(await client.call("double", 21), 42);
+  const { policies } = JSON.parse(await desk.run("docs/interop.md 2"));
+  assertEquals(policies[0].definition, { "dead-letter-exchange": "" });
 });
 
 page("docs/resilience.md calls through its policies", async (desk) => {
