@@ -1,12 +1,15 @@
 /** What a server tells of the requests that it has in hand: nothing by which they could be cancelled. @module */
 
 import { createHash } from "node:crypto";
-import type { RequestReport } from "../protocol/control_question.ts";
+import {
+  operatorsIdOf,
+  REQUEST_ID_CHARS,
+  type RequestReport,
+} from "../protocol/control_question.ts";
 import type { ActiveRequest } from "../serving/active_requests.ts";
 import { toPrintable } from "../text.ts";
 
-/** Characters of the ids that are made of others. */
-const ID_CHARS = 12;
+/** Characters of the names of callers. */
 const CALLER_CHARS = 6;
 
 /** The longest text that is read as a number. */
@@ -23,7 +26,7 @@ export function requestIdOf(active: ActiveRequest): string {
   const known = ids.get(active);
   if (known !== undefined) return known;
   // Without one it is nobody's but this server's.
-  const id = shortHash(active.request.correlationId ?? crypto.randomUUID(), ID_CHARS);
+  const id = operatorsIdOf(active.request.correlationId ?? crypto.randomUUID());
   ids.set(active, id);
   return id;
 }
@@ -33,7 +36,7 @@ export function findRequest(
   requests: readonly ActiveRequest[],
   id: string,
 ): ActiveRequest | undefined {
-  const isOurs = id.length === ID_CHARS;
+  const isOurs = id.length === REQUEST_ID_CHARS;
   return requests.find((active) =>
     active.request.correlationId === id || (isOurs && requestIdOf(active) === id)
   );
@@ -52,7 +55,7 @@ export function requestReport(active: ActiveRequest, procedure: string | undefin
     ...(place?.state === "waiting" && { ahead: place.ahead }),
     forMs: Math.round((isRunning ? place.forMs : undefined) ?? runMs),
     ...(progress !== undefined && { progress }),
-    ...(request.replyTo !== undefined && { caller: shortHash(request.replyTo, CALLER_CHARS) }),
+    ...(request.replyTo !== undefined && { caller: callerOf(request.replyTo) }),
     attempt: delivery.redeliveries + 1,
   };
 }
@@ -66,6 +69,6 @@ function readProgress({ progress }: ActiveRequest): number | undefined {
   return progress.body.trim() === "" || !Number.isFinite(value) ? undefined : value;
 }
 
-function shortHash(text: string, chars: number): string {
-  return createHash("sha256").update(text).digest("hex").slice(0, chars);
+function callerOf(replyTo: string): string {
+  return createHash("sha256").update(replyTo).digest("hex").slice(0, CALLER_CHARS);
 }

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { createHash } from "node:crypto";
 import type { RpcServerStats } from "../../options/server_options.ts";
 import type { AmqpDelivery, AmqpProperties, AmqpPublish } from "../broker/amqp.ts";
 import { readText } from "../text.ts";
@@ -224,6 +225,14 @@ export interface IncomingQuestion {
   readonly replyTo: string;
   readonly body: Readonly<Record<string, unknown>>;
   readonly user: string | undefined;
+}
+
+/** Characters of the ids by which operators know requests. */
+export const REQUEST_ID_CHARS = 12;
+
+/** The id by which operators know a request: nobody learns its correlation id from it. */
+export function operatorsIdOf(correlationId: string): string {
+  return createHash("sha256").update(correlationId).digest("hex").slice(0, REQUEST_ID_CHARS);
 }
 
 /** Writes a question. The broker returns it if no server can get it. */

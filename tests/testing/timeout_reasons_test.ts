@@ -1,3 +1,4 @@
+import { connect } from "../../deps/amqplib.ts";
 import { assert, assertEquals, assertMatch, assertRejects } from "../../deps/std_assert.ts";
 import { RpcControl } from "../../extras/control/rpc_control.ts";
 import {
@@ -47,7 +48,10 @@ async function startScene(
 /** What the error of a call says that times out. */
 async function timeoutOf(call: () => Promise<unknown>): Promise<string> {
   const error = await assertRejects(call, RpcTimeoutError);
-  return error.message.replace(/^.*? within \d+ ms: /, "").replace(/ \(\w+ \d+ ms\)$/, "");
+  return error.message.replace(/^.*? within \d+ ms: /, "").replace(
+    / \(\w+ \d+ ms(, \w+ \d+ ms)*\)$/,
+    "",
+  );
 }
 
 Deno.test("A timeout says that its request runs, where, for how long and how far it is", async () => {
@@ -119,6 +123,33 @@ Deno.test("A timeout says that nobody knows its request", async () => {
     words,
     "no server knows it, and none waits in the queue: it was lost, or just answered",
   );
+});
+
+Deno.test("Threat: who sees the question about a call cannot reply to it", async () => {
+  const ids: string[] = [];
+  await using scene = await startScene({
+    hang(_input: unknown, { correlationId }) {
+      ids.push(correlationId ?? "");
+      return hang();
+    },
+  });
+  await using stack = new AsyncDisposableStack();
+  const model = await connect(scene.broker.url);
+  stack.defer(() => model.close());
+  const channel = await model.createChannel();
+  const { queue } = await channel.assertQueue("", { exclusive: true });
+  await channel.bindQueue(queue, "rpc.control", "math");
+  const questions: string[] = [];
+  await channel.consume(queue, (message) => {
+    const { type, correlationId, headers } = message?.properties ?? {};
+    if (type === "why") {
+      questions.push(JSON.stringify([correlationId, headers, `${message?.content}`]));
+    }
+  }, { noAck: true });
+  await timeoutOf(() => scene.client.call("hang", 0));
+  await eventually(() => assertEquals(questions.length, 1));
+  assertEquals(ids.length, 1);
+  assert(!questions[0]?.includes(ids[0] ?? "-"), questions[0]);
 });
 
 Deno.test("A call rejects no later as it is asked about, and only if it is to be", async () => {

@@ -9,6 +9,7 @@ import type { AmqpDelivery } from "../../broker/amqp.ts";
 import type { PublishOutcome } from "../../broker/publisher.ts";
 import {
   isAnswer,
+  operatorsIdOf,
   questionMessage,
   readAnswer,
   type RequestReport,
@@ -53,7 +54,9 @@ export class TimeoutReasons {
     const isSent = phase === "queued" || phase === "running";
     if (!isSent || control === undefined || !isServerNamed(replyTo)) return;
     if (session === undefined || replyTo === undefined || !this.#rate.admits("")) return;
-    const { queue, correlationId: id } = request;
+    const { queue, correlationId } = request;
+    // Servers of all queues may see it: with the id of the call they could reply to it.
+    const id = operatorsIdOf(correlationId);
     const evidence: Evidence = { servers: [] };
     this.#evidence.set(id, evidence);
     const forget = () => void this.#evidence.delete(id);
@@ -83,7 +86,8 @@ export class TimeoutReasons {
 
   /** Says where the request of a call is; `undefined` if nothing is known. */
   wordsOf({ request }: PendingCall): string | undefined {
-    const evidence = this.#evidence.get(request.correlationId);
+    if (this.#evidence.size === 0) return undefined;
+    const evidence = this.#evidence.get(operatorsIdOf(request.correlationId));
     if (evidence === undefined) return undefined;
     const holder = evidence.servers.find((server) => typeof server.request === "object");
     if (holder?.request !== undefined) return heldWords(holder, holder.request);
