@@ -121,7 +121,14 @@ function python(name: string, module: string): Peer {
 function javascript(name: string, file: string): Peer {
   return {
     name,
-    missing: undefined,
+    // Without a network it may not be there.
+    missing: whyNot(
+      `npm:${name}`,
+      Deno.execPath(),
+      "cache",
+      "--quiet",
+      fixture(`${file}_client.js`),
+    ),
     command: (role) => {
       return [Deno.execPath(), "run", "--allow-all", "--quiet", fixture(`${file}_${role}.js`)];
     },
