@@ -31,11 +31,13 @@ const CHAOS = "tests/serial/chaos_test.ts";
 /** Tests of tests/serial that measure time. */
 const MEASURED = ["tests/serial/abort_latency_test.ts", "tests/serial/saturated_pool_test.ts"];
 
-/** Tests of tests/serial of what no release changes: flags and output of programs, probes. */
+/** Tests of tests/serial of what no release changes: flags and output of programs, probes, times. */
 const PROGRAM_TESTS = [
+  "tests/serial/call_timing_test.ts",
   "tests/serial/demo_test.ts",
   "tests/serial/flags_test.ts",
   "tests/serial/health_latency_test.ts",
+  "tests/serial/timeout_reasons_test.ts",
 ];
 
 /** A test that has all releases in it. */
