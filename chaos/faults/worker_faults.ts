@@ -16,6 +16,7 @@ import { quantile } from "../../tools/measuring/quantile.ts";
 import { PoolLosses } from "../checking/pool_losses.ts";
 import type { Scene } from "../scene.ts";
 
+const SHORT_LATE_MS = 30_000;
 const WORKERS = 2;
 const LOOP_LIMIT_MS = 2_000;
 /** A thread that was given up goes on for so long; a process is killed. */
@@ -111,7 +112,8 @@ async function run(scene: Scene, { isolation, guilty }: Tier): Promise<RowFigure
       atMost(
         "guilty calls, rejected after the task limit, ms",
         quantile(lateMs, 1),
-        budget.timeLimit(1_000),
+        // Some machines take seconds for the 200 MiB of one of the tasks.
+        budget.isShort ? SHORT_LATE_MS : 1_000,
       ),
       atMost("guilty requests, not parked as documented", misparked, 0),
       atMost("workers, lost otherwise than by a guilty task", Math.abs(unexplained), 0),

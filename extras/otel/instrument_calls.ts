@@ -13,6 +13,9 @@ import { callerLabel, OK, ProcedureLabels } from "../metrics/procedure_labels.ts
 import { CallMetrics, callTracer, statusAttributes } from "./call_metrics.ts";
 import { withTraceHeaders } from "./trace_headers.ts";
 
+/** Stands for `undefined`, if that is what was thrown. */
+const NO_REASON = Symbol("no reason");
+
 /**
  * Makes an interceptor for a client: each call is a span of the kind CLIENT, under the one that is
  * active where the call is made; each notification one of the kind PRODUCER. Their requests carry the
@@ -34,7 +37,7 @@ export function instrumentCalls(): ClientInterceptor {
       const headers = withTraceHeaders(call.headers, inner);
       return await context.with(inner, () => next({ headers }));
     } catch (thrown) {
-      error = thrown ?? new Error("unknown");
+      error = thrown ?? NO_REASON;
       throw thrown;
     } finally {
       endSpan(span, error);
