@@ -310,9 +310,8 @@ function inspectObject(value: object, path: (string | number)[], depth: number):
     }
     return found;
   }
-  const prototype: unknown = Object.getPrototypeOf(value);
   if (
-    (prototype !== Object.prototype && prototype !== null) || "toJSON" in value ||
+    !isPlainObject(value) || "toJSON" in value ||
     Symbol.asyncIterator in value || Symbol.iterator in value
   ) {
     throw unencodable(path, JSON_FORMAT, describeObject(value));
@@ -373,6 +372,12 @@ export function formatPath(path: ValuePath): string {
 export function tooDeep(path: ValuePath, format: string, maxDepth: number): RpcError {
   const reason = `is cyclic or nested deeper than ${maxDepth} levels`;
   return unencodable(path.slice(0, 8), format, reason);
+}
+
+/** Tells whether an object is of no class: a literal, or one without a prototype, as a module is. */
+export function isPlainObject(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
 }
 
 /** Describes an object that is not plain data, for {@linkcode unencodable}. */

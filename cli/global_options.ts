@@ -80,7 +80,7 @@ export async function brokerOf(options: GlobalOptions): Promise<Broker> {
  *
  * @throws {CommandError} If it cannot be read.
  */
-export async function readFile(path: string): Promise<string> {
+async function readFile(path: string): Promise<string> {
   try {
     return await Deno.readTextFile(path);
   } catch (error) {

@@ -22,11 +22,8 @@ Examples:
   $ warren stats math --watch 1s
   $ warren parked redrive math --all --procedure add`;
 
-/** What a command ends with: nothing said is 0. */
-export type Action = (...args: never[]) => Promise<number | void>;
-
 /** Makes the whole program. */
-export function makeProgram(onExitCode: (code: number) => void): Command {
+function makeProgram(onExitCode: (code: number) => void): Command {
   const program = new Command("warren")
     .description("Calls, watches and operates servers of @warren/rpc.")
     .version(VERSION, "-V, --version")

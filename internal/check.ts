@@ -1,6 +1,6 @@
 /** Checks of arguments, in the words of the caller. @module */
 
-import type { Body, Codec } from "../codec.ts";
+import { type Body, type Codec, isPlainObject } from "../codec.ts";
 import { RpcError, type RpcErrorOptions } from "../errors.ts";
 import { isPrintable, isShortText, MAX_SHORT_TEXT_BYTES, toPrintable } from "./text.ts";
 
@@ -345,8 +345,7 @@ export function describeValue(value: unknown): string {
 }
 
 function describeObject(value: object): string {
-  const prototype: unknown = Object.getPrototypeOf(value);
-  if (prototype === null || prototype === Object.prototype) return "an object";
+  if (isPlainObject(value)) return "an object";
   const { name } = value.constructor;
   return typeof name === "string" && name !== "" ? `an instance of ${name}` : "an object";
 }

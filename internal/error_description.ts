@@ -1,5 +1,6 @@
 /** The form in which errors travel: what is said of them, and what is read of that. @module */
 
+import { isPlainObject } from "../codec.ts";
 import type { ErrorDescription } from "../errors.ts";
 import { toPrintable } from "./text.ts";
 
@@ -115,14 +116,9 @@ function gatheredBy(thrown: object): readonly unknown[] | undefined {
 /** A thrown object that is no error is told whole, but for what has its own place. */
 function detailsOf(thrown: object): unknown {
   if ("details" in thrown && thrown.details !== undefined) return thrown.details;
-  if (thrown instanceof Error || !isPlain(thrown)) return undefined;
+  if (thrown instanceof Error || !isPlainObject(thrown)) return undefined;
   const others = Object.entries(thrown).filter(([member]) => !ERROR_MEMBERS.has(member));
   return others.length === 0 ? undefined : Object.fromEntries(others);
-}
-
-function isPlain(value: object): boolean {
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === null || prototype === Object.prototype;
 }
 
 /** A number is a code, too, but for those that a `DOMException` has from old times. */
@@ -133,7 +129,9 @@ function codeText(thrown: object, code: unknown): string | undefined {
 
 function noMessage(thrown: object, message: unknown, depth: number): string {
   if (thrown instanceof Error || message !== undefined) return valueText(message, depth);
-  return isPlain(thrown) ? "A handler threw an object without a message" : valueText(thrown, depth);
+  return isPlainObject(thrown)
+    ? "A handler threw an object without a message"
+    : valueText(thrown, depth);
 }
 
 function valueText(value: unknown, depth: number): string {

@@ -13,6 +13,7 @@ import {
   readAnswer,
   type ServerIdentity,
 } from "../../internal/protocol/control_question.ts";
+import { ADMIN_EXCHANGE } from "../../internal/protocol/topology.ts";
 import { waitAtMost } from "../../internal/time.ts";
 
 /** A question that is not sent yet. */
@@ -146,7 +147,7 @@ async function publish(publisher: Publisher, question: ControlQuestion): Promise
 }
 
 function noneReason(exchange: string | undefined): string {
-  return exchange === "rpc.admin"
+  return exchange === ADMIN_EXCHANGE
     ? 'start one with "control" set to "admin"'
     : "none runs, or those that run are of a version without this";
 }

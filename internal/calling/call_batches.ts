@@ -3,7 +3,7 @@
 import type { AmqpDelivery, AmqpProperties } from "../broker/amqp.ts";
 import type { Publisher } from "../broker/publisher.ts";
 import { type BatchEntry, type BatchLimits, MessageBatcher } from "../protocol/message_batcher.ts";
-import { takesBatches } from "../protocol/message_batch.ts";
+import { batchedSize, takesBatches } from "../protocol/message_batch.ts";
 import type { PendingCall } from "./pending_calls.ts";
 
 /** A call on its way to the broker. */
@@ -48,11 +48,12 @@ export class CallBatches {
    *
    * @returns Whether it was taken.
    */
-  add(entry: CallEntry): boolean {
+  add(entry: Omit<CallEntry, "size">): boolean {
     const { request } = entry.call;
     if (!request.takesBatches || !this.#isTaken || this.#batcher === undefined) return false;
-    if (entry.size > this.#limits.maxBytes || performance.now() < this.#pausedUntil) return false;
-    this.#batcher.add(keyOf(entry.call), entry);
+    const size = batchedSize(request.body, request.headers);
+    if (size > this.#limits.maxBytes || performance.now() < this.#pausedUntil) return false;
+    this.#batcher.add(keyOf(entry.call), { ...entry, size });
     return true;
   }
 

@@ -14,7 +14,7 @@ import {
   readItem,
   requestMessage,
 } from "../protocol/envelope.ts";
-import { batchedSize, isBatch, splitBatch } from "../protocol/message_batch.ts";
+import { isBatch, splitBatch } from "../protocol/message_batch.ts";
 import type { PersistentOutcome, Recipient } from "../protocol/parking.ts";
 import { isProbe, probeMessage } from "../protocol/reply_address.ts";
 import { backoffMs, type BackoffOptions, sleep } from "../time.ts";
@@ -200,8 +200,7 @@ export class ClientCalls {
     const prepare = () => messageOf(call, session);
     const settle = (outcome: PublishOutcome) => this.#onPublished(call, outcome);
     const fail = (error: unknown) => call.reject(unsendable(call.report(), error));
-    const size = batchedSize(call.request.body, call.request.headers);
-    if (this.#batches?.add({ call, size, prepare, settle, fail })) return;
+    if (this.#batches?.add({ call, prepare, settle, fail })) return;
     session.publisher.submit(prepare, settle, fail);
   }
 

@@ -115,7 +115,8 @@ export class ServerControl implements QuestionTaker {
 
   /** Counts a request that was settled. */
   onSettled(settled: SettledRequest): void {
-    this.#counts.add(settled);
+    // Where nobody may ask, there is nobody to count for.
+    if (this.#options.mode !== "none") this.#counts.add(settled);
   }
 
   /** Notes that the server is about to close. */

@@ -28,10 +28,10 @@ const TYPE_PREFIX = "warren.rpc.v1.";
 const MAX_QUESTION_BYTES = 16_384;
 
 /** What whoever may write to the control exchange can ask. */
-export const READING_VERBS = ["ping", "info", "stats", "active", "why"] as const;
+const READING_VERBS = ["ping", "info", "stats", "active", "why"] as const;
 
 /** What administrators alone can tell. */
-export const CHANGING_VERBS = ["pause", "resume", "drain", "cancel", "scale"] as const;
+const CHANGING_VERBS = ["pause", "resume", "drain", "cancel", "scale"] as const;
 
 /** What can be asked. */
 export type ReadingVerb = typeof READING_VERBS[number];

@@ -11,7 +11,7 @@ import type { AmqpDelivery, AmqpProperties, AmqpPublish, Settler } from "../brok
 import { isShortText, readText } from "../text.ts";
 
 /** What the body of a batch is. */
-export const BATCH_CONTENT_TYPE = "application/vnd.warren.rpc-batch";
+const BATCH_CONTENT_TYPE = "application/vnd.warren.rpc-batch";
 
 /** What a server that knows no batches takes for the name of a procedure, and refuses. */
 const BATCH_TYPE = "rpc.batch";

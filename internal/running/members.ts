@@ -1,5 +1,6 @@
 /** The procedures in an object of handlers, by the names that callers use. @module */
 
+import { isPlainObject } from "../../codec.ts";
 import { copyNotes } from "../procedure_notes.ts";
 import { openHandler } from "./encoded_handler.ts";
 
@@ -27,7 +28,7 @@ export function membersOf(handlers: object): Member[] {
 type Way = readonly { readonly owner: object; readonly name: string }[];
 
 function collect(owner: object, found: Map<string, unknown>, way: Way): void {
-  const isInstance = ![owner, ...way.map(({ owner }) => owner)].every(isPlain);
+  const isInstance = ![owner, ...way.map(({ owner }) => owner)].every(isPlainObject);
   for (const [name, value] of entriesOf(owner)) {
     const path = [...way, { owner, name }];
     const fullName = path.map(({ name }) => name).join(".");
@@ -53,20 +54,14 @@ function add(found: Map<string, unknown>, name: string, value: unknown): void {
 
 function kindOf(value: unknown): "handler" | "members" | "other" {
   if (typeof value === "function" || openHandler(value) !== undefined) return "handler";
-  if (typeof value !== "object" || value === null || !isPlain(value)) return "other";
+  if (typeof value !== "object" || value === null || !isPlainObject(value)) return "other";
   return Object.keys(value).length > 0 ? "members" : "other";
-}
-
-/** Whether it is an object literal, or all that a module exports. */
-function isPlain(value: object): boolean {
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null;
 }
 
 /** Members of its own, and the methods of its classes: a subclass comes before what it extends. */
 function entriesOf(owner: object): Map<string, unknown> {
   const entries = new Map<string, unknown>(Object.entries(owner));
-  if (isPlain(owner)) return entries;
+  if (isPlainObject(owner)) return entries;
   let prototype: object | null = Object.getPrototypeOf(owner);
   while (prototype !== null && prototype !== Object.prototype) {
     for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(prototype))) {

@@ -204,7 +204,8 @@ export class RequestService {
   async accept(delivery: AmqpDelivery): Promise<void> {
     if (isBatch(delivery.properties) && this.#batches.take(delivery)) return;
     const active = this.#active.add(delivery);
-    if (this.#options.isObserved || active.request.wantsTiming) active.timing = new RunTiming();
+    const { isObserved, emit, onSettled } = this.#options;
+    if (isObserved || active.request.wantsTiming) active.timing = new RunTiming();
     this.#callers.watch();
     this.#stalls.onStart();
     if (active.credits !== undefined) this.#streams.watch();
@@ -217,11 +218,12 @@ export class RequestService {
       else delivery.ack();
       this.#outcomes[outcome]++;
       const procedure = this.procedureOf(active);
-      this.#options.onSettled?.({ active, procedure, outcome });
-      this.#options.emit({ type: "served", procedure, outcome, ...active.report() });
+      onSettled?.({ active, procedure, outcome });
+      // To put it into words for nobody would cost each request.
+      if (isObserved) emit({ type: "served", procedure, outcome, ...active.report() });
     } catch (error) {
       // What is not acknowledged goes back to the queue with its channel.
-      this.#options.emit({ type: "unserved", error });
+      emit({ type: "unserved", error });
     } finally {
       // Before this one has gone: whoever waits until there are none waits for those, too.
       if (!this.#batches.isEmpty) this.#batches.startNext(1);
@@ -292,7 +294,9 @@ export class RequestService {
   /** Publishes the last reply, and waits until the broker has it. */
   async #reply(active: ActiveRequest, reply: OutgoingReply): Promise<Outcome> {
     const { replyTo } = active.request;
-    if (reply.type === "error") active.error = readThrown(reply, this.procedureOf(active));
+    if (reply.type === "error" && this.#options.isObserved) {
+      active.error = readThrown(reply, this.procedureOf(active));
+    }
     if (replyTo === undefined) return reply.type === "error" ? "error" : "notified";
     const outcome = await this.#replies.send(active, reply);
     if (outcome === "orphaned" && !isDurableReplyQueue(replyTo)) this.#markOrphaned(replyTo);

@@ -98,7 +98,7 @@ export class GeneratorPump {
 }
 
 /** Closes a generator that is not read to its end. What it throws then is dropped. */
-export async function closeItems(items: ItemSource): Promise<void> {
+async function closeItems(items: ItemSource): Promise<void> {
   try {
     await items.return?.();
   } catch {
