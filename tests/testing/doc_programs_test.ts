@@ -305,7 +305,8 @@ page("docs/deploy.md has an image that starts without a registry", async ({ brok
   const words: readonly string[] = JSON.parse(command);
   const args = words.slice(1).map((word) => word.replace("=/app", `=${project.folder}`));
   await using server = project.start(...args);
-  await eventually(() => assertEquals(broker.queues()[0]?.consumers, 1));
+  const requests = () => broker.queues().find(({ name }) => name === "fibonacci");
+  await eventually(() => assertEquals(requests()?.consumers, 1));
   await using client = await RpcClient.connect(broker.url, { queue: "fibonacci" });
   assertEquals(await client.call("slowFibonacci", 20), 6765);
   server.kill("SIGTERM");

@@ -54,7 +54,9 @@ export class CertificateAuthority implements Disposable {
     const names = hosts.length === 0 ? "" : `subjectAltName=${hosts.join(",")}\n`;
     await Deno.writeTextFile(`${path}.ext`, `basicConstraints=CA:FALSE\n${names}`);
     await openssl(this.#folder, ["req", ...NEW_KEY, "-subj", `/CN=${name}`, ...files(name, "csr")]);
-    const authority = ["-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial"];
+    // The file that openssl would count in is no place for two at a time.
+    const serial = ["-set_serial", `0x${name.replaceAll("-", "")}`];
+    const authority = ["-CA", "ca.crt", "-CAkey", "ca.key", ...serial];
     const signed = ["-extfile", `${name}.ext`, "-days", `${days}`, "-out", `${name}.crt`];
     await openssl(this.#folder, ["x509", "-req", "-in", `${name}.csr`, ...authority, ...signed]);
     const [cert, key] = await Promise.all([
