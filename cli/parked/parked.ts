@@ -9,6 +9,9 @@ import { brokerOf, type GlobalOptions, outputOf, withGlobalOptions } from "../gl
 import { confirmOrThrow } from "../operating/changes.ts";
 import { jsonText, type Output, printable } from "../output.ts";
 
+/** All of them, in practice. */
+const MAX_LISTED = 1_000_000;
+
 interface ParkedFlags extends GlobalOptions {
   readonly all?: true;
   readonly yes?: true;
@@ -96,12 +99,12 @@ async function change(scene: Scene, verb: "redrive" | "drop"): Promise<number> {
   if (ids.length === 0 && !flags.all) {
     throw new CommandError(EXIT_CODE.usage, "Which ones is not said: give ids, or --all");
   }
-  const wanted = ids.length > 0 ? ids : (await select(parked, flags)).map(({ id }) => id);
+  const chosen = ids.length > 0 ? undefined : await select(parked, flags);
   if (flags.dryRun) {
-    const requests = await parked.list({ limit: 1_000_000 });
-    printAll(requests.filter(({ id }) => wanted.includes(id)), output);
+    printAll(chosen ?? await those(parked, ids), output);
     return EXIT_CODE.ok;
   }
+  const wanted = chosen?.map(({ id }) => id) ?? ids;
   confirmOrThrow(`${verb} ${wanted.length} parked requests`, flags);
   const counts = {
     ...(verb === "redrive" ? await parked.redrive(wanted) : await parked.drop(wanted)),
@@ -111,10 +114,15 @@ async function change(scene: Scene, verb: "redrive" | "drop"): Promise<number> {
   return counts.missing > 0 ? EXIT_CODE.partial : EXIT_CODE.ok;
 }
 
+async function those(parked: ParkedRequests, ids: readonly string[]): Promise<ParkedRequest[]> {
+  const all = await parked.list({ limit: MAX_LISTED });
+  return all.filter(({ id }) => ids.includes(id));
+}
+
 async function select(parked: ParkedRequests, flags: ParkedFlags): Promise<ParkedRequest[]> {
   const { procedure, reason, older, grep, limit } = flags;
   const hasFilter = [procedure, reason, older, grep].some((filter) => filter !== undefined);
-  const all = await parked.list({ limit: hasFilter ? 1_000_000 : Math.max(1, limit) });
+  const all = await parked.list({ limit: hasFilter ? MAX_LISTED : Math.max(1, limit) });
   const now = Date.now();
   const found = all.filter((request) =>
     (procedure === undefined || request.procedure === procedure) &&
@@ -124,8 +132,9 @@ async function select(parked: ParkedRequests, flags: ParkedFlags): Promise<Parke
   if (grep === undefined) return found.slice(0, limit);
   const matching: ParkedRequest[] = [];
   for (const request of found) {
+    if (matching.length >= limit) break;
     const body = (await parked.inspect(request.id))?.body;
     if (body !== undefined && new TextDecoder().decode(body).includes(grep)) matching.push(request);
   }
-  return matching.slice(0, limit);
+  return matching;
 }
