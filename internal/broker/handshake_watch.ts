@@ -27,6 +27,8 @@ const CONNECTION_CLOSE = 10 << 16 | 50;
 /** Listens to the socket of one attempt to connect. */
 export class HandshakeWatch {
   #bytes = new Uint8Array();
+  /** Gives the socket back as it was: what comes after the handshake is no business of this. */
+  #end: () => void = () => {};
 
   /**
    * Makes an attempt, and listens to the socket that it opens before it returns.
@@ -42,6 +44,8 @@ export class HandshakeWatch {
       const reason = readCloseReason(watch.#bytes);
       if (reason === undefined) throw cause;
       throw new Error(`Cannot connect as the broker ends it: ${reason}`, { cause });
+    } finally {
+      watch.#end();
     }
   }
 
@@ -64,6 +68,9 @@ export class HandshakeWatch {
       const chunk = read.call(socket, size);
       if (chunk instanceof Uint8Array && this.#bytes.length < MAX_BYTES) this.#keep(chunk);
       return chunk;
+    };
+    this.#end = () => {
+      socket.read = read;
     };
   }
 
