@@ -83,3 +83,10 @@ export class ProcedureLabels {
     return procedure;
   }
 }
+
+/** The names of one queue among those of several; new ones if it has none yet. */
+export function labelsIn(queues: Map<string, ProcedureLabels>, queue: string): ProcedureLabels {
+  let labels = queues.get(queue);
+  if (labels === undefined) queues.set(queue, labels = new ProcedureLabels());
+  return labels;
+}

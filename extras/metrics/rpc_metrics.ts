@@ -3,7 +3,7 @@
 import { checkName } from "../../internal/check.ts";
 import type { RpcClientEvent, RpcServerEvent } from "../../options/events.ts";
 import { DurationHistogram } from "./duration_histogram.ts";
-import { callerLabel, codeLabel, OK, ProcedureLabels } from "./procedure_labels.ts";
+import { callerLabel, codeLabel, labelsIn, OK, type ProcedureLabels } from "./procedure_labels.ts";
 import { type Family, type Labels, textFormat } from "./text_format.ts";
 
 const CLIENT_DURATION: Family = {
@@ -46,7 +46,7 @@ export class RpcMetrics {
    */
   clientObserver(queue: string): (event: RpcClientEvent) => void {
     checkName("observe a client", { queue });
-    const names = namesIn(this.#clientNames, queue);
+    const names = labelsIn(this.#clientNames, queue);
     const onConnected = this.#connections({ queue, role: "client" });
     return (event) => {
       if (event.type === "connected") return onConnected();
@@ -65,7 +65,7 @@ export class RpcMetrics {
    */
   serverObserver(queue: string): (event: RpcServerEvent) => void {
     checkName("observe a server", { queue });
-    const names = namesIn(this.#serverNames, queue);
+    const names = labelsIn(this.#serverNames, queue);
     const onConnected = {
       consumer: this.#connections({ queue, role: "consumer" }),
       publisher: this.#connections({ queue, role: "publisher" }),
@@ -101,12 +101,6 @@ export class RpcMetrics {
       isFirst = false;
     };
   }
-}
-
-function namesIn(queues: Map<string, ProcedureLabels>, queue: string): ProcedureLabels {
-  const names = queues.get(queue) ?? new ProcedureLabels();
-  queues.set(queue, names);
-  return names;
 }
 
 /** Source: OpenTelemetry's semantic conventions, with `_` for each dot as Prometheus has it. */

@@ -9,7 +9,7 @@ import {
 } from "../../deps/opentelemetry_api.ts";
 import { RpcError } from "../../errors.ts";
 import type { ClientInterceptor, InterceptedCall } from "../../options/interceptors.ts";
-import { callerLabel, OK, ProcedureLabels } from "../metrics/procedure_labels.ts";
+import { callerLabel, labelsIn, OK, type ProcedureLabels } from "../metrics/procedure_labels.ts";
 import { CallMetrics, callTracer, statusAttributes } from "./call_metrics.ts";
 import { withTraceHeaders } from "./trace_headers.ts";
 
@@ -41,9 +41,8 @@ export function instrumentCalls(): ClientInterceptor {
       throw thrown;
     } finally {
       endSpan(span, error);
-      let known = names.get(call.queue);
-      if (known === undefined) names.set(call.queue, known = new ProcedureLabels());
-      const method = `${call.queue}/${known.labelOf(call.procedure, true)}`;
+      const label = labelsIn(names, call.queue).labelOf(call.procedure, true);
+      const method = `${call.queue}/${label}`;
       metrics.add(method, callerLabel(error), startedAt);
     }
   };
