@@ -43,6 +43,8 @@ const DRAIN_LIMIT_MS = 60_000;
 const QUIET_MS = 10_000;
 /** How long a load may take to get its first calls through. */
 const WARM_UP_LIMIT_MS = 30_000;
+/** Between two calls of a lane of a short run, in milliseconds. */
+const SHORT_PAUSE_MS = 20;
 const WARM_UP_CALLS = 50;
 
 /** The scene of one row; disposing of it ends all that was started. */
@@ -142,7 +144,9 @@ export class Scene implements AsyncDisposable {
 
   /** Starts the row's load, and waits until its first calls have got through. */
   async startLoad(clients: readonly LoadClient[], options: LoadOptions = {}): Promise<Load> {
-    const load = new Load(clients, { ...options, log: this.log, salt: this.#salt });
+    // Nodes that start and elect need a share of the cores, which others use as well in a short run.
+    const pauseMs = this.budget.isShort ? SHORT_PAUSE_MS : 0;
+    const load = new Load(clients, { pauseMs, ...options, log: this.log, salt: this.#salt });
     this.#load = load;
     this.#stack.defer(() => load.stop());
     load.start();
