@@ -42,6 +42,8 @@ export type ClientInterceptor = (
 export interface InterceptedRequest {
   /** The procedure that it names; `undefined` if it names none and there is no default. */
   readonly procedure: string | undefined;
+  /** Whether the server has that procedure: any other name is its caller's, and may be anything. */
+  readonly isKnown: boolean;
   /** The id that ties the reply to its call, if the request has one. */
   readonly correlationId: string | undefined;
   /** When the caller stops waiting, in Unix milliseconds, if the request says so. */

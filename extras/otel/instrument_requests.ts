@@ -71,50 +71,45 @@ export function instrumentRequests(
     const startedAt = performance.now();
     const caller = readTraceHeaders(request.headers);
     const parent = trustContext ? caller : ROOT_CONTEXT;
-    const span = startSpan(request, { queue, parent, caller });
+    const label = names.labelOf(request.procedure, request.isKnown);
+    const span = startSpan(request, { queue, label, parent, caller });
     const inner = trace.setSpan(parent, span);
-    let ending: Ending = { status: "handler-error", isServed: false };
+    let status: string = "handler-error";
     try {
       const headers = withTraceHeaders(request.headers, inner);
       const reply = await context.with(inner, () => next({ headers }));
-      ending = endingOf(reply);
+      status = statusOf(reply);
       return reply;
     } catch (error) {
-      const status = codeLabel(isRpcError(error) ? error.code : undefined);
-      ending = { status, isServed: status === "worker-crashed" };
+      status = codeLabel(isRpcError(error) ? error.code : undefined);
       throw error;
     } finally {
-      const label = names.labelOf(request.procedure, ending.isServed);
-      const method = `${queue}/${label}`;
-      endSpan(span, { request, method, isOther: label === OTHER, status: ending.status });
-      metrics.add(method, ending.status, startedAt);
+      endSpan(span, status);
+      metrics.add(`${queue}/${label}`, status, startedAt);
     }
   };
-}
-
-/** How a request has ended. */
-interface Ending {
-  readonly status: string;
-  /** Whether its procedure is one that there is. */
-  readonly isServed: boolean;
 }
 
 /** Where a span belongs. */
 interface Place {
   readonly queue: string;
+  /** What its procedure is counted under: names that strangers choose are not what spans are found by. */
+  readonly label: string;
   readonly parent: Context;
   /** What the headers say, believed or not. */
   readonly caller: Context;
 }
 
-function startSpan(request: InterceptedRequest, { queue, parent, caller }: Place): Span {
+function startSpan(request: InterceptedRequest, { queue, label, parent, caller }: Place): Span {
   const { procedure = OTHER, correlationId, redeliveries, wantsReply } = request;
-  const method = `${queue}/${procedure}`;
+  const method = `${queue}/${label}`;
   const link = parent === caller ? undefined : trace.getSpanContext(caller);
   return callTracer().startSpan(wantsReply ? method : `process ${queue}`, {
     kind: wantsReply ? SpanKind.SERVER : SpanKind.CONSUMER,
     attributes: {
       "rpc.system.name": "warren",
+      "rpc.method": method,
+      ...(label !== procedure && { "rpc.method_original": procedure }),
       "messaging.system": "rabbitmq",
       "messaging.operation.name": "process",
       "messaging.operation.type": "process",
@@ -126,10 +121,8 @@ function startSpan(request: InterceptedRequest, { queue, parent, caller }: Place
   }, parent);
 }
 
-function endingOf(reply: InterceptedReply): Ending {
-  if (reply?.type !== "error") return { status: OK, isServed: true };
-  const status = codeLabel(readCode(reply.body));
-  return { status, isServed: status !== "unknown-procedure" };
+function statusOf(reply: InterceptedReply): string {
+  return reply?.type === "error" ? codeLabel(readCode(reply.body)) : OK;
 }
 
 /** What an error reply says is its code. */
@@ -145,23 +138,7 @@ function readCode(body: Body): unknown {
   }
 }
 
-/** What is known of a request at its end. */
-interface EndedRequest {
-  readonly request: InterceptedRequest;
-  readonly method: string;
-  readonly isOther: boolean;
-  readonly status: string;
-}
-
-/** Names that strangers choose are not what spans are found by. */
-function endSpan(span: Span, { request, method, isOther, status }: EndedRequest): void {
-  const { procedure, wantsReply } = request;
-  if (isOther) {
-    if (wantsReply) span.updateName(method);
-    if (procedure !== undefined) span.setAttribute("rpc.method_original", procedure);
-  }
-  // Only now, as an attribute that is set again is there twice in Deno's spans.
-  span.setAttribute("rpc.method", method);
+function endSpan(span: Span, status: string): void {
   span.setAttributes(statusAttributes(status));
   if (status !== OK && !CALLER_CAUSED.has(status)) {
     span.setStatus({ code: SpanStatusCode.ERROR, message: status });

@@ -62,6 +62,12 @@ export class Procedures {
     return longest === Infinity ? undefined : longest;
   }
 
+  /** Whether it is there, by the name in a request, if it has one. */
+  has(requested: string | undefined): boolean {
+    const name = requested ?? this.defaultName;
+    return name !== undefined && this.#handlers.has(name);
+  }
+
   /**
    * Finds a procedure.
    *

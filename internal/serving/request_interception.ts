@@ -18,6 +18,8 @@ export interface InterceptionOptions {
   readonly interceptors: readonly ServerInterceptor[];
   /** What a request without a name means, if anything. */
   readonly defaultProcedure: string | undefined;
+  /** Whether the server has its procedure. */
+  readonly isKnown: boolean;
   /** Runs the request, as it would be without interceptors. */
   readonly run: () => Promise<EncodedReply | RpcError>;
 }
@@ -84,6 +86,7 @@ export class RequestInterception implements SurroundingWork {
     const procedure = request.procedure ?? this.#options.defaultProcedure;
     return {
       procedure,
+      isKnown: this.#options.isKnown,
       correlationId: request.correlationId,
       deadline: request.deadline,
       redeliveries: delivery.redeliveries,

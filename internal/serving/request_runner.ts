@@ -59,6 +59,11 @@ export class RequestRunner {
     return this.#reused;
   }
 
+  /** Whether there is a procedure for a request. */
+  knows({ procedure }: IncomingRequest): boolean {
+    return this.#options.procedures.has(procedure);
+  }
+
   /**
    * Runs a request, or finds what it would give. Never rejects.
    *

@@ -273,8 +273,10 @@ export class RequestService {
   #run(active: ActiveRequest, sink?: ItemSink): Promise<EncodedReply | RpcError> {
     const { runner, interceptors, defaultProcedure } = this.#options;
     if (interceptors === undefined) return runner.run(active, sink);
+    const isKnown = runner.knows(active.request);
     const run = () => runner.run(active, sink);
-    return new RequestInterception(active, { interceptors, defaultProcedure, run }).reply();
+    const options = { interceptors, defaultProcedure, isKnown, run };
+    return new RequestInterception(active, options).reply();
   }
 
   /**

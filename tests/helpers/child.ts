@@ -80,7 +80,11 @@ export function startProgram(command: readonly string[], options: ChildOptions =
  */
 export async function runChild(
   module: string | URL,
-  options: ChildOptions & { readonly limitMs: number },
+  options: ChildOptions & {
+    readonly limitMs: number;
+    /** Told of all of its stderr so far. */
+    readonly onStderr?: (text: string) => void;
+  },
 ): Promise<ChildResult> {
   const child = new Deno.Command(Deno.execPath(), {
     ...commandOptions(options),
@@ -93,15 +97,27 @@ export async function runChild(
     isLate = true;
     kill(child);
   }, options.limitMs);
-  const { code, stdout, stderr } = await child.output();
+  const [stdout, stderr, { code }] = await Promise.all([
+    new Response(child.stdout).text(),
+    textOf(child.stderr, options.onStderr),
+    child.status,
+  ]);
   clearTimeout(timer);
-  const decoder = new TextDecoder();
-  const result = { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+  const result = { code, stdout, stderr };
   if (!isLate) return result;
   throw new Error(
     `Cannot wait for "${pathOf(module)}" as it runs longer than ${options.limitMs} ms: ` +
       `${result.stdout}${result.stderr}`,
   );
+}
+
+async function textOf(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+  onText: (text: string) => void = () => {},
+): Promise<string> {
+  let text = "";
+  for await (const chunk of stream.pipeThrough(new TextDecoderStream())) onText(text += chunk);
+  return text;
 }
 
 function denoRun({ flags = [] }: ChildOptions): string[] {

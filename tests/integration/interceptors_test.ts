@@ -122,7 +122,7 @@ Deno.test("Interceptors of a server see requests and replies, and what a handler
     async (request, next) => {
       request.setReplyHeader("seen", true);
       const reply = await next({ headers: { ...request.headers, added: 1 } });
-      seen.push([request.procedure, request.wantsReply, reply.type]);
+      seen.push([request.procedure, request.isKnown, request.wantsReply, reply.type]);
       return reply;
     },
   ];
@@ -138,11 +138,11 @@ Deno.test("Interceptors of a server see requests and replies, and what a handler
   await assertRejects(() => pair.client.call("unknown", null), RpcError, "unknown");
   assertEquals(replies, [{ seen: true }, { seen: true }, { seen: true }]);
   assertEquals(seen, [
-    ["headers", true, "output"],
-    ["current", true, "output"],
-    ["fail", true, "error"],
-    ["count", true, "output"],
-    ["unknown", true, "error"],
+    ["headers", true, true, "output"],
+    ["current", true, true, "output"],
+    ["fail", true, true, "error"],
+    ["count", true, true, "output"],
+    ["unknown", false, true, "error"],
   ]);
 });
 
