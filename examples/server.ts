@@ -12,6 +12,8 @@ await main("server.ts", async ({ url, queue = "rpc_queue" }) => {
     handlers: pool.handlers(),
     // A request without a procedure name, as a client of RabbitMQ's tutorial sends it.
     defaultProcedure: "fibonacci",
+    // A server of the tutorial may start second: it declares the queue without our argument.
+    returns: false,
     // Ctrl-C and SIGTERM finish what is in hand.
     closeOnSignals: true,
   });

@@ -1,5 +1,7 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "../../deps/std_assert.ts";
+import { brokerUrl } from "../helpers/broker.ts";
 import type { Child } from "../helpers/child.ts";
+import { startTutorialServer } from "../helpers/tutorial.ts";
 import { ExampleQueue, runExample, startExample } from "./run_example.ts";
 
 const EXAMPLES = [
@@ -53,6 +55,12 @@ Deno.test("server.ts ends in order on Ctrl-C", async () => {
   await using running = await startServer();
   running.server.kill("SIGINT");
   assertEquals((await running.server.status).code, 0);
+});
+
+Deno.test("A tutorial server starts beside server.ts, which came first", async () => {
+  await using running = await startServer();
+  const args = [brokerUrl(), running.queue, "quorum"];
+  await using _theirs = await startTutorialServer("javascript", args);
 });
 
 Deno.test("call_async.ts runs two callbacks and not the third", async () => {
