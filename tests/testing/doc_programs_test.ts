@@ -145,6 +145,12 @@ page("README's pool runs README's worker file", async (desk) => {
   assertEquals(await client.call("ping"), "pong");
 });
 
+page("README has a test that passes", async (desk) => {
+  await desk.write("double_test.ts", "README.md 5");
+  const output = await desk.deno("test", "--allow-net=127.0.0.1", "double_test.ts");
+  assertMatch(output, /double\(\) doubles \.\.\. ok/);
+});
+
 page("docs/parked.md lists, drops and runs again", async (desk) => {
   await using amqplib = await AmqplibClient.open(desk.broker.url);
   for (const queue of ["math", "math.parked"]) await amqplib.channel.assertQueue(queue);
