@@ -16,6 +16,7 @@
  * @module
  */
 
+import process from "node:process";
 import { checkOneOf, checkType } from "../internal/check.ts";
 import { toPrintable } from "../internal/text.ts";
 
@@ -69,7 +70,7 @@ const MAX_CAUSES = 5;
  * @throws {TypeError} If an option is of the wrong kind.
  */
 export function logEvents(options: LogEventsOptions = {}): (event: LoggedEvent) => void {
-  const { format = Deno.stderr.isTerminal() ? "human" : "json", name, filter } = options;
+  const { format = process.stderr.isTTY ? "human" : "json", name, filter } = options;
   const { write = writeError } = options;
   checkOneOf("log events", { format }, ["human", "json"]);
   checkType("log events", { name }, "string");

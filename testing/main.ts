@@ -9,6 +9,7 @@
  * @module
  */
 
+import process from "node:process";
 import { TestBroker } from "./broker.ts";
 import type { TestBrokerOptions } from "./broker_options.ts";
 import { parseProgramArgs, USAGE } from "./program_options.ts";
@@ -16,7 +17,7 @@ import { parseProgramArgs, USAGE } from "./program_options.ts";
 /** Exit codes of `sysexits.h`, and what they are for. */
 const EXIT_CODES = { usage: 64, unavailable: 69, system: 71, denied: 77 } as const;
 
-if (import.meta.main) Deno.exitCode = await main(Deno.args);
+if (import.meta.main) process.exitCode = await main(process.argv.slice(2));
 
 async function main(args: string[]): Promise<number> {
   let broker: TestBroker;
@@ -45,6 +46,7 @@ async function main(args: string[]): Promise<number> {
 
 /** Without a terminal nobody can be asked, and a refusal would come as a stack trace. */
 async function isDenied({ hostname = "127.0.0.1", port = 0 }: TestBrokerOptions): Promise<boolean> {
+  if (!("Deno" in globalThis)) return false;
   const { state } = await Deno.permissions.query({ name: "net", host: `${hostname}:${port}` });
   return state === "denied" || (state === "prompt" && !Deno.stdin.isTerminal());
 }
@@ -66,11 +68,11 @@ function explain(error: unknown): { readonly code: number; readonly text: string
 /** Resolves when the process is asked to end. */
 function stopSignal(): Promise<void> {
   return new Promise((resolve) => {
-    const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
+    const signals = process.platform === "win32" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
     const stop = (): void => {
-      for (const signal of signals) Deno.removeSignalListener(signal, stop);
+      for (const signal of signals) process.off(signal, stop);
       resolve();
     };
-    for (const signal of signals) Deno.addSignalListener(signal, stop);
+    for (const signal of signals) process.on(signal, stop);
   });
 }

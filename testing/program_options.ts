@@ -13,6 +13,7 @@ import { COMPAT_VERSIONS, isCompat, rulesOf } from "./model/version_rules.ts";
 
 /** What the program prints when it is asked for help. */
 export const USAGE = `Usage: deno run --allow-net jsr:@warren/rpc/testing/main [options]
+       npx @warren/rpc [options], without --control
 
   --port <number>              TCP port, 0 for a free one (default 5672)
   --hostname <name>            address to listen on (default 127.0.0.1)

@@ -22,9 +22,13 @@ export class ControlServer {
   /**
    * Listens on a port of 127.0.0.1, 0 for a free one.
    *
+   * @throws {TypeError} If this is not Deno.
    * @throws {Error} If the port is taken.
    */
   static start(target: ControlTarget, port: number): ControlServer {
+    if (!("Deno" in globalThis)) {
+      throw new TypeError("Cannot open the control interface as it needs Deno: leave it out here");
+    }
     const closing = new AbortController();
     try {
       const server = Deno.serve(

@@ -20,6 +20,8 @@ const programs = await docPrograms();
 /** Programs that no test here runs, and why. */
 const UNTESTED: Readonly<Record<string, string>> = {
   "docs/tls.md 1": "it needs a broker with TLS: tests/serial/tls_test.ts has one",
+  "docs/node.md 1": "it is for Node and Bun: tests/tools/npm_package_test.ts runs it there",
+  "docs/node.md 2": "it is for Node and Bun: tests/tools/npm_package_test.ts runs it there",
 };
 const tested = new Set<string>();
 /** What the servers of RabbitMQ's tutorial declare. */

@@ -29,6 +29,7 @@ export const TASKS: ReadonlyMap<string, Task> = new Map<string, Task>([
   ["fmt", denoTask("fmt")],
   ["doc:lint", lintDocs],
   ["ok", ok],
+  ["npm", program("tools/npm/main.ts")],
   ["trip", program("tools/trip/main.ts")],
   ["warren", program("cli/main.ts")],
   ["broker", broker],

@@ -35,8 +35,12 @@ export interface HostOptions {
  * @param url The absolute URL of the worker file.
  * @param options What runs them.
  * @returns What starts them.
+ * @throws {TypeError} If this is not Deno.
  */
 export function hostStarter(url: string, options: HostOptions): HostStarter {
+  if (!("Deno" in globalThis)) {
+    throw new TypeError("Cannot start a worker as pools need Deno: this is another runtime");
+  }
   const { isolation, process, maxWorkerMemoryMb } = options;
   switch (isolation) {
     case "thread":
