@@ -19,6 +19,7 @@ export const TASKS: ReadonlyMap<string, Task> = new Map<string, Task>([
   ["test", async (context) => conclude(await runTests(context))],
   ["test:unit", async (context) => conclude(await runUnitTests(context))],
   ["bench", withBroker(inTurn(program("bench/rpc.ts"), program("bench/broker_bench.ts")))],
+  ["bench:rivals", withBroker(program("bench/rivals.ts"))],
   ["bench:pool", program("bench/pool_bench.ts")],
   ["bench:cpu", withBroker(program("bench/cpu.ts"))],
   ["bench:saturation", withBroker(program("bench/saturation.ts"))],

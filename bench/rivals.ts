@@ -1,0 +1,66 @@
+/**
+ * `deno task bench:rivals`: ours and the rivals in alternating rounds, on one broker, in one run. Each
+ * has a server and a client, which are processes of their own.
+ *
+ * - `--rounds 30` sets how many rounds; scenarios that start processes in each round have fewer.
+ * - `--quick` makes two rounds of a tenth of the calls, to see that all of it runs.
+ * - `--scenarios one-by-one,hundred` runs these alone.
+ * - `--durability durable` is for RabbitMQ from 4.3 on, which has no transient queues.
+ * - `--write` keeps the figures in bench/results.json, and draws charts and the table from them.
+ *
+ * @module
+ */
+
+import { parseArgs } from "../deps/std_cli.ts";
+import { say } from "../tools/tasks/say.ts";
+import { ComparisonRun } from "./rivals/comparison.ts";
+import { installRivals, machine, readLoad, versions } from "./rivals/environment.ts";
+import { publish, tableOf } from "./rivals/published.ts";
+import type { Results, ScenarioResult } from "./rivals/results.ts";
+import { SCENARIOS } from "./rivals/scenarios.ts";
+
+if (import.meta.main) {
+  const url = Deno.env.get("AMQP_URL");
+  if (url === undefined) {
+    throw new Error("Cannot measure without a broker: run `deno task bench:rivals`");
+  }
+  await compare(url);
+}
+
+async function compare(url: string): Promise<void> {
+  const { quick, write, ...options } = parseArgs(Deno.args, {
+    boolean: ["quick", "write"],
+    string: ["rounds", "scenarios", "durability"],
+    default: { rounds: "30", scenarios: "", durability: "transient" },
+  });
+  await installRivals();
+  const rounds = quick ? 2 : Number(options.rounds);
+  const { durability } = options;
+  const load = [readLoad()];
+  const run = new ComparisonRun({ url, durability, rounds, share: quick ? 0.1 : 1, say });
+  const names = options.scenarios.split(",").filter((name) => name !== "");
+  const scenarios: ScenarioResult[] = [];
+  for (const scenario of SCENARIOS) {
+    if (names.length > 0 && !names.includes(scenario.id)) continue;
+    const result = await run.run(scenario);
+    scenarios.push(result);
+    console.log(tableOf(result));
+  }
+  load.push(readLoad());
+  const results: Results = {
+    at: new Date().toISOString().slice(0, 16),
+    command: ["deno task bench:rivals", ...Deno.args].join(" "),
+    commit: await commit(),
+    machine: { ...machine(), load },
+    versions: await versions(url),
+    durability,
+    leftOut: Object.fromEntries(run.leftOut),
+    scenarios,
+  };
+  if (write) await publish(results);
+}
+
+async function commit(): Promise<string> {
+  const git = new Deno.Command("git", { args: ["rev-parse", "--short", "HEAD"] });
+  return new TextDecoder().decode((await git.output()).stdout).trim();
+}

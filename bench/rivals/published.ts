@@ -1,0 +1,162 @@
+/** What readers see of bench/results.json: tables, the README's part, and charts. @module */
+
+import { barChart, type BarGroup } from "../pool/chart.ts";
+import {
+  type ContenderResult,
+  type Results,
+  RESULTS_FILE,
+  type ScenarioResult,
+} from "./results.ts";
+
+const README = new URL("../../README.md", import.meta.url);
+const IMAGES = new URL("../../docs/images/", import.meta.url);
+const [BEGIN, END] = ["<!-- bench:begin -->", "<!-- bench:end -->"];
+
+/** Writes the file, the README's part and the charts. */
+export async function publish(results: Results): Promise<void> {
+  await Deno.writeTextFile(RESULTS_FILE, `${JSON.stringify(results, undefined, 1)}\n`);
+  await Deno.writeTextFile(README, withTable(await Deno.readTextFile(README), results));
+  for (const [name, svg] of charts(results)) {
+    await Deno.writeTextFile(new URL(name, IMAGES), svg);
+  }
+}
+
+/** Reads what the last published run has found. */
+export async function readResults(): Promise<Results> {
+  return JSON.parse(await Deno.readTextFile(RESULTS_FILE));
+}
+
+/**
+ * Puts the table into the README, between its markers.
+ *
+ * @throws {Error} If the markers are missing.
+ */
+export function withTable(readme: string, results: Results): string {
+  const [begin, end] = [readme.indexOf(BEGIN), readme.indexOf(END)];
+  if (begin < 0 || end < begin) {
+    throw new Error(`Cannot put in the table as README.md has no ${BEGIN} and ${END}`);
+  }
+  const table = readmePart(results);
+  return `${readme.slice(0, begin + BEGIN.length)}\n\n${table}\n\n${readme.slice(end)}`;
+}
+
+/** A scenario for the terminal. */
+export function tableOf({ title, unit, rounds, contenders, ratios }: ScenarioResult): string {
+  const rows = contenders.map(({ label, quartiles, also, goal, holds }) => {
+    const others = Object.entries(also).map(([name, value]) => `${name} ${value}`);
+    return `  ${label.padEnd(46)}${quartiles.join(" / ").padEnd(28)}${others.join(", ")}${
+      verdict(goal, holds)
+    }`;
+  });
+  const compared = ratios.map(({ of, to, ratio, low, high, goal, holds }) => {
+    return `  ${of} : ${to} = ${ratio} (${low} to ${high})${verdict(goal, holds)}`;
+  });
+  return [`${title}, ${unit}, ${rounds} rounds`, ...rows, ...compared].join("\n");
+}
+
+function verdict(goal: string | undefined, holds: boolean | undefined): string {
+  return goal === undefined ? "" : `; must be ${goal}: ${holds ? "holds" : "MISSED"}`;
+}
+
+/** Who is in the README's table, and with which scenarios. */
+const COLUMNS: readonly (readonly [scenario: string, heading: string])[] = [
+  ["one-by-one", "one call after the other"],
+  ["hundred", "100 in flight"],
+  ["batched", "1,000 in flight"],
+];
+const NOT_SHOWN = /-again$/;
+
+function readmePart(results: Results): string {
+  const shown = results.scenarios.filter(({ id }) => COLUMNS.some(([name]) => name === id));
+  const everybody = new Map(shown.flatMap(({ contenders }) => {
+    return contenders.map((contender) => [contender.id, contender] as const);
+  }));
+  const columns = COLUMNS.filter(([id]) => shown.some((scenario) => scenario.id === id));
+  const cells = [...everybody.values()].filter(({ id }) => !NOT_SHOWN.test(id)).map((contender) => {
+    const { id, label, guarantees, runtime } = contender;
+    const name = id.startsWith("warren") ? `**${label}**` : `${label} (${runtime})`;
+    return [name, guarantees, ...columns.map(([scenario]) => cellOf(results, scenario, id))];
+  });
+  const { machine, versions, scenarios } = results;
+  const rounds = Math.min(...shown.map(({ rounds }) => rounds));
+  const intro =
+    `Medians of ${rounds} alternating rounds of one run on ${machine.cores} cores (${machine.cpu}), ` +
+    `Deno ${versions.deno}, ${versions.broker}, queues of durability "${results.durability}". ` +
+    `Clients, servers and the broker share the cores. Load average: ${machine.load.join(" to ")}.`;
+  return [
+    wrap(intro),
+    table(["", "confirmed", ...columns.map(([, heading]) => heading)], cells),
+    wrap(mixedPart(scenarios)),
+  ].filter((part) => part !== "").join("\n\n");
+}
+
+function cellOf(results: Results, scenario: string, id: string): string {
+  const found = results.scenarios.find((result) => result.id === scenario);
+  const contender = found?.contenders.find((one) => one.id === id);
+  if (found === undefined || contender === undefined) return "";
+  const figure = contender.quartiles[1] ?? NaN;
+  return found.unit === "ms"
+    ? `${figure.toFixed(2)} ms`
+    : `${Math.round(figure).toLocaleString("en")}/s`;
+}
+
+/** What becomes of a short call beside long ones, in words. */
+function mixedPart(scenarios: readonly ScenarioResult[]): string {
+  const found = scenarios.filter(({ id }) => id.startsWith("mixed-"));
+  return found.map(({ title, contenders }) => {
+    const parts = contenders.map(({ label, quartiles, also }) => {
+      const ms = quartiles[1] ?? NaN;
+      return `${label} ${also.answered === 0 ? "no answer in 3 s" : `${ms.toFixed(1)} ms`}`;
+    });
+    return `${title}, p99: ${parts.join("; ")}.`;
+  }).join(" ");
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = head.map((cell, index) => {
+    return Math.max(3, cell.length, ...rows.map((row) => row[index]?.length ?? 0));
+  });
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join(" | ")} |`;
+  return [line(head), line(widths.map((width) => "-".repeat(width))), ...rows.map(line)].join("\n");
+}
+
+/** Breaks lines as `deno fmt` does. */
+function wrap(text: string): string {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    if (line !== "" && line.length + 1 + word.length > 100) {
+      lines.push(line);
+      line = word;
+    } else line = line === "" ? word : `${line} ${word}`;
+  }
+  return [...lines, line].join("\n");
+}
+
+/** The charts by file name. */
+export function charts(results: Results): Map<string, string> {
+  const groups = (ids: readonly string[], figure: (contender: ContenderResult) => number) =>
+    results.scenarios.filter(({ id }) => ids.includes(id)).map(({ title, unit, contenders }) => ({
+      title: `${title}, ${unit}`,
+      bars: contenders.filter(({ id }) => !NOT_SHOWN.test(id)).map((contender) => ({
+        label: contender.label,
+        value: figure(contender),
+        isOurs: contender.id.startsWith("warren"),
+      })),
+    }));
+  const median = ({ quartiles }: ContenderResult) => quartiles[1] ?? 0;
+  const latency: BarGroup[] = ["p50", "p90", "p99"].flatMap((name) => {
+    const found = groups(["one-by-one"], (contender) => {
+      return name === "p50" ? median(contender) : contender.also[name] ?? 0;
+    });
+    return found.map(({ title, bars }) => ({ title: `${title}, ${name}`, bars }));
+  });
+  const mixed = groups(["mixed-100", "mixed-10000"], median)
+    .map(({ title, bars }) => ({ title: `${title}, p99`, bars }));
+  return new Map([
+    ["throughput.svg", barChart(groups(["hundred", "batched", "computing"], median))],
+    ["latency.svg", barChart(latency)],
+    ["mixed_load.svg", barChart(mixed)],
+  ]);
+}
