@@ -29,6 +29,7 @@ export const TASKS: ReadonlyMap<string, Task> = new Map<string, Task>([
   ["lint", lint],
   ["fmt", denoTask("fmt")],
   ["doc:lint", lintDocs],
+  ["spell", spell],
   ["ok", ok],
   ["npm", program("tools/npm/main.ts")],
   ["trip", program("tools/trip/main.ts")],
@@ -38,12 +39,16 @@ export const TASKS: ReadonlyMap<string, Task> = new Map<string, Task>([
   ["deno", denoTask()],
 ]);
 
+/** A program and no module: nothing of it is imported. */
+const CSPELL = "npm:cspell@^10.4.1";
+
 /** What CI runs before the tests, cheapest first. */
 const STATIC_STEPS: readonly Step[] = [
   { name: "fmt --check", run: denoTask("fmt", "--check") },
   { name: "lint", run: lint },
   { name: "check", run: check },
   { name: "doc lint", run: lintDocs },
+  { name: "spelling", run: spell },
   { name: "publish --dry-run", run: denoTask("publish", "--dry-run", "--allow-dirty") },
 ];
 
@@ -87,6 +92,17 @@ async function check(context: TaskContext): Promise<number> {
 
 async function lintDocs(context: TaskContext): Promise<number> {
   return await runDeno(["doc", "--lint", ...await entryModules()], context);
+}
+
+/** What users read: the pages, and the code with its comments. `.cspell.json` has our own words. */
+const SPELLED = ["*.md", "docs/*.md", "*.ts", "{cli,examples,extras,internal}/**/*.ts"]
+  .concat("{options,testing,workers}/**/*.ts");
+
+async function spell(context: TaskContext): Promise<number> {
+  const flags = ["--no-progress", "--no-summary", "--show-suggestions"];
+  const { args } = context;
+  const files = args.length === 0 ? SPELLED : args;
+  return await runDeno(["run", "--allow-all", CSPELL, "lint", ...flags, ...files], context);
 }
 
 async function ok(context: TaskContext): Promise<number> {
