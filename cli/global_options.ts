@@ -25,11 +25,18 @@ export interface Broker {
   readonly options: Pick<ConnectOptions, "tls" | "connectTimeoutMs" | "connectionName">;
 }
 
+/** Of a command that waits for no answers. */
+export const NO_TIMEOUT = "";
+
 const DEFAULT_URL = "amqp://127.0.0.1";
 
-/** Adds the options that each command has. */
+/**
+ * Adds the options that each command has.
+ *
+ * @param timeout How long answers are waited for unless told otherwise.
+ */
 export function withGlobalOptions(command: Command, timeout: string = "2s"): Command {
-  return command
+  command
     .option("--url <url>", "broker, without a password (env AMQP_URL; default amqp://127.0.0.1)")
     .option("--password-file <file>", "file with the password (else env AMQP_PASSWORD)")
     .option("--tls-ca <file>", "certificates of the authorities that may have signed the broker's")
@@ -40,20 +47,20 @@ export function withGlobalOptions(command: Command, timeout: string = "2s"): Com
         .choices(["text", "json", "jsonl", "none"]).default("text"),
     )
     .option("-j, --json", "the same as --output json")
-    .option("-q, --quiet", "no words on stderr but errors")
-    .addOption(
-      new Option("--timeout <time>", "how long answers are waited for")
-        .argParser(parseDuration).default(parseDuration(timeout), timeout),
-    );
+    .option("-q, --quiet", "no words on stderr but errors");
+  return timeout === NO_TIMEOUT ? command : command.addOption(
+    new Option("--timeout <time>", "how long answers are waited for")
+      .argParser(parseDuration).default(parseDuration(timeout), timeout),
+  );
 }
 
 /** Makes what a command prints with. */
-export function outputOf({ output, json, quiet }: GlobalOptions): Output {
+export function outputOf({ output, json, quiet }: Omit<GlobalOptions, "timeout">): Output {
   return new Output(json ? "json" : output, quiet ?? false);
 }
 
 /** Finds the broker. Passwords are in the environment or in a file: everybody sees arguments. */
-export async function brokerOf(options: GlobalOptions): Promise<Broker> {
+export async function brokerOf(options: Omit<GlobalOptions, "timeout">): Promise<Broker> {
   const url = parseUrl(options.url ?? (Deno.env.get("AMQP_URL") || DEFAULT_URL));
   if (options.url !== undefined && url.password !== "") {
     throw new CommandError(

@@ -1,6 +1,7 @@
 /** What commands print: data on stdout, words on stderr. @module */
 
 import { jsonCodec } from "../codec.ts";
+import { fitted, widthOf } from "./text_width.ts";
 
 /** How data is printed. */
 export type OutputFormat = "text" | "json" | "jsonl" | "none";
@@ -73,6 +74,11 @@ export function printable(text: string): string {
   return escapeAll(text, UNPRINTABLE_IN_LINES_REGEXP);
 }
 
+/** A text of one line, and nothing in it that a terminal acts on. */
+export function printableLine(text: string): string {
+  return escapeAll(text, UNPRINTABLE_REGEXP);
+}
+
 /** As JSON has them. */
 function escapeAll(text: string, characters: RegExp): string {
   return text.replaceAll(
@@ -105,17 +111,15 @@ function table(rows: readonly Row[]): string {
   const [first] = rows;
   if (first === undefined) return "";
   const titles = Object.keys(first);
-  const cells = rows.map((row) =>
-    titles.map((title) => escapeAll(String(row[title] ?? ""), UNPRINTABLE_REGEXP))
-  );
+  const cells = rows.map((row) => titles.map((title) => printableLine(String(row[title] ?? ""))));
   const widths = titles.map((title, column) =>
-    Math.max(title.length, ...cells.map((row) => row[column]?.length ?? 0))
+    Math.max(title.length, ...cells.map((row) => widthOf(row[column] ?? "")))
   );
   const isNumber = titles.map((title) => rows.every((row) => typeof row[title] === "number"));
   const line = (texts: readonly string[]) =>
     texts.map((text, column) => {
       const width = widths[column] ?? 0;
-      return isNumber[column] ? text.padStart(width) : text.padEnd(width);
+      return fitted(text, width, isNumber[column]);
     }).join("  ").trimEnd();
   return [titles, ...cells].map((texts) => `${line(texts)}\n`).join("");
 }

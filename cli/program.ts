@@ -7,6 +7,7 @@ import { EXIT_CODE, exitCodeOf } from "./exit_code.ts";
 import { addChanges } from "./operating/changes.ts";
 import { addDoctor } from "./operating/doctor.ts";
 import { addQuestions } from "./operating/questions.ts";
+import { addTop } from "./operating/top/top.ts";
 import { addParked } from "./parked/parked.ts";
 
 const VERSION = "0.1.0";
@@ -20,6 +21,7 @@ Examples:
   $ warren ls
   $ warren call math add '{"a": 1, "b": 2}'
   $ warren stats math --watch 1s
+  $ warren top
   $ warren parked redrive math --all --procedure add`;
 
 /** Makes the whole program. */
@@ -36,7 +38,7 @@ function makeProgram(onExitCode: (code: number) => void): Command {
       getOutHelpWidth: () => 100,
       getErrHelpWidth: () => 100,
     });
-  for (const add of [addCall, addQuestions, addDoctor, addChanges, addParked]) {
+  for (const add of [addCall, addQuestions, addDoctor, addChanges, addTop, addParked]) {
     add(program, onExitCode);
   }
   return program;

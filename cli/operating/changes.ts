@@ -20,6 +20,10 @@ interface ChangeFlags extends ControlFlags {
 
 type Change = "pause" | "resume" | "drain" | "cancel";
 
+/** What is said if no server has answered. */
+export const NO_ANSWER =
+  'No answer in time: servers obey that were started with control: "admin", and that are not gone';
+
 /** How often it is looked what is left of a drained server. */
 const DRAIN_LOOK_MS = 500;
 
@@ -72,7 +76,7 @@ async function tell(scene: ControlScene, change: Change, parts: ChangeParts): Pr
   }
   const answers = await send(scene, change, parts);
   if (answers.length === 0) {
-    throw new CommandError(EXIT_CODE.unavailable, "No answer in time: nothing may have changed");
+    throw new CommandError(EXIT_CODE.unavailable, NO_ANSWER);
   }
   output.list(
     answers.map((answer) => ({ ...answer, type: `warren.rpc.v1.${change}` })),

@@ -1,9 +1,19 @@
 /** What commands have in common that ask servers. @module */
 
 import { type Command, InvalidArgumentError, Option } from "../../deps/commander.ts";
-import { type ControlTarget, RpcControl } from "../../extras/control/rpc_control.ts";
+import {
+  type ControlTarget,
+  RpcControl,
+  type RpcControlOptions,
+} from "../../extras/control/rpc_control.ts";
 import { parseDuration } from "../duration.ts";
-import { brokerOf, type GlobalOptions, outputOf, withGlobalOptions } from "../global_options.ts";
+import {
+  type Broker,
+  brokerOf,
+  type GlobalOptions,
+  outputOf,
+  withGlobalOptions,
+} from "../global_options.ts";
 import type { Output } from "../output.ts";
 
 /** Options of commands that ask servers. */
@@ -27,12 +37,20 @@ export function withControlOptions(command: Command, hasWatch: boolean = true): 
     .option("--server <id>", "the one server that is meant")
     .addOption(
       new Option("--expect <n>", "so many answers end the wait; else it takes the whole --timeout")
-        .argParser(parseExpected),
+        .argParser(parseLeastOne),
     );
   if (!hasWatch) return command;
   return command.addOption(
     new Option("--watch <time>", "ask again after so long, until Ctrl-C").argParser(parseDuration),
   );
+}
+
+/** Connects as an operator. */
+export async function connectControl(
+  broker: Broker,
+  options: Pick<RpcControlOptions, "timeoutMs" | "onConnection"> = {},
+): Promise<RpcControl> {
+  return await RpcControl.connect(broker.url, { ...broker.options, ...options });
 }
 
 /** Connects, does the work once or again and again, and disconnects. */
@@ -41,11 +59,7 @@ export async function askServers(
   work: (scene: ControlScene) => Promise<number | void>,
 ): Promise<number> {
   const { server, expect, timeout, watch } = flags;
-  const broker = await brokerOf(flags);
-  await using control = await RpcControl.connect(broker.url, {
-    ...broker.options,
-    timeoutMs: timeout,
-  });
+  await using control = await connectControl(await brokerOf(flags), { timeoutMs: timeout });
   const target = (queue?: string) => ({
     ...(queue !== undefined && { queue }),
     ...(server !== undefined && { server }),
@@ -71,7 +85,8 @@ export async function tellSilent(
   output.say(`${silent} of ${consumers} consumers of "${queue}" did not answer in time`);
 }
 
-function parseExpected(text: string): number {
+/** Reads an integer of at least 1. */
+export function parseLeastOne(text: string): number {
   if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);
   throw new InvalidArgumentError("It must be an integer of at least 1.");
 }
