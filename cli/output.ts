@@ -1,7 +1,7 @@
 /** What commands print: data on stdout, words on stderr. @module */
 
 import { jsonCodec } from "../codec.ts";
-import { fitted, widthOf } from "./text_width.ts";
+import { fitted, textWidth } from "./text_width.ts";
 
 /** How data is printed. */
 export type OutputFormat = "text" | "json" | "jsonl" | "none";
@@ -113,7 +113,7 @@ function table(rows: readonly Row[]): string {
   const titles = Object.keys(first);
   const cells = rows.map((row) => titles.map((title) => printableLine(String(row[title] ?? ""))));
   const widths = titles.map((title, column) =>
-    Math.max(title.length, ...cells.map((row) => widthOf(row[column] ?? "")))
+    Math.max(title.length, ...cells.map((row) => textWidth(row[column] ?? "")))
   );
   const isNumber = titles.map((title) => rows.every((row) => typeof row[title] === "number"));
   const line = (texts: readonly string[]) =>

@@ -8,7 +8,7 @@ const WIDE_REGEXP =
 const ZERO_REGEXP = /[\p{Mn}\p{Me}\p{Cf}]/u;
 
 /** The columns that a text takes. */
-export function widthOf(text: string): number {
+export function textWidth(text: string): number {
   let width = 0;
   for (const character of text) width += columnsOf(character);
   return width;
@@ -17,7 +17,7 @@ export function widthOf(text: string): number {
 /** Makes a text as wide as that: with blanks, or cut, which an ellipsis tells. */
 export function fitted(text: string, width: number, isRight: boolean = false): string {
   if (width <= 0) return "";
-  const own = widthOf(text);
+  const own = textWidth(text);
   const blanks = " ".repeat(Math.max(0, width - own));
   if (own <= width) return isRight ? blanks + text : text + blanks;
   let left = width - 1;
@@ -27,7 +27,7 @@ export function fitted(text: string, width: number, isRight: boolean = false): s
     if (left < 0) break;
     kept += character;
   }
-  return `${kept}…${" ".repeat(Math.max(0, width - 1 - widthOf(kept)))}`;
+  return `${kept}…${" ".repeat(Math.max(0, width - 1 - textWidth(kept)))}`;
 }
 
 function columnsOf(character: string): number {

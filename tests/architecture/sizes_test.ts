@@ -40,7 +40,7 @@ import { findings, type FunctionNode, functionVisitor, linesOf } from "../helper
  * One is for events as lines (extras/log_events.ts).
  * One says why calls time out (internal/calling/timeouts/timeout_reasons.ts).
  * Two more are for warren doctor (cli/operating/doctor.ts and findings.ts).
- * Seven are for the whole screen of warren top (cli/operating/top/, cli/terminal.ts and text_width.ts).
+ * Seven are for the whole screen of warren top (cli/operating/top/, cli/screen.ts and text_width.ts).
  * Six are for metrics (extras/metrics/), six for OpenTelemetry (extras/otel/).
  */
 const MAX_PRODUCT_FILES = 217;

@@ -42,9 +42,9 @@ async function watchServers({ url, stop, start }: Broker): Promise<void> {
   await using control = await RpcControl.connect(url);
   const waiting = [1, 2, 3, 4, 5].map((n) => client.call("wait", n, { idempotent: true }));
   await eventually(() => assertEquals(work.runs, 5));
-  await using tmux = await Tmux.open({ columns: 100, rows: 24, env: { AMQP_URL: url, PS1: "$ " } });
+  await using tmux = await Tmux.open({ columns: 100, rows: 24, env: { AMQP_URL: url } });
   // A shell that has not begun to read shows what is typed twice.
-  await eventually(async () => assertMatch(await tmux.screen(), /^\$ *$/m));
+  await eventually(async () => assertMatch(await tmux.screen(), /^[$#] *$/m));
   await tmux.type(`echo before; ${TOP} math`);
   const stats = await control.stats({ queue: "math", expect: 2 });
   const told = stats.map(({ id, inHand, prefetch }) => [id, `${inHand}/${prefetch} ${inHand}`]);
@@ -83,7 +83,7 @@ async function watchServers({ url, stop, start }: Broker): Promise<void> {
   assertEquals(states, 2);
   await tmux.keys("C-c");
   // What was there before is there again, and the shell reads what is typed.
-  await eventually(async () => assertMatch(await tmux.screen(), /^before\n\$ *$/m));
+  await eventually(async () => assertMatch(await tmux.screen(), /^before\n[$#] *$/m));
   await tmux.type('echo "code $?"; stty -a | tr " " "\\n" | grep -x -e "-\\?echo"');
   await eventually(async () => {
     const screen = await tmux.screen();

@@ -1,7 +1,7 @@
 /** Tables that fit a screen: columns of a low rank make way where not all fit. @module */
 
 import { printableLine } from "../../output.ts";
-import { fitted, widthOf } from "../../text_width.ts";
+import { fitted, textWidth } from "../../text_width.ts";
 
 /** A column; those of a low rank make way for others where not all fit. */
 export interface Column<T> {
@@ -92,6 +92,6 @@ function widthsOf<T>(all: readonly Column<T>[], rows: readonly T[], room: number
 function leastWidth<T>({ title, bar, text, most }: Column<T>, rows: readonly T[]): number {
   const [least = 0] = bar ?? [];
   if (bar !== undefined) return Math.max(title.length, least);
-  const widths = rows.map((row) => widthOf(printableLine(text(row, 0))));
+  const widths = rows.map((row) => textWidth(printableLine(text(row, 0))));
   return Math.min(Math.max(title.length, ...widths), most ?? Infinity);
 }

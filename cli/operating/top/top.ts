@@ -12,7 +12,7 @@ import {
   outputOf,
   withGlobalOptions,
 } from "../../global_options.ts";
-import { hasColors, hasScreen } from "../../terminal.ts";
+import { hasColors, hasScreen } from "../../screen.ts";
 import { connectControl, parseLeastOne } from "../control_scene.ts";
 import { TopDisplay } from "./top_display.ts";
 import { keyOf, type QueueCounts, type Sample, TopModel, type TopServer } from "./top_model.ts";
@@ -61,9 +61,10 @@ async function top(queues: readonly string[], flags: TopFlags): Promise<number> 
   const model = new TopModel();
   const broker = await brokerOf(flags);
   const isScreen = output.isText && hasScreen();
-  let display: TopDisplay | undefined;
+  // It needs the connection, which tells it when it is lost.
+  const shown: { display?: TopDisplay } = {};
   await using control = await connectControl(broker, {
-    onConnection: (state) => display?.onConnection(state),
+    onConnection: (state) => shown.display?.onConnection(state),
   });
   const parts = {
     model,
@@ -71,8 +72,8 @@ async function top(queues: readonly string[], flags: TopFlags): Promise<number> 
     title: `warren top  ${queues.join(" ") || "all queues"}  ${broker.url.host}`,
     hasColors: flags.color === "always" || (flags.color === "auto" && hasColors()),
   };
-  using shown = isScreen ? new TopDisplay(parts) : undefined;
-  display = shown;
+  using display = isScreen ? new TopDisplay(parts) : undefined;
+  if (display !== undefined) shown.display = display;
   const ended = display?.ended ?? new Promise<number>(() => {});
   for (let looks = 1;; looks++) {
     const turn = new Promise<void>((resolve) => setTimeout(resolve, flags.watch));

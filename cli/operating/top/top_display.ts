@@ -4,9 +4,9 @@ import type { RequestReport, RpcControl } from "../../../extras/control/rpc_cont
 import { EXIT_CODE } from "../../exit_code.ts";
 import { formatDuration } from "../../duration.ts";
 import { NO_ANSWER } from "../changes.ts";
-import { Screen } from "../../terminal.ts";
+import { Screen } from "../../screen.ts";
 import { keyOf, type TopModel, type TopServer } from "./top_model.ts";
-import { screenOf } from "./top_screen.ts";
+import { topScreen } from "./top_screen.ts";
 
 /** What is shown, and where. */
 interface DisplayParts {
@@ -86,7 +86,7 @@ export class TopDisplay implements Disposable {
       status: this.#question === undefined ? lost || this.#status : `${this.#question.words} y/n`,
       isHelp: this.#isHelp,
     };
-    this.#screen.show(screenOf(view, this.#screen.size, hasColors));
+    this.#screen.show(topScreen(view, this.#screen.size, hasColors));
   }
 
   /** Finds what was chosen where it is now, or chooses what is in its place. */

@@ -2,7 +2,7 @@
 
 import { formatDuration } from "../../duration.ts";
 import { printableLine } from "../../output.ts";
-import type { ScreenSize } from "../../terminal.ts";
+import type { ScreenSize } from "../../screen.ts";
 import { fitted } from "../../text_width.ts";
 import { type Chosen, type Column, type Paint, plain, styled, tableOf } from "./columns.ts";
 import { type Rates, sumOf, type TopProcedure, type TopServer, type TopView } from "./top_model.ts";
@@ -23,7 +23,7 @@ const HELP = [
 ];
 
 /** Lines for a screen of that size. */
-export function screenOf(view: TopView, size: ScreenSize, hasColors: boolean): string[] {
+export function topScreen(view: TopView, size: ScreenSize, hasColors: boolean): string[] {
   const { columns, rows } = size;
   const paint = hasColors ? styled : plain;
   const line = (text: string) => fitted(printableLine(text), columns);

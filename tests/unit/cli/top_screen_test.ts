@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertStringIncludes } from "../../../deps/std_assert.ts";
 import type { Answer, ServerStats } from "../../../extras/control/rpc_control.ts";
 import { TopModel, type TopView } from "../../../cli/operating/top/top_model.ts";
-import { screenOf } from "../../../cli/operating/top/top_screen.ts";
-import { keysOf } from "../../../cli/terminal.ts";
-import { fitted, widthOf } from "../../../cli/text_width.ts";
+import { topScreen } from "../../../cli/operating/top/top_screen.ts";
+import { keysOf } from "../../../cli/screen.ts";
+import { fitted, textWidth } from "../../../cli/text_width.ts";
 
 function statsOf(id: string, numRequests: number, name: string = "math"): Answer<ServerStats> {
   const times = { processingTime: 0, averageProcessingTime: 0, p50: 1, p95: 2, p99: 3, inHand: 1 };
@@ -57,7 +57,7 @@ Deno.test("TopModel tells rates by two answers, and who is silent", () => {
   assertEquals(model.procedures()[0]?.rates, { requests: 100, errors: 10 });
   model.add({ at: 5_000, servers: [statsOf("a", 100)], queues });
   assertEquals(model.servers().map(({ silentMs }) => silentMs), [0, 3_000]);
-  const screen = screenOf(viewOf(model), { columns: 100, rows: 20 }, false).join("\n");
+  const screen = topScreen(viewOf(model), { columns: 100, rows: 20 }, false).join("\n");
   assertStringIncludes(screen, "silent 3 s");
   model.add({ at: 20_000, servers: [statsOf("a", 100)], queues });
   assertEquals(model.servers().map(({ stats }) => stats.id), ["a"]);
@@ -69,7 +69,7 @@ Deno.test("A counter that begins again gives no rate below 0", () => {
   assertEquals(model.servers()[0]?.rates, { requests: 0, errors: 0 });
 });
 
-Deno.test("screenOf() fits every size, and keeps the chosen line on it", () => {
+Deno.test("topScreen() fits every size, and keeps the chosen line on it", () => {
   const ids = Array.from({ length: 40 }, (_, at) => `id${String(at).padStart(10, "0")}`);
   const model = modelOf(ids);
   for (
@@ -80,11 +80,11 @@ Deno.test("screenOf() fits every size, and keeps the chosen line on it", () => {
   ) {
     for (const selected of [0, 20, 39]) {
       for (const change of [{}, { isHelp: true }, { details: undefined }]) {
-        const lines = screenOf(viewOf(model, { selected, ...change }), { columns, rows }, false);
+        const lines = topScreen(viewOf(model, { selected, ...change }), { columns, rows }, false);
         assert(lines.length <= rows, `${lines.length} for ${rows}`);
-        for (const line of lines) assert(widthOf(line) <= columns, `${columns}: "${line}"`);
+        for (const line of lines) assert(textWidth(line) <= columns, `${columns}: "${line}"`);
       }
-      const lines = screenOf(viewOf(model, { selected }), { columns, rows }, false);
+      const lines = topScreen(viewOf(model, { selected }), { columns, rows }, false);
       if (rows < 8) continue;
       const chosen = lines.filter((line) => line.startsWith("> "));
       assertEquals(chosen.length, 1);
@@ -93,10 +93,11 @@ Deno.test("screenOf() fits every size, and keeps the chosen line on it", () => {
   }
 });
 
-Deno.test("screenOf() shows what matters most at 60 columns, and more at 120", () => {
+Deno.test("topScreen() shows what matters most at 60 columns, and more at 120", () => {
   const model = modelOf(["a"]);
   const titles = (columns: number) =>
-    screenOf(viewOf(model), { columns, rows: 20 }, false).find((line) => /SLOTS/.test(line))?.trim()
+    topScreen(viewOf(model), { columns, rows: 20 }, false).find((line) => /SLOTS/.test(line))
+      ?.trim()
       .split(/ {2,}/);
   assertEquals(titles(120), [
     "SERVER",
@@ -113,11 +114,11 @@ Deno.test("screenOf() shows what matters most at 60 columns, and more at 120", (
   assertEquals(titles(30), ["SERVER", "STATE", "SLOTS"]);
 });
 
-Deno.test("screenOf() says by signs what it says by colours", () => {
+Deno.test("topScreen() says by signs what it says by colours", () => {
   const model = modelOf(["a", "b"]);
   const size = { columns: 80, rows: 20 };
   const [plain, coloured] = [false, true].map((hasColors) =>
-    screenOf(viewOf(model), size, hasColors)
+    topScreen(viewOf(model), size, hasColors)
   );
   // deno-lint-ignore no-control-regex -- a colour begins with it
   assertEquals(coloured?.map((line) => line.replace(/\x1b\[\d+m/g, "")), plain);
@@ -125,16 +126,16 @@ Deno.test("screenOf() says by signs what it says by colours", () => {
   assert(plain?.every((line) => !/\x1b/.test(line)));
 });
 
-Deno.test("screenOf() lets no escape sequence of a server through", () => {
+Deno.test("topScreen() lets no escape sequence of a server through", () => {
   const model = new TopModel();
   model.add({ at: 0, servers: [statsOf("\x1b[31mevil\n", 1, "\x1b]0;evil\x07")], queues });
-  const lines = screenOf(viewOf(model), { columns: 200, rows: 20 }, false);
+  const lines = topScreen(viewOf(model), { columns: 200, rows: 20 }, false);
   // deno-lint-ignore no-control-regex -- it is what must not be there
   assert(lines.every((line) => !/[\x00-\x1f\x7f]/.test(line)), lines.join("\n"));
 });
 
 Deno.test("Texts are fitted by the columns that they take", () => {
-  assertEquals(["abc", "日本", "e\u0301"].map(widthOf), [3, 4, 1]);
+  assertEquals(["abc", "日本", "e\u0301"].map(textWidth), [3, 4, 1]);
   assertEquals(fitted("abc", 5), "abc  ");
   assertEquals(fitted("abc", 5, true), "  abc");
   assertEquals(fitted("abcdef", 4), "abc…");
