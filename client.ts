@@ -9,15 +9,18 @@ import type {
   BatchOptions,
   BatchOutputs,
   CallCallback,
+  Caller,
   CallOptions,
   ClientApi,
+  NotifyOptions,
+  StreamOptions,
+} from "./caller.ts";
+import type {
   NamedCallback,
   NamedCallbackOptions,
-  NotifyOptions,
   RpcClientCloseOptions,
   RpcClientOptions,
   RpcClientStats,
-  StreamOptions,
 } from "./options/client_options.ts";
 import { type RpcConnection, settingsOf } from "./connection.ts";
 import type { Codec } from "./codec.ts";
@@ -38,18 +41,16 @@ import type {
 } from "./contract.ts";
 import { generate as newCorrelationId } from "./deps/std_uuid.ts";
 import { RpcError, type RpcPromise } from "./errors.ts";
-import { Batch, inOrder } from "./internal/calling/batch.ts";
-import { type ApiCaller, clientApi } from "./internal/calling/client_api.ts";
+import { CallerWith } from "./internal/callers/caller_with.ts";
+import { Batch, callInOrder, inOrder } from "./internal/callers/batch.ts";
+import { type ApiCaller, clientApi } from "./internal/callers/client_api.ts";
 import { CallbackTickets } from "./internal/calling/callback_tickets.ts";
 import { Callbacks } from "./internal/calling/callbacks.ts";
 import { type CallInterception, interceptCall } from "./internal/calling/call_interception.ts";
-import { type CallParts, RequestMaker, signalsOf } from "./internal/calling/call_request.ts";
+import { resolveStreamOptions, signalsOf } from "./internal/callers/call_options.ts";
+import { type CallParts, RequestMaker } from "./internal/calling/call_request.ts";
 import { ClientCalls } from "./internal/calling/client_calls.ts";
-import {
-  type ClientSettings,
-  resolveClientOptions,
-  resolveStreamOptions,
-} from "./internal/calling/client_settings.ts";
+import { type ClientSettings, resolveClientOptions } from "./internal/calling/client_settings.ts";
 import {
   ClientStream,
   type OpenStream,
@@ -81,7 +82,7 @@ import { MAX_TIMEOUT_MS } from "./internal/time.ts";
  * console.log(await client.call("fibonacci", 30));
  * ```
  */
-export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposable {
+export class RpcClient<C extends Contract = AnyContract> implements Caller<C>, AsyncDisposable {
   readonly #settings: ClientSettings;
   readonly #requests: RequestMaker;
   readonly #reader: ReplyReader;
@@ -150,6 +151,21 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
   get api(): ClientApi<C> {
     // Names are members that are made as they are asked for.
     return (this.#api ??= clientApi(this as unknown as ApiCaller)) as ClientApi<C>;
+  }
+
+  /**
+   * Gives a caller whose calls all have these options, for what one program does on somebody's behalf:
+   * `client.with({ headers: { tenant: "7" } })`. Nothing is to be closed.
+   *
+   * @param options Headers beside those of each call; a signal beside its own; and the call that they
+   * are made for, unless they say so themselves.
+   * @returns The caller, with the same procedures.
+   * @throws {TypeError} If an option cannot be used.
+   * @throws {RangeError} If the headers take too many bytes.
+   */
+  with(options: Pick<CallOptions, "headers" | "signal" | "context">): Caller<C> {
+    // It knows no contract: both are the same but for their types.
+    return new CallerWith(this as unknown as Caller, options) as unknown as Caller<C>;
   }
 
   /** Calls that are not settled, those that wait for a place included. */
@@ -358,17 +374,12 @@ export class RpcClient<C extends Contract = AnyContract> implements AsyncDisposa
     calls: Calls,
     options: BatchOptions = {},
   ): Promise<BatchOutputs<C, Calls>> {
-    using batch = new Batch(options, this.#settings.timeoutMs);
-    const outputs = inOrder(calls, () => ({
-      concurrency: batch.concurrency,
-      start: ([procedure, input]) => batch.run((options) => this.#call(procedure, input, options)),
-    }));
-    try {
-      // As in call(): the contract is not checked at run time.
-      return await Array.fromAsync(outputs) as BatchOutputs<C, Calls>;
-    } catch (error) {
-      throw withCallerStack(error);
-    }
+    const outputs = await callInOrder(calls, options, {
+      timeoutMs: this.#settings.timeoutMs,
+      call: (procedure, input, options) => this.#call(procedure, input, options),
+    });
+    // As in call(): the contract is not checked at run time.
+    return outputs as BatchOutputs<C, Calls>;
   }
 
   /**

@@ -49,8 +49,10 @@ export type AnyStreamed = Streamed | (Iterable<unknown> & Pick<Iterator<unknown>
 
 /** Whether a member streams, as one or the other; of what is not known, both. */
 export type StreamsAs<Member, Yes, No> = FunctionOf<Member> extends
-  (...args: never[]) => infer Output
-  ? unknown extends Output ? Yes | No : [Awaited<Output>] extends [AnyStreamed] ? Yes : No
+  (...args: never[]) => infer Output ? unknown extends Output ? Yes | No
+  : [Awaited<Output>] extends [never] ? No
+  : [Awaited<Output>] extends [AnyStreamed] ? Yes
+  : No
   : never;
 
 /** The names of the procedures that give one output: those for `call()`. */
@@ -137,6 +139,7 @@ export type OutputOf<C extends Contract, Name extends string> =
 
 /** An output, or the items of a stream, as they arrive. */
 export type Arriving<Output, C> = unknown extends Output ? Output
+  : [Output] extends [never] ? never
   : [Output] extends [AnyStreamed] ? AsyncIterable<OnWire<ItemOf<Output>, C, number>>
   : OnWire<Output, C, number>;
 
@@ -282,7 +285,9 @@ export interface PoolHandler<Run = unknown> {
 }
 
 /** What a handler may give where its contract has an output: any stream for a stream. */
-export type Given<Output> = [Output] extends [AnyStreamed] ? Streamed<ItemOf<Output>> : Output;
+export type Given<Output> = [Output] extends [never] ? never
+  : [Output] extends [AnyStreamed] ? Streamed<ItemOf<Output>>
+  : Output;
 
 /** What serves a member of a contract. */
 export type HandlerOf<Member> = Member extends AnyFunction | PoolHandler

@@ -24,24 +24,27 @@ export { RpcConnection } from "./connection.ts";
 export type {
   ApiMember,
   BatchCall,
-  BatchingOptions,
   BatchOptions,
   BatchOutputs,
   CallCallback,
+  Caller,
   CallOptions,
   CallResult,
   ClientApi,
+  NotifyOptions,
+  ReplyDetails,
+  StreamOptions,
+} from "./caller.ts";
+export type {
+  BatchingOptions,
   DurableReplyQueue,
   NamedCallback,
   NamedCallbackOptions,
   NamedReply,
-  NotifyOptions,
-  ReplyDetails,
   ReplyQueue,
   RpcClientCloseOptions,
   RpcClientOptions,
   RpcClientStats,
-  StreamOptions,
 } from "./options/client_options.ts";
 export {
   type Body,

@@ -7,6 +7,9 @@
 import type { Body } from "../codec.ts";
 import type { MessageHeaders } from "../contract.ts";
 
+/** The most credits that a stream has: items that are under way, or wait to be read. */
+export const MAX_CREDITS = 1_000;
+
 /** The end of a request. */
 export interface EncodedReply {
   /** Whether the body is the output or an {@linkcode ErrorDescription}. */

@@ -1,5 +1,5 @@
 /**
- * An in-memory AMQP 0-9-1 broker for development and tests.
+ * An in-memory AMQP 0-9-1 broker for development and tests, and clients that need none.
  *
  * It speaks the protocol of RabbitMQ on a loopback TCP port, so any client works with it unchanged. It
  * keeps nothing on disk and knows no clusters: production belongs to RabbitMQ.
@@ -15,6 +15,9 @@
  * @module
  */
 
+export type { Caller } from "../caller.ts";
+export { fakeClient, type FakeHandler, type FakeHandlers } from "./clients/fake_client.ts";
+export { localClient, type LocalClientOptions } from "./clients/local_client.ts";
 export { type ConnectionInfo, type QueueInfo, TestBroker } from "./broker.ts";
 export type { BrokerLimits, TestBrokerOptions } from "./broker_options.ts";
 export { type Clock, type ClockTimer, SystemClock, VirtualClock } from "./clock.ts";

@@ -7,17 +7,10 @@
  * @module
  */
 
-import type { CallOptions } from "../../options/client_options.ts";
-import type {
-  AnyContract,
-  CallArguments,
-  Contract,
-  InputOf,
-  OutputOf,
-  PlainNames,
-} from "../../contract.ts";
+import type { Caller, CallOptions, NotifyOptions, StreamOptions } from "../../caller.ts";
 import { generate as newIdempotencyKey } from "../../deps/std_uuid.ts";
 import { checkInteger, checkOptions, checkType } from "../../internal/check.ts";
+import { type CallAsyncArguments, DerivedCaller } from "../../internal/callers/derived_caller.ts";
 import { safeObserver } from "../../internal/observer.ts";
 import { MAX_TIMEOUT_MS } from "../../internal/time.ts";
 import {
@@ -34,7 +27,7 @@ import {
 } from "./bulkhead.ts";
 import { Retrier, type RetryEvent, type RetryOptions, timeLeftMs } from "./retry.ts";
 
-export type { CallOptions } from "../../options/client_options.ts";
+export type { CallOptions } from "../../caller.ts";
 export type {
   AnyContract,
   CallArguments,
@@ -49,25 +42,8 @@ export type { BreakerEvent, BreakerOptions, CircuitOpenDetails } from "./breaker
 export type { BulkheadEvent, BulkheadOptions } from "./bulkhead.ts";
 export type { RetryEvent, RetryOptions } from "./retry.ts";
 
-/**
- * What calls procedures: a client, or what {@linkcode withResilience} makes of it.
- *
- * @typeParam C The contract.
- */
-export interface ProcedureCaller<C extends Contract = AnyContract> {
-  /**
-   * Calls a procedure and waits for its output.
-   *
-   * @typeParam Name The procedure.
-   * @param procedure The procedure's name.
-   * @param rest The input, and the options of the call.
-   * @returns The output.
-   */
-  call<Name extends PlainNames<C> & string>(
-    procedure: Name,
-    ...rest: CallArguments<InputOf<C, Name>, CallOptions>
-  ): Promise<OutputOf<C, Name>>;
-}
+/** The time of a call unless told otherwise, in milliseconds. */
+const DEFAULT_TIMEOUT_MS = 30_000;
 
 const ACTION = "put policies around a caller";
 
@@ -126,10 +102,14 @@ export interface ResilienceOptions {
  * An error reply that is not `retryable` is never tried again, whatever its code. Neither is an
  * abort, nor a `TypeError` or `RangeError` for misuse, nor what the policies themselves refuse.
  *
- * @typeParam Caller A client, or anything with its `call()`.
+ * What of the caller's methods makes calls, `map()` and `callAll()` as well, makes them so. A stream
+ * passes the bulkhead and the breaker, and is not tried again. A notification is tried again as a call
+ * is: then it may run more than once, as it has no key.
+ *
+ * @typeParam Inner A client, or anything with some of the methods of a {@linkcode Caller}.
  * @param caller What makes the attempts, such as a client.
  * @param options The policies.
- * @returns A caller with the same procedures. Its calls also reject with `circuit-open`, which has
+ * @returns A caller with the same procedures and the same ones of these methods. Its calls also reject with `circuit-open`, which has
  * {@linkcode CircuitOpenDetails}, and with `overloaded`.
  * @throws {RangeError} If a number is out of its bounds.
  *
@@ -137,11 +117,11 @@ export interface ResilienceOptions {
  * ```ts
  * import { assertEquals } from "jsr:@std/assert@^1.0.0";
  * import { RpcError } from "@warren/rpc";
- * import { type ProcedureCaller, withResilience } from "@warren/rpc/resilience";
+ * import { withResilience } from "@warren/rpc/resilience";
  *
  * let attempts = 0;
- * const flaky: ProcedureCaller = {
- *   call() {
+ * const flaky = {
+ *   call(_procedure: string, _input?: unknown) {
  *     if (++attempts === 3) return Promise.resolve("done");
  *     return Promise.reject(new RpcError("overloaded", "Cannot call as the queue is full"));
  *   },
@@ -151,28 +131,27 @@ export interface ResilienceOptions {
  * ```
  */
 export function withResilience<
-  Caller extends { call(procedure: never, ...rest: never): Promise<unknown> },
->(caller: Caller, options: ResilienceOptions): Pick<Caller, "call">;
-export function withResilience(
-  caller: ProcedureCaller,
-  options: ResilienceOptions,
-): ProcedureCaller {
-  return new ResilientCaller(caller, options);
+  Inner extends { call(procedure: never, ...rest: never): Promise<unknown> },
+>(caller: Inner, options: ResilienceOptions): Pick<Inner, keyof Inner & keyof Caller> {
+  // It knows no contract: what it hands on has been checked by the types of the caller's methods,
+  // and its own are no more than the caller has.
+  const resilient: unknown = new ResilientCaller(caller as unknown as Caller, options);
+  return resilient as Pick<Inner, keyof Inner & keyof Caller>;
 }
 
-/** Knows no contract: what it hands on has been checked by the types of the caller's `call()`. */
-class ResilientCaller implements ProcedureCaller {
-  readonly #caller: ProcedureCaller;
+class ResilientCaller extends DerivedCaller {
+  readonly #caller: Caller;
   readonly #timeoutMs: number;
   readonly #retrier: Retrier | undefined;
   readonly #breakers: PerProcedure<Breaker> | undefined;
   readonly #bulkheads: PerProcedure<Bulkhead> | undefined;
 
-  constructor(caller: ProcedureCaller, options: ResilienceOptions) {
+  constructor(caller: Caller, options: ResilienceOptions) {
+    super(options?.timeoutMs ?? DEFAULT_TIMEOUT_MS);
     checkType(ACTION, { caller }, "object");
     checkType(ACTION, { "caller.call": caller.call ?? null }, "function");
     checkOptions(ACTION, options);
-    const { timeoutMs = 30_000, retry, breaker, bulkhead, onEvent } = options;
+    const { timeoutMs = DEFAULT_TIMEOUT_MS, retry, breaker, bulkhead, onEvent } = options;
     checkType(ACTION, { retry, breaker, bulkhead }, "object");
     checkType(ACTION, { onEvent }, "function");
     const emit = safeObserver(onEvent);
@@ -190,8 +169,59 @@ class ResilientCaller implements ProcedureCaller {
     }
   }
 
-  async call(procedure: string, input?: unknown, options: CallOptions = {}): Promise<unknown> {
+  call(procedure: string, input?: unknown, options: CallOptions = {}): Promise<unknown> {
+    return this.#pass({ procedure, options, timeoutMs: options.timeoutMs }, (call, timeoutMs) => {
+      return this.#caller.call(procedure, input, { ...call.options, timeoutMs });
+    });
+  }
+
+  async notify(procedure: string, input?: unknown, options: NotifyOptions = {}): Promise<void> {
+    await this.#pass({ procedure, options, timeoutMs: options.timeoutMs }, (_call, timeoutMs) => {
+      return this.#caller.notify(procedure, input, { ...options, timeoutMs });
+    });
+  }
+
+  /** Nobody can tell which of its items are the same, so that it is not tried again. */
+  async *stream(
+    procedure: string,
+    input?: unknown,
+    options: StreamOptions = {},
+  ): AsyncGenerator<unknown, void, undefined> {
+    const bulkhead = this.#bulkheads?.of(procedure);
+    const breaker = this.#breakers?.of(procedure);
+    const signal = signalOf(options);
     const { timeoutMs = this.#timeoutMs } = options;
+    checkOptions("stream", options);
+    checkTimeout(timeoutMs);
+    signal?.throwIfAborted();
+    breaker?.check();
+    await bulkhead?.enter({ timeoutMs, signal });
+    const ended = Promise.withResolvers<void>();
+    try {
+      breaker?.check();
+      const watched = breaker?.run(() => ended.promise, signal) ?? ended.promise;
+      // It is told of the end; what ends the stream goes to its reader.
+      void watched.catch(() => {});
+      yield* this.#caller.stream(procedure, input, options);
+    } catch (error) {
+      ended.reject(error);
+      throw error;
+    } finally {
+      ended.resolve();
+      bulkhead?.leave();
+    }
+  }
+
+  /** A callback by name outlives this program, and no policy does: it passes none. */
+  override callAsync(...[procedure, input, callback, options]: CallAsyncArguments): string {
+    if (typeof callback !== "string") return super.callAsync(procedure, input, callback, options);
+    return this.#caller.callAsync(procedure, input, callback, options);
+  }
+
+  async #pass<Output>(
+    { procedure, options, timeoutMs = this.#timeoutMs }: PassedCall,
+    attempt: Attempt<Output>,
+  ): Promise<Output> {
     checkOptions("call", options);
     checkTimeout(timeoutMs);
     const signal = signalOf(options);
@@ -202,37 +232,45 @@ class ResilientCaller implements ProcedureCaller {
     const bulkhead = this.#bulkheads?.of(procedure);
     await bulkhead?.enter({ timeoutMs: timeLeftMs({ deadline }), signal });
     try {
-      return await this.#run({ procedure, input, options, signal, deadline });
+      return await this.#run({ procedure, options, signal, deadline }, attempt);
     } finally {
       bulkhead?.leave();
     }
   }
 
-  #run(call: ResilientCall): Promise<unknown> {
+  #run<Output>(call: ResilientCall, attempt: Attempt<Output>): Promise<Output> {
     const { procedure, options, signal, deadline } = call;
-    if (this.#retrier === undefined) return this.#attempt(call, options, timeLeftMs(call));
+    if (this.#retrier === undefined) return this.#attempt(call, attempt, timeLeftMs(call));
     const { idempotent: isIdempotent = true, idempotencyKey = newIdempotencyKey() } = options;
+    const keyed = { ...call, options: { ...options, idempotencyKey } };
     return this.#retrier.run(
       { procedure, signal, deadline, isIdempotent },
-      (timeoutMs) => this.#attempt(call, { ...options, idempotencyKey }, timeoutMs),
+      (timeoutMs) => this.#attempt(keyed, attempt, timeoutMs),
     );
   }
 
-  #attempt(
-    { procedure, input, signal }: ResilientCall,
-    options: CallOptions,
+  #attempt<Output>(
+    call: ResilientCall,
+    attempt: Attempt<Output>,
     timeoutMs: number,
-  ): Promise<unknown> {
-    const attempt = () => this.#caller.call(procedure, input, { ...options, timeoutMs });
-    const breaker = this.#breakers?.of(procedure);
-    return breaker === undefined ? attempt() : breaker.run(attempt, signal);
+  ): Promise<Output> {
+    const breaker = this.#breakers?.of(call.procedure);
+    const make = () => attempt(call, timeoutMs);
+    return breaker === undefined ? make() : breaker.run(make, call.signal);
   }
+}
+
+/** Makes one attempt, which has so many milliseconds. */
+type Attempt<Output> = (call: ResilientCall, timeoutMs: number) => Promise<Output>;
+
+/** A call before it passes the policies. */
+interface PassedCall extends Pick<ResilientCall, "procedure" | "options"> {
+  readonly timeoutMs: number | undefined;
 }
 
 /** A call on its way through the policies. */
 interface ResilientCall {
   readonly procedure: string;
-  readonly input: unknown;
   readonly options: CallOptions;
   /** Aborts if either of the two signals in the options does. */
   readonly signal: AbortSignal | undefined;

@@ -3,14 +3,15 @@
 import { type Body, type Codec, codecOf } from "../../codec.ts";
 import { type CallReport, RpcError } from "../../errors.ts";
 import type { HeaderValue, MessageHeaders } from "../../contract.ts";
-import type { CallOptions, ReplyDetails } from "../../options/client_options.ts";
+import type { CallOptions, ReplyDetails } from "../../caller.ts";
 import type { AmqpDelivery } from "../broker/amqp.ts";
 import { callScope } from "../call_scope.ts";
 import { checkBodySize, checkProcedureName } from "../check.ts";
 import { checkMessageHeaders } from "../message_headers.ts";
 import { safeObserver } from "../observer.ts";
 import type { IncomingItem, OutgoingRequest } from "../protocol/envelope.ts";
-import { checkCallOptions, type ClientSettings } from "./client_settings.ts";
+import { checkCallOptions, signalsOf, timeLeftMs } from "../callers/call_options.ts";
+import type { ClientSettings } from "./client_settings.ts";
 
 /** A call, a stream or a notification: its request, and how its client waits for the outcome. */
 export interface CallRequest extends OutgoingRequest {
@@ -52,8 +53,6 @@ type RequestSettings =
   | "forwardHeaders"
   | "onEvent"
   | "isObserved";
-
-const NO_SIGNALS: readonly AbortSignal[] = [];
 
 /** Makes requests, with the settings of one client. */
 export class RequestMaker {
@@ -160,27 +159,4 @@ export class RequestMaker {
     checkBodySize(body, maxBodyBytes, { subject, call });
     return body;
   }
-}
-
-/**
- * Tells how long a call has, which is no longer than the call that it is made for.
- *
- * @param options The options of the call.
- * @param defaultMs The time of a call that does not say so itself, in milliseconds.
- */
-export function timeLeftMs(
-  { timeoutMs, context }: Pick<CallOptions, "timeoutMs" | "context">,
-  defaultMs: number,
-): number {
-  const limitMs = timeoutMs ?? defaultMs;
-  if (context?.deadline === undefined) return limitMs;
-  return Math.max(1, Math.min(limitMs, Math.ceil(context.deadline - Date.now())));
-}
-
-/** The signals that end a call. */
-export function signalsOf(
-  { signal, context }: Pick<CallOptions, "signal" | "context">,
-): readonly AbortSignal[] {
-  if (signal === undefined && context === undefined) return NO_SIGNALS;
-  return [signal, context?.signal].filter((signal) => signal !== undefined);
 }

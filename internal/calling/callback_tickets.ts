@@ -6,8 +6,8 @@ import { type CallPhase, type CallReport, RpcError } from "../../errors.ts";
 import type { NamedCallbackOptions } from "../../options/client_options.ts";
 import { MAX_CALLBACK_CHARS } from "../protocol/envelope.ts";
 import { toPrintable } from "../text.ts";
-import { timeLeftMs } from "./call_request.ts";
-import { checkCallOptions, type ClientSettings } from "./client_settings.ts";
+import { checkCallOptions, timeLeftMs } from "../callers/call_options.ts";
+import type { ClientSettings } from "./client_settings.ts";
 import type { CallSubject } from "./reply_reader.ts";
 
 /** What travels with a request, so that its reply finds the callback again. */

@@ -1,12 +1,8 @@
 /** Callbacks of fire-and-forget calls: functions, and names that outlive their client. @module */
 
 import { RpcError } from "../../errors.ts";
-import type {
-  CallCallback,
-  CallResult,
-  NamedCallback,
-  NamedReply,
-} from "../../options/client_options.ts";
+import type { CallCallback, CallResult } from "../../caller.ts";
+import type { NamedCallback, NamedReply } from "../../options/client_options.ts";
 import type { InterceptedCall } from "../../options/interceptors.ts";
 import type { AmqpDelivery } from "../broker/amqp.ts";
 import { checkType, wrongValue } from "../check.ts";

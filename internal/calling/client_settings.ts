@@ -3,12 +3,9 @@
 import { type Codec, jsonCodec } from "../../codec.ts";
 import type {
   BatchingOptions,
-  BatchOptions,
-  CallOptions,
   DurableReplyQueue,
   ReplyQueue,
   RpcClientOptions,
-  StreamOptions,
 } from "../../options/client_options.ts";
 import type { BrokerUrl } from "../../options/connect_options.ts";
 import type { ClientInterceptor } from "../../options/interceptors.ts";
@@ -23,7 +20,6 @@ import {
   checkNumber,
   checkOneOf,
   checkOptions,
-  checkSignal,
   checkType,
   DEFAULT_MAX_BODY_BYTES,
   wrongValue,
@@ -32,7 +28,6 @@ import { checkHeaderName } from "../message_headers.ts";
 import { safeObserver } from "../observer.ts";
 import { OperatorLog } from "../operator_log.ts";
 import { StateWatch } from "../state_watch.ts";
-import { MAX_CREDITS } from "../protocol/envelope.ts";
 import { MAX_PARTS } from "../protocol/message_batch.ts";
 import {
   DURABLE_REPLY_PREFIX,
@@ -246,90 +241,4 @@ function checkForwardHeaders(names: readonly string[]): void {
     throw new TypeError(wrongValue("connect", ["forwardHeaders", names], "an array of names"));
   }
   for (const name of names) checkHeaderName("connect", name);
-}
-
-/**
- * Checks the options of a call, a stream or a notification. Most calls have none or one, so that
- * only those which are there are looked at.
- *
- * @param action What cannot be done otherwise.
- * @throws {TypeError} If an option cannot be used.
- * @throws {RangeError} If a number is out of its bounds.
- */
-export function checkCallOptions(action: string, options: CallOptions): void {
-  if (typeof options !== "object" || options === null) checkOptions(action, options);
-  const { timeoutMs, signal, context, idempotent, immediate } = options;
-  const { priority, onProgress, idempotencyKey, onReply } = options;
-  if (timeoutMs !== undefined) checkInteger(action, { timeoutMs }, TIMEOUT_BOUNDS);
-  if (signal !== undefined) checkSignal(action, { signal });
-  if (context !== undefined) checkContext(action, context);
-  if (idempotent !== undefined) checkType(action, { idempotent }, "boolean");
-  if (immediate !== undefined) checkType(action, { immediate }, "boolean");
-  if (priority !== undefined) checkInteger(action, { priority }, { min: 0, max: 9 });
-  if (onProgress !== undefined) checkType(action, { onProgress }, "function");
-  if (idempotencyKey !== undefined) checkName(action, { idempotencyKey });
-  if (onReply !== undefined) checkType(action, { onReply }, "function");
-}
-
-/** Options of one call that are none of a batch. */
-const NO_BATCH_OPTIONS = [
-  "idempotencyKey",
-  "idempotent",
-  "immediate",
-  "priority",
-  "onProgress",
-  "onReply",
-] as const satisfies readonly Exclude<keyof CallOptions, keyof BatchOptions>[];
-
-/**
- * Checks the options of a batch.
- *
- * @throws {TypeError} If an option cannot be used.
- * @throws {RangeError} If a number is out of its bounds.
- */
-export function checkBatchOptions(options: BatchOptions): void {
-  checkOptions("call", options);
-  const others: Readonly<Record<string, unknown>> = { ...options };
-  for (const name of NO_BATCH_OPTIONS) {
-    // One key for all would give all of them the output of the first, for example.
-    const value = others[name];
-    if (value !== undefined) throw new TypeError(wrongValue("call", [name, value], "left out"));
-  }
-  checkCallOptions("call", options);
-  checkInteger("call", { concurrency: options.concurrency }, { min: 1 });
-}
-
-/**
- * Checks what a batch calls with.
- *
- * @throws {TypeError} If it cannot be read one after the other.
- */
-export function checkInputs(inputs: unknown): void {
-  const hasItems = typeof inputs === "string" || typeof inputs === "object" && inputs !== null &&
-      (Symbol.iterator in inputs || Symbol.asyncIterator in inputs);
-  if (hasItems) return;
-  const kind = "a list, an iterable or an async iterable";
-  throw new TypeError(wrongValue("call", ["inputs", inputs], kind));
-}
-
-function checkContext(action: string, context: NonNullable<CallOptions["context"]>): void {
-  checkType(action, { context }, "object");
-  checkNumber(action, { "context.deadline": context.deadline }, { min: 0 });
-  if (context.signal !== undefined) checkSignal(action, { "context.signal": context.signal });
-}
-
-/**
- * Checks and completes what a stream has beside the options of a call.
- *
- * @param options The options of the stream.
- * @param defaultMs Longest wait for an item unless told otherwise, in milliseconds.
- * @throws {RangeError} If a number is out of its bounds.
- */
-export function resolveStreamOptions(
-  { credits = 64, idleTimeoutMs }: StreamOptions,
-  defaultMs: number,
-): { readonly credits: number; readonly idleTimeoutMs: number } {
-  checkInteger("stream", { credits }, { min: 1, max: MAX_CREDITS });
-  checkInteger("stream", { idleTimeoutMs }, TIMEOUT_BOUNDS);
-  return { credits, idleTimeoutMs: idleTimeoutMs ?? defaultMs };
 }

@@ -10,7 +10,7 @@ import type { MessageHeaders } from "../../contract.ts";
 import type { AmqpProperties, AmqpPublish } from "../broker/amqp.ts";
 import { isDirectReply, isServerNamed, readReplyTo } from "./reply_address.ts";
 import { CONTROL_EXCHANGE, REPLY_TO_HEADER } from "./topology.ts";
-import type { EncodedItem, EncodedReply } from "../encoded_reply.ts";
+import { type EncodedItem, type EncodedReply, MAX_CREDITS } from "../encoded_reply.ts";
 import { TIMING_HEADER } from "./timing_header.ts";
 import { BATCHES_HEADER, TAKES_BATCHES, takesBatches } from "./message_batch.ts";
 import { isShortText, readNumber, readText, toPrintable } from "../text.ts";
@@ -47,9 +47,6 @@ const MAX_PRIORITY = 9;
 
 /** What a message without a priority has in a quorum queue of RabbitMQ 4.3, and at most is normal in 4.0. */
 const BROKER_NORMAL_PRIORITY = 4;
-
-/** Most items that a caller can allow at a time. */
-export const MAX_CREDITS = 1_000;
 
 /** A request to be published: the same each time, but for its attempt and reply address. */
 export interface OutgoingRequest {

@@ -67,9 +67,18 @@ export const ROOMS: readonly Room[] = [
   {
     name: "extras/resilience",
     files: /^extras\/resilience\//,
-    uses: GROUND,
+    uses: ["internal/callers", ...GROUND],
   },
-  { name: "testing", files: /^testing\//, uses: ["internal (leaves)"] },
+  {
+    name: "testing",
+    files: /^testing\/(?!clients\/)/,
+    uses: ["testing/clients", "internal (leaves)", "values"],
+  },
+  {
+    name: "testing/clients",
+    files: /^testing\/clients\//,
+    uses: ["internal/serving", "internal/running", "internal (leaves)", "values"],
+  },
   {
     name: "mod",
     files: /^mod\.ts$/,
@@ -78,7 +87,7 @@ export const ROOMS: readonly Room[] = [
   {
     name: "client",
     files: /^client\.ts$/,
-    uses: ["connection", "internal/calling", ...GROUND],
+    uses: ["connection", "internal/calling", "internal/callers", ...GROUND],
   },
   {
     name: "server",
@@ -143,7 +152,13 @@ export const ROOMS: readonly Room[] = [
   {
     name: "internal/calling",
     files: /^internal\/calling\//,
-    uses: ["internal/streaming", "internal/protocol", "internal/broker", ...GROUND],
+    uses: [
+      "internal/callers",
+      "internal/streaming",
+      "internal/protocol",
+      "internal/broker",
+      ...GROUND,
+    ],
   },
   {
     name: "internal/control",
@@ -170,6 +185,11 @@ export const ROOMS: readonly Room[] = [
   {
     name: "internal/running",
     files: /^internal\/running\//,
+    uses: ["internal/callers", "internal/streaming", "internal (leaves)", "values"],
+  },
+  {
+    name: "internal/callers",
+    files: /^internal\/callers\//,
     uses: ["internal/streaming", "internal (leaves)", "values"],
   },
   {
@@ -194,7 +214,11 @@ export const ROOMS: readonly Room[] = [
   },
   { name: "options", files: /^options\//, uses: ["values"] },
   // What is printed passes internal/text.ts wherever it comes from.
-  { name: "values", files: /^((contract|codec|errors)|internal\/(json_)?text)\.ts$/, uses: [] },
+  {
+    name: "values",
+    files: /^((caller|contract|codec|errors)|internal\/(json_)?text)\.ts$/,
+    uses: [],
+  },
   { name: "deps", files: /^deps\//, uses: [] },
 ];
 

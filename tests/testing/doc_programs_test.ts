@@ -327,7 +327,8 @@ page("docs/contracts.md has contracts that hold", async (desk) => {
   assertEquals(await desk.run("docs/contracts.md 1"), "7\nAnn\nBob\n");
   assertMatch(await desk.run("docs/contracts.md 2"), /^\[ "add", /);
   await desk.serve("README.md 1", "math");
-  assertEquals(await desk.run("docs/contracts.md 3"), "3\n");
+  assertEquals(await desk.run("docs/contracts.md 3"), "Hello, User 7\nHello, Ann\n");
+  assertEquals(await desk.run("docs/contracts.md 4"), "3\n");
 });
 
 page("docs/events.md serves and logs", async (desk) => {

@@ -7,14 +7,16 @@ const ROOT = new URL("../../", import.meta.url).href;
 const HEAD = `
 import { z } from "${ROOT}deps/zod.ts";
 import { procedure } from "${ROOT}extras/schema.ts";
-import { type CallContext, type Handlers, implement, isRpcError, RpcClient, RpcServer, safe } from "${ROOT}mod.ts";
+import { withResilience } from "${ROOT}extras/resilience/resilience.ts";
+import { fakeClient, localClient } from "${ROOT}testing/mod.ts";
+import { type CallContext, type Caller, type Handlers, implement, isRpcError, RpcClient, RpcServer, safe } from "${ROOT}mod.ts";
 import { WorkerPool } from "${ROOT}workers/mod.ts";
 import { expose } from "${ROOT}workers/runtime.ts";
 import * as contract from "${ROOT}tests/fixtures/contract/service.ts";
 import { anyPool, code, pool, procedures, Service, service, type Shop, shop, type Work } from "${ROOT}tests/fixtures/contract/service.ts";
 declare const url: string;
 declare const queue: string;
-export { contract, expose, implement, isRpcError, safe, procedure, RpcClient, RpcServer, WorkerPool, z };
+export { contract, expose, fakeClient, localClient, withResilience, implement, isRpcError, safe, procedure, RpcClient, RpcServer, WorkerPool, z };
 export type { CallContext };
 `;
 

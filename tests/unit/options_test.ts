@@ -8,7 +8,7 @@ import {
   checkBatchOptions,
   checkCallOptions,
   resolveStreamOptions,
-} from "../../internal/calling/client_settings.ts";
+} from "../../internal/callers/call_options.ts";
 import { checkMessageHeaders } from "../../internal/message_headers.ts";
 import { TestBroker } from "../../testing/mod.ts";
 import { WorkerPool } from "../../workers/mod.ts";
@@ -75,7 +75,7 @@ const TAKERS: readonly Taker[] = [
     except: ["callbackKeys"],
   },
   {
-    file: "options/client_options.ts",
+    file: "caller.ts",
     interface: "CallOptions",
     give: (options) => {
       checkCallOptions("call", options);
@@ -83,13 +83,13 @@ const TAKERS: readonly Taker[] = [
     },
   },
   {
-    file: "options/client_options.ts",
+    file: "caller.ts",
     interface: "StreamOptions",
     give: (options) => resolveStreamOptions(options, 1),
     // It is checked with those of a call.
     except: ["timeoutMs"],
   },
-  { file: "options/client_options.ts", interface: "BatchOptions", give: checkBatchOptions },
+  { file: "caller.ts", interface: "BatchOptions", give: checkBatchOptions },
   { file: "options/server_options.ts", interface: "RpcServerOptions", give: listen },
   {
     file: "options/server_options.ts",

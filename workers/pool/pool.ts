@@ -5,6 +5,7 @@
  */
 
 import { AsyncLocalStorage } from "node:async_hooks";
+import type { Caller } from "../../caller.ts";
 import { bytesCodec, type Codec, codecFor, codecOf, jsonCodec } from "../../codec.ts";
 import type {
   AnyContract,
@@ -25,9 +26,12 @@ import { NO_HEADERS } from "../../internal/message_headers.ts";
 import { safeObserver } from "../../internal/observer.ts";
 import {
   type EncodedRequest,
+  openHandler,
   type RunningRequest,
   sealHandler,
 } from "../../internal/running/encoded_handler.ts";
+import { LocalCaller } from "../../internal/running/local_caller.ts";
+import { membersOf } from "../../internal/running/members.ts";
 import type { EncodedItem, ItemSink } from "../../internal/encoded_reply.ts";
 import { takeBytes } from "../../internal/running/bytes.ts";
 import { ItemBuffer } from "../../internal/streaming/item_buffer.ts";
@@ -52,6 +56,9 @@ import {
 import type { PoolStats } from "./pool_stats.ts";
 import { Scheduler } from "./scheduler.ts";
 import { closedError, type Task, type TaskParts } from "./task.ts";
+
+/** The time of a call that does not say so itself, in milliseconds: that of a client's. */
+const CALL_TIMEOUT_MS = 30_000;
 
 /** The arguments of {@linkcode WorkerPool.stream}. */
 interface StreamParts {
@@ -238,6 +245,30 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
     });
     // The contract is the worker file's promise; nothing here can check it.
     return inObjects(names, handler) as PoolHandlers<C>;
+  }
+
+  /**
+   * The pool as what calls procedures, for functions that take a {@linkcode Caller}: they cannot tell
+   * it from a client. Calls have the options of a client's; nothing is retried, and an
+   * `idempotencyKey` is not heeded.
+   *
+   * @returns The caller, to which the pool belongs still: nothing is to be closed.
+   */
+  caller(): Caller<C> {
+    const handlers = new Map(
+      membersOf(this.handlers()).flatMap(({ name, value }) => {
+        const handler = openHandler(value);
+        return handler === undefined ? [] : [[name, handler] as const];
+      }),
+    );
+    const caller = new LocalCaller({
+      handlers,
+      codecs: this.#codecs,
+      timeoutMs: CALL_TIMEOUT_MS,
+      place: "the pool",
+    });
+    // As in run(): the contract is the worker file's promise.
+    return caller as unknown as Caller<C>;
   }
 
   /** Tells what the pool is doing, and what it has done since it was opened. */

@@ -16,6 +16,7 @@ import {
   checkTexts,
   checkType,
 } from "../../internal/check.ts";
+import { MAX_CREDITS } from "../../internal/encoded_reply.ts";
 import { MAX_TIMEOUT_MS } from "../../internal/time.ts";
 import { checkProcessOptions, type ProcessOptions } from "../host/process_options.ts";
 import type { PoolEvent } from "./pool_events.ts";
@@ -201,7 +202,6 @@ const WAIT_BOUNDS = { min: 0, max: MAX_TIMEOUT_MS };
 /** The highest priority; the lowest is 0. */
 export const MAX_PRIORITY = 9;
 const MAX_WORKERS = 1_000;
-const MAX_CREDITS = 1_000;
 const PRIORITY_BOUNDS = { min: 0, max: MAX_PRIORITY };
 const OPEN = "open a pool";
 

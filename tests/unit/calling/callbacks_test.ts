@@ -4,7 +4,8 @@ import { CallbackTickets } from "../../../internal/calling/callback_tickets.ts";
 import { Callbacks } from "../../../internal/calling/callbacks.ts";
 import { resolveClientOptions } from "../../../internal/calling/client_settings.ts";
 import { ReplyReader } from "../../../internal/calling/reply_reader.ts";
-import type { CallResult, NamedReply } from "../../../options/client_options.ts";
+import type { CallResult } from "../../../caller.ts";
+import type { NamedReply } from "../../../options/client_options.ts";
 import { fakeDelivery } from "../../helpers/fake_delivery.ts";
 import { FakeTime } from "../../helpers/fake_time.ts";
 

@@ -4,9 +4,9 @@ import { msgpackCodec } from "../../../extras/msgpack/codec.ts";
 import {
   checkBatchOptions,
   checkCallOptions,
-  resolveClientOptions,
   resolveStreamOptions,
-} from "../../../internal/calling/client_settings.ts";
+} from "../../../internal/callers/call_options.ts";
+import { resolveClientOptions } from "../../../internal/calling/client_settings.ts";
 
 /** Options as an untyped caller may give them. */
 type Untyped = Readonly<Record<string, unknown>>;

@@ -1,9 +1,9 @@
 import { fc } from "../../../deps/fast_check.ts";
 import { assert, assertEquals, assertFalse } from "../../../deps/std_assert.ts";
 import type { AmqpProperties, AmqpPublish } from "../../../internal/broker/amqp.ts";
+import { MAX_CREDITS } from "../../../internal/encoded_reply.ts";
 import {
   isErrorReply,
-  MAX_CREDITS,
   type OutgoingReply,
   type OutgoingRequest,
   readCallback,

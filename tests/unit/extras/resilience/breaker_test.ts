@@ -9,17 +9,17 @@ import {
 import { RpcError } from "../../../../errors.ts";
 import {
   type BreakerOptions,
-  type ProcedureCaller,
   type ResilienceEvent,
   withResilience,
 } from "../../../../extras/resilience/resilience.ts";
+import type { Caller } from "../../../../caller.ts";
 import { type Answer, codeOf, failure, FakeCaller, remoteFailure, typesOf } from "./fake_caller.ts";
 import { FakeTime } from "../../../helpers/fake_time.ts";
 
 const ok: Answer = { output: 7 };
 
 interface Guarded {
-  readonly steady: ProcedureCaller;
+  readonly steady: Pick<Caller, "call">;
   readonly events: ResilienceEvent[];
 }
 
@@ -33,11 +33,15 @@ function guarded(caller: FakeCaller, breaker: BreakerOptions = {}): Guarded {
 }
 
 /** Calls so often, one after the other. */
-async function repeat(calls: number, caller: ProcedureCaller, procedure = "add"): Promise<void> {
+async function repeat(
+  calls: number,
+  caller: Pick<Caller, "call">,
+  procedure = "add",
+): Promise<void> {
   for (let call = 0; call < calls; call++) await caller.call(procedure, 1).catch(() => {});
 }
 
-async function failedCall(caller: ProcedureCaller, procedure = "add"): Promise<RpcError> {
+async function failedCall(caller: Pick<Caller, "call">, procedure = "add"): Promise<RpcError> {
   const error = await caller.call(procedure, 1).then(() => undefined, (error) => error);
   assertInstanceOf(error, RpcError);
   return error;

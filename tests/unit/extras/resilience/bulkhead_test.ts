@@ -8,16 +8,16 @@ import {
 import { RpcError } from "../../../../errors.ts";
 import {
   type BulkheadOptions,
-  type ProcedureCaller,
   type ResilienceEvent,
   withResilience,
 } from "../../../../extras/resilience/resilience.ts";
+import type { Caller } from "../../../../caller.ts";
 import { codeOf, CountingSignal, failure, FakeCaller, typesOf } from "./fake_caller.ts";
 import { FakeTime } from "../../../helpers/fake_time.ts";
 
 interface Limited {
   readonly caller: FakeCaller;
-  readonly steady: ProcedureCaller;
+  readonly steady: Pick<Caller, "call">;
   readonly events: ResilienceEvent[];
 }
 

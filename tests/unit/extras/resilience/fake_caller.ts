@@ -1,10 +1,7 @@
 import { assertInstanceOf } from "../../../../deps/std_assert.ts";
 import { RpcError, RpcRemoteError } from "../../../../errors.ts";
-import type {
-  CallOptions,
-  ProcedureCaller,
-  ResilienceEvent,
-} from "../../../../extras/resilience/resilience.ts";
+import type { CallOptions, ResilienceEvent } from "../../../../extras/resilience/resilience.ts";
+import type { Caller } from "../../../../caller.ts";
 
 /** What an attempt comes to: an output, an error, or nothing until the test says so. */
 export type Answer = { readonly output: unknown } | { readonly error: unknown } | "pending";
@@ -20,7 +17,7 @@ export interface Attempt {
 }
 
 /** A caller whose answers the test writes down beforehand; after the last, it is repeated. */
-export class FakeCaller implements ProcedureCaller {
+export class FakeCaller implements Pick<Caller, "call"> {
   readonly attempts: Attempt[] = [];
   answers: Answer[];
 

@@ -11,11 +11,11 @@ import {
 import type { RpcClient } from "../../../../client.ts";
 import { RpcError } from "../../../../errors.ts";
 import {
-  type ProcedureCaller,
   type ResilienceEvent,
   type RetryOptions,
   withResilience,
 } from "../../../../extras/resilience/resilience.ts";
+import type { Caller } from "../../../../caller.ts";
 import {
   type Answer,
   codeOf,
@@ -32,7 +32,7 @@ const ok: Answer = { output: 7 };
 function retrying(
   caller: FakeCaller,
   retry: RetryOptions = {},
-): { readonly steady: ProcedureCaller; readonly events: ResilienceEvent[] } {
+): { readonly steady: Pick<Caller, "call">; readonly events: ResilienceEvent[] } {
   const events: ResilienceEvent[] = [];
   const onEvent = (event: ResilienceEvent) => void events.push(event);
   return { steady: withResilience(caller, { retry, onEvent }), events };

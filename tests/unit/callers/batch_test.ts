@@ -5,7 +5,7 @@ import {
   assertStrictEquals,
 } from "../../../deps/std_assert.ts";
 import { fc } from "../../../deps/fast_check.ts";
-import { inOrder } from "../../../internal/calling/batch.ts";
+import { inOrder } from "../../../internal/callers/batch.ts";
 
 /** Operations that end when their test says so. */
 class Operations {

@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "../../../deps/std_assert.ts";
 import { RpcError } from "../../../errors.ts";
-import { clientApi } from "../../../internal/calling/client_api.ts";
-import type { ClientApi } from "../../../options/client_options.ts";
+import { clientApi } from "../../../internal/callers/client_api.ts";
+import type { ClientApi } from "../../../caller.ts";
 
 interface Shop {
   add(input: number): number;

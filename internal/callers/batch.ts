@@ -1,10 +1,10 @@
 /** Many calls that share one deadline and end together, their outputs in order. @module */
 
-import type { BatchOptions, CallOptions } from "../../options/client_options.ts";
+import type { BatchOptions, CallOptions } from "../../caller.ts";
 import { RpcTimeoutError } from "../../errors.ts";
+import { withCallerStack } from "../caller_stack.ts";
 import { ItemReader, type ReadableItems } from "../streaming/item_reader.ts";
-import { signalsOf } from "./call_request.ts";
-import { checkBatchOptions, checkInputs } from "./client_settings.ts";
+import { checkBatchOptions, checkInputs, signalsOf } from "./call_options.ts";
 
 /**
  * The time and the signals of a batch; disposing of it cancels what is under way.
@@ -75,6 +75,39 @@ export class Batch implements Disposable {
     const aborted = this.#signals.find((signal) => signal.aborted);
     if (aborted !== undefined) this.#end.abort(aborted.reason);
   };
+}
+
+/** What makes the calls of a batch. */
+export interface BatchCaller {
+  /** The time of a call, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Makes one. */
+  call(procedure: string, input: unknown, options: CallOptions): Promise<unknown>;
+}
+
+/**
+ * Makes calls, so many at a time, and waits for all outputs.
+ *
+ * @param calls Pairs of a procedure's name and its input.
+ * @param options Those of the whole batch.
+ * @param caller Makes the calls.
+ * @returns The outputs, in the order of the calls.
+ */
+export async function callInOrder(
+  calls: Iterable<readonly [procedure: string, ...input: unknown[]]>,
+  options: BatchOptions,
+  caller: BatchCaller,
+): Promise<unknown[]> {
+  using batch = new Batch(options, caller.timeoutMs);
+  const outputs = inOrder(calls, () => ({
+    concurrency: batch.concurrency,
+    start: ([procedure, input]) => batch.run((options) => caller.call(procedure, input, options)),
+  }));
+  try {
+    return await Array.fromAsync(outputs);
+  } catch (error) {
+    throw withCallerStack(error);
+  }
 }
 
 /** How {@linkcode inOrder} goes about it. */

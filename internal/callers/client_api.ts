@@ -1,6 +1,6 @@
 /** The procedures of a contract as the members of an object. @module */
 
-import type { CallOptions, StreamOptions } from "../../options/client_options.ts";
+import type { CallOptions, StreamOptions } from "../../caller.ts";
 import { RpcError } from "../../errors.ts";
 
 /** What makes the calls. */
