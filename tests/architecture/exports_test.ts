@@ -139,6 +139,10 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
     reason: "the same broker without a program: `deno run jsr:@warren/rpc/testing/main`",
     names: "",
   },
+  "./create": {
+    reason: "a program, which `deno create` runs: whoever has a service loads none of it",
+    names: "",
+  },
 };
 
 /** All names that a module exports, those of other modules included. */

@@ -6,7 +6,7 @@ import { exportedNames, findings } from "../helpers/source_rules.ts";
 const OTHERWISE_NAMED: ReadonlyMap<RegExp, string> = new Map([
   [/(^|\/)mod\.ts$/, "only exports what others have"],
   [/^workers\/worker\/\w+_main\.ts$/, "is started, not imported"],
-  [/^cli\/main\.ts$/, "is started, not imported"],
+  [/^(cli|create)\/main\.ts$/, "is started, not imported"],
   [/^workers\/runtime\.ts$/, "is an entry, named after what it is to a worker file"],
   [/^deps\//, "is named after its package"],
   [/_errors\.ts$/, "makes the errors of one subject, each by a function of its own"],

@@ -38,6 +38,7 @@ import { findings, type FunctionNode, functionVisitor, linesOf } from "../helper
  * request_batches.ts, internal/calling/call_batches.ts), one was taken out of a file that was full
  * (internal/calling/unclaimed_replies.ts).
  * One is for events as lines (extras/log_events.ts).
+ * Three write a new service (create/).
  * One says why calls time out (internal/calling/timeouts/timeout_reasons.ts).
  * Two more are for warren doctor (cli/operating/doctor.ts and findings.ts).
  * Seven are for the whole screen of warren top (cli/operating/top/, cli/screen.ts and text_width.ts).
@@ -45,7 +46,7 @@ import { findings, type FunctionNode, functionVisitor, linesOf } from "../helper
  * Six are for what calls, whatever is behind it (caller.ts, internal/callers/call_options.ts, caller_with.ts
  * and derived_caller.ts, internal/running/local_caller.ts and local_context.ts).
  */
-const MAX_PRODUCT_FILES = 223;
+const MAX_PRODUCT_FILES = 226;
 const MAX_FOLDER_FILES = 18;
 const MAX_CODE_LINES = 300;
 const MAX_FUNCTION_LINES = 50;

@@ -26,6 +26,7 @@ export const ROOMS: readonly Room[] = [
     files: /^cli\//,
     uses: ["mod", "extras/control", "extras/parked", "values", "deps"],
   },
+  { name: "create", files: /^create\//, uses: [] },
   { name: "extras/schema", files: /^extras\/schema\.ts$/, uses: ["internal (leaves)", "values"] },
   {
     name: "extras/log_events",

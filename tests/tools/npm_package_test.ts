@@ -11,7 +11,7 @@ const RUNTIMES: readonly NodeRuntime[] = ["node", "bun"];
 const OTHERS: Readonly<Record<NodeRuntime, NodeRuntime>> = { node: "bun", bun: "node" };
 
 /** What needs Deno; the command line would run as soon as it is imported. */
-const NEEDS_DENO = /^\.\/(cli|testing\/main)$/;
+const NEEDS_DENO = /^\.\/(cli|create|testing\/main)$/;
 
 interface Words {
   count(text: string): number;
