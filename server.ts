@@ -248,6 +248,7 @@ export class RpcServer<C extends Contract = Contract> implements AsyncDisposable
       procedures: procedureInfos(handlers, procedures),
       prefetch: () => this.#prefetch.count,
       pools: () => this.#prefetch.loads(),
+      resize: (workers) => this.#prefetch.resize(workers),
       service: () => this.#service,
       sessions: this.#sessions,
       emit: this.#life.emit,

@@ -1,4 +1,4 @@
-/** `warren pause`, `resume`, `drain` and `cancel`: what administrators alone may. @module */
+/** `warren pause`, `resume`, `drain`, `cancel` and `scale`: what administrators alone may. @module */
 
 import type { Command } from "../../deps/commander.ts";
 import type { Answer, ServerChange } from "../../extras/control/rpc_control.ts";
@@ -9,6 +9,7 @@ import {
   askServers,
   type ControlFlags,
   type ControlScene,
+  parseLeastOne,
   withControlOptions,
 } from "./control_scene.ts";
 
@@ -18,7 +19,7 @@ interface ChangeFlags extends ControlFlags {
   readonly grace?: number;
 }
 
-type Change = "pause" | "resume" | "drain" | "cancel";
+type Change = "pause" | "resume" | "drain" | "cancel" | "scale";
 
 /** What is said if no server has answered. */
 export const NO_ANSWER =
@@ -40,29 +41,33 @@ export function addChanges(program: Command, onExitCode: (code: number) => void)
     if (change === "drain") {
       command.option("--grace <time>", "how long requests in hand may go on (2h)", parseDuration);
     }
-    withControlOptions(command, false).action(async (queue: string, ids: unknown) => {
+    if (change === "scale") command.argument("<workers>", "how many each pool has", parseLeastOne);
+    withControlOptions(command, false).action(async (queue: string, given: unknown) => {
       const flags = command.opts<ChangeFlags>();
-      const wanted = Array.isArray(ids) ? ids.map(String) : [];
-      onExitCode(
-        await askServers(flags, (scene) => tell(scene, change, { queue, ids: wanted, flags })),
-      );
+      const ids = Array.isArray(given) ? given.map(String) : [];
+      const workers = typeof given === "number" ? given : 0;
+      const parts = { queue, ids, workers, flags };
+      onExitCode(await askServers(flags, (scene) => tell(scene, change, parts)));
     });
   };
   add("pause", "<queue>", "Have servers take no more requests");
   add("resume", "<queue>", "Have paused servers take requests again");
   add("drain", "<queue>", "Have servers finish what is in hand, and close");
   add("cancel", "<queue> <ids...>", "Cancel requests: their callers get the error cancelled");
+  add("scale", "<queue>", "Have the pools of servers have more workers, or fewer");
 }
 
 interface ChangeParts {
   readonly queue: string;
   readonly ids: readonly string[];
+  /** Of `scale`. */
+  readonly workers: number;
   readonly flags: ChangeFlags;
 }
 
 async function tell(scene: ControlScene, change: Change, parts: ChangeParts): Promise<number> {
   const { control, output, target } = scene;
-  const { queue, ids, flags } = parts;
+  const { queue, ids, workers, flags } = parts;
   if (flags.dryRun) {
     const servers = await control.ping(target(queue));
     output.list(
@@ -72,7 +77,8 @@ async function tell(scene: ControlScene, change: Change, parts: ChangeParts): Pr
     return EXIT_CODE.ok;
   }
   if (change !== "resume") {
-    confirmOrThrow(`${change} ${ids.length > 0 ? `${ids.length} of ` : ""}${queue}`, flags);
+    const part = ids.length > 0 ? `${ids.length} of ` : "";
+    confirmOrThrow(`${change} ${part}${queue}${workers > 0 ? ` to ${workers}` : ""}`, flags);
   }
   const answers = await send(scene, change, parts);
   if (answers.length === 0) {
@@ -98,7 +104,7 @@ async function tell(scene: ControlScene, change: Change, parts: ChangeParts): Pr
 function send(
   { control, target }: ControlScene,
   change: Change,
-  { queue, ids, flags: { grace } }: ChangeParts,
+  { queue, ids, workers, flags: { grace } }: ChangeParts,
 ): Promise<Answer<ServerChange>[]> {
   switch (change) {
     case "pause":
@@ -109,11 +115,14 @@ function send(
       return control.drain({ ...target(queue), ...(grace !== undefined && { graceMs: grace }) });
     case "cancel":
       return control.cancel(ids, target(queue));
+    case "scale":
+      return control.scale(workers, target(queue));
   }
 }
 
-function resultOf({ refused, cancelled }: ServerChange): string {
+function resultOf({ refused, cancelled, workers }: ServerChange): string {
   if (refused !== undefined) return `refused: ${refused}`;
+  if (workers !== undefined) return `${workers} workers in each pool`;
   return cancelled === undefined ? "done" : `${cancelled} cancelled`;
 }
 

@@ -261,6 +261,19 @@ export class RpcControl implements AsyncDisposable {
     return this.#ask<ServerChange>("cancel", target, { ids });
   }
 
+  /**
+   * Has the pools of servers have more workers, or fewer. Those that are too many end with what they
+   * have in hand. A server that is started again has as many as its program says.
+   *
+   * @param workers How many each pool is to have, from 1 to 1000.
+   * @param target Which servers are told.
+   * @throws {RangeError} If `workers` is out of its bounds.
+   */
+  async scale(workers: number, target: ControlTarget): Promise<Answer<ServerChange>[]> {
+    checkInteger("ask", { workers }, { min: 1, max: 1_000 });
+    return await this.#ask<ServerChange>("scale", target, { workers });
+  }
+
   /** Closes the connection. */
   async close(): Promise<void> {
     await this.#connection.close();

@@ -48,6 +48,8 @@ export interface ServerControlOptions {
   readonly prefetch: () => number;
   /** The pools behind the procedures. */
   readonly pools: () => readonly CapacityLoad[];
+  /** Gives each of them so many workers; tells how many pools there are. Throws if that cannot be. */
+  readonly resize: (workers: number) => number;
   readonly service: () => RequestService;
   readonly sessions: ServerSessions;
   readonly emit: (event: RpcServerEvent) => void;
@@ -257,7 +259,7 @@ export class ServerControl implements QuestionTaker {
       case "cancel":
         return this.#cancel(body);
       case "scale":
-        return { refused: "this version cannot change the size of a pool" };
+        return this.#scale(body);
     }
   }
 
@@ -273,6 +275,17 @@ export class ServerControl implements QuestionTaker {
     const isGiven = typeof graceMs === "number" && graceMs >= 0;
     this.#options.close(isGiven ? graceMs : DRAIN_GRACE_MS);
     return {};
+  }
+
+  #scale({ workers }: IncomingQuestion["body"]): Pick<ServerChange, "workers" | "refused"> {
+    if (this.#state === "draining") return { refused: "the server is draining" };
+    if (typeof workers !== "number") return { refused: '"workers" must be a number' };
+    try {
+      const pools = this.#options.resize(workers);
+      return pools === 0 ? { refused: "it has no pool" } : { workers };
+    } catch (error) {
+      return { refused: error instanceof RangeError ? error.message : "its pool is closed" };
+    }
   }
 
   #cancel({ ids }: IncomingQuestion["body"]): Pick<ServerChange, "cancelled" | "refused"> {

@@ -71,6 +71,12 @@ export interface HandlerCapacity {
   /** Tells where the request is that has this signal, if it knows. */
   locate?(signal: AbortSignal): WorkPlace | undefined;
   /**
+   * Has more workers, or fewer, if it has workers.
+   *
+   * @throws {RangeError} If there cannot be as many.
+   */
+  resize?(workers: number): void;
+  /**
    * Calls back whenever one of them may have changed.
    *
    * @returns Ends that.

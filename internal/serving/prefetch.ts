@@ -46,6 +46,18 @@ export class Prefetch {
     return [...this.#capacities].flatMap(({ load }) => load ?? []);
   }
 
+  /**
+   * Gives each pool behind the handlers more workers, or fewer.
+   *
+   * @returns How many pools there are.
+   * @throws {RangeError} If there cannot be as many.
+   */
+  resize(workers: number): number {
+    const pools = [...this.#capacities].filter(({ resize }) => resize !== undefined);
+    for (const pool of pools) pool.resize?.(workers);
+    return pools.length;
+  }
+
   /** Calls back whenever there may be another count, until {@linkcode unwatch}. */
   watch(listener: () => void): void {
     this.#endings = [...this.#capacities].map((capacity) => capacity.watch(listener));

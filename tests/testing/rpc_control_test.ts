@@ -270,6 +270,37 @@ Deno.test("A paused server stays so over a lost connection", async () => {
   assertEquals((await control.queue("math"))?.consumers, 0);
 });
 
+Deno.test("scale gives the pools of a server another size, and no more than they can have", async () => {
+  await using pool = await WorkerPool.open(WORKER, { maxWorkers: 1 });
+  await using scene = await startScene(pool.handlers() as unknown as Record<string, Handler>);
+  const { control, events } = scene;
+  const [before] = await control.stats(math);
+  const [grown] = await control.scale(2, math);
+  assertEquals([grown?.workers, grown?.refused], [2, undefined]);
+  const workersOf = async () => (await control.stats(math))[0]?.pools[0]?.workers;
+  await eventually(async () => assertEquals(await workersOf(), 2));
+  const [after] = await control.stats(math);
+  // It asks the broker for as many more.
+  assertEquals(after?.prefetch, 2 * (before?.prefetch ?? 0));
+  await control.scale(1, math);
+  await eventually(async () => assertEquals(await workersOf(), 1));
+  await assertRejects(() => control.scale(0, math), RangeError);
+  await pool.close();
+  assertMatch((await control.scale(2, math))[0]?.refused ?? "", /closed/);
+  const told = events.flatMap((event) => event.type === "controlled" ? event : []);
+  assertEquals(told.map(({ change, workers }) => [change, workers]), [
+    ["scale", 2],
+    ["scale", 1],
+    ["scale", undefined],
+  ]);
+});
+
+Deno.test("A server without a pool cannot be scaled", async () => {
+  await using scene = await startScene({ echo: (value: unknown) => value });
+  const [answer] = await scene.control.scale(2, math);
+  assertEquals([answer?.refused, answer?.workers], ["it has no pool", undefined]);
+});
+
 Deno.test("A drained server serves what it has in hand, and closes", async () => {
   const gate = Promise.withResolvers<void>();
   await using scene = await startScene({ wait: () => gate.promise });
@@ -305,6 +336,7 @@ Deno.test("Threat: a client's documented rights change no server", async () => {
     () => control.resume(math),
     () => control.drain(math),
     () => control.cancel(["x"], math),
+    () => control.scale(2, math),
   ];
   for (const change of changes) {
     const error = await assertRejects(change, RpcError);

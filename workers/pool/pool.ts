@@ -45,6 +45,7 @@ import {
   checkLimitedNames,
   checkRunOptions,
   checkStreamOptions,
+  checkWorkers,
   MAX_PRIORITY,
   type PoolCloseOptions,
   type PoolStreamOptions,
@@ -269,6 +270,19 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
     });
     // As in run(): the contract is the worker file's promise.
     return caller as unknown as Caller<C>;
+  }
+
+  /**
+   * Changes how many workers there may be, from now on. New ones start at once, or when tasks wait if
+   * `minWorkers` was less than `maxWorkers`; those that are too many end with the tasks that they have.
+   *
+   * @param workers How many, from 1 to 1000; `minWorkers` follows, so that it is never more.
+   * @throws {RangeError} If there cannot be as many; then nothing changes.
+   * @throws {RpcError} `closed`.
+   */
+  resize(workers: number): void {
+    checkWorkers(workers);
+    this.#scheduler.resize(workers);
   }
 
   /** Tells what the pool is doing, and what it has done since it was opened. */

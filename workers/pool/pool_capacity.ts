@@ -9,6 +9,7 @@ import type {
   HandlerCapacity,
   WorkPlace,
 } from "../../internal/running/encoded_handler.ts";
+import { checkWorkers } from "./pool_options.ts";
 import type { Task, TaskCounter } from "./task.ts";
 
 /** So many requests for each worker keep it busy while replies are confirmed. */
@@ -25,6 +26,8 @@ export interface PoolLoad {
   readonly load: CapacityLoad;
   /** Tells where the task is that has this signal. */
   locate(signal: AbortSignal): WorkPlace | undefined;
+  /** Has more workers, or fewer. */
+  resize(workers: number): void;
   /** Calls back whenever one of these may have changed; returns what ends that. */
   watch(listener: () => void): () => void;
 }
@@ -63,6 +66,16 @@ export class PoolCapacity implements HandlerCapacity, TaskCounter {
   /** Tells where the task is that has this signal. */
   locate(signal: AbortSignal): WorkPlace | undefined {
     return this.#load.locate(signal);
+  }
+
+  /**
+   * Has more workers, or fewer, whoever they work for.
+   *
+   * @throws {RangeError} If there cannot be as many.
+   */
+  resize(workers: number): void {
+    checkWorkers(workers);
+    this.#load.resize(workers);
   }
 
   /** Calls back whenever the load may have changed; returns what ends that. */

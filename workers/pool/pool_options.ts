@@ -201,6 +201,7 @@ const TIMER_BOUNDS = { min: 1, max: MAX_TIMEOUT_MS };
 const WAIT_BOUNDS = { min: 0, max: MAX_TIMEOUT_MS };
 /** The highest priority; the lowest is 0. */
 export const MAX_PRIORITY = 9;
+/** The most workers of a pool. */
 const MAX_WORKERS = 1_000;
 const PRIORITY_BOUNDS = { min: 0, max: MAX_PRIORITY };
 const OPEN = "open a pool";
@@ -262,6 +263,15 @@ export function resolvePoolOptions(options: WorkerPoolOptions): PoolSettings {
     codecs,
     onEvent,
   };
+}
+
+/**
+ * Checks how many workers a pool is to have.
+ *
+ * @throws {RangeError} If there cannot be as many.
+ */
+export function checkWorkers(workers: number): void {
+  checkInteger("resize a pool", { workers }, { min: 1, max: MAX_WORKERS });
 }
 
 function checkLimits(limits: Readonly<Record<string, ProcedureLimits>>): PoolSettings["limits"] {

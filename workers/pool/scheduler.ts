@@ -4,6 +4,7 @@
  * @module
  */
 
+import { RpcError } from "../../errors.ts";
 import { safeObserver } from "../../internal/observer.ts";
 import { MAX_PAUSE_MS, PAUSE_IN_NEED_MS } from "../../internal/streaming/stream_credits.ts";
 import { isExpired, waitAtMost } from "../../internal/time.ts";
@@ -81,7 +82,7 @@ export class Scheduler {
   get workers(): number {
     const { zombies } = this.#slots;
     if (!this.#isOpen || (zombies > 0 && zombies >= this.#settings.maxZombies)) return 0;
-    return this.#settings.maxWorkers - this.#slots.count().crashed;
+    return this.#slots.size - this.#slots.count().crashed;
   }
 
   /** The most tasks that wait for a worker. */
@@ -121,6 +122,18 @@ export class Scheduler {
   /** Starts the workers; settles when they are ready. */
   open(): Promise<void> {
     return this.#slots.open();
+  }
+
+  /**
+   * Has more workers, or fewer.
+   *
+   * @throws {RpcError} `closed`.
+   */
+  resize(workers: number): void {
+    if (!this.#isOpen) throw new RpcError("closed", "Cannot resize the pool as it is closed");
+    this.#slots.resize(workers);
+    this.#onRoom();
+    this.#onLoad();
   }
 
   /** Tells what goes on, and what has gone on. */

@@ -49,6 +49,8 @@ export class Slots {
   /** The ends of all workers that still run, those that were abandoned included. */
   readonly #ending = new Set<Promise<void>>();
   readonly #timing = new FlushTiming(() => this.#flush());
+  /** How many workers there are to be always. */
+  #minWorkers: number;
   #zombies = 0;
   #isClosed = false;
 
@@ -61,6 +63,7 @@ export class Slots {
    */
   constructor(settings: PoolSettings, starter: HostStarter, owner: SlotsOwner) {
     const { maxWorkers, startTimeoutMs, abortGraceMs, maxTasksPerWorker } = settings;
+    this.#minWorkers = settings.minWorkers;
     this.#settings = settings;
     this.#starter = starter;
     this.#owner = {
@@ -84,6 +87,11 @@ export class Slots {
       },
     };
     this.#slots = Array.from({ length: maxWorkers }, (_, index) => new Slot(index, this.#owner));
+  }
+
+  /** How many workers there may be. */
+  get size(): number {
+    return this.#slots.length;
   }
 
   /** Threads that were replaced because they ran on, and still do. */
@@ -128,7 +136,25 @@ export class Slots {
 
   /** Starts as many workers as there are to be always; settles when all are ready. */
   async open(): Promise<void> {
-    await Promise.all(this.#slots.slice(0, this.#settings.minWorkers).map((slot) => slot.start()));
+    await Promise.all(this.#slots.slice(0, this.#minWorkers).map((slot) => slot.start()));
+  }
+
+  /** Has more workers, or fewer: those that are too many end with what they have in hand. */
+  resize(workers: number): void {
+    const { size } = this;
+    const isFixed = this.#minWorkers === size;
+    this.#minWorkers = isFixed ? workers : Math.min(this.#minWorkers, workers);
+    for (let index = size; index < workers; index++) {
+      const slot = new Slot(index, this.#owner);
+      this.#slots.push(slot);
+      // A start that fails is told as an event, and tried again.
+      if (isFixed) slot.start().catch(() => {});
+    }
+    for (const slot of this.#slots.splice(workers)) {
+      clearTimeout(this.#idleTimers.get(slot.index));
+      this.#retiring.add(slot);
+      slot.retire();
+    }
   }
 
   /** How many slots are in each state. */
@@ -233,8 +259,8 @@ export class Slots {
 
   /** Ends workers that had nothing to do for long, as long as there are more than always. */
   #watchIdle(event: PoolEvent): void {
-    const { minWorkers, maxWorkers, idleTimeoutMs } = this.#settings;
-    if (minWorkers === maxWorkers || (event.type !== "idle" && event.type !== "busy")) return;
+    const { idleTimeoutMs } = this.#settings;
+    if (this.#minWorkers >= this.size || (event.type !== "idle" && event.type !== "busy")) return;
     const { slot, type } = event;
     clearTimeout(this.#idleTimers.get(slot));
     if (type === "busy") return;
@@ -244,7 +270,7 @@ export class Slots {
   #shrink(index: number): void {
     const { idle, busy } = this.count();
     const slot = this.#slots[index];
-    if (slot?.state === "idle" && idle + busy > this.#settings.minWorkers) slot.close();
+    if (slot?.state === "idle" && idle + busy > this.#minWorkers) slot.close();
   }
 }
 
