@@ -172,7 +172,11 @@ export class RpcServer<C extends Contract = Contract> implements AsyncDisposable
       connectionName: options.connectionName ?? nameProgram(`${queue} server/publisher`),
       ...server.#observe("publisher"),
       setUp: (connection) =>
-        openPublisherSession(connection, { confirmTimeoutMs, limits: server.#limits }),
+        openPublisherSession(connection, {
+          confirmTimeoutMs,
+          limits: server.#limits,
+          declare: server.#queue.declare,
+        }),
     });
     stack.defer(() => sessions.publisher?.close());
     sessions.consumer = await Connection.open<ConsumerSession>({

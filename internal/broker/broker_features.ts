@@ -17,6 +17,11 @@ export interface BrokerFeatures {
    * classic queues RabbitMQ then refuses that argument, and older releases ignore it.
    */
   readonly hasConsumerTimeouts: boolean;
+  /**
+   * Whether a node may learn of a queue later than others do: with Khepri, which 4.0 and 4.1 may have
+   * and later releases always have, only the node that declared it knows of it at once.
+   */
+  readonly mayLag: boolean;
 }
 
 /**
@@ -33,6 +38,7 @@ export function brokerFeaturesOf(properties: Readonly<Record<string, unknown>>):
     product: product ?? "",
     version: version ?? "",
     hasConsumerTimeouts: isRabbitmq && isSince(version ?? "", [4, 3]),
+    mayLag: isRabbitmq && isSince(version ?? "", [4, 0]),
   };
 }
 

@@ -12,15 +12,10 @@ import { MessageBatcher } from "../protocol/message_batcher.ts";
 import { isDirectReply } from "../protocol/reply_address.ts";
 import { encodeError } from "../running/encode.ts";
 import type { RunTiming } from "../run_timing.ts";
-import { sleep } from "../time.ts";
 import type { ActiveRequest } from "./active_requests.ts";
-import type { CallerPresence } from "./caller_presence.ts";
-
-/** Pause before a message that the broker did not take is published again, in milliseconds. */
-const NACKED_PAUSE_MS = 200;
-
-/** Pause before a message is published again whose queue was not there, in milliseconds. */
-const MISSING_PAUSE_MS = 500;
+import type { CallerPresence } from "./callers/caller_presence.ts";
+import { NodeLag } from "./callers/node_lag.ts";
+import { ReplyPatience } from "./callers/reply_patience.ts";
 
 /**
  * Most channels that may close before they confirm a reply to a direct reply-to address. RabbitMQ up
@@ -44,6 +39,8 @@ interface PublishingSession {
   readonly publisher: {
     publish(prepare: () => AmqpPublish | undefined): Promise<PublishOutcome>;
   };
+  /** See `PublisherSession`. */
+  readonly catchUp?: () => Promise<boolean>;
 }
 
 /** What the caller got, or why nothing. */
@@ -62,6 +59,7 @@ const BATCHES = { maxCalls: 256, maxBytes: 65_536, maxDelayMs: 0 };
 /** Publishes on whatever session there is. */
 export class Replies {
   readonly #options: RepliesOptions;
+  readonly #lag = new NodeLag();
   readonly #batchers = new WeakMap<PublishingSession["publisher"], MessageBatcher>();
   /** The message that is published alone, and those before it. */
   #suspects: Promise<unknown> = Promise.resolve();
@@ -119,8 +117,7 @@ export class Replies {
    */
   async publish(message: AmqpPublish, recipient: Recipient): Promise<PersistentOutcome> {
     const isDirect = isDirectReply(message.routingKey);
-    let refusedAt: number | undefined;
-    let missingAt: number | undefined;
+    const patience = new ReplyPatience(message.routingKey, this.#options.callers, this.#lag);
     let suspicions = 0;
     for (let losses = 0; !isDirect || losses < MAX_DIRECT_LOSSES;) {
       const { publisher: connection } = this.#options.sessions;
@@ -132,30 +129,14 @@ export class Replies {
         case "confirmed":
           return "confirmed";
         case "returned":
-          if (!recipient.isWanted) return "orphaned";
-          missingAt ??= performance.now();
-          if (
-            !await this.#options.callers.isAwaited(
-              message.routingKey,
-              performance.now() - missingAt,
-            )
-          ) {
-            return "orphaned";
-          }
-          await sleep(MISSING_PAUSE_MS);
+          if (!recipient.isWanted || await patience.endsWithReturn(session)) return "orphaned";
           break;
         case "too-large":
           return "too-large";
         case "nacked":
         case "stranded":
           if (!recipient.isWanted) return "unpublished";
-          refusedAt ??= performance.now();
-          if (
-            await this.#options.callers.isLost(message.routingKey, performance.now() - refusedAt)
-          ) {
-            return "orphaned";
-          }
-          await sleep(NACKED_PAUSE_MS);
+          if (await patience.endsWithRefusal()) return "orphaned";
           break;
         case "suspect":
           if (++suspicions === MAX_SUSPICIONS) return "unpublished";

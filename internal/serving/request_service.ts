@@ -22,7 +22,7 @@ import { RunTiming } from "../run_timing.ts";
 import { callScope } from "../call_scope.ts";
 import { type ActiveRequest, ActiveRequests } from "./active_requests.ts";
 import { Admission, type AdmissionOptions, outcomeOfDropped, Refusal } from "./admission.ts";
-import { CallerPresence } from "./caller_presence.ts";
+import { CallerPresence } from "./callers/caller_presence.ts";
 import { ItemPublisher } from "./item_publisher.ts";
 import { PausedStreams } from "./paused_streams.ts";
 import { Replies } from "./replies.ts";

@@ -38,6 +38,11 @@ export interface PublisherSession extends Session {
   readonly publisher: Publisher;
   /** Declares a queue, which the broker may refuse without harm. */
   declareQueue(name: string, options: AmqpQueueOptions): Promise<void>;
+  /**
+   * Resolves once the node knows of all queues that there were when it was asked; to `false` if the
+   * user may not ask. A node that is cut off does not answer. Absent where nodes know at once.
+   */
+  readonly catchUp?: () => Promise<boolean>;
 }
 
 /** Options of {@linkcode openConsumerSession}. */
@@ -80,7 +85,7 @@ export async function openConsumerSession(
     controlQueue,
     lacksQueue: (queue) => lacksQueue(connection, queue),
     // Who declares nothing cannot find out.
-    hasMajority: () => options.declare ? hasMajority(connection) : Promise.resolve(true),
+    hasMajority: () => options.declare ? canDeclare(connection, true) : Promise.resolve(true),
     isUnattended: async (queue) =>
       await connection.onOwnChannel((channel) => channel.countConsumers(queue)) === 0,
   };
@@ -130,21 +135,28 @@ async function lacksQueue(
   }
 }
 
-async function hasMajority(connection: AmqpLink): Promise<boolean> {
+/**
+ * Has the cluster agree on a change, which the node knows of before it answers, and of all that was
+ * agreed on before.
+ *
+ * @param otherwise What it resolves to if the user may not do that.
+ */
+async function canDeclare(connection: AmqpLink, otherwise: boolean): Promise<boolean> {
   try {
     // Nobody uses it: the broker removes it at once.
     const queue = { exclusive: true, arguments: { "x-expires": 1 } };
     await connection.onOwnChannel((channel) => channel.declareQueue("", queue));
     return true;
   } catch (error) {
-    return amqpCodeOf(error) === 403;
+    if (amqpCodeOf(error) === 403) return otherwise;
+    throw error;
   }
 }
 
 /** Opens a channel for replies. */
 export async function openPublisherSession(
   connection: AmqpLink,
-  options: PublisherOptions,
+  options: PublisherOptions & { readonly declare: boolean },
 ): Promise<PublisherSession> {
   const publisher = await Publisher.open(connection, options);
   return {
@@ -152,6 +164,9 @@ export async function openPublisherSession(
     publisher,
     async declareQueue(name, options) {
       await connection.onOwnChannel((channel) => channel.declareQueue(name, options));
+    },
+    ...connection.features.mayLag && {
+      catchUp: () => options.declare ? canDeclare(connection, false) : Promise.resolve(false),
     },
   };
 }

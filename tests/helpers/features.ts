@@ -13,7 +13,8 @@ export type Feature =
   | "time limits of single consumers"
   | "a queue that odd deaths end"
   | "a queue that outlives odd deaths"
-  | "delayed retry";
+  | "delayed retry"
+  | "a store that nodes learn from late";
 
 const HAS: Readonly<Record<Feature, (version: string) => boolean>> = {
   "a default queue type": (version) => compareVersions(version, "4.0") >= 0,
@@ -23,6 +24,7 @@ const HAS: Readonly<Record<Feature, (version: string) => boolean>> = {
   "a queue that odd deaths end": (version) => compareVersions(version, "4.0") < 0,
   "a queue that outlives odd deaths": (version) => compareVersions(version, "4.0") >= 0,
   "delayed retry": (version) => compareVersions(version, "4.3.1") >= 0,
+  "a store that nodes learn from late": (version) => compareVersions(version, "4.2") >= 0,
 };
 
 /** Options of {@linkcode rabbitmqTest}. */

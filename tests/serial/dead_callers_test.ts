@@ -86,3 +86,33 @@ Deno.test(rabbitmqTest("A server goes on at once", async (t) => {
     await assertGoesOn(cluster, { user: await addLeastServer(cluster.nodes) });
   });
 }));
+
+Deno.test(
+  rabbitmqTest(
+    "A server on a node that lags behind answers callers it has not heard of",
+    async () => {
+      await using cluster = await PrivateCluster.start();
+      const [theirs, , lagging] = cluster.nodes;
+      assertExists(theirs);
+      assertExists(lagging);
+      const queue = randomQueue();
+      const work = gatedWork();
+      const { handlers } = work;
+      await using server = await RpcServer.listen([lagging.url], { log: false, queue, handlers });
+      // What the others declare from now on, the node learns when it goes on.
+      await lagging.ctl("eval", "sys:suspend(rabbitmq_metadata).");
+      await using client = await RpcClient.connect([theirs.url], { queue });
+      const call = client.call("wait", 1);
+      await eventually(() => assertEquals(work.runs, 1));
+      work.open();
+      // Time for a reply to be lost; there is no event of one that is not.
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      await lagging.ctl("eval", "sys:resume(rabbitmq_metadata).");
+      assertEquals(await within(15_000, "the call", call), 1);
+      await eventually(() => assertEquals(server.stats().active, 0));
+      const { succeeded, orphaned } = server.stats();
+      assertEquals({ succeeded, orphaned }, { succeeded: 1, orphaned: 0 });
+    },
+    { needs: "a store that nodes learn from late" },
+  ),
+);

@@ -16,5 +16,10 @@ Deno.test("brokerFeaturesOf() takes whatever a broker says of itself", () => {
     const features = brokerFeaturesOf({ product: "RabbitMQ", version: odd });
     assertEquals(features.hasConsumerTimeouts, false, String(odd));
   }
-  assertEquals(brokerFeaturesOf({}), { product: "", version: "", hasConsumerTimeouts: false });
+  assertEquals(brokerFeaturesOf({}), {
+    product: "",
+    version: "",
+    hasConsumerTimeouts: false,
+    mayLag: false,
+  });
 });

@@ -4,7 +4,7 @@ import {
   CallerPresence,
   type PresenceQuestions,
   type QueueLookup,
-} from "../../../internal/serving/caller_presence.ts";
+} from "../../../internal/serving/callers/caller_presence.ts";
 import { fakeDelivery } from "../../helpers/fake_delivery.ts";
 import { fakeWork } from "../../helpers/fake_work.ts";
 import { FakeTime } from "../../helpers/fake_time.ts";
@@ -134,8 +134,42 @@ Deno.test("CallerPresence.isLost() blames no caller while its own node is cut of
   assertEquals(asked, 1);
   majority.resolve(true);
   await time.settle();
-  assertEquals(await presence.isLost("amq.gen-a", 0), true);
+  // What was asked while the node was cut off is asked anew.
+  assertEquals(await presence.isLost("amq.gen-a", 0), false);
+  const isLost = presence.isLost("amq.gen-a", 0);
+  await time.advance(200);
+  assertEquals(await isLost, true);
   assertEquals(presence.mayReturn("amq.gen-a"), true);
+});
+
+Deno.test("CallerPresence.isLost() goes by no answer from before the node was cut off", async () => {
+  using time = new FakeTime();
+  let isCutOff = false;
+  const presence = presenceOf(() => new Promise(() => {}), new ActiveRequests(), () => {
+    return isCutOff ? new Promise(() => {}) : Promise.resolve(true);
+  });
+  const before = presence.isLost("amq.gen-a", 0);
+  await time.advance(200);
+  assertEquals(await before, true);
+  isCutOff = true;
+  const during = presence.isLost("amq.gen-b", 0);
+  await time.advance(550);
+  assertEquals(await during, false);
+});
+
+Deno.test("CallerPresence believes at the second answer that a caller is gone", async () => {
+  using time = new FakeTime();
+  const requests = new ActiveRequests();
+  // A node that was cut off does not know yet what the others have declared.
+  const answers = [true, false];
+  const presence = presenceOf(() => Promise.resolve(answers.shift() ?? false), requests);
+  startRequests(requests, 1);
+  presence.watch();
+  await time.advance(2_000);
+  assertEquals(answers, []);
+  const next = requests.add(fakeDelivery({ properties: { replyTo: "amq.gen-1" } }));
+  assertEquals(next.dropReason, undefined);
+  presence.stop();
 });
 
 Deno.test("CallerPresence learns anew whether it may look, as another node may say so", async () => {

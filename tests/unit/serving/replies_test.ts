@@ -22,13 +22,21 @@ const UNWANTED = { isWanted: false };
 
 /** Replies to a broker that answers with these, in turn. */
 function repliesTo(...answers: (PublishOutcome | Error)[]) {
+  return repliesThrough({}, ...answers);
+}
+
+/** The same, through a session that has something besides. */
+function repliesThrough(
+  more: { readonly catchUp?: () => Promise<boolean> },
+  ...answers: (PublishOutcome | Error)[]
+) {
   const published: AmqpPublish[] = [];
   const publish = (prepare: () => AmqpPublish): Promise<PublishOutcome> => {
     published.push(prepare());
     const answer = answers.shift() ?? "confirmed";
     return answer instanceof Error ? Promise.reject(answer) : Promise.resolve(answer);
   };
-  const session = { channels: [], publisher: { publish } };
+  const session = { channels: [], publisher: { publish }, ...more };
   const whenOpen = () => Promise.resolve(session);
   const callers = {
     isLost: (queue: string, refusedMs: number) =>
@@ -51,6 +59,22 @@ Deno.test("Replies.publish() tries again what was not sent", async () => {
 
 Deno.test("Replies.publish() tells that a queue does not exist", async () => {
   assertEquals(await publish(REPLY, WANTED, "returned"), "orphaned");
+});
+
+Deno.test("Replies.publish() believes a node that a queue is not there once it has caught up", async () => {
+  const caughtUp = [false, true];
+  const catchUp = () =>
+    caughtUp.shift() === false ? Promise.reject(new Error("lost")) : Promise.resolve(true);
+  const queues: PublishOutcome[] = ["returned", "returned", "confirmed"];
+  const late = repliesThrough({ catchUp }, ...queues);
+  assertEquals(await late.replies.publish(REPLY, WANTED), "confirmed");
+  assertEquals(caughtUp, []);
+  const informed = () => Promise.resolve(true);
+  const gone = repliesThrough({ catchUp: informed }, "returned", "returned", "confirmed");
+  assertEquals(await gone.replies.publish(REPLY, WANTED), "orphaned");
+  const direct = { ...REPLY, routingKey: "amq.rabbitmq.reply-to.g1h2.k" };
+  const left = repliesThrough({ catchUp: informed }, "returned", "confirmed");
+  assertEquals(await left.replies.publish(direct, WANTED), "orphaned");
 });
 
 Deno.test("Replies.publish() insists while the caller waits", async () => {

@@ -1,8 +1,8 @@
 /** Notices that a caller is gone, so that nothing works for it any more. @module */
 
-import { isDirectReply, isDurableReplyQueue, isServerNamed } from "../protocol/reply_address.ts";
-import { TimeLimitError, withTimeout } from "../time.ts";
-import type { ActiveRequests } from "./active_requests.ts";
+import { isDirectReply, isDurableReplyQueue, isServerNamed } from "../../protocol/reply_address.ts";
+import { TimeLimitError, withTimeout } from "../../time.ts";
+import type { ActiveRequests } from "../active_requests.ts";
 
 /** How often requests are looked through for those whose reply queues are to be looked for. */
 const WATCH_MS = 2_000;
@@ -54,13 +54,16 @@ export class CallerPresence {
   readonly #lacksQueue: QueueLookup;
   readonly #hasMajority: PresenceQuestions["hasMajority"];
   #majority: Promise<boolean> | undefined;
+  /** When the node was last seen to be cut off. */
+  #cutOffAt = -Infinity;
   /** Whether the user may look for reply queues, as the broker has last told: releases differ. */
   #mayLook = true;
-  #majorityUntil = 0;
+  /** When that was last answered with yes. */
+  #majorityAt = -Infinity;
   /** Lookups under way, by queue. */
   readonly #lookups = new Map<string, Promise<boolean | undefined>>();
-  /** The queues of those that have taken longer than an answer takes. */
-  readonly #unanswered = new Set<string>();
+  /** The queues of those that have taken longer than an answer takes, and when they were asked for. */
+  readonly #unanswered = new Map<string, number>();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(requests: ActiveRequests, { lacksQueue, hasMajority }: PresenceQuestions) {
@@ -96,7 +99,8 @@ export class CallerPresence {
    */
   async isLost(queue: string, refusedMs: number): Promise<boolean> {
     if (!isServerNamed(queue)) return false;
-    if (this.#isUnanswered(queue)) return await this.#isWithMajority();
+    if (this.#isUnanswered(queue)) return await this.#isWithMajority() && !this.#forgetStale();
+    const askedAt = performance.now();
     const lookup = this.#lookup(queue);
     if (lookup === undefined) return false;
     const limitMs = this.#unanswered.size > 0 ? NEXT_ANSWER_LIMIT_MS : ANSWER_LIMIT_MS;
@@ -104,15 +108,32 @@ export class CallerPresence {
       const isGone = await withTimeout(limitMs, () => lookup);
       this.#mayLook = isGone !== undefined;
       if (isGone !== undefined) return isGone;
-      return refusedMs >= MAX_REFUSED_MS && await this.#isWithMajority();
+      return refusedMs >= MAX_REFUSED_MS && await this.#isWithMajority(askedAt);
     } catch (error) {
       // Anything else is a connection that is being replaced.
       if (!(error instanceof TimeLimitError)) return false;
     }
-    this.#unanswered.add(queue);
-    const answered = () => void this.#unanswered.delete(queue);
+    this.#unanswered.set(queue, askedAt);
+    const answered = () => {
+      if (this.#unanswered.get(queue) === askedAt) this.#unanswered.delete(queue);
+    };
     lookup.then(answered, answered);
-    return await this.#isWithMajority();
+    return await this.#isWithMajority(askedAt) && !this.#forgetStale();
+  }
+
+  /**
+   * Forgets questions that were asked while the node was cut off: that they have no answer says nothing
+   * of the callers.
+   *
+   * @returns Whether there were any; they are to be asked anew then.
+   */
+  #forgetStale(): boolean {
+    const stale = [...this.#unanswered].filter(([, askedAt]) => askedAt <= this.#cutOffAt);
+    for (const [queue] of stale) {
+      this.#unanswered.delete(queue);
+      this.#lookups.delete(queue);
+    }
+    return stale.length > 0;
   }
 
   #isUnanswered(queue: string): boolean {
@@ -122,20 +143,24 @@ export class CallerPresence {
   /**
    * Tells whether it is the queue that cannot be reached, and not everything else. A server on a node
    * that is cut off has nobody to reply to for a while, and callers that wait all the same.
+   *
+   * @param since From when on the answer must be; by default, a second ago.
    */
-  async #isWithMajority(): Promise<boolean> {
-    if (Date.now() < this.#majorityUntil) return true;
+  async #isWithMajority(since = performance.now() - MAJORITY_MS): Promise<boolean> {
+    if (this.#majorityAt >= since) return true;
     this.#majority ??= this.#hasMajority()?.finally(() => this.#majority = undefined);
     const question = this.#majority;
     if (question === undefined) return false;
     try {
-      const answer = await withTimeout(MAJORITY_LIMIT_MS, () => question);
-      if (answer) this.#majorityUntil = Date.now() + MAJORITY_MS;
-      return answer;
+      if (await withTimeout(MAJORITY_LIMIT_MS, () => question)) {
+        this.#majorityAt = performance.now();
+        return true;
+      }
     } catch {
       // No answer, or a connection that is being replaced.
-      return false;
     }
+    this.#cutOffAt = performance.now();
+    return false;
   }
 
   /**
@@ -167,8 +192,9 @@ export class CallerPresence {
       const askedAt = Date.now();
       this.#lookup(queue)?.then(async (isGone) => {
         if (!isGone) return;
+        // A node that was cut off learns late what the others have declared: it is asked again.
+        if (!await this.#isWithMajority(performance.now()) || !await this.#lookup(queue)) return;
         const mayReturn = Date.now() - askedAt > ANSWER_LIMIT_MS;
-        if (mayReturn && !await this.#isWithMajority()) return;
         this.#requests.markOrphaned(queue, { mayReturn });
       }).catch(() => {
         // The connection is being replaced; the next look will tell.
