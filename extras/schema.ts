@@ -94,6 +94,14 @@ export interface ProcedureSchemas<
    * @default {undefined}
    */
   readonly description?: string | undefined;
+  /**
+   * What else is to be known of it: interceptors of its server find it in `request.meta`, middleware in
+   * `meta`, observers in the event `served`. It does not travel. Of a pool's handlers a server knows
+   * none.
+   *
+   * @default {none}
+   */
+  readonly meta?: Readonly<Record<string, unknown>> | undefined;
 }
 
 /** What the handler of a {@linkcode procedure} is told of its call. */
@@ -137,6 +145,114 @@ export type SentBy<Output extends StandardSchema, Given> = [Output] extends [nev
   : [Given] extends [Streamed] ? AsyncGenerator<SchemaOutput<Output>, void, undefined>
   : SchemaOutput<Output>;
 
+/** What a function around a procedure is told of a call. */
+export interface MiddlewareCall<Known> {
+  /** What the handler is told of its call, with what the middleware before this one has added. */
+  readonly ctx: CallContext & Known;
+  /** The input as it came: no schema has seen it. */
+  readonly input: unknown;
+  /** What `meta` the procedure has. */
+  readonly meta: Readonly<Record<string, unknown>>;
+  /**
+   * Goes on to the next middleware, and at last to the procedure.
+   *
+   * @param added What the handler finds in its context from here on.
+   * @throws What the procedure throws, or that its input or its output does not match.
+   */
+  next(): Promise<MiddlewareResult>;
+  next<Added extends object>(added: Added): Promise<MiddlewareResult<Added>>;
+}
+
+/** How a call ended, for the middleware around it. */
+export interface MiddlewareResult<Added = unknown> {
+  /** The output; of a procedure that streams its items, of which none was taken yet. */
+  readonly output: unknown;
+  /** Only a mark for the compiler; never set. */
+  readonly "~added"?: Added;
+}
+
+/**
+ * A function around procedures. It runs before the input is checked, and gives what `next()` gives, or
+ * throws: an `RpcError` chooses the code that the caller sees. It may give `{ output }` of its own.
+ */
+export type Middleware<Known, Added> = (
+  call: MiddlewareCall<Known>,
+) => MiddlewareResult<Added> | Promise<MiddlewareResult<Added>>;
+
+/**
+ * Makes procedures.
+ *
+ * @typeParam Known What middleware has added to the context of their handlers.
+ */
+export interface ProcedureMaker<Known = unknown> {
+  /**
+   * Makes a procedure, as {@linkcode procedure} does.
+   *
+   * @typeParam Given What the handler gives.
+   * @typeParam Input The schema of the input.
+   * @typeParam Output The schema of the output.
+   * @typeParam Errors The schemas of the details of errors.
+   * @param schemas The schemas.
+   * @param handler Runs with what the input schema makes of the input.
+   * @returns The handler for a server, or for `expose()` in a worker.
+   * @throws {TypeError} If a schema does not follow Standard Schema.
+   */
+  <
+    Given extends GivenFor<NoInfer<Output>>,
+    Input extends StandardSchema = StandardSchema<undefined>,
+    Output extends StandardSchema = never,
+    const Errors extends ErrorSchemas = Record<never, never>,
+  >(
+    schemas: ProcedureSchemas<Input, Output, Errors>,
+    handler: (
+      input: SchemaOutput<Input>,
+      context: ProcedureContext<Errors> & Known,
+    ) => Given | Promise<Given>,
+  ): CheckedProcedure<SchemaInput<Input>, SentBy<Output, Given>, ErrorDetails<Errors>>;
+  /**
+   * Puts a function around the procedures that are made from here on, inside those that are there. What
+   * it adds has its type in their handlers' context. Procedures with middleware are asynchronous.
+   *
+   * @typeParam Added What it adds to the context.
+   * @param middleware The function.
+   * @returns What makes such procedures.
+   * @throws {TypeError} If it is no function.
+   *
+   * @example A caller who must be known
+   * ```ts
+   * import { assertEquals, assertRejects } from "jsr:@std/assert@^1.0.0";
+   * import { RpcError } from "@warren/rpc";
+   * import { procedure } from "@warren/rpc/schema";
+   *
+   * const authed = procedure.use(({ ctx, next }) => {
+   *   const { user } = ctx.headers;
+   *   if (typeof user !== "string") throw new RpcError("UNKNOWN_USER", "Who are you?");
+   *   return next({ user });
+   * });
+   * const whoAmI = authed({}, (_input, { user }) => user.toUpperCase());
+   * assertEquals(await whoAmI.call(undefined, { headers: { user: "ann" } }), "ANN");
+   * await assertRejects(() => whoAmI.call(), RpcError, "Who are you?");
+   * ```
+   */
+  use<Added>(middleware: Middleware<Known, Added>): ProcedureMaker<Known & Added>;
+  /**
+   * Gives the procedures that are made from here on some `meta`, beside that of their own.
+   *
+   * @param meta What interceptors, middleware and observers find.
+   * @returns What makes such procedures.
+   */
+  meta(meta: Readonly<Record<string, unknown>>): ProcedureMaker<Known>;
+}
+
+/** Any middleware, whose types have been checked where it was given. */
+type AnyMiddleware = Middleware<object, unknown>;
+
+/** What the procedures of a maker have in common. */
+interface Common {
+  readonly middleware: readonly AnyMiddleware[];
+  readonly meta: Readonly<Record<string, unknown>>;
+}
+
 /**
  * Makes a handler that checks its input, and if asked its output, against a schema. It serves
  * anywhere that a handler does: in a server and in a worker.
@@ -150,14 +266,8 @@ export type SentBy<Output extends StandardSchema, Given> = [Output] extends [nev
  * An input that does not match rejects the call with code `invalid-input`, an output with
  * `invalid-output`; both have {@linkcode ValidationDetails} as `details`. They are not retryable.
  *
- * @typeParam Input The schema of the input.
- * @typeParam Output The schema of the output.
- * @typeParam Errors The schemas of the details of errors.
- * @typeParam Given What the handler gives.
- * @param schemas The schemas.
- * @param handler Runs with what the input schema makes of the input.
- * @returns The handler for a server, or for `expose()` in a worker.
- * @throws {TypeError} If a schema does not follow Standard Schema.
+ * `procedure.use(middleware)` and `procedure.meta({ … })` give what makes procedures that have these in
+ * common: see {@linkcode ProcedureMaker}.
  *
  * @example Errors of a procedure's own
  * ```ts
@@ -174,41 +284,81 @@ export type SentBy<Output extends StandardSchema, Given> = [Output] extends [nev
  * await assertRejects(() => get.call({ id: "2" }), Error, "NOT_FOUND");
  * ```
  */
-export function procedure<
-  Given extends GivenFor<NoInfer<Output>>,
-  Input extends StandardSchema = StandardSchema<undefined>,
-  Output extends StandardSchema = never,
-  const Errors extends ErrorSchemas = Record<never, never>,
->(
-  schemas: ProcedureSchemas<Input, Output, Errors>,
-  handler: (
-    input: SchemaOutput<Input>,
-    context: ProcedureContext<Errors>,
-  ) => Given | Promise<Given>,
-): CheckedProcedure<SchemaInput<Input>, SentBy<Output, Given>, ErrorDetails<Errors>> {
+export const procedure: ProcedureMaker = makerOf({ middleware: [], meta: {} });
+
+function makerOf<Known>(common: Common): ProcedureMaker<Known> {
+  const make = (schemas: ProcedureSchemas, handler: AnyHandler) =>
+    makeProcedure(schemas, handler, common);
+  const maker = Object.assign(make, {
+    use(middleware: AnyMiddleware) {
+      if (typeof middleware !== "function") {
+        throw new TypeError(
+          `Cannot use middleware as it must be a function: it is ${typeof middleware}`,
+        );
+      }
+      return makerOf({ ...common, middleware: [...common.middleware, middleware] });
+    },
+    meta: (meta: Common["meta"]) => makerOf({ ...common, meta: { ...common.meta, ...meta } }),
+  });
+  // The types of its calls are those of its schemas, which the compiler cannot follow.
+  return maker as unknown as ProcedureMaker<Known>;
+}
+
+/** What a handler is, whatever its schemas say. */
+type AnyHandler = (input: unknown, context: CallContext) => unknown;
+
+function makeProcedure(
+  { meta: own, ...schemas }: ProcedureSchemas,
+  handler: AnyHandler,
+  common: Common,
+): object {
   const { input, output, errors = {} } = schemas;
   const all = { ...(input && { input }), ...(output && { output }), ...errors };
   for (const [part, schema] of Object.entries(all)) checkSchema(part, schema);
   const makers = errorMakers(Object.keys(errors));
-  const run = (value: unknown, context: CallContext) => {
+  const inner = (value: unknown, context: CallContext, added?: object) => {
     const { procedure } = context;
     const given = whenSettled(
       input === undefined ? undefined : validate(input, value, { procedure, part: "input" }),
-      (valid) => handler(valid as SchemaOutput<Input>, withErrors(context, makers)),
+      (valid) => handler(valid, withAdded(context, added, makers)),
     );
     if (output === undefined) return given;
     return whenSettled(given, (given: unknown) => checkOutput(output, given, procedure));
   };
-  // The types of its calls are those of its schemas, which the compiler cannot follow.
-  return Object.assign(noteSchemas({ ...schemas, handler }, run), {
-    schemas,
+  const meta = { ...common.meta, ...own };
+  const run = common.middleware.length === 0 ? inner : around(inner, { ...common, meta });
+  const known = { ...schemas, ...(Object.keys(meta).length > 0 && { meta }) };
+  return Object.assign(noteSchemas({ ...known, handler }, run), {
+    schemas: known,
     call: (value?: unknown, context: Partial<CallContext> = {}) =>
       callDirectly(run, value, context),
-  }) as unknown as CheckedProcedure<
-    SchemaInput<Input>,
-    SentBy<Output, Given>,
-    ErrorDetails<Errors>
-  >;
+  });
+}
+
+/** Runs a procedure with what middleware has added to its context. */
+type InnerRun = (input: unknown, context: CallContext, added: object) => unknown;
+
+/** Puts middleware around a procedure, the first one outermost. */
+function around(inner: InnerRun, { middleware, meta }: Common): AnyHandler {
+  return async (input, context) => {
+    const pass = async (index: number, added: object): Promise<MiddlewareResult> => {
+      const outer = middleware[index];
+      if (outer === undefined) return { output: await inner(input, context, added) };
+      const call = {
+        ctx: index === 0 ? context : extend(context, added),
+        input,
+        meta,
+        next: (more?: object) => pass(index + 1, { ...added, ...more }),
+      };
+      // What is added has no type here.
+      const result: unknown = await outer(call as MiddlewareCall<object>);
+      if (typeof result === "object" && result !== null && "output" in result) return result;
+      throw new TypeError(
+        `Cannot complete "${context.procedure}" as a middleware has not given what "next()" gives`,
+      );
+    };
+    return (await pass(0, {})).output;
+  };
 }
 
 function checkOutput(schema: StandardSchema, given: unknown, procedure: string): unknown {
@@ -240,25 +390,29 @@ function errorMakers(codes: readonly string[]): ReadonlyMap<string, ErrorMaker> 
   ]));
 }
 
-/** The context has getters, and is one for all requests with a key: it is extended, not copied. */
-function withErrors<Errors extends ErrorSchemas>(
+function withAdded(
   context: CallContext,
+  added: object | undefined,
   makers: ReadonlyMap<string, ErrorMaker>,
-): ProcedureContext<Errors> {
+): CallContext {
   // Only a procedure with errors can name one.
-  if (makers.size === 0) return context as ProcedureContext<Errors>;
+  if (makers.size === 0) return added === undefined ? context : extend(context, added);
   const errors = Object.fromEntries(
     Array.from(makers, ([code, make]) => [
       code,
       (details: unknown, message?: string) => make(context.procedure, details, message),
     ]),
   );
+  return extend(context, { ...added, errors });
+}
+
+/** The context has getters, and is one for all requests with a key: it is extended, not copied. */
+function extend(context: CallContext, added: object): CallContext {
   const { procedure, correlationId, redeliveries } = context;
   const extended = {
     procedure,
     correlationId,
     redeliveries,
-    errors,
     get headers() {
       return context.headers;
     },
@@ -272,8 +426,7 @@ function withErrors<Errors extends ErrorSchemas>(
     throwIfCancelled: () => context.throwIfCancelled(),
     progress: (value: unknown) => context.progress(value),
   };
-  // The codes are the keys of `Errors`.
-  return extended as unknown as ProcedureContext<Errors>;
+  return Object.defineProperties(extended, Object.getOwnPropertyDescriptors(added));
 }
 
 /** As a server runs it, but for the encoding: a stream at once, all else as a promise. */
@@ -297,10 +450,25 @@ function callDirectly(
   };
   try {
     const given = run(value, whole);
-    return isStream(given) ? given : Promise.resolve(given);
+    return isStream(given) ? given : readable(Promise.resolve(given));
   } catch (error) {
     return Promise.reject(error);
   }
+}
+
+/** What middleware is around is known to be a stream only when it is there: it can be read before. */
+function readable(given: Promise<unknown>): Promise<unknown> {
+  const items = async function* () {
+    const stream = await given;
+    if (!isStream(stream)) throw new TypeError("Cannot iterate an output that is no stream");
+    yield* stream;
+  }();
+  return Object.assign(given, {
+    [Symbol.asyncIterator]: () => items,
+    next: () => items.next(),
+    return: () => items.return(),
+    throw: (error: unknown) => items.throw(error),
+  });
 }
 
 function checkSchema(part: string, schema: unknown): void {

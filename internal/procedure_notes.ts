@@ -7,6 +7,7 @@ export interface ProcedureNotes {
   readonly input?: StandardSchema | undefined;
   readonly output?: StandardSchema | undefined;
   readonly description?: string | undefined;
+  readonly meta?: Readonly<Record<string, unknown>> | undefined;
   readonly handler: unknown;
 }
 

@@ -137,6 +137,8 @@ export type RpcServerEvent =
     readonly type: "served";
     /** The procedure; `undefined` if the request names none and there is no default. */
     readonly procedure: string | undefined;
+    /** What `meta` the procedure has; absent if none. */
+    readonly meta?: Readonly<Record<string, unknown>>;
     /** The id that ties the reply to its call, if the request has one; printable. */
     readonly correlationId: string | undefined;
     /** How long its parts took. */

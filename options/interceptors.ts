@@ -44,6 +44,8 @@ export interface InterceptedRequest {
   readonly procedure: string | undefined;
   /** Whether the server has that procedure: any other name is its caller's, and may be anything. */
   readonly isKnown: boolean;
+  /** What `meta` the procedure has, if the server runs it itself and `procedure()` made it. */
+  readonly meta: Readonly<Record<string, unknown>>;
   /** The id that ties the reply to its call, if the request has one. */
   readonly correlationId: string | undefined;
   /** When the caller stops waiting, in Unix milliseconds, if the request says so. */

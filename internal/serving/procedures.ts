@@ -3,6 +3,7 @@
 import type { Codec } from "../../codec.ts";
 import { RpcError } from "../../errors.ts";
 import { checkOneOf, checkProcedureName, describeValue } from "../check.ts";
+import { readProcedureNotes } from "../procedure_notes.ts";
 import { type EncodedHandler, openHandler } from "../running/encoded_handler.ts";
 import { membersOf } from "../running/members.ts";
 import type { RunnableHandler } from "../running/run_handler.ts";
@@ -19,6 +20,7 @@ export interface ProceduresOptions {
 /** Finds the handler of a procedure. Names come from strangers, hence a `Map`. */
 export class Procedures {
   readonly #handlers = new Map<string, EncodedHandler>();
+  readonly #metas = new Map<string, Readonly<Record<string, unknown>>>();
   /** What a request without a name means, if anything. */
   readonly defaultName: string | undefined;
 
@@ -42,6 +44,8 @@ export class Procedures {
       if (only !== undefined && !only.includes(name)) continue;
       checkProcedureName("listen", name);
       this.#handlers.set(name, toEncodedHandler(name, value, codecs));
+      const { meta } = readProcedureNotes(value);
+      if (meta !== undefined) this.#metas.set(name, meta);
     }
     const names = [...this.#handlers.keys()];
     checkAreThere(only, names);
@@ -66,6 +70,12 @@ export class Procedures {
   has(requested: string | undefined): boolean {
     const name = requested ?? this.defaultName;
     return name !== undefined && this.#handlers.has(name);
+  }
+
+  /** What else is to be known of it, if anything, by the name in a request, if it has one. */
+  metaOf(requested: string | undefined): Readonly<Record<string, unknown>> | undefined {
+    const name = requested ?? this.defaultName;
+    return name === undefined ? undefined : this.#metas.get(name);
   }
 
   /**

@@ -13,6 +13,9 @@ import { checkMessageHeaders, readMessageHeaders, withHeader } from "../message_
 import { encodeError, encodeOutput } from "../running/encode.ts";
 import type { ActiveRequest, SurroundingWork } from "./active_requests.ts";
 
+/** Of a procedure that has none. */
+const NO_META: Readonly<Record<string, unknown>> = Object.freeze({});
+
 /** What a {@linkcode RequestInterception} needs of its server. */
 export interface InterceptionOptions {
   readonly interceptors: readonly ServerInterceptor[];
@@ -20,6 +23,8 @@ export interface InterceptionOptions {
   readonly defaultProcedure: string | undefined;
   /** Whether the server has its procedure. */
   readonly isKnown: boolean;
+  /** What `meta` the procedure has, if any. */
+  readonly meta: Readonly<Record<string, unknown>> | undefined;
   /** Runs the request, as it would be without interceptors. */
   readonly run: () => Promise<EncodedReply | RpcError>;
 }
@@ -87,6 +92,7 @@ export class RequestInterception implements SurroundingWork {
     return {
       procedure,
       isKnown: this.#options.isKnown,
+      meta: this.#options.meta ?? NO_META,
       correlationId: request.correlationId,
       deadline: request.deadline,
       redeliveries: delivery.redeliveries,

@@ -64,6 +64,11 @@ export class RequestRunner {
     return this.#options.procedures.has(procedure);
   }
 
+  /** What `meta` the procedure of a request has, if any. */
+  metaOf({ procedure }: IncomingRequest): Readonly<Record<string, unknown>> | undefined {
+    return this.#options.procedures.metaOf(procedure);
+  }
+
   /**
    * Runs a request, or finds what it would give. Never rejects.
    *

@@ -220,7 +220,10 @@ export class RequestService {
       const procedure = this.procedureOf(active);
       onSettled?.({ active, procedure, outcome });
       // To put it into words for nobody would cost each request.
-      if (isObserved) emit({ type: "served", procedure, outcome, ...active.report() });
+      if (isObserved) {
+        const meta = this.#options.runner.metaOf(active.request);
+        emit({ type: "served", procedure, ...(meta && { meta }), outcome, ...active.report() });
+      }
     } catch (error) {
       // What is not acknowledged goes back to the queue with its channel.
       emit({ type: "unserved", error });
@@ -275,7 +278,8 @@ export class RequestService {
     if (interceptors === undefined) return runner.run(active, sink);
     const isKnown = runner.knows(active.request);
     const run = () => runner.run(active, sink);
-    const options = { interceptors, defaultProcedure, isKnown, run };
+    const meta = runner.metaOf(active.request);
+    const options = { interceptors, defaultProcedure, isKnown, meta, run };
     return new RequestInterception(active, options).reply();
   }
 

@@ -66,7 +66,7 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   "./schema": {
     reason: "checked procedures, in servers and in workers",
     names: `CallArguments CallContext CheckedProcedure ErrorDetails ErrorSchemas GivenFor
-      ProcedureContext ProcedureSchemas SchemaInput SchemaOutput SentBy StandardSchema
+      Middleware MiddlewareCall MiddlewareResult ProcedureMaker ProcedureContext ProcedureSchemas SchemaInput SchemaOutput SentBy StandardSchema
       StandardSchemaIssue StandardSchemaResult Streamed ThrowsErrors ValidationDetails
       ValidationIssue procedure`,
   },

@@ -9,9 +9,10 @@ import {
   RpcError,
   type ServerInterceptor,
 } from "../../mod.ts";
+import { procedure } from "../../extras/schema.ts";
 import { WorkerPool } from "../../workers/mod.ts";
 import { eventually } from "../helpers/eventually.ts";
-import { startPair } from "../helpers/pair.ts";
+import { type Procedures, startPair } from "../helpers/pair.ts";
 
 const WORKER = new URL("../fixtures/workers/headers_worker.ts", import.meta.url);
 
@@ -144,6 +145,38 @@ Deno.test("Interceptors of a server see requests and replies, and what a handler
     ["count", true, true, "output"],
     ["unknown", false, true, "error"],
   ]);
+});
+
+Deno.test("Interceptors and observers of a server see what meta a procedure has", async () => {
+  const seen: unknown[] = [];
+  const admin = procedure.meta({ auth: true });
+  const middle = procedure.use(({ ctx, next }) => next({ user: String(ctx.headers["user"]) }));
+  const handlers = {
+    drop: admin({}, () => "dropped"),
+    users: {
+      greet: middle({}, (_input, { user }) => `Hello, ${user}`),
+      list: middle({}, async function* (_input, { user }) {
+        yield await Promise.resolve(user);
+      }),
+    },
+  };
+  const interceptors: ServerInterceptor[] = [(request, next) => {
+    seen.push([request.procedure, request.meta]);
+    return next();
+  }];
+  await using pair = await startPair(handlers as unknown as Procedures, {
+    server: { interceptors },
+  });
+  const { client, serverEvents } = pair;
+  const headers = { user: "Ann" };
+  assertEquals(await client.call("drop", undefined), "dropped");
+  assertEquals(await client.call("users.greet", undefined, { headers }), "Hello, Ann");
+  assertEquals(await Array.fromAsync(client.stream("users.list", undefined, { headers })), ["Ann"]);
+  assertEquals(seen, [["drop", { auth: true }], ["users.greet", {}], ["users.list", {}]]);
+  await eventually(() => {
+    const served = serverEvents.flatMap((event) => event.type === "served" ? [event.meta] : []);
+    assertEquals(served, [{ auth: true }, undefined, undefined]);
+  });
 });
 
 Deno.test("An interceptor of a server answers, or refuses, and no handler runs", async () => {

@@ -257,7 +257,8 @@ page("docs/hooks.md passes headers both ways, and intercepts", async (desk) => {
     handlers: { greet: (name: string) => `Hello, ${name}` },
   });
   assertMatch(await desk.run("docs/hooks.md 4"), /^greet \d[^]*\nHello, Ada\n$/);
-  const settled = await desk.run("docs/hooks.md 6");
+  assertEquals(await desk.run("docs/hooks.md 6"), "You are Ann\n");
+  const settled = await desk.run("docs/hooks.md 7");
   assertStringIncludes(settled, "greet {");
   assertStringIncludes(settled, "Hello, Ada\n");
 });

@@ -196,3 +196,68 @@ Deno.test("procedure() checks the types of its handler", () => {
   // @ts-expect-error The output schema wants a number.
   procedure({ input: z.number(), output: z.number() }, (input) => String(input));
 });
+
+/** Adds a user to the context, or ends the call. */
+const authed = procedure.use(async ({ ctx, next }) => {
+  const { user } = ctx.headers;
+  if (typeof user !== "string") throw new RpcError("UNKNOWN_USER", "Who are you?");
+  return await next({ user: await Promise.resolve({ name: user }) });
+});
+
+Deno.test("procedure.use() adds to the context of handlers, in order", async () => {
+  const seen: unknown[] = [];
+  const greet = authed.use(async ({ ctx, next, input }) => {
+    seen.push(["before", ctx.user.name, ctx.procedure, input]);
+    const result = await next({ shout: ctx.user.name.toUpperCase() });
+    seen.push(["after", result.output]);
+    return result;
+  })(
+    { input: z.string().default("Hello"), errors: { RUDE: z.string() } },
+    (greeting, { user, shout, errors, headers }) => {
+      if (greeting === "Oi") throw errors.RUDE(greeting);
+      return `${greeting}, ${shout} (${user.name}, ${headers["user"]})`;
+    },
+  );
+  const context = { headers: { user: "ann" }, procedure: "greet" };
+  assertEquals(await greet.call(undefined, context), "Hello, ANN (ann, ann)");
+  assertEquals(seen, [["before", "ann", "greet", undefined], ["after", "Hello, ANN (ann, ann)"]]);
+  await assertRejects(() => greet.call("Oi", context), RpcError, "RUDE");
+});
+
+Deno.test("procedure.use() runs before the input is checked, and may end the call", async () => {
+  let runs = 0;
+  const count = authed({ input: z.number() }, (n) => (runs++, n));
+  const wrong = "1" as unknown as number;
+  await assertRejects(() => count.call(wrong), RpcError, "Who are you?");
+  const known = { headers: { user: "ann" } };
+  await assertRejects(() => count.call(wrong, known), RpcError, "does not match");
+  assertEquals(runs, 0);
+  const cached = procedure.use(({ input, next }) => input === 1 ? { output: "kept" } : next());
+  const cachedCount = cached({ input: z.number() }, (n) => (runs++, `${n}`));
+  assertEquals([await cachedCount.call(1), await cachedCount.call(2), runs], ["kept", "2", 1]);
+});
+
+Deno.test("procedure.use() leaves streams streams, and refuses what is no middleware", async () => {
+  const items = authed({ output: z.number() }, function* () {
+    yield 1;
+    yield 2;
+  });
+  const stream = items.call(undefined, { headers: { user: "ann" } });
+  assertEquals((await stream.next()).value, 1);
+  assertEquals(await Array.fromAsync(stream), [2]);
+  assertThrows(() => procedure.use(5 as unknown as () => never), TypeError, "must be a function");
+  const nothing = procedure.use((() => {}) as unknown as () => never)({}, () => 1);
+  await assertRejects(() => nothing.call(), TypeError, '"next()"');
+});
+
+Deno.test("procedure.meta() is of all procedures that follow, beside their own", async () => {
+  const seen: unknown[] = [];
+  const admin = procedure.meta({ auth: true, level: 1 }).use(({ meta, next }) => {
+    seen.push(meta);
+    return next();
+  });
+  const drop = admin({ meta: { level: 2 } }, () => "dropped");
+  assertEquals(await drop.call(), "dropped");
+  assertEquals([seen, drop.schemas.meta], [[{ auth: true, level: 2 }], { auth: true, level: 2 }]);
+  assertEquals(procedure({}, () => 1).schemas.meta, undefined);
+});
