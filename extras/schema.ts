@@ -160,6 +160,7 @@ export interface MiddlewareCall<Known> {
    * @throws What the procedure throws, or that its input or its output does not match.
    */
   next(): Promise<MiddlewareResult>;
+  /** Goes on, and adds to the context of what comes. */
   next<Added extends object>(added: Added): Promise<MiddlewareResult<Added>>;
 }
 
