@@ -30,10 +30,12 @@ export class ExampleQueue implements AsyncDisposable {
   }
 }
 
-/** Reads the command in an example's first line: `// deno run <flags> examples/<name>`. */
+/** Reads the command in an example's first line: `// deno run|test <flags> examples/<name>`. */
 async function commandOf(name: string): Promise<string[]> {
   const text = await Deno.readTextFile(new URL(`examples/${name}`, ROOT));
-  const [, flags] = /^\/\/ deno run (.*) examples\//.exec(text) ?? [];
-  if (flags === undefined) throw new Error(`Cannot run ${name} as its first line says no command`);
-  return ["run", "--quiet", "--no-prompt", ...flags.split(" "), `examples/${name}`];
+  const [, verb, flags] = /^\/\/ deno (run|test) (.*) examples\//.exec(text) ?? [];
+  if (verb === undefined || flags === undefined) {
+    throw new Error(`Cannot run ${name} as its first line says no command`);
+  }
+  return [verb, "--quiet", "--no-prompt", ...flags.split(" "), `examples/${name}`];
 }

@@ -4,7 +4,7 @@ import { markdownFiles } from "../../../tools/tasks/package_files.ts";
 import { ROOT } from "../../helpers/source_files.ts";
 
 const pages = new Map<string, string>();
-for (const path of await markdownFiles()) {
+for (const path of [...await markdownFiles(), "examples/README.md"]) {
   const url = new URL(path, ROOT);
   pages.set(url.href, await Deno.readTextFile(url));
 }
