@@ -36,6 +36,12 @@ export interface PrivateNodeOptions {
   readonly install?: RabbitmqInstall;
   /** Lines for rabbitmq.conf. */
   readonly config?: string;
+  /**
+   * Plugins that are enabled, by name.
+   *
+   * @default {[]}
+   */
+  readonly plugins?: readonly string[];
   /** More arguments for the Erlang machine, such as `-kernel net_ticktime 10`. */
   readonly erlangArgs?: string;
   /**
@@ -115,7 +121,7 @@ export class PrivateNode implements AsyncDisposable {
     const { install, network = await ErlangNetwork.open(install), config = "", signal } = options;
     const node = new PrivateNode(network, options);
     try {
-      await node.#prepareFolder(`${releaseConfig(network.install)}${config}`);
+      await node.#prepareFolder(`${releaseConfig(network.install)}${config}`, options.plugins);
       await node.#boot(signal);
       return node;
     } catch (error) {
@@ -187,10 +193,10 @@ export class PrivateNode implements AsyncDisposable {
     return `${this.#network.folder}/${this.name.split("@")[0]}`;
   }
 
-  async #prepareFolder(config: string): Promise<void> {
+  async #prepareFolder(config: string, plugins: readonly string[] = []): Promise<void> {
     await Deno.mkdir(this.#folder, { recursive: true });
     await Deno.writeTextFile(`${this.#folder}/env.conf`, "");
-    await Deno.writeTextFile(`${this.#folder}/enabled_plugins`, "[].\n");
+    await Deno.writeTextFile(`${this.#folder}/enabled_plugins`, `[${plugins.join(",")}].\n`);
     await Deno.writeTextFile(`${this.#folder}/advanced.config`, "[].\n");
     // Without this file the node skips the translation of it, which takes a tenth of the start.
     if (config !== "") await Deno.writeTextFile(`${this.#folder}/rabbitmq.conf`, `${config}\n`);
