@@ -48,7 +48,7 @@ class TokenIssuer {
     const expires = Math.ceil((Date.now() + TOKEN_LIFE_MS) / 1_000);
     const scope = ["configure", "write", "read"].map((right) => `rabbitmq.${right}:*/*`);
     const header = { alg: "RS256", kid: KEY_ID, typ: "JWT" };
-    const claims = { sub: "math", client_id: "math", aud: ["rabbitmq"], exp: expires, scope };
+    const claims = { sub: "math", "client_id": "math", aud: ["rabbitmq"], exp: expires, scope };
     const signed = `${encoded(JSON.stringify(header))}.${encoded(JSON.stringify(claims))}`;
     const bytes = new TextEncoder().encode(signed);
     const signature = await crypto.subtle.sign(SIGNATURE, this.#keys.privateKey, bytes);
