@@ -31,13 +31,18 @@ const CHAOS = "tests/serial/chaos_test.ts";
 /** Tests of tests/serial that measure time. */
 const MEASURED = ["tests/serial/abort_latency_test.ts", "tests/serial/saturated_pool_test.ts"];
 
-/** Tests of tests/serial of what no release changes: flags and output of programs, probes, times. */
-const PROGRAM_TESTS = [
+/** Tests of tests/serial that measure time, of what no release changes. */
+const MEASURED_ONCE = [
   "tests/serial/call_timing_test.ts",
+  "tests/serial/health_latency_test.ts",
+];
+
+/** Tests of tests/serial of what no release changes: flags and output of programs. */
+const PROGRAM_TESTS = [
   "tests/serial/demo_test.ts",
   "tests/serial/flags_test.ts",
-  "tests/serial/health_latency_test.ts",
   "tests/serial/timeout_reasons_test.ts",
+  "tests/serial/top_test.ts",
 ];
 
 /** A test that has all releases in it. */
@@ -61,7 +66,7 @@ export const ONCE: readonly PlannedRun[] = [
       ignoring(COMPARISONS),
     ],
   },
-  { title: "programs, tools", args: ["tests/tools", ...PROGRAM_TESTS] },
+  { title: "measured", args: MEASURED_ONCE },
 ];
 
 /** What runs with the embedded broker. */
@@ -84,12 +89,18 @@ export const EACH_BESIDE: readonly PlannedRun[] = [
   { title: "chaos", args: [CHAOS] },
   {
     title: "faults",
-    args: ["tests/serial", ignoring([...MEASURED, ...PROGRAM_TESTS, CHAOS, VERSION_CHANGE])],
+    args: [
+      "tests/serial",
+      ignoring([...MEASURED, ...MEASURED_ONCE, ...PROGRAM_TESTS, CHAOS, VERSION_CHANGE]),
+    ],
   },
 ];
 
-/** What runs once, beside those. */
-export const ONCE_BESIDE: PlannedRun = { title: "change of releases", args: [VERSION_CHANGE] };
+/** What runs once, with the first release, beside those. */
+export const ONCE_BESIDE: readonly PlannedRun[] = [
+  { title: "programs, tools", args: ["tests/tools", ...PROGRAM_TESTS] },
+  { title: "change of releases", args: [VERSION_CHANGE] },
+];
 
 function ignoring(paths: readonly string[]): string {
   // Of several folders to run, Deno 2.9 ignores plain paths in the first one only.

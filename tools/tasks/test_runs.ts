@@ -75,7 +75,7 @@ export function testSteps(names: readonly BrokerName[]): Step[] {
   // The longest first.
   const beside = [
     ...EACH_BESIDE.flatMap((run) => versions.map((version) => [version, run] as const)),
-    [first, ONCE_BESIDE] as const,
+    ...ONCE_BESIDE.map((run) => [first, run] as const),
   ];
   const step = { name: "chaos, faults", run: (context: TaskContext) => runBeside(beside, context) };
   return [...once, ...embedded, ...alone, step];

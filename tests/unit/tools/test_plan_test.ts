@@ -32,12 +32,12 @@ function pathsOf({ args }: PlannedRun): string[] {
 }
 
 Deno.test("The plan of CI has each test once on a release, or once on the first one", () => {
-  const runs = [...ONCE, ONCE_BESIDE, ...EACH_ALONE, ...EACH_BESIDE];
+  const runs = [...ONCE, ...ONCE_BESIDE, ...EACH_ALONE, ...EACH_BESIDE];
   assertEquals(runs.flatMap(pathsOf).toSorted(), TEST_PATHS.toSorted());
 });
 
 Deno.test("The plan of CI names no file or folder that is not there", () => {
-  const runs = [...ONCE, ONCE_BESIDE, EMBEDDED, ...EACH_ALONE, ...EACH_BESIDE];
+  const runs = [...ONCE, ...ONCE_BESIDE, EMBEDDED, ...EACH_ALONE, ...EACH_BESIDE];
   const names = runs.flatMap(({ args }) => args)
     .flatMap((arg) => arg.startsWith(IGNORE) ? ignoredBy(arg) : [arg])
     .filter((arg) => !arg.startsWith("--"));
