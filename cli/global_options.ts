@@ -1,6 +1,6 @@
 /** Options of every command: where the broker is, who asks, and how the answer is printed. @module */
 
-import { type Command, Option } from "../deps/commander.ts";
+import { type Command, InvalidArgumentError, Option } from "../deps/commander.ts";
 import type { ConnectOptions } from "../mod.ts";
 import { parseDuration } from "./duration.ts";
 import { CommandError, EXIT_CODE } from "./exit_code.ts";
@@ -71,12 +71,12 @@ export async function brokerOf(options: Omit<GlobalOptions, "timeout">): Promise
   }
   const password = options.passwordFile === undefined
     ? Deno.env.get("AMQP_PASSWORD")
-    : (await readFile(options.passwordFile)).replace(/\r?\n$/, "");
+    : (await readTextFile(options.passwordFile)).replace(/\r?\n$/, "");
   if (password) url.password = encodeURIComponent(password);
   const tls = {
-    ...(options.tlsCa !== undefined && { ca: await readFile(options.tlsCa) }),
-    ...(options.tlsCert !== undefined && { cert: await readFile(options.tlsCert) }),
-    ...(options.tlsKey !== undefined && { key: await readFile(options.tlsKey) }),
+    ...(options.tlsCa !== undefined && { ca: await readTextFile(options.tlsCa) }),
+    ...(options.tlsCert !== undefined && { cert: await readTextFile(options.tlsCert) }),
+    ...(options.tlsKey !== undefined && { key: await readTextFile(options.tlsKey) }),
   };
   const hasTls = Object.keys(tls).length > 0;
   return { url, options: { connectTimeoutMs: 5_000, ...(hasTls && { tls }) } };
@@ -87,7 +87,7 @@ export async function brokerOf(options: Omit<GlobalOptions, "timeout">): Promise
  *
  * @throws {CommandError} If it cannot be read.
  */
-async function readFile(path: string): Promise<string> {
+export async function readTextFile(path: string): Promise<string> {
   try {
     return await Deno.readTextFile(path);
   } catch (error) {
@@ -103,4 +103,10 @@ function parseUrl(text: string): URL {
     // It may have a password.
     throw new CommandError(EXIT_CODE.usage, "The URL of the broker is none: write amqp://host");
   }
+}
+
+/** Reads an integer of at least 1. */
+export function parseLeastOne(text: string): number {
+  if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError("It must be an integer of at least 1.");
 }

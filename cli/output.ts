@@ -52,6 +52,11 @@ export class Output {
     }
   }
 
+  /** Prints one thing that programs read. */
+  one(item: Item): void {
+    if (this.#format !== "none") writeAll(`${jsonText(item)}\n`);
+  }
+
   /** Prints data as it is, such as the output of a call, which is JSON already. */
   raw(data: string | Uint8Array): void {
     if (this.#format !== "none") writeAll(data);

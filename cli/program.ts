@@ -2,12 +2,15 @@
 
 import { Command, CommanderError } from "../deps/commander.ts";
 import { addCall } from "./calling/call.ts";
+import { addCompletions } from "./completions.ts";
+import { addTypes } from "./contracts/types.ts";
 import { complain, writeAll } from "./output.ts";
 import { EXIT_CODE, exitCodeOf } from "./exit_code.ts";
 import { addChanges } from "./operating/changes.ts";
 import { addDoctor } from "./operating/doctor.ts";
 import { addQuestions } from "./operating/questions.ts";
 import { addTop } from "./operating/top/top.ts";
+import { addDefinitions } from "./serving/definitions.ts";
 import { addParked } from "./parked/parked.ts";
 
 const VERSION = "0.1.0";
@@ -24,6 +27,19 @@ Examples:
   $ warren top
   $ warren parked redrive math --all --procedure add`;
 
+/** Each adds its commands, in the order of the help. */
+const COMMANDS = [
+  addCall,
+  addQuestions,
+  addTop,
+  addDoctor,
+  addChanges,
+  addParked,
+  addTypes,
+  addDefinitions,
+  addCompletions,
+];
+
 /** Makes the whole program. */
 function makeProgram(onExitCode: (code: number) => void): Command {
   const program = new Command("warren")
@@ -38,7 +54,7 @@ function makeProgram(onExitCode: (code: number) => void): Command {
       getOutHelpWidth: () => 100,
       getErrHelpWidth: () => 100,
     });
-  for (const add of [addCall, addQuestions, addDoctor, addChanges, addTop, addParked]) {
+  for (const add of COMMANDS) {
     add(program, onExitCode);
   }
   return program;

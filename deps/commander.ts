@@ -1,3 +1,9 @@
 /** Arguments and help texts of the command line; `cli/` only. @module */
 
-export { Command, CommanderError, InvalidArgumentError, Option } from "npm:commander@^15.0.0";
+export {
+  Argument,
+  Command,
+  CommanderError,
+  InvalidArgumentError,
+  Option,
+} from "npm:commander@^15.0.0";

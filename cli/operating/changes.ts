@@ -4,12 +4,12 @@ import type { Command } from "../../deps/commander.ts";
 import type { Answer, ServerChange } from "../../extras/control/rpc_control.ts";
 import { RpcError } from "../../mod.ts";
 import { parseDuration } from "../duration.ts";
+import { parseLeastOne } from "../global_options.ts";
 import { CommandError, EXIT_CODE } from "../exit_code.ts";
 import {
   askServers,
   type ControlFlags,
   type ControlScene,
-  parseLeastOne,
   withControlOptions,
 } from "./control_scene.ts";
 

@@ -1,6 +1,6 @@
 /** What commands have in common that ask servers. @module */
 
-import { type Command, InvalidArgumentError, Option } from "../../deps/commander.ts";
+import { type Command, Option } from "../../deps/commander.ts";
 import {
   type ControlTarget,
   RpcControl,
@@ -12,8 +12,10 @@ import {
   brokerOf,
   type GlobalOptions,
   outputOf,
+  parseLeastOne,
   withGlobalOptions,
 } from "../global_options.ts";
+import { CommandError, EXIT_CODE } from "../exit_code.ts";
 import type { Output } from "../output.ts";
 
 /** Options of commands that ask servers. */
@@ -85,8 +87,15 @@ export async function tellSilent(
   output.say(`${silent} of ${consumers} consumers of "${queue}" did not answer in time`);
 }
 
-/** Reads an integer of at least 1. */
-export function parseLeastOne(text: string): number {
-  if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError("It must be an integer of at least 1.");
+/**
+ * Ends a command that nobody has answered.
+ *
+ * @throws {CommandError} If there are no answers.
+ */
+export function requireAnswers(count: number): void {
+  if (count > 0) return;
+  throw new CommandError(
+    EXIT_CODE.unavailable,
+    "No answer in time: there is no server, or it cannot answer",
+  );
 }

@@ -3,12 +3,12 @@
 import type { Command } from "../../deps/commander.ts";
 import type { RequestReport, ServerStats, Whereabouts } from "../../extras/control/rpc_control.ts";
 import { formatDuration, parseDuration } from "../duration.ts";
-import { CommandError, EXIT_CODE } from "../exit_code.ts";
 import type { Row } from "../output.ts";
 import {
   askServers,
   type ControlFlags,
   type ControlScene,
+  requireAnswers,
   tellSilent,
   withControlOptions,
 } from "./control_scene.ts";
@@ -191,14 +191,6 @@ export function wordsOf(queue: string, { servers, queue: state }: Whereabouts): 
   const { ready, consumers } = state;
   if (ready === 0) return "unknown to everybody who answered: it was answered, or is lost";
   return `not in hand: perhaps one of ${ready} in the queue, with ${consumers} consumers`;
-}
-
-function requireAnswers(count: number): void {
-  if (count > 0) return;
-  throw new CommandError(
-    EXIT_CODE.unavailable,
-    "No answer in time: there is no server, or it cannot answer",
-  );
 }
 
 function camelCase(title: string): string {

@@ -24,7 +24,7 @@ export const ROOMS: readonly Room[] = [
   {
     name: "cli",
     files: /^cli\//,
-    uses: ["mod", "extras/control", "extras/parked", "values", "deps"],
+    uses: ["mod", "extras/control", "extras/definitions", "extras/parked", "values", "deps"],
   },
   { name: "create", files: /^create\//, uses: [] },
   { name: "extras/schema", files: /^extras\/schema\.ts$/, uses: ["internal (leaves)", "values"] },

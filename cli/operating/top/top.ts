@@ -10,10 +10,11 @@ import {
   type GlobalOptions,
   NO_TIMEOUT,
   outputOf,
+  parseLeastOne,
   withGlobalOptions,
 } from "../../global_options.ts";
 import { hasColors, hasScreen } from "../../screen.ts";
-import { connectControl, parseLeastOne } from "../control_scene.ts";
+import { connectControl } from "../control_scene.ts";
 import { TopDisplay } from "./top_display.ts";
 import { keyOf, type QueueCounts, type Sample, TopModel, type TopServer } from "./top_model.ts";
 import { slotsOf } from "./top_screen.ts";
