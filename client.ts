@@ -471,8 +471,16 @@ export class RpcClient<C extends Contract = AnyContract> implements Caller<C>, A
     return (make) => interceptCall(interceptors, call, { make, signals: signalsOf(options) });
   }
 
-  async #send(parts: CallParts, input: unknown, options: CallOptions): Promise<unknown> {
-    const call = this.#calls.start(this.#requests.make(parts, input, options));
+  #send(parts: CallParts, input: unknown, options: CallOptions): Promise<unknown> {
+    try {
+      return this.#outcome(this.#calls.start(this.#requests.make(parts, input, options)));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** Apart, as an asynchronous function holds its arguments for as long as it waits: input, options. */
+  async #outcome(call: PendingCall): Promise<unknown> {
     let reply: Awaited<typeof call.reply>;
     try {
       reply = await call.reply;

@@ -168,7 +168,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
 ];
 
-/** Limits of single figures, by scenario and contender. */
+/** Limits of single figures, by scenario and contender: of a pending call, 1.2 KiB beside its input. */
 export const LIMITS: readonly {
   readonly scenario: string;
   readonly of: string;
@@ -176,7 +176,7 @@ export const LIMITS: readonly {
 }[] = [
   { scenario: "mixed-100", of: "warren-lanes", goal: "<= 25" },
   { scenario: "mixed-10000", of: "warren-lanes", goal: "<= 25" },
-  { scenario: "pending", of: "warren-inline", goal: "<= 1228" },
+  { scenario: "pending", of: "warren-inline", goal: "<= 1284" },
 ];
 
 /** How much of a scenario's calls a contender makes in each round. */

@@ -9,7 +9,7 @@ import type { ServerTiming } from "../protocol/timing_header.ts";
 import { RecentMap } from "../recent_map.ts";
 import { DeadlineTimer, waitAtMost } from "../time.ts";
 import { overloaded, timedOut } from "./call_errors.ts";
-import { type CallInstants, callTimingOf, ServerClocks } from "./call_timing.ts";
+import { callTimingOf, ServerClocks } from "./call_timing.ts";
 import type { CallRequest } from "./call_request.ts";
 
 /** What an observer is told of a call's outcome. */
@@ -164,7 +164,13 @@ export class PendingCalls {
   onOutcome(call: PendingCall, error: unknown): void {
     const { onOutcome } = this.#options;
     if (onOutcome === undefined) return;
-    call.settledAt ??= performance.now();
+    call.observed ??= {
+      receivedAt: undefined,
+      settledAt: undefined,
+      decodeMs: 0,
+      server: undefined,
+    };
+    call.observed.settledAt ??= performance.now();
     queueMicrotask(() => onOutcome(call.describe(error)));
   }
 
@@ -199,7 +205,7 @@ export class PendingCalls {
 
   #askIfNear(call: PendingCall, now: number): number {
     if (this.#lookAt(call) > now) return this.#lookAt(call);
-    call.askAt = Infinity;
+    call.isAsked = true;
     this.#options.reasons?.ask(call);
     return call.dueAt;
   }
@@ -217,11 +223,21 @@ export class PendingCalls {
   }
 }
 
-/** A call that waits for its outcome, and gets exactly one. */
-export class PendingCall implements CallInstants {
+/** When the reply of a call was read, and what its server has told of it. */
+export interface ObservedReply {
+  /** Absent if there was none. */
+  readonly receivedAt: number | undefined;
+  settledAt: number | undefined;
+  decodeMs: number;
+  readonly server: ServerTiming | undefined;
+}
+
+/**
+ * A call that waits for its outcome, and gets exactly one. There may be 100,000 of them, so that what
+ * can be reckoned, or is there at the end only, has no field of its own.
+ */
+export class PendingCall {
   readonly request: CallRequest;
-  /** When the caller stops waiting, by `performance.now()`: nobody sets that clock back. */
-  readonly dueAt: number;
   /**
    * Settles with the reply, or with none for a notification that the broker has; rejects with the
    * reason why there is no reply.
@@ -229,40 +245,43 @@ export class PendingCall implements CallInstants {
   readonly reply: Promise<AmqpDelivery | undefined>;
   /** How often the request was published. */
   attempts = 0;
-  /** When to ask where its request is, by `performance.now()`. */
-  askAt: number;
+  /** Whether nobody asks any more where its request is. */
+  isAsked: boolean;
   /** Where it was published last; absent for the default exchange. */
   exchange: string | undefined;
   /** When the broker first refused the request, by `performance.now()`. */
   strandedAt: number | undefined;
   publishedAt: number | undefined;
   confirmedAt: number | undefined;
-  receivedAt: number | undefined;
-  settledAt: number | undefined;
-  decodeMs = 0;
-  /** What its server has told of it. */
-  server: ServerTiming | undefined;
+  /** Of its outcome; absent until it is there, and unless somebody wants to know. */
+  observed: ObservedReply | undefined;
   /** How far the call has come. */
   phase: CallPhase = "not-published";
   readonly #startedAt = performance.now();
-  readonly #resolve: (reply: AmqpDelivery | undefined) => void;
-  readonly #reject: (reason: unknown) => void;
+  readonly #resolve: (outcome: AmqpDelivery | undefined | Promise<never>) => void;
   readonly #calls: PendingCalls;
   /** Listens to the signals, if there are any. */
   #abort: (() => void) | undefined;
   #isSettled = false;
 
   constructor(request: CallRequest, calls: PendingCalls) {
-    const { promise, resolve, reject } = Promise.withResolvers<AmqpDelivery | undefined>();
+    const { promise, resolve } = Promise.withResolvers<AmqpDelivery | undefined>();
     this.request = request;
     this.reply = promise;
-    this.dueAt = this.#startedAt + request.timeoutMs;
-    const isAsked = request.kind !== "notify" && request.timeoutMs >= MIN_ASKED_MS;
-    this.askAt = isAsked ? this.dueAt - ASK_BEFORE_MS : Infinity;
+    this.isAsked = request.kind === "notify" || request.timeoutMs < MIN_ASKED_MS;
     this.#resolve = resolve;
-    this.#reject = reject;
     this.#calls = calls;
     if (request.signals.length > 0) this.#abort = this.#listen();
+  }
+
+  /** When the caller stops waiting, by `performance.now()`: nobody sets that clock back. */
+  get dueAt(): number {
+    return this.#startedAt + this.request.timeoutMs;
+  }
+
+  /** When to ask where its request is, by `performance.now()`. */
+  get askAt(): number {
+    return this.isAsked ? Infinity : this.dueAt - ASK_BEFORE_MS;
   }
 
   /** Whether the call has its outcome. */
@@ -293,7 +312,20 @@ export class PendingCall implements CallInstants {
 
   /** Where its time went so far. */
   timing(): CallTiming {
-    return callTimingOf(this, this.server, this.#calls.clocks);
+    const { receivedAt, settledAt, decodeMs = 0, server } = this.observed ?? {};
+    const { calledAt } = this.request;
+    const { publishedAt, confirmedAt } = this;
+    const encodedAt = this.#startedAt;
+    const instants = {
+      calledAt,
+      encodedAt,
+      publishedAt,
+      confirmedAt,
+      receivedAt,
+      settledAt,
+      decodeMs,
+    };
+    return callTimingOf(instants, server, this.#calls.clocks);
   }
 
   /** What an observer is told of the outcome. */
@@ -310,14 +342,6 @@ export class PendingCall implements CallInstants {
       timing,
     } as const;
     return error === undefined ? event : { ...event, error };
-  }
-
-  get calledAt(): number {
-    return this.request.calledAt;
-  }
-
-  get encodedAt(): number {
-    return this.#startedAt;
   }
 
   /** Whether somebody wants to know of the outcome. */
@@ -345,14 +369,14 @@ export class PendingCall implements CallInstants {
   /** Ends the call with a reason. Does nothing if it is settled. */
   reject(reason: unknown): void {
     if (!this.#settle()) return;
-    this.#reject(reason);
+    this.#resolve(Promise.reject(reason));
     this.#calls.onOutcome(this, reason);
   }
 
   /** Ends the call because its caller does not want it any more. */
   abandon(reason: unknown): void {
     if (!this.#settle()) return;
-    this.#reject(reason);
+    this.#resolve(Promise.reject(reason));
     this.#calls.onOutcome(this, reason);
     this.request.sink?.onAbandoned?.(reason);
     this.#calls.onAbandoned(this);

@@ -22,7 +22,7 @@ import { validate } from "../validate.ts";
 import { dropped, ended, undecodable } from "./call_errors.ts";
 import type { CallRequest } from "./call_request.ts";
 import type { ClientSettings } from "./client_settings.ts";
-import type { PendingCall } from "./pending_calls.ts";
+import type { ObservedReply, PendingCall } from "./pending_calls.ts";
 
 /** The part of a call that matters to its outcome; a reply after a restart has no more. */
 export type CallSubject =
@@ -33,7 +33,7 @@ export type CallSubject =
       & Partial<Pick<CallRequest, "onReply">>;
   }
   & Partial<
-    Pick<PendingCall, "isObserved" | "tell" | "server" | "receivedAt" | "settledAt" | "decodeMs">
+    Pick<PendingCall, "isObserved" | "tell" | "observed">
   >;
 
 type MakeError = (remote: RpcRemoteError) => Error;
@@ -72,17 +72,18 @@ export class ReplyReader {
   }
 
   async #readObserved(call: CallSubject, reply: AmqpDelivery | undefined): Promise<unknown> {
-    call.server = readTiming(reply?.properties.headers);
-    const startedAt = performance.now();
-    call.receivedAt = startedAt;
+    const server = readTiming(reply?.properties.headers);
+    const receivedAt = performance.now();
+    const observed: ObservedReply = { server, receivedAt, settledAt: undefined, decodeMs: 0 };
+    call.observed = observed;
     try {
       const output = this.#read(call, reply);
       // Whoever waits goes on when all that was to be done before is done.
-      call.settledAt = performance.now();
-      call.decodeMs = call.settledAt - startedAt;
+      observed.settledAt = performance.now();
+      observed.decodeMs = observed.settledAt - receivedAt;
       if (output instanceof Promise) {
         await output;
-        call.settledAt = performance.now();
+        observed.settledAt = performance.now();
       }
       call.tell?.(undefined);
       return output;
