@@ -39,7 +39,6 @@ import type {
   StreamNames,
   WithMsgpack,
 } from "./contract.ts";
-import { generate as newCorrelationId } from "./deps/std_uuid.ts";
 import { RpcError, type RpcPromise } from "./errors.ts";
 import { CallerWith } from "./internal/callers/caller_with.ts";
 import { Batch, callInOrder, inOrder } from "./internal/callers/batch.ts";
@@ -59,10 +58,9 @@ import {
 } from "./internal/calling/client_stream.ts";
 import type { PendingCall } from "./internal/calling/pending_calls.ts";
 import { ReplyReader } from "./internal/calling/reply_reader.ts";
-import { withCallerStack } from "./internal/caller_stack.ts";
 import { checkNumber, wrongValue } from "./internal/check.ts";
 import { NO_HEADERS } from "./internal/message_headers.ts";
-import { toPrintable } from "./internal/text.ts";
+import { newId as newCorrelationId, toPrintable } from "./internal/text.ts";
 import { MAX_TIMEOUT_MS } from "./internal/time.ts";
 
 /**
@@ -473,21 +471,10 @@ export class RpcClient<C extends Contract = AnyContract> implements Caller<C>, A
 
   #send(parts: CallParts, input: unknown, options: CallOptions): Promise<unknown> {
     try {
-      return this.#outcome(this.#calls.start(this.#requests.make(parts, input, options)));
+      return this.#reader.outcomeOf(this.#calls.start(this.#requests.make(parts, input, options)));
     } catch (error) {
       return Promise.reject(error);
     }
-  }
-
-  /** Apart, as an asynchronous function holds its arguments for as long as it waits: input, options. */
-  async #outcome(call: PendingCall): Promise<unknown> {
-    let reply: Awaited<typeof call.reply>;
-    try {
-      reply = await call.reply;
-    } catch (error) {
-      throw withCallerStack(error);
-    }
-    return this.#reader.read(call, reply);
   }
 
   #progressSink(correlationId: string, { onProgress }: CallOptions): ProgressSink | undefined {

@@ -1,4 +1,4 @@
-/** Texts that strangers may have written, made fit for AMQP, messages and logs. @module */
+/** Texts that strangers may have written, made fit for AMQP, messages and logs; and ids of ours. @module */
 
 /** What ends a line, moves a cursor, or hides or turns text: control and format characters. */
 const UNPRINTABLE_REGEXP = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
@@ -51,4 +51,27 @@ export function readText(value: unknown): string | undefined {
 /** Reads a header that is a finite number; `undefined` if it is anything else. */
 export function readNumber(value: unknown): number | undefined {
   return typeof value === "number" && Number.isFinite(value) ? value : undefined;
+}
+
+/** Version 7 of a UUID: 48 bits of time in hex digits, and the digit of the version. */
+const [TIME_DIGITS, FIRST_GROUP_DIGITS] = [12, 8] as const;
+const HEAD_LENGTH = "01234567-89ab-7".length;
+
+let headMs = NaN;
+let head = "";
+
+/**
+ * Makes a UUID of version 7 after RFC 9562: unique everywhere, hard to guess, sorted by time.
+ *
+ * All but the time is of the runtime's own UUID, which has its random bits in store. To ask for them
+ * with each id, as `@std/uuid` does, takes five times as long: some microseconds of each call.
+ */
+export function newId(): string {
+  const nowMs = Date.now();
+  if (nowMs !== headMs) {
+    headMs = nowMs;
+    const digits = nowMs.toString(16).padStart(TIME_DIGITS, "0");
+    head = `${digits.slice(0, FIRST_GROUP_DIGITS)}-${digits.slice(FIRST_GROUP_DIGITS)}-7`;
+  }
+  return head + crypto.randomUUID().slice(HEAD_LENGTH);
 }

@@ -1,6 +1,6 @@
 /** Publishes parked requests once more, and only then removes them from their parking queue. @module */
 
-import { generate as newId } from "../../deps/std_uuid.ts";
+import { newId } from "../../internal/text.ts";
 import { RpcError } from "../../errors.ts";
 import { amqpCodeOf } from "../../internal/broker/amqp_error.ts";
 import { redrivenMessage } from "../../internal/protocol/parked_message.ts";

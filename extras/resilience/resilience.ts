@@ -8,7 +8,7 @@
  */
 
 import type { Caller, CallOptions, NotifyOptions, StreamOptions } from "../../caller.ts";
-import { generate as newIdempotencyKey } from "../../deps/std_uuid.ts";
+import { newId as newIdempotencyKey } from "../../internal/text.ts";
 import { checkInteger, checkOptions, checkType } from "../../internal/check.ts";
 import { type CallAsyncArguments, DerivedCaller } from "../../internal/callers/derived_caller.ts";
 import { safeObserver } from "../../internal/observer.ts";

@@ -1,6 +1,6 @@
 /** Functions of the user's around calls. @module */
 
-import { generate as newCorrelationId } from "../../deps/std_uuid.ts";
+import { newId as newCorrelationId } from "../text.ts";
 import { abortable } from "../time.ts";
 import type { ClientInterceptor, InterceptedCall } from "../../options/interceptors.ts";
 

@@ -205,7 +205,7 @@ export class PendingCalls {
 
   #askIfNear(call: PendingCall, now: number): number {
     if (this.#lookAt(call) > now) return this.#lookAt(call);
-    call.isAsked = true;
+    call.askBeforeMs = undefined;
     this.#options.reasons?.ask(call);
     return call.dueAt;
   }
@@ -245,8 +245,8 @@ export class PendingCall {
   readonly reply: Promise<AmqpDelivery | undefined>;
   /** How often the request was published. */
   attempts = 0;
-  /** Whether nobody asks any more where its request is. */
-  isAsked: boolean;
+  /** How long before its end to ask where its request is, in milliseconds; absent once it was asked. */
+  askBeforeMs: number | undefined;
   /** Where it was published last; absent for the default exchange. */
   exchange: string | undefined;
   /** When the broker first refused the request, by `performance.now()`. */
@@ -268,7 +268,8 @@ export class PendingCall {
     const { promise, resolve } = Promise.withResolvers<AmqpDelivery | undefined>();
     this.request = request;
     this.reply = promise;
-    this.isAsked = request.kind === "notify" || request.timeoutMs < MIN_ASKED_MS;
+    const isAsked = request.kind !== "notify" && request.timeoutMs >= MIN_ASKED_MS;
+    this.askBeforeMs = isAsked ? ASK_BEFORE_MS : undefined;
     this.#resolve = resolve;
     this.#calls = calls;
     if (request.signals.length > 0) this.#abort = this.#listen();
@@ -281,7 +282,7 @@ export class PendingCall {
 
   /** When to ask where its request is, by `performance.now()`. */
   get askAt(): number {
-    return this.isAsked ? Infinity : this.dueAt - ASK_BEFORE_MS;
+    return this.askBeforeMs === undefined ? Infinity : this.dueAt - this.askBeforeMs;
   }
 
   /** Whether the call has its outcome. */

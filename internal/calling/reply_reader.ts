@@ -19,6 +19,7 @@ import type { EncodedItem } from "../encoded_reply.ts";
 import { readTiming } from "../protocol/timing_header.ts";
 import { toPrintable } from "../text.ts";
 import { validate } from "../validate.ts";
+import { withCallerStack } from "../caller_stack.ts";
 import { dropped, ended, undecodable } from "./call_errors.ts";
 import type { CallRequest } from "./call_request.ts";
 import type { ClientSettings } from "./client_settings.ts";
@@ -56,6 +57,22 @@ export class ReplyReader {
       ),
     );
     this.#errors = new Map(Object.entries(settings.errors));
+  }
+
+  /**
+   * Waits for the reply of a call, and reads it. It takes nothing else of the call: an asynchronous
+   * function holds its arguments for as long as it waits.
+   *
+   * @throws Why there is no reply, or what it says; see {@linkcode ReplyReader.read}.
+   */
+  async outcomeOf(call: PendingCall): Promise<unknown> {
+    let reply: AmqpDelivery | undefined;
+    try {
+      reply = await call.reply;
+    } catch (error) {
+      throw withCallerStack(error);
+    }
+    return this.read(call, reply);
   }
 
   /**

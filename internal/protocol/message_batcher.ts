@@ -1,6 +1,6 @@
 /** Gathers messages of one turn into batches. @module */
 
-import { generate as newId } from "../../deps/std_uuid.ts";
+import { newId } from "../text.ts";
 import type { AmqpPublish } from "../broker/amqp.ts";
 import type { Publisher, PublishOutcome } from "../broker/publisher.ts";
 import { afterTurn } from "../time.ts";

@@ -1,7 +1,7 @@
 /** Parks what cannot be dealt with now, in a queue beside the one that it came from. @module */
 
 import { RpcError } from "../../errors.ts";
-import { generate as newId } from "../../deps/std_uuid.ts";
+import { newId } from "../text.ts";
 import type { Durability } from "../../options/server_options.ts";
 import type { AmqpDelivery, AmqpPublish, AmqpQueueOptions } from "../broker/amqp.ts";
 import type { BodyLimits } from "../broker/body_limits.ts";

@@ -3,9 +3,6 @@
 import config from "../../deno.json" with { type: "json" };
 import { ROOT } from "../tasks/root.ts";
 
-/** What stands in for a package of JSR, which npm does not have without a setting of its user's. */
-const UUID = { name: "uuid", range: "^13.0.0", code: 'export { v7 as generate } from "uuid";\n' };
-
 /** The oldest versions that have `import.meta.main` and all that the code needs. */
 const ENGINES = { node: ">=24.2.0", bun: ">=1.4.0" };
 
@@ -47,7 +44,6 @@ async function mend(folder: string): Promise<void> {
     dependencies: await dependencies(),
   };
   await Deno.writeTextFile(manifestFile, `${JSON.stringify(mended, undefined, 2)}\n`);
-  await Deno.writeTextFile(`${folder}/deps/std_uuid.js`, UUID.code);
   const program = `${folder}/${BROKER_PROGRAM}`;
   await Deno.writeTextFile(
     program,
@@ -57,7 +53,7 @@ async function mend(folder: string): Promise<void> {
 
 /** The packages of npm that the published files of `deps/` import, with the ranges that stand there. */
 async function dependencies(): Promise<Record<string, string>> {
-  const found: Record<string, string> = { [UUID.name]: UUID.range };
+  const found: Record<string, string> = {};
   for await (const { name } of Deno.readDir(new URL("deps/", ROOT))) {
     if (config.publish.exclude.includes(`deps/${name}`)) continue;
     const text = await Deno.readTextFile(new URL(`deps/${name}`, ROOT));

@@ -135,6 +135,7 @@ Deno.test("withResilience() gives all attempts one key, and calls different ones
 });
 
 Deno.test("withResilience() keeps the key and other options of a call", async () => {
+  using _time = new FakeTime();
   const caller = new FakeCaller(ok);
   const options = { idempotencyKey: "order-1", idempotent: false, immediate: true };
   await retrying(caller).steady.call("add", 1, options);
