@@ -2,11 +2,14 @@
  * `deno task bench:cpu`: the processor time of a call, of client and server process together, for
  * an echo with 64 calls in flight.
  *
- * Each round starts every checkout anew, warms it up, and measures all in turn, in short slices, so
+ * Each round starts every variant anew, warms it up, and measures all in turn, in short slices, so
  * that whatever else the machine does hits all. This checkout is there twice: the ratio of the two
  * shows what chance alone does here.
  *
  * - `--base FOLDER` compares this checkout with another one.
+ * - `--uses ledger,otel` compares it with itself where its programs use something: `ledger` has
+ *   observers on both sides, who are told where the time of each call went; `otel` has spans on both
+ *   sides, with a sampler that drops them all.
  * - `--rounds 30` and `--calls 18000` set how much is measured.
  * - `--json FILE` writes the figures, those of each round included.
  *
@@ -17,15 +20,17 @@ import { parseArgs } from "../deps/std_cli.ts";
 import { quantile } from "../tools/measuring/quantile.ts";
 import { ROOT } from "../tools/tasks/root.ts";
 import { say } from "../tools/tasks/say.ts";
-import { ratioOf } from "./cpu/ratio.ts";
+import { type Ratio, ratioOf } from "./cpu/ratio.ts";
 import { CallCost } from "./cpu/call_cost.ts";
+import type { Uses, Variant } from "./cpu/variant.ts";
 
 const WARM_UP_CALLS = 4_000;
 const SLICES = 6;
+const HERE = "here";
 
-const { base, json, ...numbers } = parseArgs(Deno.args, {
-  string: ["base", "rounds", "calls", "json"],
-  default: { rounds: "30", calls: "18000" },
+const { base, json, uses, ...numbers } = parseArgs(Deno.args, {
+  string: ["base", "uses", "rounds", "calls", "json"],
+  default: { rounds: "30", calls: "18000", uses: "" },
 });
 const [rounds, calls] = [Number(numbers.rounds), Number(numbers.calls)];
 const url = Deno.env.get("AMQP_URL");
@@ -33,19 +38,25 @@ if (url === undefined) {
   throw new Error("Cannot measure without a broker: run `deno task bench:cpu`");
 }
 
-/** The checkouts to measure, by name. */
-const checkouts: ReadonlyMap<string, string> = new Map([
-  ...(base === undefined ? [] : [["base", `${Deno.realPathSync(base)}/mod.ts`] as const]),
-  ["here", `${ROOT.pathname}mod.ts`],
-  ["here again", `${ROOT.pathname}mod.ts`],
-]);
-const measured = new Map<string, number[]>([...checkouts.keys()].map((name) => [name, []]));
+const own = (uses: Uses): Variant => ({ module: `${ROOT.pathname}mod.ts`, uses });
+const used = uses.split(",").filter((name) => name !== "").map((name) => {
+  if (name === "ledger" || name === "otel") return name;
+  throw new TypeError(`Cannot measure "${name}": --uses takes ledger and otel`);
+});
+
+/** What is measured, by name. */
+const variants = new Map<string, Variant>([[HERE, own("nothing")], ["control", own("nothing")]]);
+if (base !== undefined) {
+  variants.set("base", { module: `${Deno.realPathSync(base)}/mod.ts`, uses: "nothing" });
+}
+for (const name of used) variants.set(name, own(name));
+
+const measured = new Map<string, number[]>([...variants.keys()].map((name) => [name, []]));
 for (let round = 0; round < rounds; round++) {
-  const found = await measureAll(url, rotated([...checkouts], round));
+  const found = await measureAll(url, rotated([...variants], round));
   for (const [name, microseconds] of found) measured.get(name)?.push(microseconds);
   say(`Round ${round + 1} of ${rounds}: ${lastOfEach()}`);
 }
-const here = measured.get("here") ?? [];
 const figures = {
   calls,
   rounds,
@@ -53,21 +64,24 @@ const figures = {
     name,
     { quartiles: [0.25, 0.5, 0.75].map((share) => quantile(values, share)), values },
   ])),
-  hereToBase: base === undefined ? undefined : ratioOf(here, measured.get("base") ?? []),
-  control: ratioOf(measured.get("here again") ?? [], here),
+  ratios: {
+    ...(base !== undefined && { "here : base": ratio(HERE, "base") }),
+    ...Object.fromEntries(used.map((name) => [`${name} : here`, ratio(name, HERE)])),
+    control: ratio("control", HERE),
+  },
 };
 print();
 if (json !== undefined) await Deno.writeTextFile(json, JSON.stringify(figures, undefined, 2));
 
-/** Returns the microseconds of processor time that a call takes, by checkout. */
+/** Returns the microseconds of processor time that a call takes, by variant. */
 async function measureAll(
   url: string,
-  inTurn: readonly (readonly [name: string, module: string])[],
+  inTurn: readonly (readonly [name: string, variant: Variant])[],
 ): Promise<Map<string, number>> {
   await using stack = new AsyncDisposableStack();
   const costs = new Map<string, CallCost>();
-  for (const [name, module] of inTurn) {
-    const cost = stack.use(await CallCost.open(module, url));
+  for (const [name, variant] of inTurn) {
+    const cost = stack.use(await CallCost.open(variant, url));
     await cost.warmUp(WARM_UP_CALLS);
     costs.set(name, cost);
   }
@@ -84,6 +98,10 @@ function rotated<Item>(items: readonly Item[], round: number): Item[] {
   return [...items.slice(first), ...items.slice(0, first)];
 }
 
+function ratio(name: string, other: string): Ratio {
+  return ratioOf(measured.get(name) ?? [], measured.get(other) ?? []);
+}
+
 function lastOfEach(): string {
   return [...measured].map(([name, values]) => `${name} ${values.at(-1)?.toFixed(1)} µs`).join(
     ", ",
@@ -91,17 +109,14 @@ function lastOfEach(): string {
 }
 
 function print(): void {
-  const row = (cells: readonly string[]) => cells.map((cell) => cell.padStart(12)).join("");
+  const row = (cells: readonly string[]) => cells.map((cell) => cell.padStart(14)).join("");
   console.log(`Processor time per call in µs, ${rounds} rounds of ${calls} calls`);
   console.log(row(["", "quartile", "median", "quartile"]));
   for (const [name, { quartiles }] of Object.entries(figures.microsecondsPerCall)) {
     console.log(row([name, ...quartiles.map((value) => value.toFixed(1))]));
   }
   console.log(row(["", "ratio", "95 % from", "to"]));
-  const { hereToBase, control } = figures;
-  for (const [name, found] of [["here : base", hereToBase], ["control", control]] as const) {
-    if (found === undefined) continue;
-    const { ratio, low, high } = found;
+  for (const [name, { ratio, low, high }] of Object.entries(figures.ratios)) {
     console.log(row([name, ...[ratio, low, high].map((value) => value.toFixed(4))]));
   }
 }

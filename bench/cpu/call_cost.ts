@@ -1,6 +1,7 @@
-/** Measures the calls of one checkout, whose server and client are processes of their own. @module */
+/** Measures the calls of one variant, whose server and client are processes of their own. @module */
 
 import { SideProcess } from "./side_process.ts";
+import type { Variant } from "./variant.ts";
 
 /** A client with a server; disposing of it kills both. */
 export class CallCost implements AsyncDisposable {
@@ -19,14 +20,14 @@ export class CallCost implements AsyncDisposable {
   /**
    * Starts both.
    *
-   * @param module The `mod.ts` of the checkout.
+   * @param variant What both run.
    * @param url The broker's.
    */
-  static async open(module: string, url: string): Promise<CallCost> {
+  static async open(variant: Variant, url: string): Promise<CallCost> {
     await using stack = new AsyncDisposableStack();
     const queue = `cpu-${crypto.randomUUID()}`;
-    const server = stack.use(await SideProcess.start("server", module, url, queue));
-    const client = stack.use(await SideProcess.start("client", module, url, queue));
+    const server = stack.use(await SideProcess.start("server", variant, [url, queue]));
+    const client = stack.use(await SideProcess.start("client", variant, [url, queue]));
     return new CallCost(server, client, stack.move());
   }
 

@@ -1,5 +1,7 @@
 /** A process that is one side of a call, and tells how much processor time it takes. @module */
 
+import { environmentOf, type Variant } from "./variant.ts";
+
 /** A running {@link ./side.ts}; disposing of it kills it. */
 export class SideProcess implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
@@ -12,11 +14,25 @@ export class SideProcess implements AsyncDisposable {
     this.#answers = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
   }
 
-  /** Starts a side with its arguments, and waits until it is ready. */
-  static async start(...args: readonly string[]): Promise<SideProcess> {
+  /**
+   * Starts a side, and waits until it is ready.
+   *
+   * @param role Which one.
+   * @param variant What it runs.
+   * @param place The broker's URL, and the queue.
+   */
+  static async start(
+    role: "client" | "server",
+    variant: Variant,
+    place: readonly [url: string, queue: string],
+  ): Promise<SideProcess> {
     const side = new URL("./side.ts", import.meta.url).pathname;
     const child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "--allow-all", "--no-check", "--quiet", side, ...args],
+      args: [
+        ...["run", "--allow-all", "--no-check", "--quiet", side],
+        ...[role, variant.module, variant.uses, ...place],
+      ],
+      env: environmentOf(variant),
       stdin: "piped",
       stdout: "piped",
     }).spawn();
