@@ -22,6 +22,10 @@ export class RunTiming {
   confirmMs = 0;
   /** Absent if no handler was run for this request alone. */
   #startedAt: number | undefined;
+  /** When its output was encoded, which is the end of a handler that gives one. */
+  #encodedAt: number | undefined;
+  /** When the broker had confirmed its reply. */
+  #confirmedAt: number | undefined;
 
   /** Told that the handler is about to run. */
   start(): void {
@@ -30,30 +34,49 @@ export class RunTiming {
     this.backlogMs = now - this.deliveredAt;
   }
 
-  /** Told that its output is encoded, or that it has thrown. */
-  end(): void {
-    this.runMs = performance.now() - (this.#startedAt ?? NaN) - this.encodeMs;
+  /** Told that its input is decoded, which is the first that is done after the start. */
+  decoded(): void {
+    this.encodeMs += performance.now() - (this.#startedAt ?? NaN);
   }
 
-  /** Told that there is a reply: without a run, all the time was a wait for it. */
-  reply(): void {
-    if (this.#startedAt === undefined) this.backlogMs = performance.now() - this.deliveredAt;
-  }
-
-  /** Measures the decoding of an input, or the encoding of an output. */
-  measure<Result>(work: () => Result): Result {
+  /** Measures the encoding of an output, the last that is done before the end. */
+  encode<Reply>(work: () => Reply): Reply {
     const startedAt = performance.now();
     try {
       return work();
     } finally {
-      this.encodeMs += performance.now() - startedAt;
+      this.#encodedAt = performance.now();
+      this.encodeMs += this.#encodedAt - startedAt;
     }
   }
 
-  /** What an observer is told, in milliseconds; the last of it is from the delivery until now. */
+  /** Told that its output is encoded, or that it has thrown. */
+  end(): void {
+    const endedAt = this.#encodedAt ?? performance.now();
+    this.runMs = endedAt - (this.#startedAt ?? NaN) - this.encodeMs;
+  }
+
+  /**
+   * Told that a reply is about to be published: without a run, all the time was a wait for it.
+   *
+   * @returns When that is.
+   */
+  reply(): number {
+    const now = performance.now();
+    if (this.#startedAt === undefined) this.backlogMs = now - this.deliveredAt;
+    return now;
+  }
+
+  /** Told that the broker has the reply that was published then. */
+  confirmed(publishedAt: number): void {
+    this.#confirmedAt = performance.now();
+    this.confirmMs = this.#confirmedAt - publishedAt;
+  }
+
+  /** What an observer is told, in milliseconds; the last of it is from the delivery until the end. */
   report(): Record<"backlogMs" | "runMs" | "encodeMs" | "confirmMs" | "totalMs", number> {
     const { backlogMs, runMs, encodeMs, confirmMs } = this;
-    const totalMs = performance.now() - this.deliveredAt;
+    const totalMs = (this.#confirmedAt ?? performance.now()) - this.deliveredAt;
     return { backlogMs, runMs, encodeMs, confirmMs, totalMs };
   }
 

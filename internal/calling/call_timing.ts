@@ -54,25 +54,26 @@ export class ServerClocks {
     const { clock, deliveredAt } = server;
     const [low, high] = [endOf(server) - receivedAt, deliveredAt - publishedAt];
     const known = this.#offsets.get(clock);
-    const drift = known === undefined ? 0 : MAX_DRIFT * (receivedAt - known.at);
-    let offset: Offset = { low, high, at: receivedAt };
-    if (known !== undefined) {
-      const both = {
-        low: Math.max(low, known.low - drift),
-        high: Math.min(high, known.high + drift),
-        at: receivedAt,
-      };
-      // A server that was stopped by its machine has another clock than it had.
-      if (both.low <= both.high) offset = both;
+    if (known === undefined) return this.#remember(clock, { low, high, at: receivedAt });
+    const drift = MAX_DRIFT * (receivedAt - known.at);
+    const bothLow = Math.max(low, known.low - drift);
+    const bothHigh = Math.min(high, known.high + drift);
+    // A server that was stopped by its machine has another clock than it had.
+    const isSame = bothLow <= bothHigh;
+    known.low = isSame ? bothLow : low;
+    known.high = isSame ? bothHigh : high;
+    known.at = receivedAt;
+    return known;
+  }
+
+  #remember(clock: string, offset: Offset): Offset {
+    if (this.#offsets.size >= MAX_CLOCKS) {
+      const [oldest] = [...this.#offsets].reduce((one, other) =>
+        other[1].at < one[1].at ? other : one
+      );
+      this.#offsets.delete(oldest);
     }
-    this.#offsets.delete(clock);
     this.#offsets.set(clock, offset);
-    if (this.#offsets.size > MAX_CLOCKS) {
-      for (const oldest of this.#offsets.keys()) {
-        this.#offsets.delete(oldest);
-        break;
-      }
-    }
     return offset;
   }
 }
@@ -105,8 +106,9 @@ export function callTimingOf(
     parts.encodeMs += server.encodeMs;
   }
   const totalMs = now - calledAt;
-  const known = Object.values(parts).reduce((sum, ms) => sum + ms, 0);
-  return { ...parts, totalMs, unknownMs: Math.max(0, totalMs - known) };
+  const { backlogMs, queuedMs, runMs, encodeMs, transitMs } = parts;
+  const unknownMs = Math.max(0, totalMs - backlogMs - queuedMs - runMs - encodeMs - transitMs);
+  return { backlogMs, queuedMs, runMs, encodeMs, transitMs, totalMs, unknownMs };
 }
 
 /** How long a request was on its way and in its queue, and its reply on its way. */

@@ -102,7 +102,11 @@ async function conclude(output: unknown, means: HandlerMeans): Promise<EncodedRe
 }
 
 function decodeInput(body: Body, { codec, timing }: HandlerMeans): unknown {
-  return timing === undefined ? codec.decode(body) : timing.measure(() => codec.decode(body));
+  try {
+    return codec.decode(body);
+  } finally {
+    timing?.decoded();
+  }
 }
 
 function encodePlain(output: unknown, { context, codec, timing }: HandlerMeans): EncodedReply {
@@ -111,7 +115,7 @@ function encodePlain(output: unknown, { context, codec, timing }: HandlerMeans):
     throw unwantedStream(context.procedure);
   }
   if (timing === undefined) return encodeOutput(output, context.procedure, codec);
-  return timing.measure(() => encodeOutput(output, context.procedure, codec));
+  return timing.encode(() => encodeOutput(output, context.procedure, codec));
 }
 
 /**

@@ -80,10 +80,9 @@ export class Replies {
   ): Promise<ReplyOutcome> {
     const { timing } = active;
     if (timing === undefined) return await this.#send(active, reply);
-    timing.reply();
-    const sentAt = performance.now();
+    const sentAt = timing.reply();
     const outcome = await this.#send(active, withTiming(reply, active, timing));
-    timing.confirmMs = performance.now() - sentAt;
+    timing.confirmed(sentAt);
     return outcome;
   }
 

@@ -87,6 +87,7 @@ for (
     "clock 1 2 3",
     "clock 1 2 3 -4",
     "clock 1 2 3 NaN",
+    "clock 1 2 3 4.5",
     "clock 1 2 3 4 5 6",
     `clock 1 2 3 ${"9".repeat(400)}`,
     "a\nb 1 2 3 4",
@@ -99,6 +100,12 @@ for (
 
 Deno.test("readTiming() reads what a server has written, and the broker's time", () => {
   const timing = { clock: "a-1", deliveredAt: 1.5, backlogMs: 0, runMs: 2, encodeMs: 3 };
-  assertEquals(readTiming({ "rpc-timing": "a-1 1.5 0 2 3" }), { ...timing, queuedMs: undefined });
-  assertEquals(readTiming({ "rpc-timing": "a-1 1.5 0 2 3 200" }), { ...timing, queuedMs: 200 });
+  assertEquals(readTiming({ "rpc-timing": "a-1 1500 0 2000 3000" }), {
+    ...timing,
+    queuedMs: undefined,
+  });
+  assertEquals(readTiming({ "rpc-timing": "a-1 1500 0 2000 3000 200000" }), {
+    ...timing,
+    queuedMs: 200,
+  });
 });
