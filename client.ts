@@ -454,8 +454,10 @@ export class RpcClient<C extends Contract = AnyContract> implements Caller<C>, A
     const around = this.#around(parts, input, options);
     if (around === undefined) return this.#send(parts, input, options);
     return around(({ correlationId, input, headers }) => {
+      const all = headers === NO_HEADERS ? options : { ...options, headers };
+      if (correlationId === parts.correlationId) return this.#send(parts, input, all);
       const sink = this.#progressSink(correlationId, options);
-      return this.#send({ ...parts, correlationId, sink }, input, { ...options, headers });
+      return this.#send({ ...parts, correlationId, sink }, input, all);
     });
   }
 

@@ -8,10 +8,12 @@ export {
   propagation,
   ROOT_CONTEXT,
   type Span,
+  type SpanContext,
   SpanKind,
   SpanStatusCode,
   type TextMapGetter,
   type TextMapPropagator,
   trace,
+  TraceFlags,
   type Tracer,
 } from "npm:@opentelemetry/api@^1.9.0";

@@ -44,6 +44,14 @@ export function checkMessageHeaders(action: string, headers: MessageHeaders): Me
   return copy;
 }
 
+/** Whether headers could be sent as they are. */
+export function areMessageHeaders(headers: MessageHeaders): boolean {
+  for (const name in headers) {
+    if (!isHeaderName(name) || !isHeaderValue(headers[name])) return false;
+  }
+  return mostBytesOf(headers) <= MAX_HEADER_BYTES;
+}
+
 /**
  * Puts a header to others, and checks it before.
  *
@@ -96,11 +104,15 @@ export function readMessageHeaders(
 ): MessageHeaders {
   let headers: Record<string, HeaderValue> | undefined;
   for (const name in table) {
-    if (!NAME_REGEXP.test(name) || RESERVED_REGEXP.test(name)) continue;
+    if (!isHeaderName(name)) continue;
     const value = table[name];
     if (isHeaderValue(value)) (headers ??= {})[name] = value;
   }
   return headers ?? NO_HEADERS;
+}
+
+function isHeaderName(name: string): boolean {
+  return NAME_REGEXP.test(name) && !RESERVED_REGEXP.test(name);
 }
 
 function isHeaderValue(value: unknown): value is HeaderValue {
@@ -108,7 +120,18 @@ function isHeaderValue(value: unknown): value is HeaderValue {
   return typeof value === "number" && Math.abs(value) <= Number.MAX_SAFE_INTEGER;
 }
 
+/** Without encoding anything: no UTF-16 unit takes more than three bytes. */
+function mostBytesOf(headers: MessageHeaders): number {
+  let bytes = 0;
+  for (const name in headers) {
+    const value = headers[name];
+    bytes += name.length + (typeof value === "string" ? 6 + value.length * 3 : 10);
+  }
+  return bytes;
+}
+
 function checkSize(action: string, headers: MessageHeaders): void {
+  if (mostBytesOf(headers) <= MAX_HEADER_BYTES) return;
   let bytes = 0;
   for (const [name, value] of Object.entries(headers)) {
     // The length of the name, and the type of the value.

@@ -10,10 +10,14 @@ const SCOPE = "@warren/rpc";
 /** What the names of attributes mean. */
 const SCHEMA_URL = "https://opentelemetry.io/schemas/1.44.0";
 
-/** Where spans go. */
+/** Where spans go. One for all, as each is an object of the SDK's; it may come before the SDK does. */
 export function callTracer(): Tracer {
-  return trace.getTracerProvider().getTracer(SCOPE, undefined, { schemaUrl: SCHEMA_URL });
+  return tracer ??= trace.getTracerProvider().getTracer(SCOPE, undefined, {
+    schemaUrl: SCHEMA_URL,
+  });
 }
+
+let tracer: Tracer | undefined;
 
 /** The attributes that say how a call ended. */
 export function statusAttributes(status: string): Record<string, string> {
@@ -25,6 +29,8 @@ export class CallMetrics {
   readonly #name: string;
   /** Made with the first call: whoever takes metrics may come after the interceptor. */
   #histogram: Histogram | undefined;
+  /** By status and procedure, whose numbers are bounded: to make them anew costs each call. */
+  readonly #attributes = new Map<string, Map<string, Record<string, string>>>();
 
   /** @param side Whose calls. */
   constructor(side: "client" | "server") {
@@ -39,10 +45,18 @@ export class CallMetrics {
         // Without them it would be buckets for milliseconds.
         advice: { explicitBucketBoundaries: [...DURATION_BOUNDS] },
       });
-    this.#histogram.record((performance.now() - startedAt) / 1_000, {
-      "rpc.system.name": "warren",
-      "rpc.method": method,
-      ...statusAttributes(status),
-    });
+    const attributes = this.#attributesOf(method, status);
+    this.#histogram.record((performance.now() - startedAt) / 1_000, attributes);
+  }
+
+  #attributesOf(method: string, status: string): Record<string, string> {
+    let methods = this.#attributes.get(status);
+    if (methods === undefined) this.#attributes.set(status, methods = new Map());
+    let attributes = methods.get(method);
+    if (attributes === undefined) {
+      const own = { "rpc.system.name": "warren", "rpc.method": method };
+      methods.set(method, attributes = { ...own, ...statusAttributes(status) });
+    }
+    return attributes;
   }
 }

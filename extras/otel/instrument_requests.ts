@@ -6,9 +6,11 @@ import {
   context,
   ROOT_CONTEXT,
   type Span,
+  type SpanContext,
   SpanKind,
   SpanStatusCode,
   trace,
+  TraceFlags,
 } from "../../deps/opentelemetry_api.ts";
 import { isRpcError } from "../../errors.ts";
 import { checkName, checkType } from "../../internal/check.ts";
@@ -76,8 +78,10 @@ export function instrumentRequests(
     const inner = trace.setSpan(parent, span);
     let status: string = "handler-error";
     try {
-      const headers = withTraceHeaders(request.headers, inner);
-      const reply = await context.with(inner, () => next({ headers }));
+      const work = trustContext && isDropped(span, caller)
+        ? () => next()
+        : () => next({ headers: withTraceHeaders(request.headers, inner) });
+      const reply = await context.with(inner, work);
       status = statusOf(reply);
       return reply;
     } catch (error) {
@@ -88,6 +92,19 @@ export function instrumentRequests(
       metrics.add(`${queue}/${label}`, status, startedAt);
     }
   };
+}
+
+/**
+ * Whether nobody will see a span, nor that of the caller: then the headers may as well name the
+ * caller's, as they do, and need not be written anew.
+ */
+function isDropped(span: Span, caller: Context): boolean {
+  const callers = trace.getSpanContext(caller);
+  return callers !== undefined && !isSampled(callers) && !isSampled(span.spanContext());
+}
+
+function isSampled({ traceFlags }: SpanContext): boolean {
+  return (traceFlags & TraceFlags.SAMPLED) !== 0;
 }
 
 /** Where a span belongs. */

@@ -1,13 +1,13 @@
 /** Traces in the headers of messages. @module */
 
-import type { MessageHeaders } from "../../contract.ts";
+import type { HeaderValue, MessageHeaders } from "../../contract.ts";
 import {
   type Context,
   propagation,
   ROOT_CONTEXT,
   type TextMapGetter,
 } from "../../deps/opentelemetry_api.ts";
-import { withHeader } from "../../internal/message_headers.ts";
+import { areMessageHeaders, withHeader } from "../../internal/message_headers.ts";
 
 /** A longer header says nothing. Source: the W3C's Baggage has this as its limit. */
 const MAX_CHARS = 8_192;
@@ -36,10 +36,12 @@ export function readTraceHeaders(headers: MessageHeaders): Context {
 export function withTraceHeaders(headers: MessageHeaders, context: Context): MessageHeaders {
   const fields = propagation.fields();
   if (fields.length === 0) return headers;
-  const rest = Object.entries(headers).filter(([name]) => !fields.includes(name));
-  const added = new Map<string, string>();
-  propagation.inject(context, added, { set: (added, name, value) => added.set(name, value) });
-  return [...added].reduce(withHeaderIfAllowed, Object.fromEntries(rest));
+  const rest: Record<string, HeaderValue> = { ...headers };
+  for (const field of fields) delete rest[field];
+  const added: Record<string, string> = {};
+  propagation.inject(context, added);
+  const all = { ...rest, ...added };
+  return areMessageHeaders(all) ? all : Object.entries(added).reduce(withHeaderIfAllowed, rest);
 }
 
 function withHeaderIfAllowed(

@@ -24,16 +24,19 @@ export function interceptCall(
   { make, signals }: { readonly make: MakeCall; readonly signals: readonly AbortSignal[] },
 ): Promise<unknown> {
   let isMade = false;
-  // deno-lint-ignore require-await -- what an interceptor throws at once is a rejection, too
-  const pass = async (index: number, call: InterceptedCall): Promise<unknown> => {
+  const pass = (index: number, call: InterceptedCall): Promise<unknown> => {
     const interceptor = interceptors[index];
     if (interceptor !== undefined) {
-      return interceptor(call, (changes) => pass(index + 1, { ...call, ...changes }));
+      return Promise.try(() =>
+        interceptor(call, (changes) => {
+          return pass(index + 1, changes === undefined ? call : { ...call, ...changes });
+        })
+      );
     }
     // Two requests that are under way at a time must not have one id.
-    const correlationId = isMade ? newCorrelationId() : call.correlationId;
+    const made = isMade ? { ...call, correlationId: newCorrelationId() } : call;
     isMade = true;
-    return make({ ...call, correlationId });
+    return make(made);
   };
   // What is no signal is refused when the call is made.
   const own = signals.filter((signal) => signal instanceof AbortSignal);
