@@ -320,7 +320,7 @@ function makeProcedure(
   const inner = (value: unknown, context: CallContext, added?: object) => {
     const { procedure } = context;
     const given = whenSettled(
-      input === undefined ? undefined : validate(input, value, { procedure, part: "input" }),
+      input === undefined ? undefined : check(input, value, { procedure, part: "input" }),
       (valid) => handler(valid, withAdded(context, added, makers)),
     );
     if (output === undefined) return given;
@@ -364,7 +364,27 @@ function around(inner: InnerRun, { middleware, meta }: Common): AnyHandler {
 
 function checkOutput(schema: StandardSchema, given: unknown, procedure: string): unknown {
   const subject = { procedure, part: "output" } as const;
-  return isStream(given) ? checkItems(schema, given, subject) : validate(schema, given, subject);
+  return isStream(given) ? checkItems(schema, given, subject) : check(schema, given, subject);
+}
+
+/** What a schema throws is for whoever keeps the server, not for callers: it may be anything. */
+function check(schema: StandardSchema, value: unknown, subject: ValidationSubject): unknown {
+  try {
+    const valid = validate(schema, value, subject);
+    return valid instanceof Promise ? valid.catch((error) => raise(error, subject)) : valid;
+  } catch (error) {
+    return raise(error, subject);
+  }
+}
+
+function raise(thrown: unknown, { procedure, part }: ValidationSubject): never {
+  if (thrown instanceof RpcError) throw thrown;
+  const message = `Cannot complete the call of "${procedure}" as the schema of its ${part} failed`;
+  const error = new RpcError("handler-error", message);
+  // A cause would travel. A stack does not, unless the server is told to send stacks.
+  const reason = thrown instanceof Error ? thrown.stack ?? thrown.message : String(thrown);
+  error.stack = `${error.stack}\nCaused by: ${reason}`;
+  throw error;
 }
 
 async function* checkItems(
@@ -372,7 +392,7 @@ async function* checkItems(
   items: AsyncIterable<unknown> | Iterable<unknown>,
   subject: ValidationSubject,
 ): AsyncGenerator<unknown, void, undefined> {
-  for await (const item of items) yield await validate(schema, item, subject);
+  for await (const item of items) yield await check(schema, item, subject);
 }
 
 function isStream(given: unknown): given is AsyncIterable<unknown> | Iterable<unknown> {

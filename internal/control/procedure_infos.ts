@@ -5,16 +5,34 @@ import { readProcedureNotes } from "../procedure_notes.ts";
 import { membersOf } from "../running/members.ts";
 import type { ProcedureInfo } from "../protocol/control_question.ts";
 
+/** All that is known of a procedure: more than operators are told, who may be anybody. */
+export interface ProcedureDescription extends ProcedureInfo {
+  /** JSON Schemas of the details of its errors, by their codes; of each that has one. */
+  readonly errors?: Readonly<Record<string, unknown>>;
+  /** What else its code says of it. */
+  readonly meta?: Readonly<Record<string, unknown>>;
+}
+
 /**
- * Describes the procedures that some handlers run.
+ * Describes the procedures that some handlers run, for operators.
  *
  * @param handlers The handlers, in objects or not.
  * @param only The names of those that are served; absent means all.
  */
 export function procedureInfos(handlers: object, only?: readonly string[]): ProcedureInfo[] {
+  return describeProcedures(handlers, only).map(({ errors: _errors, meta: _meta, ...info }) =>
+    info
+  );
+}
+
+/** Describes the procedures that some handlers run, with all that is known of them. */
+export function describeProcedures(
+  handlers: object,
+  only?: readonly string[],
+): ProcedureDescription[] {
   const members = membersOf(handlers).filter(({ name }) => only?.includes(name) ?? true);
   return members.map(({ name, value: run }) => {
-    const { handler, input, output, description } = readProcedureNotes(run);
+    const { handler, input, output, errors, description, meta } = readProcedureNotes(run);
     const kind = kindOf(handler);
     const [inputSchema, outputSchema] = [
       jsonSchemaOf(input, "input"),
@@ -26,8 +44,20 @@ export function procedureInfos(handlers: object, only?: readonly string[]): Proc
       ...(typeof description === "string" && { description }),
       ...(inputSchema !== undefined && { input: inputSchema }),
       ...(outputSchema !== undefined && { output: outputSchema }),
+      ...(errors !== undefined && { errors: errorSchemas(errors) }),
+      ...(meta !== undefined && { meta }),
     };
   });
+}
+
+/** A code whose details have no JSON Schema is an error all the same: its details may be anything. */
+function errorSchemas(
+  errors: Readonly<Record<string, StandardSchema>>,
+): Readonly<Record<string, unknown>> {
+  // A schema sees details as they are thrown, and they are sent as that.
+  return Object.fromEntries(
+    Object.entries(errors).map(([code, schema]) => [code, jsonSchemaOf(schema, "input") ?? {}]),
+  );
 }
 
 /** What a pool's worker runs is not known here. */

@@ -90,6 +90,10 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
     names: `BrokerDefinitions DefinitionsOptions DelayedRetry ServiceDefinition UserDefinition
       brokerDefinitions`,
   },
+  "./describe": {
+    reason: "JSON Schema and OpenAPI, for who hands a contract to others",
+    names: "OpenApiDocument OpenApiInfo ProcedureDescription ProcedureInfo describe openApi",
+  },
   "./parked": {
     reason: "for administrators: neither callers nor servers load it",
     names: `BrokerUrl ConnectOptions DropCounts ListParkedOptions ParkedDetails ParkedRequest

@@ -50,6 +50,11 @@ export const ROOMS: readonly Room[] = [
     uses: ["internal/protocol", "internal/broker", "internal (leaves)"],
   },
   {
+    name: "extras/describe",
+    files: /^extras\/describe\.ts$/,
+    uses: ["internal/control", "internal/protocol", "internal (leaves)"],
+  },
+  {
     name: "extras/health",
     files: /^extras\/health\//,
     uses: ["internal (leaves)", "options"],

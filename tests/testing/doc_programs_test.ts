@@ -234,6 +234,8 @@ page("docs/schemas.md checks inputs and outputs", async (desk) => {
   const refusal = await desk.run("docs/schemas.md 2");
   assertMatch(refusal, /^invalid-input {"issues":\[{"message":".*","path":\["height"\]}\]}\n$/);
   assertEquals(await desk.run("docs/schemas.md 3"), "6\n");
+  const described = await desk.run("docs/schemas.md 4");
+  assertEquals(described, '[ "users.get: Finds a user." ]\n[ "/users.get" ]\n');
 });
 
 page("docs/hooks.md passes headers both ways, and intercepts", async (desk) => {

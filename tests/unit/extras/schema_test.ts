@@ -114,15 +114,35 @@ Deno.test("procedure() sends what the schema makes of the output", () => {
   assertStrictEquals(serve(round, 1.6), 2);
 });
 
-Deno.test("procedure() lets errors of its handler and of its schema through", async () => {
+Deno.test("procedure() lets errors of its handler through, and what schemas throw only into its stack", async () => {
   const failure = new RangeError("Out of stock");
   const fails = procedure({ input: z.number() }, () => Promise.reject(failure));
   assertStrictEquals(await Promise.resolve(serve(fails, 1)).catch((error) => error), failure);
-  const brokenSchema = z.number().refine(() => {
-    throw failure;
-  });
-  const broken = procedure({ input: brokenSchema }, () => 1);
-  await assertRejects(async () => await serve(broken, 1), RangeError, "Out of stock");
+  const throws = () => {
+    throw new RangeError("password is x");
+  };
+  const later: StandardSchema<number> = {
+    "~standard": { version: 1, vendor: "tests", validate: () => Promise.resolve().then(throws) },
+  };
+  const broken = [
+    procedure({ input: z.number().refine(throws) }, () => 1),
+    procedure({ input: later }, () => 1),
+    procedure({ input: z.number(), output: z.number().transform(throws) }, () => 1),
+  ];
+  for (const [index, procedure] of broken.entries()) {
+    const error = await assertRejects(async () => await serve(procedure, 1), RpcError);
+    const part = index === 2 ? "output" : "input";
+    assertStringIncludes(error.message, `the schema of its ${part} failed`);
+    assertEquals(JSON.stringify(describeError(error)).includes("password"), false);
+    assertStringIncludes(error.stack ?? "", "password is x");
+  }
+  const own = new RpcError("CLOSED", "We are closed");
+  const closed = procedure({
+    input: z.number().refine(() => {
+      throw own;
+    }),
+  }, () => 1);
+  assertStrictEquals(await closed.call(1).catch((error: unknown) => error), own);
 });
 
 Deno.test("procedure() refuses what is not a Standard Schema", () => {
