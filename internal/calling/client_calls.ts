@@ -14,6 +14,7 @@ import {
   readItem,
   requestMessage,
 } from "../protocol/envelope.ts";
+import { isLaterKind } from "../protocol/later_kind.ts";
 import { isBatch, splitBatch } from "../protocol/message_batch.ts";
 import type { PersistentOutcome, Recipient } from "../protocol/parking.ts";
 import { isProbe, probeMessage } from "../protocol/reply_address.ts";
@@ -318,14 +319,13 @@ export class ClientCalls {
 
   #accept(reply: AmqpDelivery): void {
     this.#replyWatch?.onReply();
-    if (this.#batches !== undefined && this.#acceptBatch(this.#batches, reply)) return;
-    this.#acceptOne(reply);
+    if (!(this.#batches && this.#acceptBatch(this.#batches, reply))) this.#acceptOne(reply);
   }
 
   #acceptOne(reply: AmqpDelivery): void {
     const { properties } = reply;
     if (this.#released.has(properties.correlationId ?? "")) return;
-    const call = this.pending.claim(properties.correlationId);
+    const call = isLaterKind(properties) ? "settled" : this.pending.claim(properties.correlationId);
     if (call === "settled") return reply.ack();
     if (call === "unknown") return this.#acceptUnknown(reply);
     const item = readItem(properties);
