@@ -24,6 +24,7 @@ const BY_CODE: Readonly<Record<string, number>> = {
   "handler-error": EXIT_CODE.failed,
   "invalid-input": EXIT_CODE.data,
   "too-large": EXIT_CODE.data,
+  "worker-not-started": EXIT_CODE.data,
   "not-a-stream": EXIT_CODE.usage,
   "unwanted-stream": EXIT_CODE.usage,
   "unknown-procedure": EXIT_CODE.unavailable,

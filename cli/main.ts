@@ -9,10 +9,8 @@
  * @module
  */
 
-import { EXIT_CODE } from "./exit_code.ts";
 import { runProgram } from "./program.ts";
 
 if (import.meta.main) {
-  Deno.addSignalListener("SIGINT", () => Deno.exit(EXIT_CODE.interrupted));
   Deno.exit(await runProgram(Deno.args));
 }

@@ -7,9 +7,11 @@ import { addTypes } from "./contracts/types.ts";
 import { complain, writeAll } from "./output.ts";
 import { EXIT_CODE, exitCodeOf } from "./exit_code.ts";
 import { addChanges } from "./operating/changes.ts";
+import { addEvents } from "./operating/events.ts";
 import { addDoctor } from "./operating/doctor.ts";
 import { addQuestions } from "./operating/questions.ts";
 import { addTop } from "./operating/top/top.ts";
+import { addServe } from "./serving/serve.ts";
 import { addDefinitions } from "./serving/definitions.ts";
 import { addParked } from "./parked/parked.ts";
 
@@ -32,9 +34,11 @@ const COMMANDS = [
   addCall,
   addQuestions,
   addTop,
+  addEvents,
   addDoctor,
   addChanges,
   addParked,
+  addServe,
   addTypes,
   addDefinitions,
   addCompletions,

@@ -28,7 +28,7 @@ const KEYS: Readonly<Record<string, string>> = {
 };
 
 /** What ends a program and must not leave its screen behind. */
-const ENDINGS = ["SIGTERM", "SIGHUP"] as const;
+const ENDINGS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 
 /** Whether the program has a terminal that can show screens and has keys. */
 export function hasScreen(): boolean {
@@ -45,6 +45,11 @@ export function hasColors(): boolean {
 export class Screen implements Disposable {
   readonly #onKey: (key: string) => void;
   readonly #onResize: () => void;
+  readonly #endings = Object.entries(ENDINGS).map(([signal, code]) => ({
+    // Only these names are in it.
+    signal: signal as keyof typeof ENDINGS,
+    end: () => Deno.exit(code),
+  }));
   readonly #leave = () => this[Symbol.dispose]();
   #isTaken = true;
 
@@ -61,7 +66,7 @@ export class Screen implements Disposable {
     writeAll(ENTER);
     // Deno.exit() tells it, whoever calls it.
     globalThis.addEventListener("unload", this.#leave);
-    for (const signal of ENDINGS) Deno.addSignalListener(signal, this.#end);
+    for (const { signal, end } of this.#endings) Deno.addSignalListener(signal, end);
     Deno.addSignalListener("SIGWINCH", this.#onResize);
     void this.#readKeys();
   }
@@ -87,7 +92,7 @@ export class Screen implements Disposable {
     if (!this.#isTaken) return;
     this.#isTaken = false;
     globalThis.removeEventListener("unload", this.#leave);
-    for (const signal of ENDINGS) Deno.removeSignalListener(signal, this.#end);
+    for (const { signal, end } of this.#endings) Deno.removeSignalListener(signal, end);
     Deno.removeSignalListener("SIGWINCH", this.#onResize);
     try {
       writeAll(LEAVE);
@@ -96,8 +101,6 @@ export class Screen implements Disposable {
       // Nobody is left who sees it.
     }
   }
-
-  readonly #end = (): void => Deno.exit(143);
 
   async #readKeys(): Promise<void> {
     const bytes = new Uint8Array(64);

@@ -24,7 +24,17 @@ export const ROOMS: readonly Room[] = [
   {
     name: "cli",
     files: /^cli\//,
-    uses: ["mod", "extras/control", "extras/definitions", "extras/parked", "values", "deps"],
+    uses: [
+      "mod",
+      "extras/control",
+      "extras/definitions",
+      "extras/health",
+      "extras/parked",
+      "testing",
+      "workers (entries)",
+      "values",
+      "deps",
+    ],
   },
   { name: "create", files: /^create\//, uses: [] },
   { name: "extras/schema", files: /^extras\/schema\.ts$/, uses: ["internal (leaves)", "values"] },

@@ -1,8 +1,6 @@
 /** `warren top`. @module */
 
 import { type Command, Option } from "../../../deps/commander.ts";
-import type { Answer, RpcControl, ServerStats } from "../../../extras/control/rpc_control.ts";
-import { RpcError } from "../../../mod.ts";
 import { formatDuration, parseDuration } from "../../duration.ts";
 import { EXIT_CODE } from "../../exit_code.ts";
 import {
@@ -15,8 +13,9 @@ import {
 } from "../../global_options.ts";
 import { hasColors, hasScreen } from "../../screen.ts";
 import { connectControl } from "../control_scene.ts";
+import { ignoreLoss, lookAt } from "./look.ts";
 import { TopDisplay } from "./top_display.ts";
-import { keyOf, type QueueCounts, type Sample, TopModel, type TopServer } from "./top_model.ts";
+import { keyOf, type QueueCounts, TopModel, type TopServer } from "./top_model.ts";
 import { slotsOf } from "./top_screen.ts";
 
 interface TopFlags extends Omit<GlobalOptions, "timeout"> {
@@ -24,9 +23,6 @@ interface TopFlags extends Omit<GlobalOptions, "timeout"> {
   readonly count?: number;
   readonly color: "auto" | "always" | "never";
 }
-
-/** Servers that answer do so within this part of the time from one look to the next. */
-const ANSWER_SHARE = 0.8;
 
 /** Adds the command. */
 export function addTop(program: Command, onExitCode: (code: number) => void): void {
@@ -78,58 +74,15 @@ async function top(queues: readonly string[], flags: TopFlags): Promise<number> 
   const ended = display?.ended ?? new Promise<number>(() => {});
   for (let looks = 1;; looks++) {
     const turn = new Promise<void>((resolve) => setTimeout(resolve, flags.watch));
-    const looked = look(control, queues, flags.watch * ANSWER_SHARE).then((sample) => {
+    const looked = lookAt(control, queues, flags.watch).then((sample) => {
       model.add(sample);
       if (display === undefined) printLook(model, output);
-    }, (error) => {
-      // The connection heals by itself, and whoever watches wants to see that.
-      if (!(error instanceof RpcError) || error.code !== "disconnected") throw error;
-    });
+    }, ignoreLoss);
     const code = await Promise.race([Promise.all([looked, turn]), ended]);
     if (typeof code === "number") return code;
     display?.show();
     if (looks === flags.count) return EXIT_CODE.ok;
   }
-}
-
-/** Asks all servers of the queues, and the broker about the queues. */
-async function look(
-  control: RpcControl,
-  queues: readonly string[],
-  timeoutMs: number,
-): Promise<Sample> {
-  const at = performance.now();
-  const answers = queues.length === 0
-    ? [orNone(control.stats({ timeoutMs }))]
-    : queues.map((queue) => orNone(control.stats({ queue, timeoutMs })));
-  const servers = (await Promise.all(answers)).flat();
-  const names = queues.length === 0
-    ? [...new Set(servers.map(({ name }) => name))].toSorted()
-    : queues;
-  const counts = await Promise.all(names.map(async (name): Promise<[string, QueueCounts]> => {
-    const [queue, parked] = await Promise.all([
-      control.queue(name).catch(noRight),
-      // Where nothing was ever parked there is no queue for it.
-      control.queue(`${name}.parked`).then((state) => state?.ready ?? 0).catch(noRight),
-    ]);
-    return [name, { ...queue, ...(parked !== undefined && { parked }) }];
-  }));
-  return { at, servers, queues: new Map(counts) };
-}
-
-async function orNone(answers: Promise<Answer<ServerStats>[]>): Promise<Answer<ServerStats>[]> {
-  try {
-    return await answers;
-  } catch (error) {
-    if (error instanceof RpcError && error.code === "unroutable") return [];
-    throw error;
-  }
-}
-
-/** Who may not look at a queue sees the rest. */
-function noRight(error: unknown): undefined {
-  if (error instanceof RpcError && error.code === "access-refused") return undefined;
-  throw error;
 }
 
 /** For programs, and for terminals that show no screens. */
