@@ -1,7 +1,7 @@
-import config from "../../../deno.json" with { type: "json" };
-import { assert, assertEquals } from "../../../deps/std_assert.ts";
-import { markdownFiles } from "../../../tools/tasks/package_files.ts";
-import { ROOT } from "../../helpers/source_files.ts";
+import config from "../../deno.json" with { type: "json" };
+import { assert, assertEquals } from "../../deps/std_assert.ts";
+import { markdownFiles } from "../../tools/tasks/package_files.ts";
+import { ROOT } from "../helpers/source_files.ts";
 
 const pages = new Map<string, string>();
 for (const path of [...await markdownFiles(), "examples/README.md"]) {
