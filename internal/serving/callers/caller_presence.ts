@@ -99,7 +99,7 @@ export class CallerPresence {
    */
   async isLost(queue: string, refusedMs: number): Promise<boolean> {
     if (!isServerNamed(queue)) return false;
-    if (this.#isUnanswered(queue)) return await this.#isWithMajority() && !this.#forgetStale();
+    if (this.#isUnanswered(queue)) return await this.#isOutOfReach(queue);
     const askedAt = performance.now();
     const lookup = this.#lookup(queue);
     if (lookup === undefined) return false;
@@ -118,7 +118,14 @@ export class CallerPresence {
       if (this.#unanswered.get(queue) === askedAt) this.#unanswered.delete(queue);
     };
     lookup.then(answered, answered);
-    return await this.#isWithMajority(askedAt) && !this.#forgetStale();
+    return await this.#isOutOfReach(queue, askedAt);
+  }
+
+  /** Whether a queue still has no answer once it is clear that its node is not this server's own. */
+  async #isOutOfReach(queue: string, askedAt?: number): Promise<boolean> {
+    if (!await this.#isWithMajority(askedAt)) return false;
+    // The answer may have come meanwhile, with the nodes that were cut off.
+    return this.#isUnanswered(queue) && !this.#forgetStale();
   }
 
   /**

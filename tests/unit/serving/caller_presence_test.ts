@@ -142,6 +142,23 @@ Deno.test("CallerPresence.isLost() blames no caller while its own node is cut of
   assertEquals(presence.mayReturn("amq.gen-a"), true);
 });
 
+Deno.test("CallerPresence.isLost() goes by what it learns while it waits for the majority", async () => {
+  using time = new FakeTime();
+  const majority = Promise.withResolvers<boolean>();
+  const lookup = Promise.withResolvers<boolean>();
+  const questions = { lacksQueue: () => lookup.promise, hasMajority: () => majority.promise };
+  const presence = new CallerPresence(new ActiveRequests(), questions);
+  const first = presence.isLost("amq.gen-a", 0);
+  await time.advance(700);
+  assertEquals(await first, false);
+  const second = presence.isLost("amq.gen-a", 0);
+  // The nodes have met again: the queue is there.
+  lookup.resolve(false);
+  await time.settle();
+  majority.resolve(true);
+  assertEquals(await second, false);
+});
+
 Deno.test("CallerPresence.isLost() goes by no answer from before the node was cut off", async () => {
   using time = new FakeTime();
   let isCutOff = false;
