@@ -19,6 +19,7 @@ import { refusedBodies } from "./refused_bodies.ts";
 import { replyQueueKills } from "./reply_queue_kills.ts";
 import { serverKills } from "./server_kills.ts";
 import { serverStops } from "./server_stops.ts";
+import { sharedFlood } from "./shared_flood.ts";
 import { workerFaults } from "./worker_faults.ts";
 
 /** All rows of the suite. */
@@ -38,6 +39,7 @@ export const FAULTS: readonly Fault[] = [
   serverStops,
   ...floods,
   refusedBodies,
+  sharedFlood,
   leaks,
   badConnections,
   badServer,

@@ -9,8 +9,8 @@ export interface ServerOptions extends ServerSettings {
   readonly name: string;
   /** File that takes the executions. */
   readonly executions: string;
-  /** Ours, or one that is wrong on purpose. */
-  readonly program: "warren_server.ts" | "acks_first_server.ts";
+  /** Ours, one that shares its connection, or one that is wrong on purpose. */
+  readonly program: "warren_server.ts" | "flooding_server.ts" | "acks_first_server.ts";
   /**
    * Most memory of its heap and those of its threads, each, in MiB.
    *
