@@ -58,7 +58,7 @@ import {
 } from "./internal/calling/client_stream.ts";
 import type { PendingCall } from "./internal/calling/pending_calls.ts";
 import { ReplyReader } from "./internal/calling/reply_reader.ts";
-import { checkNumber, wrongValue } from "./internal/check.ts";
+import { checkOptions, optionsError, resolveGraceMs, wrongValue } from "./internal/check.ts";
 import { NO_HEADERS } from "./internal/message_headers.ts";
 import { newId as newCorrelationId, toPrintable } from "./internal/text.ts";
 import { MAX_TIMEOUT_MS } from "./internal/time.ts";
@@ -214,8 +214,8 @@ export class RpcClient<C extends Contract = AnyContract> implements Caller<C>, A
    * find it after a restart, if the reply queue is durable: then it runs at least once.
    * @param options Timeout, signal, and whether it is idempotent.
    * @returns The correlation id, for {@linkcode RpcClient.cancel}.
-   * @throws {TypeError} If the callback is neither a function nor the name of one, or there are no
-   * `callbackKeys` for a name.
+   * @throws {TypeError} If the callback is neither a function nor the name of one, there are no
+   * `callbackKeys` for a name, or the options are no object.
    */
   callAsync<Name extends PlainNames<C> & string>(
     procedure: Name,
@@ -223,6 +223,7 @@ export class RpcClient<C extends Contract = AnyContract> implements Caller<C>, A
     callback: CallCallback<OutputOf<C, Name>> | string,
     options: NamedCallbackOptions = {},
   ): string {
+    checkOptions("call", options);
     const correlationId = newCorrelationId();
     const isNamed = typeof callback === "string";
     const { callbackContext: context } = options;
@@ -290,6 +291,7 @@ export class RpcClient<C extends Contract = AnyContract> implements Caller<C>, A
     ...rest: CallArguments<InputOf<C, Name>, NotifyOptions>
   ): Promise<void> {
     const [input, options = {}]: [unknown?, NotifyOptions?] = rest;
+    checkOptions("notify", options);
     const parts = { kind: "notify", procedure, correlationId: newCorrelationId() } as const;
     await this.#perform(parts, input, options);
   }
@@ -386,15 +388,12 @@ export class RpcClient<C extends Contract = AnyContract> implements Caller<C>, A
    *
    * @param options How long to wait.
    * @returns When the connection is closed.
-   * @throws {RangeError} If `graceMs` is not a number of at least 0; then nothing is closed.
+   * @throws {TypeError} If the options are no object; then nothing is closed.
+   * @throws {RangeError} If `graceMs` is not a number of at least 0; nor then.
    */
-  close({ graceMs = 5_000 }: RpcClientCloseOptions = {}): Promise<void> {
-    try {
-      checkNumber("close", { graceMs }, { min: 0 });
-    } catch (error) {
-      return Promise.reject(error);
-    }
-    return this.#closing ??= this.#close(graceMs);
+  async close(options: RpcClientCloseOptions = {}): Promise<void> {
+    const graceMs = resolveGraceMs("close", options, 5_000);
+    await (this.#closing ??= this.#close(graceMs));
   }
 
   /** Closes the client with the default grace. */
@@ -408,6 +407,7 @@ export class RpcClient<C extends Contract = AnyContract> implements Caller<C>, A
   }
 
   #openStream(procedure: string, input: unknown, options: StreamOptions): OpenStream {
+    checkOptions("stream", options);
     const { credits, idleTimeoutMs } = resolveStreamOptions(options, this.#settings.timeoutMs);
     const correlationId = newCorrelationId();
     const sink = new ClientStream({
@@ -444,6 +444,8 @@ export class RpcClient<C extends Contract = AnyContract> implements Caller<C>, A
   }
 
   #call(procedure: string, input: unknown, options: CallOptions): Promise<unknown> {
+    const error = optionsError("call", options);
+    if (error !== undefined) return Promise.reject(error);
     const correlationId = newCorrelationId();
     const sink = this.#progressSink(correlationId, options);
     return this.#perform({ kind: "call", procedure, correlationId, sink }, input, options);

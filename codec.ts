@@ -105,6 +105,7 @@ export interface JsonCodecOptions {
  *
  * @param options The limits.
  * @returns The codec, for the option `codecs`, where it comes before the one that is built in.
+ * @throws {TypeError} If the limits are no object.
  * @throws {RangeError} If a limit is out of its bounds.
  *
  * @example Integers of a million digits
@@ -117,6 +118,7 @@ export interface JsonCodecOptions {
  * ```
  */
 export function createJsonCodec(options: JsonCodecOptions = {}): Codec {
+  checkLimits(options);
   const { maxDigits = MAX_DIGITS, maxBytes = Infinity } = options;
   checkLimit({ maxDigits }, 16);
   checkLimit({ maxBytes }, 1);
@@ -150,6 +152,14 @@ export function createJsonCodec(options: JsonCodecOptions = {}): Codec {
   };
   jsonCodecs.add(codec);
   return codec;
+}
+
+function checkLimits(options: unknown): void {
+  if (typeof options === "object" && options !== null && !Array.isArray(options)) return;
+  throw new TypeError(
+    'Cannot create a codec as "options" must be an object: ' +
+      `current value is ${typeof options === "string" ? `"${options}"` : String(options)}`,
+  );
 }
 
 function checkLimit(option: Readonly<Record<string, unknown>>, min: number): void {

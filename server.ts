@@ -18,12 +18,12 @@ import {
   checkCodecs,
   checkFunctions,
   checkInteger,
-  checkNumber,
   checkOneOf,
   checkOptions,
   checkPattern,
   checkType,
   DEFAULT_MAX_BODY_BYTES,
+  resolveGraceMs,
   wrongValue,
 } from "./internal/check.ts";
 import { nameProgram, resolveConnectOptions } from "./internal/broker/connect_settings.ts";
@@ -228,11 +228,13 @@ export class RpcServer<C extends Contract = Contract> implements AsyncDisposable
    *
    * @param options How long to wait.
    * @returns When everything in hand is settled and the connections are closed.
-   * @throws {RangeError} If `graceMs` is not a number of at least 0; then nothing is closed.
+   * @throws {TypeError} If the options are no object; then nothing is closed.
+   * @throws {RangeError} If `graceMs` is not a number of at least 0; nor then.
    */
-  close({ graceMs = 30_000 }: RpcServerCloseOptions = {}): Promise<void> {
+  close(options: RpcServerCloseOptions = {}): Promise<void> {
+    let graceMs: number;
     try {
-      checkNumber("close", { graceMs }, { min: 0 });
+      graceMs = resolveGraceMs("close", options, 30_000);
     } catch (error) {
       return Promise.reject(error);
     }

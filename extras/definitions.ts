@@ -20,7 +20,7 @@
  */
 
 import type { AmqpQueueOptions } from "../internal/broker/amqp.ts";
-import { checkInteger, checkName, checkOneOf, checkType } from "../internal/check.ts";
+import { checkInteger, checkName, checkOneOf, checkOptions, checkType } from "../internal/check.ts";
 import { lockQueueOf, parkingQueueOf } from "../internal/protocol/parked_message.ts";
 import { DURABLE_REPLY_PREFIX, LONGEST_REPLY_SUFFIX } from "../internal/protocol/reply_address.ts";
 import {
@@ -218,6 +218,7 @@ const POLICY_PRIORITY = 1;
  * @throws {RangeError} If a number is out of its bounds.
  */
 export function brokerDefinitions(options: DefinitionsOptions): BrokerDefinitions {
+  checkOptions("define", options);
   const { services, users = [], virtualHost: vhost = "/" } = options;
   const replyQueues = replyQueuesOf(users);
   checkName("define", { virtualHost: vhost });

@@ -17,7 +17,7 @@
  */
 
 import process from "node:process";
-import { checkOneOf, checkType } from "../internal/check.ts";
+import { checkOneOf, checkOptions, checkType } from "../internal/check.ts";
 import { toPrintable } from "../internal/text.ts";
 
 /** What every event of a client, a server, a connection and a pool has: see docs/events.md. */
@@ -70,6 +70,7 @@ const MAX_CAUSES = 5;
  * @throws {TypeError} If an option is of the wrong kind.
  */
 export function logEvents(options: LogEventsOptions = {}): (event: LoggedEvent) => void {
+  checkOptions("log events", options);
   const { format = process.stderr.isTTY ? "human" : "json", name, filter } = options;
   const { write = writeError } = options;
   checkOneOf("log events", { format }, ["human", "json"]);

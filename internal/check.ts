@@ -163,8 +163,36 @@ function isOf(type: keyof typeof TYPE_KINDS, value: unknown): boolean {
  * @throws {TypeError} If they are none.
  */
 export function checkOptions(action: string, options: unknown): void {
-  if (isOf("object", options)) return;
-  throw new TypeError(wrongValue(action, ["options", options], TYPE_KINDS.object));
+  const error = optionsError(action, options);
+  if (error !== undefined) throw error;
+}
+
+/** The error of {@linkcode checkOptions}, for what rejects with it. */
+export function optionsError(action: string, options: unknown): TypeError | undefined {
+  if (isOf("object", options)) return undefined;
+  return new TypeError(wrongValue(action, ["options", options], TYPE_KINDS.object));
+}
+
+/** Options of an end. */
+interface CloseOptions {
+  readonly graceMs?: number | undefined;
+}
+
+/**
+ * Checks the options of an end.
+ *
+ * @param action What cannot be done otherwise.
+ * @param options All of them.
+ * @param defaultMs The grace if they tell none, in milliseconds.
+ * @returns The grace, in milliseconds.
+ * @throws {TypeError} If they are no object.
+ * @throws {RangeError} If the grace is not a number of at least 0.
+ */
+export function resolveGraceMs(action: string, options: CloseOptions, defaultMs: number): number {
+  checkOptions(action, options);
+  const { graceMs = defaultMs } = options;
+  checkNumber(action, { graceMs }, { min: 0 });
+  return graceMs;
 }
 
 /** Checks options that are lists of functions, as {@linkcode checkTexts} does lists of texts. */

@@ -82,6 +82,12 @@ export function expose<H extends object>(
   procedures: H & Servable<H>,
   options: ExposeOptions = {},
 ): H {
+  // What checks options elsewhere is not loaded into workers.
+  if (typeof options !== "object" || options === null || Array.isArray(options)) {
+    throw new TypeError(
+      `Cannot expose procedures as "options" must be an object: current value is ${options}`,
+    );
+  }
   const { codecs = [] } = options;
   const handlers = new Map<string, WorkerHandler>();
   for (const { name, value } of membersOf(procedures)) {

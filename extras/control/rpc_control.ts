@@ -7,7 +7,13 @@
  */
 
 import type { BrokerUrl, ConnectOptions } from "../../options/connect_options.ts";
-import { checkInteger, checkName, checkNumber, checkType } from "../../internal/check.ts";
+import {
+  checkInteger,
+  checkName,
+  checkNumber,
+  checkOptions,
+  checkType,
+} from "../../internal/check.ts";
 import { nameProgram, resolveConnectOptions } from "../../internal/broker/connect_settings.ts";
 import { Connection } from "../../internal/broker/connection.ts";
 import {
@@ -170,6 +176,7 @@ export class RpcControl implements AsyncDisposable {
    * @throws {RpcError} `unreachable`, `access-refused` or `misconfigured`.
    */
   static async connect(url: BrokerUrl, options: RpcControlOptions = {}): Promise<RpcControl> {
+    checkOptions("connect", options);
     const { timeoutMs = 2_000, onConnection } = options;
     checkInteger("connect", { timeoutMs }, TIMEOUT_BOUNDS);
     checkType("connect", { onConnection }, "function");
@@ -203,10 +210,12 @@ export class RpcControl implements AsyncDisposable {
   }
 
   /** Asks for the requests in hand. */
-  active({ olderMs, limit, ...target }: ActiveOptions = {}): Promise<Answer<ServerActive>[]> {
+  async active(options: ActiveOptions = {}): Promise<Answer<ServerActive>[]> {
+    checkOptions("ask", options);
+    const { olderMs, limit, ...target } = options;
     checkNumber("ask", { olderMs }, { min: 0 });
     checkInteger("ask", { limit }, { min: 1, max: 1_000 });
-    return this.#ask<ServerActive>("active", target, { olderMs, limit });
+    return await this.#ask<ServerActive>("active", target, { olderMs, limit });
   }
 
   /**
@@ -246,9 +255,11 @@ export class RpcControl implements AsyncDisposable {
   }
 
   /** Has servers take no more requests, serve what they have in hand, and close. */
-  drain({ graceMs, ...target }: DrainOptions): Promise<Answer<ServerChange>[]> {
+  async drain(options: DrainOptions): Promise<Answer<ServerChange>[]> {
+    checkOptions("ask", options);
+    const { graceMs, ...target } = options;
     checkNumber("ask", { graceMs }, { min: 0 });
-    return this.#ask<ServerChange>("drain", target, { graceMs });
+    return await this.#ask<ServerChange>("drain", target, { graceMs });
   }
 
   /**
@@ -289,9 +300,9 @@ export class RpcControl implements AsyncDisposable {
     target: ControlTarget,
     body: Readonly<Record<string, unknown>> = {},
   ): Promise<Answer<T>[]> {
+    checkTarget(target);
     const { queue, server, timeoutMs = this.#timeoutMs } = target;
     const { expect = server === undefined ? Infinity : 1 } = target;
-    checkTarget(target);
     const session = await this.#connection.whenOpen();
     const question = { verb, queue, server, body, user: isChanging(verb) ? this.#user : undefined };
     const answers = await session.ask(question, { expect, timeoutMs });
@@ -309,7 +320,9 @@ interface ControlParts {
 
 const TIMEOUT_BOUNDS = { min: 1, max: 2 ** 31 - 1 };
 
-function checkTarget({ queue, server, expect, timeoutMs }: ControlTarget): void {
+function checkTarget(target: ControlTarget): void {
+  checkType("ask", { target: target ?? null }, "object");
+  const { queue, server, expect, timeoutMs } = target;
   if (queue !== undefined) checkName("ask", { queue });
   if (server !== undefined) checkName("ask", { server });
   checkInteger("ask", { expect }, { min: 1 });

@@ -1,7 +1,7 @@
 /** Answers probes over HTTP. @module */
 
 import process from "node:process";
-import { checkType } from "../../internal/check.ts";
+import { checkOptions, checkType } from "../../internal/check.ts";
 import { PAGE_POLICY, type PageStats, renderPage } from "./page.ts";
 import { health, type HealthParts, type HealthReport } from "./report.ts";
 
@@ -86,6 +86,7 @@ export function healthHandler(
   parts: HealthParts | (() => HealthParts),
   options: HealthHandlerOptions = {},
 ): HealthHandler {
+  checkOptions("answer probes", options);
   const { allowRemote = false, auth, metrics, page = false } = options;
   checkType("answer probes", { allowRemote, page }, "boolean");
   checkType("answer probes", { auth, metrics }, "function");

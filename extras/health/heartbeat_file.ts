@@ -2,7 +2,7 @@
 
 import { rename, rm, writeFile } from "node:fs/promises";
 import { clearTimeout, setTimeout } from "node:timers";
-import { checkInteger } from "../../internal/check.ts";
+import { checkInteger, checkOptions } from "../../internal/check.ts";
 import { MAX_TIMEOUT_MS } from "../../internal/time.ts";
 import { health, type HealthParts } from "./report.ts";
 
@@ -59,6 +59,7 @@ export class HeartbeatFile implements AsyncDisposable {
     parts: HealthParts | (() => HealthParts),
     options: HeartbeatFileOptions = {},
   ): Promise<HeartbeatFile> {
+    checkOptions("write a heartbeat", options);
     const { intervalMs = 5_000 } = options;
     checkInteger("write a heartbeat", { intervalMs }, { min: 1, max: MAX_TIMEOUT_MS });
     const partsOf = typeof parts === "function" ? parts : () => parts;

@@ -13,7 +13,7 @@ import {
   TraceFlags,
 } from "../../deps/opentelemetry_api.ts";
 import { isRpcError } from "../../errors.ts";
-import { checkName, checkType } from "../../internal/check.ts";
+import { checkName, checkOptions, checkType } from "../../internal/check.ts";
 import type {
   InterceptedReply,
   InterceptedRequest,
@@ -64,6 +64,7 @@ export function instrumentRequests(
   queue: string,
   options: InstrumentRequestsOptions = {},
 ): ServerInterceptor {
+  checkOptions("instrument requests", options);
   const { trustContext = true } = options;
   checkName("instrument requests", { queue });
   checkType("instrument requests", { trustContext }, "boolean");

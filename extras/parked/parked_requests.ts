@@ -7,7 +7,7 @@
 import type { BrokerUrl, ConnectOptions } from "../../options/connect_options.ts";
 import { RpcError } from "../../errors.ts";
 import type { AmqpConnection } from "../../internal/broker/amqp.ts";
-import { checkInteger, checkName } from "../../internal/check.ts";
+import { checkInteger, checkName, checkOptions } from "../../internal/check.ts";
 import { resolveConnectOptions } from "../../internal/broker/connect_settings.ts";
 import { openLocked } from "./open_locked.ts";
 import {
@@ -111,6 +111,7 @@ export class ParkedRequests implements AsyncDisposable {
    * else has them open.
    */
   static async open(url: BrokerUrl, options: ParkedRequestsOptions): Promise<ParkedRequests> {
+    checkOptions("open the parked requests", options);
     const { queue } = options;
     checkName("open the parked requests", { queue });
     const parkingQueue = parkingQueueOf(queue);
@@ -138,6 +139,7 @@ export class ParkedRequests implements AsyncDisposable {
    * @throws {RpcError} `disconnected`, `access-refused` or `closed`.
    */
   async list(options: ListParkedOptions = {}): Promise<ParkedRequest[]> {
+    checkOptions("list", options);
     const { limit = 1_000 } = options;
     checkInteger("list", { limit }, { min: 1 });
     return await this.#walk(async (walk) => {

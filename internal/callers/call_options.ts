@@ -26,7 +26,7 @@ const NO_SIGNALS: readonly AbortSignal[] = [];
  * @throws {RangeError} If a number is out of its bounds.
  */
 export function checkCallOptions(action: string, options: CallOptions): void {
-  if (typeof options !== "object" || options === null) checkOptions(action, options);
+  checkOptions(action, options);
   const { timeoutMs, signal, context, idempotent, immediate } = options;
   const { priority, onProgress, idempotencyKey, onReply } = options;
   if (timeoutMs !== undefined) checkInteger(action, { timeoutMs }, TIMEOUT_BOUNDS);

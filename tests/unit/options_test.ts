@@ -9,14 +9,11 @@ import {
   checkCallOptions,
   resolveStreamOptions,
 } from "../../internal/callers/call_options.ts";
+import { resolveGraceMs } from "../../internal/check.ts";
 import { checkMessageHeaders } from "../../internal/message_headers.ts";
 import { TestBroker } from "../../testing/mod.ts";
 import { WorkerPool } from "../../workers/mod.ts";
-import {
-  checkRunOptions,
-  checkStreamOptions,
-  resolveGraceMs,
-} from "../../workers/pool/pool_options.ts";
+import { checkRunOptions, checkStreamOptions } from "../../workers/pool/pool_options.ts";
 import { textOf } from "../helpers/source_files.ts";
 
 /** Options as an untyped caller may give them. */
@@ -112,7 +109,11 @@ const TAKERS: readonly Taker[] = [
     interface: "PoolStreamOptions",
     give: (options) => checkStreamOptions("fibonacci", options),
   },
-  { file: "workers/pool/pool_options.ts", interface: "PoolCloseOptions", give: resolveGraceMs },
+  {
+    file: "workers/pool/pool_options.ts",
+    interface: "PoolCloseOptions",
+    give: (options) => resolveGraceMs("close the pool", options, 0),
+  },
   {
     file: "workers/host/process_options.ts",
     interface: "ProcessOptions",
@@ -211,28 +212,6 @@ for (const [index, taker] of TAKERS.entries()) {
     }
   });
 }
-
-Deno.test("Options that are no object are refused", async () => {
-  const takers: Readonly<Record<string, (options: Untyped) => unknown>> = {
-    connect: (options) => RpcClient.connect(URL_OF_NOBODY, options),
-    listen: (options) => RpcServer.listen(URL_OF_NOBODY, options),
-    open: (options) => RpcConnection.open(URL_OF_NOBODY, options),
-    call: (options) => checkCallOptions("call", options),
-    map: checkBatchOptions,
-    pool: openPool,
-    run: (options) => checkRunOptions("fibonacci", options),
-    stream: (options) => checkStreamOptions("fibonacci", options),
-    policies: (options) => withResilience(caller, options),
-    broker: (options) => TestBroker.start(options),
-  };
-  for (const [name, give] of Object.entries(takers)) {
-    for (const options of [null, 5_000, "math"]) {
-      const error = await errorOf(() => give(options));
-      assert(error instanceof TypeError, `${name}: ${error}`);
-      assertStringIncludes(error.message, 'as "options" must be an object: current value is');
-    }
-  }
-});
 
 Deno.test("A worker that is no absolute URL is refused with what to write", async () => {
   for (const worker of ["./worker.ts", "/worker.ts", undefined, 5, {}]) {

@@ -21,7 +21,7 @@ import type {
 } from "../../contract.ts";
 import { RpcTimeoutError } from "../../errors.ts";
 import { withCallerStack } from "../../internal/caller_stack.ts";
-import { wrongValue } from "../../internal/check.ts";
+import { resolveGraceMs, wrongValue } from "../../internal/check.ts";
 import { NO_HEADERS } from "../../internal/message_headers.ts";
 import { safeObserver } from "../../internal/observer.ts";
 import {
@@ -49,7 +49,6 @@ import {
   MAX_PRIORITY,
   type PoolCloseOptions,
   type PoolStreamOptions,
-  resolveGraceMs,
   resolvePoolOptions,
   type RunOptions,
   type WorkerPoolOptions,
@@ -295,12 +294,13 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
    * being read end at once with `closed`. Calling it again gives the same promise.
    *
    * @param options How long tasks may go on.
-   * @throws {RangeError} If the grace is out of its range; then nothing is closed.
+   * @throws {TypeError} If the options are no object; then nothing is closed.
+   * @throws {RangeError} If the grace is out of its range; nor then.
    */
   close(options: PoolCloseOptions = {}): Promise<void> {
     let graceMs: number;
     try {
-      graceMs = resolveGraceMs(options);
+      graceMs = resolveGraceMs("close the pool", options, 10_000);
     } catch (error) {
       return Promise.reject(error);
     }

@@ -9,7 +9,6 @@ import {
   checkCodecs,
   checkInteger,
   checkName,
-  checkNumber,
   checkOneOf,
   checkOptions,
   checkSignal,
@@ -329,7 +328,7 @@ export function checkExpectedNames(
  */
 export function checkRunOptions(procedure: string, options: RunOptions): void {
   if (typeof procedure !== "string") checkName("run a task", { procedure });
-  if (typeof options !== "object" || options === null) checkOptions("run a task", options);
+  checkOptions("run a task", options);
   const { timeoutMs, priority, signal, onProgress } = options;
   if (timeoutMs !== undefined) checkInteger("run a task", { timeoutMs }, TIMER_BOUNDS);
   if (priority !== undefined) checkInteger("run a task", { priority }, PRIORITY_BOUNDS);
@@ -352,15 +351,4 @@ export function checkStreamOptions(procedure: string, options: PoolStreamOptions
   checkInteger("stream", { idleTimeoutMs }, TIMER_BOUNDS);
   checkInteger("stream", { priority }, PRIORITY_BOUNDS);
   checkInteger("stream", { credits }, { min: 1, max: MAX_CREDITS });
-}
-
-/**
- * Checks the options of an end.
- *
- * @returns The grace, in milliseconds.
- * @throws {RangeError} If it is out of its range.
- */
-export function resolveGraceMs({ graceMs = 10_000 }: PoolCloseOptions): number {
-  checkNumber("close the pool", { graceMs }, { min: 0 });
-  return graceMs;
 }
