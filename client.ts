@@ -58,7 +58,7 @@ import {
 } from "./internal/calling/client_stream.ts";
 import type { PendingCall } from "./internal/calling/pending_calls.ts";
 import { ReplyReader } from "./internal/calling/reply_reader.ts";
-import { checkOptions, optionsError, resolveGraceMs, wrongValue } from "./internal/check.ts";
+import { checkOptions, optionsError, readGraceMs, wrongValue } from "./internal/check.ts";
 import { NO_HEADERS } from "./internal/message_headers.ts";
 import { newId as newCorrelationId, toPrintable } from "./internal/text.ts";
 import { MAX_TIMEOUT_MS } from "./internal/time.ts";
@@ -391,9 +391,10 @@ export class RpcClient<C extends Contract = AnyContract> implements Caller<C>, A
    * @throws {TypeError} If the options are no object; then nothing is closed.
    * @throws {RangeError} If `graceMs` is not a number of at least 0; nor then.
    */
-  async close(options: RpcClientCloseOptions = {}): Promise<void> {
-    const graceMs = resolveGraceMs("close", options, 5_000);
-    await (this.#closing ??= this.#close(graceMs));
+  close(options: RpcClientCloseOptions = {}): Promise<void> {
+    const graceMs = readGraceMs("close", options, 5_000);
+    if (typeof graceMs !== "number") return Promise.reject(graceMs);
+    return this.#closing ??= this.#close(graceMs);
   }
 
   /** Closes the client with the default grace. */

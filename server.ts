@@ -23,7 +23,7 @@ import {
   checkPattern,
   checkType,
   DEFAULT_MAX_BODY_BYTES,
-  resolveGraceMs,
+  readGraceMs,
   wrongValue,
 } from "./internal/check.ts";
 import { nameProgram, resolveConnectOptions } from "./internal/broker/connect_settings.ts";
@@ -232,12 +232,8 @@ export class RpcServer<C extends Contract = Contract> implements AsyncDisposable
    * @throws {RangeError} If `graceMs` is not a number of at least 0; nor then.
    */
   close(options: RpcServerCloseOptions = {}): Promise<void> {
-    let graceMs: number;
-    try {
-      graceMs = resolveGraceMs("close", options, 30_000);
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    const graceMs = readGraceMs("close", options, 30_000);
+    if (typeof graceMs !== "number") return Promise.reject(graceMs);
     this.#closing ??= this.#close(graceMs);
     return this.#service.othersServed(graceMs) ?? this.#closing;
   }

@@ -184,15 +184,19 @@ interface CloseOptions {
  * @param action What cannot be done otherwise.
  * @param options All of them.
  * @param defaultMs The grace if they tell none, in milliseconds.
- * @returns The grace, in milliseconds.
- * @throws {TypeError} If they are no object.
- * @throws {RangeError} If the grace is not a number of at least 0.
+ * @returns The grace, in milliseconds; or the error to reject with, if they are no object, or the
+ * grace is not a number of at least 0.
  */
-export function resolveGraceMs(action: string, options: CloseOptions, defaultMs: number): number {
-  checkOptions(action, options);
+export function readGraceMs(
+  action: string,
+  options: CloseOptions,
+  defaultMs: number,
+): number | TypeError | RangeError {
+  const error = optionsError(action, options);
+  if (error !== undefined) return error;
   const { graceMs = defaultMs } = options;
-  checkNumber(action, { graceMs }, { min: 0 });
-  return graceMs;
+  if (typeof graceMs === "number" && graceMs >= 0) return graceMs;
+  return new RangeError(wrongValue(action, ["graceMs", graceMs], "a number of at least 0"));
 }
 
 /** Checks options that are lists of functions, as {@linkcode checkTexts} does lists of texts. */

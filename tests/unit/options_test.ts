@@ -9,7 +9,7 @@ import {
   checkCallOptions,
   resolveStreamOptions,
 } from "../../internal/callers/call_options.ts";
-import { resolveGraceMs } from "../../internal/check.ts";
+import { readGraceMs } from "../../internal/check.ts";
 import { checkMessageHeaders } from "../../internal/message_headers.ts";
 import { TestBroker } from "../../testing/mod.ts";
 import { WorkerPool } from "../../workers/mod.ts";
@@ -112,7 +112,7 @@ const TAKERS: readonly Taker[] = [
   {
     file: "workers/pool/pool_options.ts",
     interface: "PoolCloseOptions",
-    give: (options) => resolveGraceMs("close the pool", options, 0),
+    give: (options) => readGraceMs("close the pool", options, 0),
   },
   {
     file: "workers/host/process_options.ts",

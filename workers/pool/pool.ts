@@ -21,7 +21,7 @@ import type {
 } from "../../contract.ts";
 import { RpcTimeoutError } from "../../errors.ts";
 import { withCallerStack } from "../../internal/caller_stack.ts";
-import { resolveGraceMs, wrongValue } from "../../internal/check.ts";
+import { readGraceMs, wrongValue } from "../../internal/check.ts";
 import { NO_HEADERS } from "../../internal/message_headers.ts";
 import { safeObserver } from "../../internal/observer.ts";
 import {
@@ -298,12 +298,8 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
    * @throws {RangeError} If the grace is out of its range; nor then.
    */
   close(options: PoolCloseOptions = {}): Promise<void> {
-    let graceMs: number;
-    try {
-      graceMs = resolveGraceMs("close the pool", options, 10_000);
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    const graceMs = readGraceMs("close the pool", options, 10_000);
+    if (typeof graceMs !== "number") return Promise.reject(graceMs);
     for (const [drop, procedure] of this.#streams) drop(closedError(procedure));
     return this.#closing ??= this.#scheduler.close(graceMs);
   }
