@@ -62,3 +62,8 @@ export function exitCodeOf(error: unknown): number {
   const other = error instanceof RpcRemoteError ? EXIT_CODE.failed : EXIT_CODE.software;
   return BY_CODE[error.code] ?? other;
 }
+
+/** The exit code of an error of which only the code is known; others are the handler's own. */
+export function exitCodeOfCode(code: string): number {
+  return BY_CODE[code] ?? EXIT_CODE.failed;
+}

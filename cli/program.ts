@@ -1,6 +1,7 @@
 /** The command line as a whole: its commands, their help, and how it ends. @module */
 
 import { Command, CommanderError } from "../deps/commander.ts";
+import { addBench } from "./calling/bench/bench.ts";
 import { addCall } from "./calling/call.ts";
 import { addCompletions } from "./completions.ts";
 import { addTypes } from "./contracts/types.ts";
@@ -32,6 +33,7 @@ Examples:
 /** Each adds its commands, in the order of the help. */
 const COMMANDS = [
   addCall,
+  addBench,
   addQuestions,
   addTop,
   addEvents,

@@ -1,11 +1,11 @@
 /** `warren call`. @module */
 
-import { type Codec, codecFor, jsonCodec } from "../../codec.ts";
 import { type Command, InvalidArgumentError, Option } from "../../deps/commander.ts";
 import { RpcClient } from "../../mod.ts";
 import { formatDuration } from "../duration.ts";
-import { CommandError, EXIT_CODE } from "../exit_code.ts";
+import { EXIT_CODE } from "../exit_code.ts";
 import { brokerOf, type GlobalOptions, outputOf, withGlobalOptions } from "../global_options.ts";
+import { readCallInput } from "./call_input.ts";
 import { jsonText, type Output } from "../output.ts";
 
 interface CallFlags extends GlobalOptions {
@@ -54,7 +54,7 @@ Examples:
     );
   withGlobalOptions(command, "30s").action(async (...args: unknown[]) => {
     const [queue = "", procedure = "", input] = args.filter((arg) => typeof arg === "string");
-    const flags = { ...command.opts<CallFlags>(), input: await readInput(input) };
+    const flags = { ...command.opts<CallFlags>(), input: await readCallInput(input) };
     onExitCode(await call(queue, procedure, flags));
   });
 }
@@ -141,28 +141,4 @@ function addHeader(text: string, headers: Readonly<Record<string, string>>) {
   const at = text.indexOf("=");
   if (at < 1) throw new InvalidArgumentError("It must be name=value.");
   return { ...headers, [text.slice(0, at)]: text.slice(at + 1) };
-}
-
-/** JSON with exact integers; of nothing, `undefined`. */
-async function readInput(text: string | undefined): Promise<unknown> {
-  if (text === undefined) return undefined;
-  const json = await inputText(text);
-  const codec: Codec = codecFor(undefined) ?? jsonCodec;
-  try {
-    return codec.decode(new TextEncoder().encode(json));
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new CommandError(EXIT_CODE.data, `The input is not JSON: ${reason}`);
-  }
-}
-
-async function inputText(text: string): Promise<string> {
-  if (text === "-") return await new Response(Deno.stdin.readable).text();
-  if (!text.startsWith("@")) return text;
-  const path = text.slice(1);
-  try {
-    return await Deno.readTextFile(path);
-  } catch {
-    throw new CommandError(EXIT_CODE.data, `Cannot read the input as there is no file "${path}"`);
-  }
 }

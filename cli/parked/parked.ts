@@ -1,11 +1,21 @@
 /** `warren parked`: requests that servers could not serve. @module */
 
 import { type Command, Option } from "../../deps/commander.ts";
-import { type ParkedRequest, ParkedRequests } from "../../extras/parked/parked_requests.ts";
+import {
+  type ParkedDetails,
+  type ParkedRequest,
+  ParkedRequests,
+} from "../../extras/parked/parked_requests.ts";
 import { parseCount } from "../calling/call.ts";
 import { formatDuration, parseDuration } from "../duration.ts";
 import { CommandError, EXIT_CODE } from "../exit_code.ts";
-import { brokerOf, type GlobalOptions, outputOf, withGlobalOptions } from "../global_options.ts";
+import {
+  type Broker,
+  brokerOf,
+  type GlobalOptions,
+  outputOf,
+  withGlobalOptions,
+} from "../global_options.ts";
 import { confirmOrThrow } from "../operating/changes.ts";
 import { jsonText, type Output, printable } from "../output.ts";
 
@@ -61,7 +71,43 @@ export function addParked(program: Command, onExitCode: (code: number) => void):
   add(["ls <queue>", "List them"], list);
   add(["show <queue> <id>", "Print one with its headers and its body"], show);
   add(["redrive <queue> [ids...]", "Run them again"], (scene) => change(scene, "redrive"));
+  addReplay(group, onExitCode);
   add(["drop <queue> [ids...]", "Drop them for good"], (scene) => change(scene, "drop"));
+}
+
+function addReplay(group: Command, onExitCode: (code: number) => void): void {
+  const command = group.command("replay <queue> <id> <worker>")
+    .description("Run one here, in a worker of that file, with the very bytes that came")
+    .addOption(
+      new Option("--inspect-brk [address]", "wait for a debugger before it begins")
+        .preset("127.0.0.1:9229"),
+    )
+    .addHelpText(
+      "after",
+      `
+It stays parked, and nobody is answered.
+
+Example:
+  $ warren parked replay math 3f2a90c1 math_worker.ts
+  $ warren parked replay math 3f2a90c1 math_worker.ts --inspect-brk`,
+    );
+  withGlobalOptions(command, "30s").action(async (queue: string, id: string, file: string) => {
+    const flags = command.opts<GlobalOptions & { readonly inspectBrk?: string }>();
+    const broker = await brokerOf(flags);
+    const found = await findOne(broker, queue, id);
+    const output = outputOf(flags);
+    // Whoever only lists them loads no workers.
+    const { replay } = await import("./replay.ts");
+    const { inspectBrk } = flags;
+    onExitCode(await replay(found, { file, timeoutMs: flags.timeout, inspectBrk, output }));
+  });
+}
+
+async function findOne(broker: Broker, queue: string, id: string): Promise<ParkedDetails> {
+  await using parked = await ParkedRequests.open(broker.url, { ...broker.options, queue });
+  const found = await parked.inspect(id);
+  if (found !== undefined) return found;
+  throw new CommandError(EXIT_CODE.partial, `No request "${id}" is parked`);
 }
 
 async function list({ parked, output, flags }: Scene): Promise<number> {

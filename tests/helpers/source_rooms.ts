@@ -29,6 +29,7 @@ export const ROOMS: readonly Room[] = [
       "extras/control",
       "extras/definitions",
       "extras/health",
+      "extras/msgpack",
       "extras/parked",
       "testing",
       "workers (entries)",
