@@ -16,7 +16,7 @@ import { addServe } from "./serving/serve.ts";
 import { addDefinitions } from "./serving/definitions.ts";
 import { addParked } from "./parked/parked.ts";
 
-const VERSION = "0.1.0";
+const VERSION = "0.2.0";
 
 const EPILOGUE = `
 Data goes to stdout, words to stderr. The broker is --url or AMQP_URL; passwords are never arguments.

@@ -37,7 +37,7 @@ export interface ConnectSettings {
 }
 
 /** The version of this package, as deno.json has it. */
-export const VERSION = "0.1.0";
+export const VERSION = "0.2.0";
 
 /**
  * Checks and completes connection options.
