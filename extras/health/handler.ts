@@ -2,7 +2,9 @@
 
 import process from "node:process";
 import { checkOptions, checkType } from "../../internal/check.ts";
-import { PAGE_POLICY, type PageStats, renderPage } from "./page.ts";
+import { CallHistory, recorderOf, watch } from "./call_history.ts";
+import { loadOf, pagePolicy, type PageStats, renderPage } from "./page.ts";
+import type { Load } from "./recorder.ts";
 import { health, type HealthParts, type HealthReport } from "./report.ts";
 
 /** Options of {@linkcode healthHandler}. */
@@ -28,12 +30,12 @@ export interface HealthHandlerOptions {
    */
   readonly metrics?: () => string | Promise<string>;
   /**
-   * Whether `/` is a page of the states and counts for a browser, which asks again every 5 s. It needs
-   * no scripts.
+   * Whether `/` is a page of the states and counts for a browser, which asks again every 5 s. With a
+   * {@linkcode CallHistory} it has charts of the last ten minutes, too. It works without scripts.
    *
    * @default {false}
    */
-  readonly page?: boolean;
+  readonly page?: boolean | CallHistory;
 }
 
 /** Who asks, as `Deno.serve` says it. */
@@ -88,9 +90,19 @@ export function healthHandler(
 ): HealthHandler {
   checkOptions("answer probes", options);
   const { allowRemote = false, auth, metrics, page = false } = options;
-  checkType("answer probes", { allowRemote, page }, "boolean");
+  const isHistory = page instanceof CallHistory;
+  checkType("answer probes", { allowRemote, ...(!isHistory && { page }) }, "boolean");
   checkType("answer probes", { auth, metrics }, "function");
-  const handler = new Handler(typeof parts === "function" ? parts : () => parts, options);
+  const partsOf = typeof parts === "function" ? parts : () => parts;
+  if (isHistory) {
+    watch(page, () => {
+      const parts = partsOf();
+      // Since when a pool is as it is counts from the first time that somebody looks.
+      health(parts);
+      return loadsOf(parts);
+    });
+  }
+  const handler = new Handler(partsOf, options);
   return (request, info) => handler.answer(request, info);
 }
 
@@ -129,11 +141,23 @@ class Handler {
         if (!await this.#mayLook(asked)) return unauthorized();
         return reply(200, METRICS_TYPE, await this.#options.metrics());
       case "/":
-        if (this.#options.page !== true) break;
+        if ((this.#options.page ?? false) === false) break;
         if (!await this.#mayLook(asked)) return unauthorized();
-        return page(this.#parts());
+        return this.#page(searchParams.get("procedure") ?? undefined);
     }
     return refuse(404, "There are /livez, /readyz, /stats and perhaps /metrics");
+  }
+
+  #page(chosen: string | undefined): Response {
+    const parts = this.#parts();
+    const { page } = this.#options;
+    const recorder = page instanceof CallHistory ? recorderOf(page) : undefined;
+    for (const [name, load] of loadsOf(parts)) recorder?.sample(name, load);
+    const nonce = crypto.randomUUID();
+    const content = { report: health(parts), stats: countsOf(parts), recorder, chosen };
+    const response = reply(200, PAGE_TYPE, renderPage(content, nonce));
+    response.headers.set("content-security-policy", pagePolicy(nonce));
+    return response;
   }
 
   /** Whoever is not let in for certain is not. */
@@ -173,10 +197,14 @@ function countsOf(parts: HealthParts): PageStats {
   );
 }
 
-function page(parts: HealthParts): Response {
-  const response = reply(200, PAGE_TYPE, renderPage(health(parts), countsOf(parts)));
-  response.headers.set("content-security-policy", PAGE_POLICY);
-  return response;
+/** What each part has in hand. */
+function loadsOf(parts: HealthParts): ReadonlyMap<string, Load> {
+  const loads = new Map<string, Load>();
+  for (const [name, part] of Object.entries(parts)) {
+    const load = part && loadOf(part.stats());
+    if (load !== undefined) loads.set(name, load);
+  }
+  return loads;
 }
 
 /** Who asks over a socket file is on this machine, and so is who has an address of the loopback. */

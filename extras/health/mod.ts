@@ -4,6 +4,7 @@
  * @module
  */
 
+export { CallHistory } from "./call_history.ts";
 export { healthHandler } from "./handler.ts";
 export type { HealthHandler, HealthHandlerOptions, HealthRequestInfo } from "./handler.ts";
 export { HeartbeatFile } from "./heartbeat_file.ts";
@@ -16,4 +17,4 @@ export type {
   MonitoredPool,
   MonitoredService,
 } from "./report.ts";
-export type { RpcState } from "../../options/events.ts";
+export type { RpcClientEvent, RpcServerEvent, RpcState } from "../../options/events.ts";

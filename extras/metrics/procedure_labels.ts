@@ -1,6 +1,9 @@
 /** What a call is counted under: a bounded number of labels, whatever strangers send. @module */
 
 import { isRpcError, type KnownErrorCode } from "../../errors.ts";
+import type { RpcServerEvent } from "../../options/events.ts";
+
+type ServedEvent = Extract<RpcServerEvent, { readonly type: "served" }>;
 
 /** All procedures that nobody here serves, and all that are too many: strangers choose their names. */
 export const OTHER = "_OTHER";
@@ -63,6 +66,21 @@ export function codeLabel(code: unknown): KnownErrorCode {
 export function callerLabel(error: unknown): KnownErrorCode | typeof OK {
   if (error === undefined) return OK;
   return isRpcError(error) ? codeLabel(error.code) : "cancelled";
+}
+
+/** The label of a request: what its caller got, or why it got nothing. */
+export function servedLabel({ outcome, error }: ServedEvent): string {
+  switch (outcome) {
+    case "output":
+    case "notified":
+      return OK;
+    case "error":
+      return codeLabel(error instanceof Error && "code" in error ? error.code : undefined);
+    case "crashed":
+      return "worker-crashed";
+    default:
+      return outcome;
+  }
 }
 
 /** The names that the procedures of one queue are counted under. */

@@ -3,7 +3,13 @@
 import { checkName } from "../../internal/check.ts";
 import type { RpcClientEvent, RpcServerEvent } from "../../options/events.ts";
 import { DurationHistogram } from "./duration_histogram.ts";
-import { callerLabel, codeLabel, labelsIn, OK, type ProcedureLabels } from "./procedure_labels.ts";
+import {
+  callerLabel,
+  labelsIn,
+  OK,
+  type ProcedureLabels,
+  servedLabel,
+} from "./procedure_labels.ts";
 import { type Family, type Labels, textFormat } from "./text_format.ts";
 
 const CLIENT_DURATION: Family = {
@@ -23,8 +29,6 @@ const RECONNECTS: Family = {
   type: "counter",
   help: "How often a lost connection was replaced.",
 };
-
-type ServedEvent = Extract<RpcServerEvent, { readonly type: "served" }>;
 
 /**
  * Makes time series of the events of clients and servers: how long calls and requests took, by
@@ -111,18 +115,4 @@ function callLabels(queue: string, procedure: string, status: string): Labels {
     "rpc_status_code": status,
     ...(status !== OK && { "error_type": status }),
   };
-}
-
-function servedLabel({ outcome, error }: ServedEvent): string {
-  switch (outcome) {
-    case "output":
-    case "notified":
-      return OK;
-    case "error":
-      return codeLabel(error instanceof Error && "code" in error ? error.code : undefined);
-    case "crashed":
-      return "worker-crashed";
-    default:
-      return outcome;
-  }
 }

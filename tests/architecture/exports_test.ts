@@ -110,9 +110,9 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   },
   "./health": {
     reason: "probes: nobody has a port or a file who does not ask for it",
-    names: `HealthCheck HealthHandler HealthHandlerOptions HealthParts HealthReport
-      HealthRequestInfo HeartbeatFile HeartbeatFileOptions MonitoredPool MonitoredService RpcState
-      health healthHandler`,
+    names: `CallHistory HealthCheck HealthHandler HealthHandlerOptions HealthParts HealthReport
+      HealthRequestInfo HeartbeatFile HeartbeatFileOptions MonitoredPool MonitoredService
+      RpcClientEvent RpcServerEvent RpcState health healthHandler`,
   },
   "./metrics": {
     reason: "numbers for Prometheus: nobody counts who does not ask for it",

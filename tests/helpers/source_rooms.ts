@@ -68,7 +68,7 @@ export const ROOMS: readonly Room[] = [
   {
     name: "extras/health",
     files: /^extras\/health\//,
-    uses: ["internal (leaves)", "options"],
+    uses: ["extras/metrics", "internal (leaves)", "options", "values"],
   },
   {
     name: "extras/otel",

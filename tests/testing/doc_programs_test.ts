@@ -291,14 +291,22 @@ page("docs/operate.md has servers that end in order", async (desk) => {
   });
   second.kill("SIGTERM");
   assertEquals((await second.status).code, 0);
+  const withPage = await desk.serve("docs/operate.md 4", "greetings", onPort);
+  await using client = await RpcClient.connect(desk.broker.url, { queue: "greetings" });
+  assertEquals(await client.call("greet", "Ada"), "Hello, Ada");
+  await eventually(async () => {
+    const text = await (await fetch(`http://127.0.0.1:${port}/`)).text();
+    assertStringIncludes(text, "greetings, served: greet");
+  });
+  withPage.kill("SIGKILL");
+  await withPage.status;
   const heartbeat = `${desk.project.folder}/heartbeat`;
   const inFolder = (code: string) => code.replace("/run/greetings/heartbeat", heartbeat);
-  const third = await desk.serve("docs/operate.md 4", "greetings", inFolder);
+  const third = await desk.serve("docs/operate.md 5", "greetings", inFolder);
   await eventually(async () => assert((await Deno.stat(heartbeat)).isFile));
   third.kill("SIGTERM");
   assertEquals((await third.status).code, 0);
-  const fourth = await desk.serve("docs/operate.md 5", "greetings");
-  await using client = await RpcClient.connect(desk.broker.url, { queue: "greetings" });
+  const fourth = await desk.serve("docs/operate.md 6", "greetings");
   assertEquals(await client.call("greet", "Ada"), "Hello, Ada");
   fourth.kill("SIGTERM");
   assertEquals((await fourth.status).code, 0);

@@ -176,7 +176,10 @@ Deno.test("healthHandler() has a page with the numbers of stats(), if it is aske
   assert(page.includes("<title>not ready</title>"));
   // Whatever a reason says is text.
   assert(page.includes("reconnecting: &#60;b&#62;reset&#60;/b&#62;, since"), page);
-  assertFalse(/<script|<b>|(src|href)=/.test(page));
+  assertFalse(/<b>|(src|href)=/.test(page));
+  const [, nonce = "none", ...others] = page.split(/<script[^>]* nonce="([^"]+)">/);
+  assertEquals(others.length, 1, page);
+  assert(policy.includes(`script-src 'nonce-${nonce}'`), policy);
   assertEquals((await ask(handler, "/", elsewhere)).code, 401);
   assertEquals((await ask(healthHandler(parts), "/")).code, 404);
 });
