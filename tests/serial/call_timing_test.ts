@@ -13,6 +13,7 @@ import {
 import { TestBroker } from "../../testing/mod.ts";
 import { WorkerPool } from "../../workers/mod.ts";
 import type { Procedures } from "../helpers/pair.ts";
+import { FaultProxy } from "../../tools/network/fault_proxy.ts";
 import { eventually } from "../helpers/eventually.ts";
 
 const WORKER = new URL("../fixtures/workers/timed_worker.ts", import.meta.url);
@@ -66,8 +67,9 @@ async function start(options: Partial<RpcServerOptions> = {}, codecs: Codec[] = 
       ...options,
     }),
   );
+  const network = stack.use(FaultProxy.start(broker.url));
   const client = stack.use(
-    await RpcClient.connect(broker.url, {
+    await RpcClient.connect(network.url, {
       queue: "timed",
       codecs,
       onEvent: (event: RpcClientEvent) => {
@@ -76,7 +78,14 @@ async function start(options: Partial<RpcServerOptions> = {}, codecs: Codec[] = 
     }),
   );
   const owned = stack.move();
-  return { broker, client, timings, served, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  return {
+    broker,
+    network,
+    client,
+    timings,
+    served,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
 }
 
 type Scene = Awaited<ReturnType<typeof start>>;
@@ -139,6 +148,17 @@ Deno.test("A delay in the queue is in its part alone", async () => {
     await scene.client.call("echo", null);
     await first;
     assertOnlyIn("queuedMs", scene.timings.at(-1));
+  });
+});
+
+Deno.test("A delay on the request's way is in its part alone", async () => {
+  await using scene = await start();
+  const { network, client } = scene;
+  await warmUp(scene);
+  await tried(async () => {
+    network.shape({ latencyMs: DELAY_MS }, "up");
+    await client.call("echo", null).finally(() => network.shape());
+    assertOnlyIn("transitMs", scene.timings.at(-1));
   });
 });
 

@@ -4,7 +4,7 @@ import { AmqpFrames } from "./amqp_frames.ts";
 import { Pump, type Shape, SMOOTH } from "./pump.ts";
 import { pause } from "../time/waiting.ts";
 
-/** What a stall stops: what the program sends, what it receives, or both. */
+/** What is stopped, or slow: what the program sends, what it receives, or both. */
 export type Direction = "up" | "down" | "both";
 
 /** A TCP connection of a program and its continuation to the broker. */
@@ -29,7 +29,8 @@ export class FaultProxy implements AsyncDisposable {
   readonly #target: { readonly hostname: string; readonly port: number };
   readonly #links = new Set<Link>();
   readonly #accepting: Promise<void>;
-  #shape: Shape = SMOOTH;
+  #up: Shape = SMOOTH;
+  #down: Shape = SMOOTH;
   #isMuted = false;
   #connections = 0;
 
@@ -93,8 +94,10 @@ export class FaultProxy implements AsyncDisposable {
   }
 
   /** Makes all connections slow, from now on; without an argument they are as fast as they can. */
-  shape(shape: Partial<Shape> = {}): void {
-    this.#shape = { ...SMOOTH, ...shape };
+  shape(shape: Partial<Shape> = {}, direction: Direction = "both"): void {
+    const all = { ...SMOOTH, ...shape };
+    if (direction !== "down") this.#up = all;
+    if (direction !== "up") this.#down = all;
   }
 
   /**
@@ -132,13 +135,12 @@ export class FaultProxy implements AsyncDisposable {
     // Nagle's algorithm would add 40 ms to every message.
     for (const connection of [client, broker]) connection.setNoDelay();
     const frames = new AmqpFrames();
-    const shape = () => this.#shape;
     const up = new Pump(client, broker, {
-      shape,
+      shape: () => this.#up,
       lets: (chunk) => !this.#isMuted || isForConnection(chunk),
       onChunk: (chunk) => frames.read(chunk),
     });
-    const down = new Pump(broker, client, { shape });
+    const down = new Pump(broker, client, { shape: () => this.#down });
     const link: Link = { up, down, frames, client, broker };
     this.#links.add(link);
     if (this.refuses) end(link);
