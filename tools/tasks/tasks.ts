@@ -23,6 +23,7 @@ export const TASKS: ReadonlyMap<string, Task> = new Map<string, Task>([
   ["bench:pool", program("bench/pool_bench.ts")],
   ["bench:cpu", withBroker(program("bench/cpu.ts"))],
   ["bench:saturation", withBroker(program("bench/saturation.ts"))],
+  ["bench:control", withBroker(program("bench/control.ts"))],
   ["bench:soak", program("bench/pool_soak.ts")],
   ["chaos", program("chaos/main.ts")],
   ["check", check],
