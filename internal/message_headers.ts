@@ -120,8 +120,8 @@ function isHeaderValue(value: unknown): value is HeaderValue {
   return typeof value === "number" && Math.abs(value) <= Number.MAX_SAFE_INTEGER;
 }
 
-/** Without encoding anything: no UTF-16 unit takes more than three bytes. */
-function mostBytesOf(headers: MessageHeaders): number {
+/** How many bytes headers take at most, without encoding them: no UTF-16 unit takes more than three. */
+export function mostBytesOf(headers: MessageHeaders): number {
   let bytes = 0;
   for (const name in headers) {
     const value = headers[name];

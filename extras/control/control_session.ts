@@ -10,9 +10,9 @@ import {
   type ControlQuestion,
   isAnswer,
   questionMessage,
-  readAnswer,
   type ServerIdentity,
 } from "../../internal/protocol/control_question.ts";
+import { readAnswer } from "../../internal/protocol/control/control_answer.ts";
 import { ADMIN_EXCHANGE } from "../../internal/protocol/topology.ts";
 import { waitAtMost } from "../../internal/time.ts";
 
@@ -49,7 +49,7 @@ interface QueueCounts {
 
 /** A question whose answers are waited for. */
 interface Pending {
-  readonly verb: string;
+  readonly verb: Question["verb"];
   readonly onAnswer: (answer: ServerIdentity) => void;
 }
 

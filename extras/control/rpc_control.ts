@@ -306,7 +306,7 @@ export class RpcControl implements AsyncDisposable {
     const session = await this.#connection.whenOpen();
     const question = { verb, queue, server, body, user: isChanging(verb) ? this.#user : undefined };
     const answers = await session.ask(question, { expect, timeoutMs });
-    // What servers answer is theirs: whoever may serve the queue may say anything.
+    // Each has been read as an answer to this question: whoever may serve the queue may say anything.
     return answers as unknown as Answer<T>[];
   }
 }

@@ -22,7 +22,7 @@ const SERVER_HEADER = "rpc-server";
 const ANSWER = "control-reply";
 
 /** How the `type` of an answer's body begins, which says its version. */
-const TYPE_PREFIX = "warren.rpc.v1.";
+export const ANSWER_TYPE_PREFIX = "warren.rpc.v1.";
 
 /** The longest body of a question, in bytes. */
 const MAX_QUESTION_BYTES = 16_384;
@@ -285,7 +285,7 @@ export function answerMessage(
 ): AmqpPublish {
   return {
     routingKey: replyTo,
-    body: JSON.stringify({ type: TYPE_PREFIX + verb, ...answer }),
+    body: JSON.stringify({ type: ANSWER_TYPE_PREFIX + verb, ...answer }),
     mandatory: false,
     properties: {
       type: ANSWER,
@@ -301,19 +301,8 @@ export function isAnswer({ type }: AmqpProperties): boolean {
   return type === ANSWER;
 }
 
-/** Reads an answer; `undefined` if it is none to that verb. Its text is a server's own, and not checked. */
-export function readAnswer(verb: string, body: Uint8Array): ServerIdentity | undefined {
-  const answer = readObject(body);
-  if (answer?.type !== TYPE_PREFIX + verb) return undefined;
-  const { name, id, pid } = answer;
-  if (typeof name !== "string" || typeof id !== "string" || typeof pid !== "number") {
-    return undefined;
-  }
-  const { type: _, ...rest } = answer;
-  return { ...rest, name, id, pid };
-}
-
-function isReading(verb: string): verb is ReadingVerb {
+/** Tells whether a verb asks, and changes nothing. */
+export function isReading(verb: string): verb is ReadingVerb {
   return (READING_VERBS as readonly string[]).includes(verb);
 }
 
@@ -327,12 +316,17 @@ function readBody(body: Uint8Array): Readonly<Record<string, unknown>> | undefin
   return body.length > MAX_QUESTION_BYTES ? undefined : readObject(body);
 }
 
-function readObject(body: Uint8Array): Readonly<Record<string, unknown>> | undefined {
+/** Reads a body that is to be an object of JSON. */
+export function readObject(body: Uint8Array): Readonly<Record<string, unknown>> | undefined {
   try {
     const value: unknown = JSON.parse(new TextDecoder().decode(body));
-    if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
-    return value as Readonly<Record<string, unknown>>;
+    return isObject(value) ? value : undefined;
   } catch {
     return undefined;
   }
+}
+
+/** Tells whether a value of JSON is an object. */
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -52,6 +52,7 @@ import { findings, type FunctionNode, functionVisitor, linesOf } from "../helper
  * and derived_caller.ts, internal/running/local_caller.ts and local_context.ts).
  * Two are for what servers know of their callers (internal/serving/callers/node_lag.ts, reply_patience.ts).
  * One describes procedures (extras/describe.ts).
+ * One looks at what servers answer (internal/protocol/control/control_answer.ts).
  */
 const MAX_PRODUCT_FILES = 253;
 const MAX_FOLDER_FILES = 18;

@@ -404,3 +404,34 @@ Deno.test("Threat: garbage and floods of questions cost other askers nothing", a
   assert(messageCount > 0 && messageCount < 200, `${messageCount} answers`);
   await model.close();
 });
+
+Deno.test("Threat: answers that are none trouble neither operators nor calls", async () => {
+  await using broker = await startBroker();
+  await using stack = new AsyncDisposableStack();
+  const stranger = await connect(broker.url);
+  stack.defer(() => stranger.close());
+  const channel = await stranger.createChannel();
+  await channel.assertQueue("math");
+  await channel.assertExchange("rpc.control", "direct");
+  const { queue } = await channel.assertQueue("", { exclusive: true });
+  await channel.bindQueue(queue, "rpc.control", "math");
+  const asked: string[] = [];
+  await channel.consume(queue, (message) => {
+    const { type, correlationId, replyTo } = message?.properties ?? {};
+    asked.push(`${type}`);
+    for (
+      const wrong of [{ request: null }, { request: [] }, { requests: [null], total: "2" }, {}]
+    ) {
+      const answer = { type: `warren.rpc.v1.${type}`, name: "math", id: "x", pid: 1, ...wrong };
+      const body = Buffer.from(JSON.stringify(answer));
+      channel.sendToQueue(replyTo, body, { type: "control-reply", correlationId });
+    }
+  }, { noAck: true });
+  await using control = await RpcControl.connect(broker.url, { timeoutMs: 300 });
+  assertEquals(await control.active({ queue: "math" }), []);
+  assertEquals(await control.stats({ queue: "math" }), []);
+  await using client = await RpcClient.connect(broker.url, { queue: "math", log: false });
+  const call = () => client.call("add", 1, { timeoutMs: 500 });
+  assertEquals((await assertRejects(call, RpcError)).code, "timeout");
+  assertEquals(new Set(asked), new Set(["active", "stats", "why"]));
+});

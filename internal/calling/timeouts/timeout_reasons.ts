@@ -11,10 +11,10 @@ import {
   isAnswer,
   operatorsIdOf,
   questionMessage,
-  readAnswer,
   type RequestReport,
   type ServerWhy,
 } from "../../protocol/control_question.ts";
+import { readAnswer } from "../../protocol/control/control_answer.ts";
 import { isServerNamed } from "../../protocol/reply_address.ts";
 import { RateLimit } from "../../protocol/rate_limit.ts";
 import { toPrintable } from "../../text.ts";
@@ -79,8 +79,7 @@ export class TimeoutReasons {
     const evidence = this.#evidence.get(properties.correlationId ?? "");
     if (evidence === undefined || evidence.servers.length >= MAX_ANSWERS) return true;
     const answer = readAnswer("why", body);
-    // What servers answer is theirs: each member is looked at before it is used.
-    if (answer !== undefined) evidence.servers.push(answer as ServerWhy);
+    if (answer !== undefined) evidence.servers.push(answer);
     return true;
   }
 
@@ -89,7 +88,7 @@ export class TimeoutReasons {
     if (this.#evidence.size === 0) return undefined;
     const evidence = this.#evidence.get(operatorsIdOf(request.correlationId));
     if (evidence === undefined) return undefined;
-    const holder = evidence.servers.find((server) => typeof server.request === "object");
+    const holder = evidence.servers.find((server) => server.request !== undefined);
     if (holder?.request !== undefined) return heldWords(holder, holder.request);
     return evidence.queue && queueWords(evidence, evidence.queue);
   }
@@ -97,17 +96,17 @@ export class TimeoutReasons {
 
 function heldWords({ id, host }: ServerWhy, request: RequestReport): string {
   const server = `server ${printable(id)}${host === undefined ? "" : ` on ${printable(host)}`}`;
-  const time = `${Math.round(Number(request.forMs))} ms`;
+  const time = `${Math.round(request.forMs)} ms`;
   switch (request.state) {
     case "waiting":
-      return `it waits in the backlog of ${server}, ${Number(request.ahead)} ahead`;
+      return `it waits in the backlog of ${server}, ${request.ahead ?? 0} ahead`;
     case "settling":
       return `its reply is under way from ${server}`;
     default: {
-      const worker = request.worker === undefined ? "" : `worker ${Number(request.worker)} of `;
+      const worker = request.worker === undefined ? "" : `worker ${request.worker} of `;
       const progress = request.progress === undefined
         ? ""
-        : `, its last progress was ${Number(request.progress)}`;
+        : `, its last progress was ${request.progress}`;
       return `it runs on ${worker}${server} for ${time}${progress}`;
     }
   }
@@ -132,6 +131,7 @@ function queueWords(
     : `${waiting}, and has no server: start one`;
 }
 
-function printable(text: unknown): string {
-  return toPrintable(String(text).slice(0, 80));
+/** Texts of servers are anything. */
+function printable(text: string): string {
+  return toPrintable(text.slice(0, 80));
 }

@@ -2,6 +2,7 @@
 
 import type { EncodedReply } from "../../encoded_reply.ts";
 import type { ReplyCacheOptions } from "../../../options/server_options.ts";
+import { mostBytesOf } from "../../message_headers.ts";
 import { checkInteger, wrongValue } from "../../check.ts";
 import { WorkKey } from "./work_key.ts";
 
@@ -121,7 +122,7 @@ export class ReplyCache {
   }
 }
 
-/** Characters of a text count as bytes: close enough for a bound. */
-function sizeOf({ body }: EncodedReply): number {
-  return body.length;
+/** Characters of a text body count as bytes: close enough for a bound. */
+function sizeOf({ body, headers }: EncodedReply): number {
+  return body.length + (headers === undefined ? 0 : mostBytesOf(headers));
 }

@@ -47,6 +47,15 @@ Deno.test("ReplyCache drops the oldest outputs beyond maxBytes", () => {
   assertEquals(keysOf(cache, "abcde"), ["e"]);
 });
 
+Deno.test("ReplyCache counts the headers of its outputs, too", () => {
+  const cache = new ReplyCache({ maxBytes: 1_000 });
+  const headers = { trace: "x".repeat(300) };
+  for (const name of "ab") cache.keep(key(name), { ...outputOf("1"), headers });
+  assertEquals(keysOf(cache, "ab"), ["b"]);
+  cache.keep(key("c"), { ...outputOf("1"), headers: { trace: "x".repeat(2_000) } });
+  assertEquals(keysOf(cache, "bc"), ["b"]);
+});
+
 Deno.test("ReplyCache counts an output once that is kept again", () => {
   const cache = new ReplyCache({ maxBytes: 10, maxEntries: 2 });
   for (let times = 0; times < 5; times++) cache.keep(key("a"), outputOf("1234"));
