@@ -33,6 +33,7 @@ export const TASKS: ReadonlyMap<string, Task> = new Map<string, Task>([
   ["spell", spell],
   ["ok", ok],
   ["npm", program("tools/npm/main.ts")],
+  ["sbom", program("tools/sbom/main.ts")],
   ["trip", program("tools/trip/main.ts")],
   ["warren", program("cli/main.ts")],
   ["broker", broker],
