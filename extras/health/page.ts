@@ -3,7 +3,14 @@
 import type { HealthCheck, HealthReport } from "./report.ts";
 import { escape, lineChart, shown, stackedBar } from "./charts.ts";
 import { PAGE_SCRIPT, PAGE_STYLE, REFRESH_SECONDS } from "./page_style.ts";
-import { type Load, type RecordedError, type Recorder, SLOT_MS, type Track } from "./recorder.ts";
+import {
+  type Load,
+  type RecordedError,
+  type Recorder,
+  type Slot,
+  SLOT_MS,
+  type Track,
+} from "./recorder.ts";
 
 /** Counts by the names of the parts, as `/stats` has them. */
 export type PageStats = Readonly<Record<string, object>>;
@@ -128,18 +135,26 @@ ${renderErrors(recorder.errors)}
 
 function trackCharts(name: string, track: Track): string[] {
   const slots = track.slots();
-  // The last one is not over yet; of its first second nothing is known.
-  const lastMs = Math.max(1_000, track.elapsedMs);
-  const perSecond = (count: number, index: number) => {
-    return count / (index === slots.length - 1 ? lastMs : SLOT_MS) * 1_000;
+  const last = slots.length - 1;
+  const before = slots[last - 1];
+  // The last one is not over yet: it is taken together with the one before.
+  const lastMs = before === undefined
+    ? Math.max(1_000, track.elapsedMs)
+    : SLOT_MS + track.elapsedMs;
+  const perSecond = (countOf: (slot: Slot) => number) => {
+    const counts = slots.map((slot) => slot === undefined ? 0 : countOf(slot));
+    return counts.map((count, index) => {
+      if (index < last) return count / SLOT_MS * 1_000;
+      return (count + (counts[last - 1] ?? 0)) / lastMs * 1_000;
+    });
   };
   return [
     lineChart({
       title: name,
       unit: "per second",
       series: [
-        { name: "all", values: slots.map((slot, index) => perSecond(slot?.count ?? 0, index)) },
-        { name: "failed", values: slots.map((slot, index) => perSecond(slot?.failed ?? 0, index)) },
+        { name: "all", values: perSecond(({ count }) => count) },
+        { name: "failed", values: perSecond(({ failed }) => failed) },
       ],
     }),
     lineChart({
