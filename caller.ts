@@ -14,6 +14,9 @@ import type {
   ErrorsOf,
   InputOf,
   ItemOf,
+  MemberErrors,
+  MemberInput,
+  MemberOutput,
   MessageHeaders,
   OutputOf,
   PlainNames,
@@ -193,7 +196,7 @@ export interface BatchOptions extends Pick<CallOptions, "signal" | "context" | "
    *
    * @default {undefined} No limit; each call has the client's `timeoutMs`.
    */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /**
    * Most calls of the batch that are under way at a time, at least 1.
    *
@@ -241,14 +244,14 @@ export type ClientApi<C extends Contract> = {
 export type ApiMember<Member, Wire = unknown> = Member extends AnyFunction | PoolHandler
   ? StreamsAs<
     Member,
-    (...rest: CallArguments<InputOf<{ it: Member } & Wire, "it">, StreamOptions>) => AsyncGenerator<
-      ItemOf<OutputOf<{ it: Member } & Wire, "it">>,
+    (...rest: CallArguments<MemberInput<Member, Wire>, StreamOptions>) => AsyncGenerator<
+      ItemOf<MemberOutput<Member, Wire>>,
       void,
       undefined
     >,
-    (...rest: CallArguments<InputOf<{ it: Member } & Wire, "it">, CallOptions>) => RpcPromise<
-      OutputOf<{ it: Member } & Wire, "it">,
-      ErrorsOf<{ it: Member }, "it">
+    (...rest: CallArguments<MemberInput<Member, Wire>, CallOptions>) => RpcPromise<
+      MemberOutput<Member, Wire>,
+      MemberErrors<Member>
     >
   >
   : Member extends object ? ClientApi<Member & Wire>

@@ -23,6 +23,15 @@ export type FunctionOf<Member> = Member extends AnyFunction ? Member
   : Member extends PoolHandler<infer Run> ? FunctionOf<Run>
   : never;
 
+/**
+ * What says its input and its output, as `procedure()` does: to read that costs the compiler a fraction
+ * of what it costs to take a function's type apart.
+ */
+export interface Typed<Input, Output> {
+  /** Only a mark for the compiler; never set. */
+  readonly "~types": readonly [input: Input, output: Output];
+}
+
 /** The member of a contract that has the name, if only by way of the objects before its last dot. */
 export type MemberOf<C, Name> = string extends keyof C ? C[keyof C]
   : Name extends keyof C ? C[Name]
@@ -31,7 +40,8 @@ export type MemberOf<C, Name> = string extends keyof C ? C[keyof C]
   : never;
 
 /** The names of a member's procedures: a function is one, an object has some, all else has none. */
-export type NamesOf<Member, Name extends string> = Member extends AnyFunction | PoolHandler ? Name
+export type NamesOf<Member, Name extends string> = Member extends
+  Typed<unknown, unknown> | AnyFunction | PoolHandler ? Name
   : Member extends readonly unknown[] ? never
   : Member extends object ? `${Name}.${ProcedureName<Member>}`
   : never;
@@ -48,12 +58,16 @@ export type Streamed<Item = unknown> = AsyncIterable<Item> | Generator<Item, unk
 export type AnyStreamed = Streamed | (Iterable<unknown> & Pick<Iterator<unknown>, "next">);
 
 /** Whether a member streams, as one or the other; of what is not known, both. */
-export type StreamsAs<Member, Yes, No> = FunctionOf<Member> extends
-  (...args: never[]) => infer Output ? unknown extends Output ? Yes | No
-  : [Awaited<Output>] extends [never] ? No
-  : [Awaited<Output>] extends [AnyStreamed] ? Yes
-  : No
+export type StreamsAs<Member, Yes, No> = [Member] extends [Typed<unknown, infer Output>]
+  ? KindOf<Output, Yes, No>
+  : FunctionOf<Member> extends (...args: never[]) => infer Output ? KindOf<Awaited<Output>, Yes, No>
   : never;
+
+/** Whether an output is a stream, as one or the other; of what is not known, both. */
+export type KindOf<Output, Yes, No> = unknown extends Output ? Yes | No
+  : [Output] extends [never] ? No
+  : [Output] extends [AnyStreamed] ? Yes
+  : No;
 
 /** The names of the procedures that give one output: those for `call()`. */
 export type PlainNames<C extends Contract> = {
@@ -69,10 +83,14 @@ export type StreamNames<C extends Contract> = {
  * The input of one procedure of a contract; `undefined` if it takes none. What JSON cannot carry is
  * {@linkcode Unusable} in it, unless the contract is {@linkcode WithMsgpack}.
  */
-export type InputOf<C extends Contract, Name extends string> = FunctionOf<MemberOf<C, Name>> extends
-  (...args: infer Args) => unknown
-  ? FunctionOf<MemberOf<C, Name>> extends Handler ? OnWire<Args[0], C, bigint>
-  : Unusable<"a procedure takes one input: make an object of its parameters">
+export type InputOf<C extends Contract, Name extends string> = MemberInput<MemberOf<C, Name>, C>;
+
+/** The input of a member of a contract; what JSON cannot carry is not usable, unless `C` says so. */
+export type MemberInput<Member, C> = [Member] extends [Typed<infer Input, unknown>]
+  ? OnWire<Input, C, bigint>
+  : FunctionOf<Member> extends (...args: infer Args) => unknown
+    ? FunctionOf<Member> extends Handler ? OnWire<Args[0], C, bigint>
+    : Unusable<"a procedure takes one input: make an object of its parameters">
   : never;
 
 /** The mark of contracts whose values travel as MessagePack: dates, maps, sets and bytes are what they are. */
@@ -82,10 +100,25 @@ export interface WithMsgpack {
 }
 
 /** What becomes of a value on its way. By JSON a `bigint` arrives as a `number` if it is small. */
-export type OnWire<Value, C, Integer> = C extends WithMsgpack ? Value
+export type OnWire<Value, C, Integer> = [Value] extends [JsonPlain] ? Value
+  : C extends WithMsgpack ? Value
   : Value extends Uint8Array ? Value
   : [OddIn<Value, Integer>] extends [never] ? Value
   : ByJson<Value, Integer>;
+
+/**
+ * What JSON carries as it is: to see that a value is of it costs the compiler a fraction of a search
+ * for what is not. Interfaces are never of it, as they may be extended.
+ */
+export type JsonPlain =
+  | string
+  | number
+  | boolean
+  | null
+  | undefined
+  | void
+  | readonly JsonPlain[]
+  | { readonly [key: string]: JsonPlain };
 
 /** What of a value JSON does not carry as it is, five levels deep. */
 export type OddIn<Value, Integer, Depth extends number = 5> = unknown extends Value ? never
@@ -132,10 +165,13 @@ export type InferItems<C extends Contract> = {
 };
 
 /** The output of one procedure of a contract, as it arrives: by JSON a `bigint` may be a `number`. */
-export type OutputOf<C extends Contract, Name extends string> =
-  FunctionOf<MemberOf<C, Name>> extends (...args: never[]) => infer Output
-    ? Arriving<Awaited<Output>, C>
-    : never;
+export type OutputOf<C extends Contract, Name extends string> = MemberOutput<MemberOf<C, Name>, C>;
+
+/** The output of a member of a contract, as it arrives. */
+export type MemberOutput<Member, C> = [Member] extends [Typed<unknown, infer Output>]
+  ? Arriving<Output, C>
+  : FunctionOf<Member> extends (...args: never[]) => infer Output ? Arriving<Awaited<Output>, C>
+  : never;
 
 /** An output, or the items of a stream, as they arrive. */
 export type Arriving<Output, C> = unknown extends Output ? Output
@@ -160,8 +196,11 @@ export interface ThrowsErrors<Errors extends object> {
 }
 
 /** The errors that a procedure of a contract says it throws: their details, by code. */
-export type ErrorsOf<C extends Contract, Name extends string> =
-  FunctionOf<MemberOf<C, Name>> extends ThrowsErrors<infer Errors> ? Errors : never;
+export type ErrorsOf<C extends Contract, Name extends string> = MemberErrors<MemberOf<C, Name>>;
+
+/** The errors that a member of a contract says it throws. */
+export type MemberErrors<Member> = FunctionOf<Member> extends ThrowsErrors<infer Errors> ? Errors
+  : never;
 
 /** What no value is of, and why: the compiler's message shows the reason. */
 export interface Unusable<Reason extends string> {

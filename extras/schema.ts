@@ -30,6 +30,7 @@ import type {
   StandardSchema,
   Streamed,
   ThrowsErrors,
+  Typed,
 } from "../contract.ts";
 import { RpcError } from "../errors.ts";
 import { noteSchemas } from "../internal/procedure_notes.ts";
@@ -48,6 +49,7 @@ export type {
   StandardSchemaResult,
   Streamed,
   ThrowsErrors,
+  Typed,
 } from "../contract.ts";
 export type { SchemaOutput, ValidationDetails, ValidationIssue } from "../internal/validate.ts";
 
@@ -117,7 +119,7 @@ export interface ProcedureContext<Errors extends ErrorSchemas> extends CallConte
 
 /** A handler that knows its schemas. */
 export interface CheckedProcedure<Input, Output, Errors extends object = never>
-  extends ThrowsErrors<Errors> {
+  extends ThrowsErrors<Errors>, Typed<Input, Output> {
   /** Runs it, as a server does. */
   (input: Input, context: CallContext): Output | Promise<Output>;
   /** Its schemas. */

@@ -16,6 +16,11 @@ const SHOWN_CHARS = 80;
  */
 export type CheckedOptions = Readonly<Record<string, unknown>>;
 
+/** Options with their defaults: nothing is absent, by whichever of the two ways. */
+export type Complete<Options> = {
+  readonly [Name in keyof Options]-?: Exclude<Options[Name], undefined>;
+};
+
 /** Bounds of an integer. */
 export interface IntegerBounds {
   readonly min: number;

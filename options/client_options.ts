@@ -40,7 +40,7 @@ export interface DurableReplyQueue {
    *
    * @default {86_400_000}
    */
-  readonly expiresMs?: number;
+  readonly expiresMs?: number | undefined;
 }
 
 /** How calls share messages. */
@@ -50,20 +50,20 @@ export interface BatchingOptions {
    *
    * @default {256}
    */
-  readonly maxCalls?: number;
+  readonly maxCalls?: number | undefined;
   /**
    * Most bytes of inputs in a message. Longer inputs go alone.
    *
    * @default {65_536}
    */
-  readonly maxBytes?: number;
+  readonly maxBytes?: number | undefined;
   /**
    * How long a call waits for others, in milliseconds; with 0 only those that are made before the
    * program waits for anything share a message.
    *
    * @default {0}
    */
-  readonly maxDelayMs?: number;
+  readonly maxDelayMs?: number | undefined;
 }
 
 /** Options of {@linkcode RpcClient.connect}. */
@@ -99,7 +99,7 @@ export interface RpcClientOptions<C extends Contract = AnyContract> extends Conn
    *
    * @default {false}
    */
-  readonly batching?: boolean | BatchingOptions;
+  readonly batching?: boolean | BatchingOptions | undefined;
   /**
    * Where replies go.
    *
@@ -164,7 +164,7 @@ export interface RpcClientOptions<C extends Contract = AnyContract> extends Conn
    *
    * @default {an id that the client keeps for its life, through all its connections}
    */
-  readonly callerId?: string;
+  readonly callerId?: string | undefined;
   /**
    * Whether servers are asked where a request is 100 ms before its call times out, so that the error
    * says it: where it runs and for how long, or how many are before it. It rejects at its deadline all
@@ -173,7 +173,7 @@ export interface RpcClientOptions<C extends Contract = AnyContract> extends Conn
    *
    * @default {true}
    */
-  readonly explainTimeouts?: boolean;
+  readonly explainTimeouts?: boolean | undefined;
   /**
    * Names of headers that a call inherits from the request whose handler makes it, unless it sets
    * them itself: in a server, and in a client of a worker file.

@@ -12,20 +12,20 @@ export interface IdempotencyOptions {
    *
    * @default {"caller"}
    */
-  readonly scope?: "caller" | "queue";
+  readonly scope?: "caller" | "queue" | undefined;
   /**
    * What servers share, so that a key runs once in all of them: see `@warren/rpc/idempotency`. Without
    * one, a key holds in this server only.
    *
    * @default {none}
    */
-  readonly store?: IdempotencyStore;
+  readonly store?: IdempotencyStore | undefined;
   /**
    * How long the store keeps an output, in milliseconds.
    *
    * @default {86_400_000}
    */
-  readonly maxAgeMs?: number;
+  readonly maxAgeMs?: number | undefined;
 }
 
 /** Work that a server wants to do, or does. */

@@ -21,6 +21,7 @@ import {
   checkOneOf,
   checkOptions,
   checkType,
+  type Complete,
   DEFAULT_MAX_BODY_BYTES,
   wrongValue,
 } from "../check.ts";
@@ -45,8 +46,8 @@ export interface ClientSettings extends ConnectSettings {
   readonly maxPending: number;
   readonly maxBodyBytes: number;
   /** How large batches get; absent unless calls may share messages. */
-  readonly batching: Required<BatchingOptions> | undefined;
-  readonly replyQueue: Exclude<ReplyQueue, DurableReplyQueue> | Required<DurableReplyQueue>;
+  readonly batching: Complete<BatchingOptions> | undefined;
+  readonly replyQueue: Exclude<ReplyQueue, DurableReplyQueue> | Complete<DurableReplyQueue>;
   /** Whether anything is declared. */
   readonly declare: boolean;
   /** Writes inputs. */
@@ -76,7 +77,7 @@ export interface ClientSettings extends ConnectSettings {
 /** What RabbitMQ takes as `x-expires`. */
 const MAX_EXPIRES_MS = 2 ** 32 - 1;
 
-const BATCHING: Required<BatchingOptions> = { maxCalls: 256, maxBytes: 65_536, maxDelayMs: 0 };
+const BATCHING: Complete<BatchingOptions> = { maxCalls: 256, maxBytes: 65_536, maxDelayMs: 0 };
 
 const TIMEOUT_BOUNDS = { min: 1, max: MAX_TIMEOUT_MS };
 
@@ -162,7 +163,7 @@ function watchOver(
 function withExpiry(replyQueue: ReplyQueue): ClientSettings["replyQueue"] {
   return typeof replyQueue === "string"
     ? replyQueue
-    : { expiresMs: REPLY_QUEUE_EXPIRES_MS, ...replyQueue };
+    : { ...replyQueue, expiresMs: replyQueue.expiresMs ?? REPLY_QUEUE_EXPIRES_MS };
 }
 
 function resolveBatching(batching: RpcClientOptions["batching"]): ClientSettings["batching"] {
@@ -173,7 +174,11 @@ function resolveBatching(batching: RpcClientOptions["batching"]): ClientSettings
   checkInteger("connect", { "batching.maxCalls": maxCalls }, { min: 2, max: MAX_PARTS });
   checkInteger("connect", { "batching.maxBytes": maxBytes }, { min: 1 });
   checkNumber("connect", { "batching.maxDelayMs": maxDelayMs }, { min: 0, max: MAX_TIMEOUT_MS });
-  return { ...BATCHING, ...batching };
+  return {
+    maxCalls: maxCalls ?? BATCHING.maxCalls,
+    maxBytes: maxBytes ?? BATCHING.maxBytes,
+    maxDelayMs: maxDelayMs ?? BATCHING.maxDelayMs,
+  };
 }
 
 /** Checks where replies are to go, before anything is connected. */

@@ -35,10 +35,11 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
     reason: "contracts that are packages of their own: types that load nothing",
     names: `AnyContract AnyFunction AnyHandlers AnyStreamed Arriving ByJson CallArguments
       CallContext Contract ErrorsOf FunctionOf Given Handler HandlerOf Handlers HeaderValue
-      InferInputs InferItems InferOutputs InputOf ItemOf Less MemberOf MessageHeaders NamesOf
+      InferInputs InferItems InferOutputs InputOf ItemOf JsonPlain KindOf Less MemberErrors
+      MemberInput MemberOf MemberOutput MessageHeaders NamesOf
       NoMoreThan OddIn OddObject OnWire OutputOf PlainNames PoolHandler Primitive Procedure
       ProcedureName Servable ServedBy StandardSchema StandardSchemaIssue StandardSchemaResult
-      StreamNames Streamed StreamsAs ThrowsErrors Unusable WithMsgpack implement`,
+      StreamNames Streamed StreamsAs ThrowsErrors Typed Unusable WithMsgpack implement`,
   },
   "./workers": {
     reason: "the pool: who only calls does not load it",
@@ -67,7 +68,7 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
     reason: "checked procedures, in servers and in workers",
     names: `CallArguments CallContext CheckedProcedure ErrorDetails ErrorSchemas GivenFor
       Middleware MiddlewareCall MiddlewareResult ProcedureMaker ProcedureContext ProcedureSchemas SchemaInput SchemaOutput SentBy StandardSchema
-      StandardSchemaIssue StandardSchemaResult Streamed ThrowsErrors ValidationDetails
+      StandardSchemaIssue StandardSchemaResult Streamed ThrowsErrors Typed ValidationDetails
       ValidationIssue procedure`,
   },
   "./msgpack": {

@@ -19,9 +19,9 @@ export interface ProcessPermissions {
    *
    * @default {false}
    */
-  readonly env?: PermissionScope;
+  readonly env?: PermissionScope | undefined;
   /** Native libraries; these break out of every limit. @default {false} */
-  readonly ffi?: PermissionScope;
+  readonly ffi?: PermissionScope | undefined;
   /**
    * Hosts to import modules from. It may import from hosts of its own choice at any time, and so
    * tell them something: list no more than the worker file needs.
@@ -29,17 +29,17 @@ export interface ProcessPermissions {
    * @default {jsr.io and what `JSR_URL` names, if this program may read that variable, and the hosts
    * of this package and of the worker file}
    */
-  readonly import?: PermissionScope;
+  readonly import?: PermissionScope | undefined;
   /** Hosts to talk to. @default {false} */
-  readonly net?: PermissionScope;
+  readonly net?: PermissionScope | undefined;
   /** Files and folders to read. @default {false} */
-  readonly read?: PermissionScope;
+  readonly read?: PermissionScope | undefined;
   /** Programs to run; these break out of every limit. @default {false} */
-  readonly run?: PermissionScope;
+  readonly run?: PermissionScope | undefined;
   /** Facts about the system. @default {false} */
-  readonly sys?: PermissionScope;
+  readonly sys?: PermissionScope | undefined;
   /** Files and folders to write. @default {false} */
-  readonly write?: PermissionScope;
+  readonly write?: PermissionScope | undefined;
 }
 
 /** Options for `isolation: "process"`. */
@@ -49,13 +49,13 @@ export interface ProcessOptions {
    *
    * @default {{}} Nothing but compute.
    */
-  readonly permissions?: ProcessPermissions;
+  readonly permissions?: ProcessPermissions | undefined;
   /**
    * Further arguments for `deno run`, such as `["--config", "/srv/deno.json"]`.
    *
    * @default {[]}
    */
-  readonly denoArgs?: readonly string[];
+  readonly denoArgs?: readonly string[] | undefined;
 }
 
 /** A program and its arguments. */

@@ -14,6 +14,7 @@ import {
   checkSignal,
   checkTexts,
   checkType,
+  type Complete,
 } from "../../internal/check.ts";
 import { MAX_CREDITS } from "../../internal/encoded_reply.ts";
 import { MAX_TIMEOUT_MS } from "../../internal/time.ts";
@@ -36,90 +37,90 @@ export interface WorkerPoolOptions {
    *
    * @default {"thread"}
    */
-  readonly isolation?: "thread" | "process";
+  readonly isolation?: "thread" | "process" | undefined;
   /** Permissions and more for `isolation: "process"`. */
-  readonly process?: ProcessOptions;
+  readonly process?: ProcessOptions | undefined;
   /**
    * The most heap that a worker may hold, in MiB, from 16 on. One that holds more after a task is
    * replaced. A process is also held to it by V8: a task that needs more ends its worker.
    *
    * @default {undefined} What V8 allows.
    */
-  readonly maxWorkerMemoryMb?: number;
+  readonly maxWorkerMemoryMb?: number | undefined;
   /**
    * About how many tasks a worker runs before it is replaced, against leaks, from 1 on. A
    * replacement costs some 15 ms, so let it be a thousand or more.
    *
    * @default {undefined} No limit.
    */
-  readonly maxTasksPerWorker?: number;
+  readonly maxTasksPerWorker?: number | undefined;
   /**
    * How many workers to run, from 1 to 1,000. More than there are cores is slower for CPU-bound work.
    *
    * @default {navigator.hardwareConcurrency}
    */
-  readonly maxWorkers?: number;
+  readonly maxWorkers?: number | undefined;
   /**
    * How many workers to keep when there is little to do, from 1 on; more are started when tasks
    * wait. More than `maxWorkers` counts as `maxWorkers`.
    *
    * @default {maxWorkers}
    */
-  readonly minWorkers?: number;
+  readonly minWorkers?: number | undefined;
   /**
    * How long a worker beyond `minWorkers` may have nothing to do before it is ended, in
    * milliseconds, from 0 to 2,147,483,647.
    *
    * @default {30_000}
    */
-  readonly idleTimeoutMs?: number;
+  readonly idleTimeoutMs?: number | undefined;
   /**
    * The most tasks that wait for a worker, from 0 on; more are refused with `overloaded`.
    *
    * @default {100_000}
    */
-  readonly maxBacklog?: number;
+  readonly maxBacklog?: number | undefined;
   /**
    * The most time a worker has from its start until it has called `expose()`, in milliseconds, from
    * 1 to 2,147,483,647.
    *
    * @default {10_000}
    */
-  readonly startTimeoutMs?: number;
+  readonly startTimeoutMs?: number | undefined;
   /**
    * The most time a task may run, in milliseconds, from 1 to 2,147,483,647, not counting its wait.
    * One that runs longer fails with `timeout` and is cancelled.
    *
    * @default {undefined} No limit.
    */
-  readonly timeLimitMs?: number;
+  readonly timeLimitMs?: number | undefined;
   /** Limits of single procedures, by name. The worker file must expose each of them. */
-  readonly limits?: Readonly<Record<string, ProcedureLimits>>;
+  readonly limits?: Readonly<Record<string, ProcedureLimits>> | undefined;
   /**
    * How long a cancelled task may go on before its worker is replaced, in milliseconds, from 0 to
    * 2,147,483,647.
    *
    * @default {500}
    */
-  readonly abortGraceMs?: number;
+  readonly abortGraceMs?: number | undefined;
   /**
    * The most threads that go on after they were replaced, from 0 on; with so many the pool refuses
    * tasks.
    *
    * @default {2 * maxWorkers}
    */
-  readonly maxZombies?: number;
+  readonly maxZombies?: number | undefined;
   /**
    * Codecs beside JSON. The first encodes the inputs of `run()` and `stream()`, so the worker file
    * must expose its procedures with it; a binary one moves large inputs without a copy.
    *
    * @default {[]} JSON.
    */
-  readonly codecs?: readonly Codec[];
+  readonly codecs?: readonly Codec[] | undefined;
   /** Told of every change of a slot's state. What it throws is dropped. */
-  readonly onEvent?: (event: PoolEvent) => void;
+  readonly onEvent?: ((event: PoolEvent) => void) | undefined;
   /** Ends the attempt to open, and closes what was opened. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Options of {@linkcode WorkerPool.run}. */
@@ -130,17 +131,17 @@ export interface RunOptions {
    *
    * @default {undefined} As long as it takes.
    */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /**
    * Tasks of a higher priority start before others that wait, from 0 to 9.
    *
    * @default {0}
    */
-  readonly priority?: number;
+  readonly priority?: number | undefined;
   /** Told what the procedure tells by `context.progress()`. What it throws is dropped. */
-  readonly onProgress?: (value: unknown) => void;
+  readonly onProgress?: ((value: unknown) => void) | undefined;
   /** Cancels the task. One that has not started is not started. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Options of {@linkcode WorkerPool.stream}. */
@@ -151,13 +152,13 @@ export interface PoolStreamOptions extends Pick<RunOptions, "signal" | "priority
    *
    * @default {undefined} As long as it takes.
    */
-  readonly idleTimeoutMs?: number;
+  readonly idleTimeoutMs?: number | undefined;
   /**
    * How many items the task may be ahead of its reader, from 1 to 1000.
    *
    * @default {64}
    */
-  readonly credits?: number;
+  readonly credits?: number | undefined;
 }
 
 /** Options of {@linkcode WorkerPool.close}. */
@@ -168,7 +169,7 @@ export interface PoolCloseOptions {
    *
    * @default {10_000}
    */
-  readonly graceMs?: number;
+  readonly graceMs?: number | undefined;
 }
 
 /** Limits of one procedure. */
@@ -178,18 +179,18 @@ export interface ProcedureLimits {
    *
    * @default {undefined} The pool's `timeLimitMs`.
    */
-  readonly timeLimitMs?: number;
+  readonly timeLimitMs?: number | undefined;
   /**
    * The most tasks of the procedure that workers hold at a time, from 1 on.
    *
    * @default {undefined} No limit.
    */
-  readonly maxConcurrent?: number;
+  readonly maxConcurrent?: number | undefined;
 }
 
 /** Options with every member set. */
 export type PoolSettings =
-  & Required<Omit<WorkerPoolOptions, Unset | "expect">>
+  & Complete<Omit<WorkerPoolOptions, Unset | "expect">>
   & { readonly [Name in Exclude<Unset, "signal">]: WorkerPoolOptions[Name] | undefined };
 
 /** Options that are not settings, or have no value that means their absence. */

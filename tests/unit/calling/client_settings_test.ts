@@ -218,3 +218,11 @@ Deno.test("resolveClientOptions() completes how calls share messages, and refuse
     assertThrows(() => settingsOf({ batching }), kind, message);
   }
 });
+
+Deno.test("resolveClientOptions() takes a default for what is undefined, also within an option", () => {
+  const nothing = { maxCalls: undefined, maxBytes: undefined, maxDelayMs: undefined };
+  const { batching } = settingsOf({ batching: nothing });
+  assertEquals(batching, settingsOf({ batching: true }).batching);
+  const { replyQueue } = settingsOf({ replyQueue: { name: "billing", expiresMs: undefined } });
+  assertEquals(replyQueue, settingsOf({ replyQueue: { name: "billing" } }).replyQueue);
+});
