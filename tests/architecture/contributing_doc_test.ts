@@ -1,7 +1,7 @@
-import { assert, assertRejects } from "../../../deps/std_assert.ts";
-import { RpcServer } from "../../../mod.ts";
-import { TASKS } from "../../../tools/tasks/tasks.ts";
-import { ROOT } from "../../helpers/source_files.ts";
+import { assert, assertRejects } from "../../deps/std_assert.ts";
+import { RpcServer } from "../../mod.ts";
+import { TASKS } from "../../tools/tasks/tasks.ts";
+import { ROOT } from "../helpers/source_files.ts";
 
 const doc = await Deno.readTextFile(new URL("CONTRIBUTING.md", ROOT));
 

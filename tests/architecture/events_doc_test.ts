@@ -1,5 +1,5 @@
-import { assert, assertEquals } from "../../../deps/std_assert.ts";
-import { ROOT, textOf } from "../../helpers/source_files.ts";
+import { assert, assertEquals } from "../../deps/std_assert.ts";
+import { ROOT, textOf } from "../helpers/source_files.ts";
 
 const doc = await Deno.readTextFile(new URL("docs/events.md", ROOT));
 
