@@ -102,7 +102,7 @@ export interface ConnectOptions {
    */
   readonly nodeOrder?: "random" | "given" | undefined;
   /**
-   * Name of the connection, as the broker's management interface shows it.
+   * Name of the connection, as the broker's management interface shows it: 1 to 255 bytes.
    *
    * @default {such as "math server/consumer host:4242": queue, role, host, and process id. The host is
    * left out without `--allow-sys=hostname`}
@@ -110,7 +110,7 @@ export interface ConnectOptions {
   readonly connectionName?: string | undefined;
   /**
    * What else the management interface shows of the connection, beside `product`, `version` and
-   * `platform` or in place of them.
+   * `platform` or in place of them: 2048 bytes at most, names and values together.
    *
    * @default {{}}
    */

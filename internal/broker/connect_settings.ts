@@ -9,6 +9,7 @@ import type { AmqpSources } from "./amqp_source.ts";
 import { type BrokerAddress, parseBrokerUrl } from "./broker_address.ts";
 import {
   checkInteger,
+  checkName,
   checkNumber,
   checkOneOf,
   checkOptions,
@@ -74,9 +75,10 @@ export function resolveConnectOptions(
   }
   if (typeof waitForBroker !== "boolean") checkNumber("connect", { waitForBroker }, { min: 0 });
   checkOneOf("connect", { nodeOrder }, ["random", "given"]);
-  checkType("connect", { connectionName }, "string");
+  if (options.connectionName !== undefined) checkName("connect", { connectionName });
   checkType("connect", { clientProperties }, "object");
   checkType("connect", prefixed("clientProperties", clientProperties), "string");
+  checkPropertyBytes(clientProperties);
   checkType("connect", { credentials }, "function");
   checkSignal("connect", { signal });
   const addresses = withTls(urlsOf(place).map(parseBrokerUrl), tls);
@@ -91,6 +93,17 @@ export function resolveConnectOptions(
     credentials,
     signal,
   };
+}
+
+/** Until the size of frames is agreed on they have 4096 bytes, the login and much else included. */
+const MAX_PROPERTY_BYTES = 2_048;
+
+function checkPropertyBytes(properties: Readonly<Record<string, string>>): void {
+  const bytes = new TextEncoder().encode(Object.entries(properties).flat().join("")).length;
+  if (bytes <= MAX_PROPERTY_BYTES) return;
+  throw new RangeError(
+    `Cannot connect as "clientProperties" has ${bytes} bytes: the limit is ${MAX_PROPERTY_BYTES}`,
+  );
 }
 
 /** Whatever somebody passes who does not check types. */

@@ -92,7 +92,15 @@ Deno.test("resolveConnectOptions() tells callers without types what is wrong", (
       `${subject("connectTimeoutMs", "an integer from 1 to 600000")} "5"`,
     ],
     [{ heartbeatMs: 1_500 }, `${subject("heartbeatMs", "a multiple of 1000")} 1500`],
-    [{ connectionName: 5 }, `${subject("connectionName", "a text")} 5`],
+    [{ connectionName: 5 }, `${subject("connectionName", "a text of 1 to 255 bytes")} 5`],
+    [
+      { connectionName: "ä".repeat(128) },
+      `${subject("connectionName", "a text of 1 to 255 bytes")} "${"ä".repeat(80)}"`,
+    ],
+    [
+      { clientProperties: { team: "ä".repeat(1_023) } },
+      'Cannot connect as "clientProperties" has 2050 bytes: the limit is 2048',
+    ],
     [{ clientProperties: { team: 5 } }, `${subject("clientProperties.team", "a text")} 5`],
     [{ nodeOrder: "sorted" }, `${subject("nodeOrder", 'one of "random", "given"')} "sorted"`],
     [{ waitForBroker: -1 }, `${subject("waitForBroker", "a number of at least 0")} -1`],
