@@ -6,7 +6,8 @@
  * - `--quick` makes two rounds of a tenth of the calls, to see that all of it runs.
  * - `--scenarios one-by-one,hundred` runs these alone.
  * - `--durability durable` is for RabbitMQ from 4.3 on, which has no transient queues.
- * - `--write` keeps the figures in bench/results.json, and draws charts and the table from them.
+ * - `--write` keeps the figures in bench/results.json, and draws charts and the table from them;
+ *   scenarios that were not run keep their figures.
  *
  * @module
  */
@@ -15,7 +16,7 @@ import { parseArgs } from "../deps/std_cli.ts";
 import { say } from "../tools/tasks/say.ts";
 import { ComparisonRun } from "./rivals/comparison.ts";
 import { installRivals, machine, readLoad, versions } from "./rivals/environment.ts";
-import { publish, tableOf } from "./rivals/published.ts";
+import { publish, readResults, tableOf } from "./rivals/published.ts";
 import type { Results, ScenarioResult } from "./rivals/results.ts";
 import { SCENARIOS } from "./rivals/scenarios.ts";
 
@@ -36,28 +37,40 @@ async function compare(url: string): Promise<void> {
   await installRivals();
   const rounds = quick ? 2 : Number(options.rounds);
   const { durability } = options;
-  const load = [readLoad()];
   const run = new ComparisonRun({ url, durability, rounds, share: quick ? 0.1 : 1, say });
   const names = options.scenarios.split(",").filter((name) => name !== "");
+  const at = new Date().toISOString().slice(0, 16);
+  const command = ["deno task bench:rivals", ...Deno.args].join(" ");
+  const about = { at, command, commit: await commit() };
   const scenarios: ScenarioResult[] = [];
   for (const scenario of SCENARIOS) {
     if (names.length > 0 && !names.includes(scenario.id)) continue;
-    const result = await run.run(scenario);
-    scenarios.push(result);
-    console.log(tableOf(result));
+    const before = readLoad();
+    const found = await run.run(scenario);
+    scenarios.push({ ...found, run: { ...about, load: [before, readLoad()] } });
+    console.log(tableOf(found));
   }
-  load.push(readLoad());
-  const results: Results = {
-    at: new Date().toISOString().slice(0, 16),
-    command: ["deno task bench:rivals", ...Deno.args].join(" "),
-    commit: await commit(),
-    machine: { ...machine(), load },
+  if (!write) return;
+  const leftOut = Object.fromEntries(run.leftOut);
+  await publish({
+    machine: machine(),
     versions: await versions(url),
     durability,
-    leftOut: Object.fromEntries(run.leftOut),
-    scenarios,
-  };
-  if (write) await publish(results);
+    leftOut,
+    scenarios: withEarlier(scenarios, await readResults()),
+  });
+}
+
+/** In their order; those that were not run keep what an earlier run has found. */
+function withEarlier(
+  scenarios: readonly ScenarioResult[],
+  earlier: Results | undefined,
+): ScenarioResult[] {
+  return SCENARIOS.flatMap(({ id }) => {
+    const found = scenarios.find((scenario) => scenario.id === id) ??
+      earlier?.scenarios.find((scenario) => scenario.id === id);
+    return found === undefined ? [] : [found];
+  });
 }
 
 async function commit(): Promise<string> {

@@ -17,6 +17,9 @@ export interface ComparisonOptions {
   readonly say: (line: string) => void;
 }
 
+/** What a scenario finds, without what is said of its run. */
+export type Found = Omit<ScenarioResult, "run">;
+
 /** Who takes part, with the figures of its rounds. */
 interface Entry {
   readonly contender: Contender;
@@ -35,7 +38,7 @@ export class ComparisonRun {
   }
 
   /** Runs one scenario. */
-  async run(scenario: Scenario): Promise<ScenarioResult> {
+  async run(scenario: Scenario): Promise<Found> {
     const { say, share } = this.#options;
     const rounds = Math.min(this.#options.rounds, scenario.maxRounds ?? Infinity);
     await using stack = new AsyncDisposableStack();
@@ -89,7 +92,7 @@ function rotated<Item>(items: readonly Item[], round: number): Item[] {
   return [...items.slice(first), ...items.slice(0, first)];
 }
 
-function resultOf(scenario: Scenario, rounds: number, entries: readonly Entry[]): ScenarioResult {
+function resultOf(scenario: Scenario, rounds: number, entries: readonly Entry[]): Found {
   const values = new Map(entries.map(({ contender, figures }) => {
     return [contender.id, figures.map((figure) => figureOf(scenario, figure))];
   }));

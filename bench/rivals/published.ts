@@ -21,9 +21,14 @@ export async function publish(results: Results): Promise<void> {
   }
 }
 
-/** Reads what the last published run has found. */
-export async function readResults(): Promise<Results> {
-  return JSON.parse(await Deno.readTextFile(RESULTS_FILE));
+/** Reads what was published last; nothing if there is no such file. */
+export async function readResults(): Promise<Results | undefined> {
+  try {
+    return JSON.parse(await Deno.readTextFile(RESULTS_FILE));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
 }
 
 /**
@@ -41,7 +46,9 @@ export function withTable(readme: string, results: Results): string {
 }
 
 /** A scenario for the terminal. */
-export function tableOf({ title, unit, rounds, contenders, ratios }: ScenarioResult): string {
+export function tableOf(
+  { title, unit, rounds, contenders, ratios }: Omit<ScenarioResult, "run">,
+): string {
   const rows = contenders.map(({ label, quartiles, also, goal, holds }) => {
     const others = Object.entries(also).map(([name, value]) => `${name} ${value}`);
     return `  ${label.padEnd(46)}${quartiles.join(" / ").padEnd(28)}${others.join(", ")}${
@@ -79,10 +86,13 @@ function readmePart(results: Results): string {
   });
   const { machine, versions, scenarios } = results;
   const rounds = Math.min(...shown.map(({ rounds }) => rounds));
-  const intro =
-    `Medians of ${rounds} alternating rounds of one run on ${machine.cores} cores (${machine.cpu}), ` +
-    `Deno ${versions.deno}, ${versions.broker}, queues of durability "${results.durability}". ` +
-    `Clients, servers and the broker share the cores. Load average: ${machine.load.join(" to ")}.`;
+  const loads = shown.flatMap(({ run }) => run.load);
+  const intro = `Medians of ${rounds} alternating rounds on ${machine.cores} cores of a ` +
+    `${machine.cpu}, which clients, servers and the broker share: Deno ${versions.deno}, Node ` +
+    `${versions.node}, ${versions.broker}, queues of durability "${results.durability}". Other ` +
+    `work ran beside it: load averages from ${Math.min(...loads)} to ${Math.max(...loads)}. ` +
+    "[bench/results.json](bench/results.json) has each round, quartiles and ratios; " +
+    "`deno task bench:rivals` makes it.";
   return [
     wrap(intro),
     table(["", "confirmed", ...columns.map(([, heading]) => heading)], cells),

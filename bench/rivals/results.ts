@@ -2,18 +2,13 @@
 
 import type { Ratio } from "../cpu/ratio.ts";
 
-/** All that one run has found. */
+/** All that was found on one machine. */
 export interface Results {
-  readonly at: string;
-  readonly command: string;
-  readonly commit: string;
   readonly machine: {
     readonly cpu: string;
     readonly cores: number;
     readonly memoryGb: number;
     readonly os: string;
-    /** The load average over 1 minute at the start and at the end. */
-    readonly load: readonly number[];
   };
   readonly versions: Readonly<Record<string, string>>;
   /** How the request queues were declared. */
@@ -23,12 +18,22 @@ export interface Results {
   readonly scenarios: readonly ScenarioResult[];
 }
 
-/** What one scenario has found. */
+/** One run of the comparison, of all scenarios or of some. */
+export interface Run {
+  readonly at: string;
+  readonly command: string;
+  readonly commit: string;
+  /** The load average over 1 minute when the scenario began and when it ended. */
+  readonly load: readonly number[];
+}
+
+/** What one scenario has found, in one run. */
 export interface ScenarioResult {
   readonly id: string;
   readonly title: string;
   readonly unit: string;
   readonly rounds: number;
+  readonly run: Run;
   readonly contenders: readonly ContenderResult[];
   readonly ratios: readonly RatioResult[];
 }

@@ -61,7 +61,7 @@ const mixed = (long: number): Scenario => ({
   contenders: ["warren-lanes", "warren-mixed", "amqplib-bare-node", "rabbitmq-client-node"],
   comparisons: [],
   isFresh: true,
-  maxRounds: 10,
+  maxRounds: 5,
   order: (share) => ({ kind: "mixed", long, input: BUSY, ms: 3_000 * share }),
 });
 
@@ -93,7 +93,7 @@ export const SCENARIOS: readonly Scenario[] = [
       { of: "warren-pool", to: threaded, goal: "<= 1.18" },
       { of: "warren-pool", to: bare },
     ],
-    order: echo(150, 1),
+    order: echo(100, 1),
   },
   {
     id: "hundred",
@@ -118,7 +118,7 @@ export const SCENARIOS: readonly Scenario[] = [
       { of: "warren-pool", to: bare, goal: ">= 0.82" },
       ...libraries.map((to) => ({ of: "warren-inline", to, goal: ">= 1.00" })),
     ],
-    order: echo(3_000, 100),
+    order: echo(2_000, 100),
   },
   {
     id: "batched",
