@@ -49,16 +49,16 @@ async function compare(url: string): Promise<void> {
     const found = await run.run(scenario);
     scenarios.push({ ...found, run: { ...about, load: [before, readLoad()] } });
     console.log(tableOf(found));
+    if (!write) continue;
+    // After each one: what was measured is not lost with the rest of a long run.
+    await publish({
+      machine: machine(),
+      versions: await versions(url),
+      durability,
+      leftOut: Object.fromEntries(run.leftOut),
+      scenarios: withEarlier(scenarios, await readResults()),
+    });
   }
-  if (!write) return;
-  const leftOut = Object.fromEntries(run.leftOut);
-  await publish({
-    machine: machine(),
-    versions: await versions(url),
-    durability,
-    leftOut,
-    scenarios: withEarlier(scenarios, await readResults()),
-  });
 }
 
 /** In their order; those that were not run keep what an earlier run has found. */
