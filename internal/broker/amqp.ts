@@ -15,6 +15,7 @@ import { abortable, waitAtMost, withTimeout } from "../time.ts";
 import type { AmqpProperties, AmqpPublish } from "./amqp_publish.ts";
 import type { BrokerAddress } from "./broker_address.ts";
 import { type BrokerFeatures, brokerFeaturesOf } from "./broker_features.ts";
+import { UnsettledTags } from "./frame_writer.ts";
 import { HeaderFrame } from "./header_frame.ts";
 import { HandshakeWatch } from "./handshake_watch.ts";
 import { frameMaxOf, patchAmqplibInside, publishOn } from "./amqplib_inside.ts";
@@ -250,6 +251,8 @@ export class AmqpChannel {
   failure: Error | undefined;
   readonly #channel: ConfirmChannel;
   readonly #frame: HeaderFrame | undefined;
+  /** Absent once a message was taken out by `get()`, which comes later than what is consumed after it. */
+  #unsettled: UnsettledTags | undefined = new UnsettledTags();
 
   constructor(channel: ConfirmChannel) {
     this.#channel = channel;
@@ -298,7 +301,9 @@ export class AmqpChannel {
   ): Promise<string> {
     const settler = options.noAck ? SETTLED : this;
     const { consumerTag } = await this.#channel.consume(queue, (message) => {
-      onDelivery(message === null ? undefined : new AmqpDelivery(settler, message));
+      if (message === null) return onDelivery(undefined);
+      if (!options.noAck) this.#unsettled?.add(message.fields.deliveryTag);
+      onDelivery(new AmqpDelivery(settler, message));
     }, options);
     return consumerTag;
   }
@@ -349,13 +354,20 @@ export class AmqpChannel {
 
   /** Takes the first message out of a queue, to be acknowledged; `undefined` if there is none. */
   async get(queue: string): Promise<AmqpDelivery | undefined> {
+    this.#unsettled = undefined;
     const message = await this.#channel.get(queue, { noAck: false });
     return message === false ? undefined : new AmqpDelivery(this, message);
   }
 
-  /** Acknowledges a message that it delivered. Does nothing if the channel is gone. */
+  /**
+   * Acknowledges a message that it delivered. Does nothing if the channel is gone.
+   *
+   * If all before it are settled it says so, and then those of one turn are one frame: each would cost
+   * the broker a message to the queue.
+   */
   ack(message: Message): void {
-    if (this.#isOpen) this.#channel.ack(message);
+    const isRun = this.#settle(message);
+    if (this.#isOpen) this.#channel.ack(message, isRun);
   }
 
   /**
@@ -364,6 +376,7 @@ export class AmqpChannel {
    * the channel is gone.
    */
   requeue(message: Message): void {
+    this.#settle(message);
     if (this.#isOpen) this.#channel.reject(message, true);
   }
 
@@ -372,7 +385,13 @@ export class AmqpChannel {
    * whatever comes back. Does nothing if the channel is gone.
    */
   giveBack(message: Message): void {
+    this.#settle(message);
     if (this.#isOpen) this.#channel.nack(message, false, true);
+  }
+
+  /** Tells whether all that was delivered before is settled, too. */
+  #settle({ fields: { deliveryTag } }: Message): boolean {
+    return this.#unsettled?.settle(deliveryTag) ?? false;
   }
 
   /** Closes the channel after everything it has to send has been sent. */

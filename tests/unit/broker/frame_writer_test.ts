@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import type { Body } from "../../../codec.ts";
 import type { AmqpProperties } from "../../../internal/broker/amqp.ts";
-import { FrameWriter } from "../../../internal/broker/frame_writer.ts";
+import { FrameWriter, UnsettledTags } from "../../../internal/broker/frame_writer.ts";
 import { fc } from "../../../deps/fast_check.ts";
 import { assert, assertEquals } from "../../../deps/std_assert.ts";
 import { BasicProperties } from "../../../testing/wire/basic_properties.ts";
@@ -164,6 +164,65 @@ Deno.test("FrameWriter sends what one turn has written at its end, in one piece 
     arguments: { deliveryTag: 2 ** 40 + 7, multiple: true },
   });
   assertEquals(readMessage(found.slice(4)).body, "last");
+});
+
+Deno.test("FrameWriter writes acknowledgements of one turn as one, if the last stands for all", () => {
+  const { writer, frames } = newWriter();
+  const write = () =>
+    writer.message(1, { routingKey: "queue", mandatory: false, properties: {}, body: "" });
+  writer.ack(1, 1, true);
+  writer.ack(1, 2, true);
+  // Not all before it are settled: it stands for itself, and nothing takes its place but a later one.
+  writer.ack(1, 5, false);
+  writer.ack(1, 3, true);
+  // Of another channel.
+  writer.ack(2, 4, true);
+  write();
+  writer.ack(2, 5, true);
+  writer.flush();
+  writer.ack(2, 6, true);
+  writer.ack(2, 7, true);
+  writer.flush();
+  const acks = frames().flatMap(({ channel, payload }) => {
+    if (payload.length !== 13) return [];
+    const method = decodeMethod(payload);
+    return method.name === "basic.ack" ? [[channel, ...Object.values(method.arguments)]] : [];
+  });
+  assertEquals(acks, [
+    [1, 2, true],
+    [1, 5, false],
+    [1, 3, true],
+    [2, 4, true],
+    [2, 5, true],
+    [2, 7, true],
+  ]);
+});
+
+Deno.test("UnsettledTags knows whether all before a delivery are settled", () => {
+  const tags = new UnsettledTags();
+  for (const tag of [1, 2, 3, 5]) tags.add(tag);
+  assertEquals(tags.settle(2), false);
+  assertEquals(tags.settle(1), true);
+  assertEquals(tags.settle(5), false);
+  assertEquals(tags.settle(3), true);
+  // What was consumed without acknowledgement has tags, too, which nobody waits for.
+  tags.add(9);
+  assertEquals(tags.settle(9), true);
+});
+
+Deno.test("UnsettledTags never takes a delivery for settled that is not", () => {
+  fc.assert(fc.property(fc.infiniteStream(fc.nat()), (choices) => {
+    const tags = new UnsettledTags();
+    const open: number[] = [];
+    for (let tag = 1; tag <= 200; tag++) {
+      tags.add(tag);
+      open.push(tag);
+      const [choice = 0] = choices.take(1);
+      if (choice % 3 === 0) continue;
+      const [settled = 0] = open.splice(choice % open.length, 1);
+      assertEquals(tags.settle(settled), open.every((other) => other > settled));
+    }
+  }));
 });
 
 Deno.test("FrameWriter never changes what it has sent", () => {
