@@ -32,14 +32,17 @@ export async function readResults(): Promise<Results | undefined> {
 }
 
 /**
- * Puts the table into the README, between its markers.
+ * Puts the part about speed into the README, between its markers: nothing if nothing was published.
  *
  * @throws {Error} If the markers are missing.
  */
-export function withTable(readme: string, results: Results): string {
+export function withTable(readme: string, results: Results | undefined): string {
   const [begin, end] = [readme.indexOf(BEGIN), readme.indexOf(END)];
   if (begin < 0 || end < begin) {
     throw new Error(`Cannot put in the table as README.md has no ${BEGIN} and ${END}`);
+  }
+  if (results === undefined) {
+    return `${readme.slice(0, begin + BEGIN.length)}\n${readme.slice(end)}`;
   }
   const table = readmePart(results);
   return `${readme.slice(0, begin + BEGIN.length)}\n\n${table}\n\n${readme.slice(end)}`;
@@ -94,6 +97,7 @@ function readmePart(results: Results): string {
     "[bench/results.json](bench/results.json) has each round, quartiles and ratios; " +
     "`deno task bench:rivals` makes it.";
   return [
+    "## Speed",
     wrap(intro),
     table(["", "confirmed", ...columns.map(([, heading]) => heading)], cells),
     wrap(mixedPart(scenarios)),
