@@ -101,7 +101,10 @@ function parseUrl(text: string): URL {
     return new URL(text);
   } catch {
     // It may have a password.
-    throw new CommandError(EXIT_CODE.usage, "The URL of the broker is none: write amqp://host");
+    throw new CommandError(
+      EXIT_CODE.usage,
+      "The URL of the broker cannot be read: write amqp://host",
+    );
   }
 }
 

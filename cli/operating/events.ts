@@ -59,6 +59,7 @@ async function tail(queues: readonly string[], flags: EventsFlags): Promise<numb
   for (let looks = 1;; looks++) {
     const turn = new Promise((resolve) => setTimeout(resolve, flags.watch));
     const sample = await lookAt(control, queues, flags.watch).catch(ignoreLoss);
+    if (looks === 1 && sample?.servers.length === 0) output.say("No server has answered yet");
     const at = new Date().toISOString();
     for (const event of sample === undefined ? [] : watch.add(sample)) {
       const { queue, server, words } = event;

@@ -111,7 +111,9 @@ async function findOne(broker: Broker, queue: string, id: string): Promise<Parke
 }
 
 async function list({ parked, output, flags }: Scene): Promise<number> {
-  printAll(await select(parked, flags), output);
+  const found = await select(parked, flags);
+  printAll(found, output);
+  if (found.length === 0) output.say("No requests are parked that are meant");
   return EXIT_CODE.ok;
 }
 

@@ -9,6 +9,7 @@ import { Publisher } from "../../internal/broker/publisher.ts";
 import {
   type ControlQuestion,
   isAnswer,
+  isChanging,
   questionMessage,
   type ServerIdentity,
 } from "../../internal/protocol/control_question.ts";
@@ -127,9 +128,10 @@ async function collect(
 
 async function publish(publisher: Publisher, question: ControlQuestion): Promise<void> {
   const { verb, queue } = question;
+  const action = isChanging(verb) ? verb : "ask";
   const subject = queue === undefined
-    ? `Cannot ${verb} servers`
-    : `Cannot ${verb} servers of queue "${queue}"`;
+    ? `Cannot ${action} servers`
+    : `Cannot ${action} servers of queue "${queue}"`;
   const message = questionMessage(question);
   switch (await publisher.publish(() => message)) {
     case "confirmed":

@@ -91,7 +91,9 @@ async function bench(parts: BenchParts, flags: BenchFlags): Promise<number> {
   stack.defer(() => Deno.removeSignalListener("SIGINT", interrupt));
   const loop = rate === undefined ? "closed" : "open";
   output.say(
-    `${loop} loop for ${formatDuration(duration)}, ${count} clients, ` +
+    `${loop} loop for ${formatDuration(duration)}, ${count} ${
+      count === 1 ? "client" : "clients"
+    }, ` +
       (rate === undefined ? `${inflight} calls at a time` : `${rate} calls a second`),
   );
   const report = await load({
