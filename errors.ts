@@ -237,7 +237,8 @@ function whereTo({ timing }: CallReport): string {
   if (timing === undefined) return "";
   const { totalMs, ...parts } = timing;
   const told = Object.entries(parts).filter(([, ms]) => ms >= 1 && ms >= totalMs / 100);
-  if (told.length === 0) return "";
+  // That nothing is known of it tells nobody anything.
+  if (told.every(([name]) => name === "unknownMs")) return "";
   return ` (${told.map(([name, ms]) => `${name.slice(0, -2)} ${Math.round(ms)} ms`).join(", ")})`;
 }
 

@@ -7,7 +7,7 @@ import {
   MAX_MESSAGE_CHARS,
   readErrorDescription,
 } from "../../internal/error_description.ts";
-import type { ErrorDescription } from "../../errors.ts";
+import type { CallReport, ErrorDescription } from "../../errors.ts";
 import { jsonCodec } from "../../codec.ts";
 import { jsonValues } from "../helpers/arbitraries.ts";
 
@@ -166,4 +166,19 @@ Deno.test("describeError() tells of a thrown object what it says", () => {
   }]);
   const { code } = describeError(new DOMException("aborted", "AbortError"));
   assertEquals(code, "handler-error");
+});
+
+Deno.test("RpcTimeoutError says where the time went, unless nothing is known of it", () => {
+  const none = { backlogMs: 0, queuedMs: 0, runMs: 0, encodeMs: 0, transitMs: 0 };
+  const messageOf = (parts: Partial<typeof none> & { unknownMs: number }) => {
+    const timing = { ...none, totalMs: 500, ...parts };
+    const report = { procedure: "add", queue: "math", elapsedMs: 500, phase: "queued", timing };
+    const { message } = new RpcTimeoutError("add", 500, { call: report as CallReport });
+    return message.split("its request was ")[1];
+  };
+  assertEquals(messageOf({ unknownMs: 500 }), "queued");
+  assertEquals(
+    messageOf({ queuedMs: 400, unknownMs: 100 }),
+    "queued (queued 400 ms, unknown 100 ms)",
+  );
 });
