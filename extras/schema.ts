@@ -483,7 +483,7 @@ function callDirectly(
 function readable(given: Promise<unknown>): Promise<unknown> {
   const items = async function* () {
     const stream = await given;
-    if (!isStream(stream)) throw new TypeError("Cannot iterate an output that is no stream");
+    if (!isStream(stream)) throw new TypeError("Cannot iterate the output as it is no stream");
     yield* stream;
   }();
   return Object.assign(given, {

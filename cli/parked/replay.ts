@@ -84,7 +84,8 @@ export async function replay(request: ParkedDetails, options: ReplayOptions): Pr
 function bodyOf({ body }: ParkedDetails, contentType: string | undefined): Codec {
   const codec = codecFor(contentType, [msgpackCodec]);
   if (codec === undefined) {
-    throw new RpcError("undecodable", `Nothing here reads a body of type "${contentType}"`);
+    const reason = `nothing here reads its type "${contentType}"`;
+    throw new RpcError("undecodable", `Cannot encode the body as ${reason}`);
   }
   return {
     contentType: contentType ?? codec.contentType,
