@@ -90,10 +90,10 @@ function readmePart(results: Results): string {
   const { machine, versions, scenarios } = results;
   const rounds = Math.min(...shown.map(({ rounds }) => rounds));
   const loads = shown.flatMap(({ run }) => run.load);
-  const intro = `Medians of ${rounds} alternating rounds on ${machine.cores} cores of a ` +
-    `${machine.cpu}, which clients, servers and the broker share: Deno ${versions.deno}, Node ` +
-    `${versions.node}, ${versions.broker}, queues of durability "${results.durability}". Other ` +
-    `work ran beside it: load averages from ${Math.min(...loads)} to ${Math.max(...loads)}. ` +
+  const intro = `Medians of ${rounds} alternating rounds on ${machine.cores} cores ` +
+    `(${machine.cpu}), which clients, servers and the broker share: Deno ${versions.deno}, Node ` +
+    `${versions.node}, ${versions.broker}, queues of durability "${results.durability}". The load ` +
+    `average was between ${Math.min(...loads)} and ${Math.max(...loads)}. ` +
     "[bench/results.json](bench/results.json) has each round, quartiles and ratios; " +
     "`deno task bench:rivals` makes it.";
   return [
