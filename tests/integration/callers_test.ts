@@ -162,7 +162,7 @@ Deno.test("RpcClient.with() gives all calls their headers, and both signals end 
 
 Deno.test("WorkerPool.caller() is a caller of what the pool's workers run", async () => {
   const url = new URL("../fixtures/workers/callers_worker.ts", import.meta.url);
-  await using pool = await WorkerPool.open<Work>(url, { maxWorkers: 1 });
+  await using pool = await WorkerPool.open<Work>(url, { maxWorkers: 1, startTimeoutMs: 60_000 });
   const caller: Caller<Work> = pool.caller();
   const progress: unknown[] = [];
   assertEquals(
