@@ -29,7 +29,7 @@ try {
   // The first round fetches packages, and is not counted.
   for (let round = 0; round <= Number(rounds); round++) {
     for (const [name, write] of Object.entries(CONTENDERS)) {
-      const cost = await check(`${write(Number(procedures))}// ${round}\n`);
+      const cost = await check(name, `${write(Number(procedures))}// ${round}\n`);
       if (round > 0) costs.get(name)?.push(cost);
       console.log(`${round}  ${name.padEnd(26)}${show(cost)}`);
     }
@@ -48,9 +48,12 @@ try {
   await Deno.remove(folder, { recursive: true });
 }
 
-/** Checks a program that no cache knows. */
-async function check(text: string): Promise<Cost> {
-  const path = `${folder}/program.ts`;
+/**
+ * Checks a program that no cache knows. Each contender has its own, so that what Deno keeps of the last
+ * check is of the same library: only here is ours sources, which are checked whole otherwise.
+ */
+async function check(name: string, text: string): Promise<Cost> {
+  const path = `${folder}/${name.replace(/\W+/g, "_")}.ts`;
   await Deno.writeTextFile(path, text);
   await Deno.writeTextFile(`${folder}/deno.json`, '{ "lock": false }');
   const command = new Deno.Command(Deno.execPath(), {
