@@ -49,8 +49,8 @@ try {
 }
 
 /**
- * Checks a program that no cache knows. Each contender has its own, so that what Deno keeps of the last
- * check is of the same library: only here is ours sources, which are checked whole otherwise.
+ * Checks a program that no cache knows. Each contender has a file of its own, so that Deno keeps what it
+ * has found out about the library: ours is here as sources, which no user checks anew each time.
  */
 async function check(name: string, text: string): Promise<Cost> {
   const path = `${folder}/${name.replace(/\W+/g, "_")}.ts`;
