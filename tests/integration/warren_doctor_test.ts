@@ -103,7 +103,15 @@ const TRAPS: Readonly<
   }],
   "versions that differ": [["versions"], async (ward) => {
     await ward.serve();
-    await answerAs(ward, { version: "9.9.9", endpoints: [{ name: "echo", kind: "call" }] });
+    await answerAs(ward, {
+      version: "9.9.9",
+      platform: "Deno",
+      started: new Date().toISOString(),
+      state: "serving",
+      control: "read",
+      prefetch: 1,
+      endpoints: [{ name: "echo", kind: "call" }],
+    });
   }],
   "procedures that differ": [["procedures"], async (ward) => {
     await ward.serve();
@@ -172,7 +180,7 @@ interface Finding {
 }
 
 async function diagnose(queue: string): Promise<{ code: number; wrong: Finding[] }> {
-  const { code, stdout, stderr } = await warren(["doctor", queue, "-j"]);
+  const { code, stdout, stderr } = await warren(["doctor", queue, "-j", "--timeout", "4s"]);
   assertMatch(stdout, /^\[/, stderr);
   const findings: Finding[] = JSON.parse(stdout);
   return { code, wrong: findings.filter(({ severity }) => severity !== "ok") };
