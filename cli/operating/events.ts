@@ -11,6 +11,7 @@ import {
   parseLeastOne,
   withGlobalOptions,
 } from "../global_options.ts";
+import { printableLine } from "../output.ts";
 import { connectControl } from "./control_scene.ts";
 import { EventWatch } from "./event_watch.ts";
 import { ignoreLoss, lookAt } from "./top/look.ts";
@@ -64,7 +65,8 @@ async function tail(queues: readonly string[], flags: EventsFlags): Promise<numb
     for (const event of sample === undefined ? [] : watch.add(sample)) {
       const { queue, server, words } = event;
       if (output.isText) {
-        output.raw(`${at}  ${server === undefined ? queue : `${queue}/${server}`}  ${words}\n`);
+        const place = server === undefined ? queue : `${queue}/${server}`;
+        output.raw(`${printableLine(`${at}  ${place}  ${words}`)}\n`);
       } else output.one({ type: "warren.rpc.v1.event", at, ...event });
     }
     if (looks === flags.count) return EXIT_CODE.ok;

@@ -134,9 +134,15 @@ Deno.test("Threat: no escape sequence of who answers reaches an operator's termi
   await channel.bindQueue(queue, "rpc.control", "math");
   await channel.consume(queue, (question) => {
     const { type, correlationId, replyTo } = question?.properties ?? {};
-    const texts = { name: evil, host: evil, state: evil, version: evil };
-    const endpoints = [{ name: evil, kind: evil, description: evil, numRequests: 1, numErrors: 0 }];
-    const parts = { ...texts, endpoints, counts: {}, pools: [] };
+    // Whole, as others are dropped; what may be any text is evil.
+    const texts = { name: evil, host: evil, version: evil, platform: evil, started: evil };
+    const words = { state: "serving", control: "read" };
+    const numbers = { loopDelayMs: 1, inHand: 1, prefetch: 1 };
+    const counts = { numRequests: 1, numErrors: 1, processingTime: 1, averageProcessingTime: 1 };
+    const times = { p50: 1, p95: 1, p99: 1, inHand: 1 };
+    const lastError = { at: evil, outcome: evil };
+    const endpoints = [{ name: evil, description: evil, lastError, ...counts, ...times }];
+    const parts = { ...texts, ...words, ...numbers, endpoints, counts: {}, pools: [] };
     const answer = { type: `warren.rpc.v1.${type}`, id: evil, pid: 1, ...parts };
     const properties = { type: "control-reply", correlationId };
     channel.publish("", replyTo, Buffer.from(JSON.stringify(answer)), properties);
@@ -147,6 +153,10 @@ Deno.test("Threat: no escape sequence of who answers reaches an operator's termi
     warren(broker.url, "doctor", "math", "--expect", "2"),
     warren(broker.url, "call", "math", "evil"),
     warren(broker.url, "stats", evil),
+    warren(broker.url, "stats", "math", "--expect", "2"),
+    warren(broker.url, "top", "math", "-n", "1"),
+    warren(broker.url, "events", "math", "-n", "1"),
+    warren(broker.url, "types", "math", "--expect", "2"),
   ]);
   for (const { stdout, stderr } of results) {
     assertStringIncludes(stdout + stderr, "evil");

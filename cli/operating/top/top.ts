@@ -11,6 +11,7 @@ import {
   parseLeastOne,
   withGlobalOptions,
 } from "../../global_options.ts";
+import { printableLine } from "../../output.ts";
 import { hasColors, hasScreen } from "../../screen.ts";
 import { connectControl } from "../control_scene.ts";
 import { ignoreLoss, lookAt } from "./look.ts";
@@ -89,7 +90,7 @@ async function top(queues: readonly string[], flags: TopFlags): Promise<number> 
 function printLook(model: TopModel, output: ReturnType<typeof outputOf>): void {
   const servers = model.servers();
   if (output.isText) {
-    for (const server of servers) output.raw(`${plainLine(server, model.queues)}\n`);
+    for (const server of servers) output.raw(`${printableLine(plainLine(server, model.queues))}\n`);
     if (servers.length === 0) output.say("No server has answered");
     return;
   }
