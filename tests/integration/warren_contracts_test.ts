@@ -127,7 +127,7 @@ Deno.test("warren completes commands, options, and choices", async () => {
     return stdout.split("\n").map((line) => line.split("\t")[0]).filter((word) => word !== "");
   };
   assertEquals(await complete("pa"), ["pause", "parked"]);
-  assertEquals(await complete("parked", "r"), ["redrive"]);
+  assertEquals(await complete("parked", "r"), ["redrive", "replay"]);
   assertEquals(await complete("call", "--str"), ["--stream"]);
   assertEquals(await complete("ls", "-o", "j"), ["json", "jsonl"]);
   assertEquals(await complete("completions", ""), ["bash", "zsh", "fish"]);
