@@ -20,6 +20,8 @@ export interface ChaosOptions {
   readonly report: string;
   /** Whether to run as CI does, with few faults. */
   readonly isShort: boolean;
+  /** Whether clients and servers share connections. */
+  readonly isShared: boolean;
 }
 
 /** The help text. */
@@ -33,6 +35,7 @@ Breaks brokers, networks and servers under load, and checks every call.
   --broker 4.3   release of RabbitMQ: 3.10, 4.0 or 4.3 (default: the installed one)
   --report FILE  where the report goes (default: chaos-report.json)
   --short        few faults and generous limits of time, as in CI
+  --shared       clients and servers share connections, as with RpcConnection
   --help         this text
 
 Exit code: 0 if all rows are as they must be, 1 if not, 2 for bad arguments, 130 after Ctrl-C.`;
@@ -51,11 +54,13 @@ export function readCommandLine(
   given: readonly string[],
   known: readonly string[],
 ): ChaosOptions | "help" {
-  const args = parseArgs([...given], { string: NAMES, boolean: ["short", "help"] });
+  const args = parseArgs([...given], { string: NAMES, boolean: ["short", "shared", "help"] });
   if (args.help) return "help";
   const [unknown] = [
     ...args._.map(String),
-    ...Object.keys(args).filter((name) => !["_", "short", "help", ...NAMES].includes(name))
+    ...Object.keys(args).filter((name) =>
+      !["_", "short", "shared", "help", ...NAMES].includes(name)
+    )
       .map((name) => `--${name}`),
   ];
   if (unknown !== undefined) throw new TypeError(`Cannot run as "${unknown}" is no option`);
@@ -66,9 +71,9 @@ export function readCommandLine(
     : readNumber("seed", args.seed, { min: 0, max: MAX_SEED });
   if (!Number.isInteger(seed)) throw new TypeError(`Cannot run as --seed must be whole: ${seed}`);
   const broker = args.broker === undefined ? undefined : readBroker(args.broker);
-  const { report = "chaos-report.json", short: isShort } = args;
+  const { report = "chaos-report.json", short: isShort, shared: isShared } = args;
   if (report === "") throw new TypeError("Cannot run as --report names no file");
-  return { minutes, seed, only, broker, report, isShort };
+  return { minutes, seed, only, broker, report, isShort, isShared };
 }
 
 function readNumber(

@@ -9,6 +9,7 @@ import { Interruption } from "../tools/tasks/interruption.ts";
 import { findRabbitmq } from "../tools/brokers/rabbitmq_install.ts";
 import { provideRabbitmq } from "../tools/brokers/rabbitmq_versions.ts";
 import { type ChaosOptions, readCommandLine, USAGE } from "./command_line.ts";
+import { shareConnections } from "./clients/shared.ts";
 import { environment } from "./environment.ts";
 import type { Fault } from "./fault.ts";
 import { FAULTS, faultsOf } from "./faults/mod.ts";
@@ -30,6 +31,7 @@ async function main(): Promise<number> {
     // All nodes of this run are then of that release.
     Deno.env.set("WARREN_RABBITMQ", (await provideRabbitmq(options.broker)).root);
   }
+  if (options.isShared) shareConnections();
   const install = findRabbitmq();
   if (typeof install === "string") {
     console.error(`Cannot run as ${install}: install rabbitmq-server and try again`);
@@ -48,8 +50,8 @@ async function main(): Promise<number> {
   }
   const passed = rows.length > 0 && rows.every(({ verdict }) => verdict === "passed");
   const seconds = Math.round((performance.now() - start) / 1_000);
-  const { minutes, seed, isShort } = options;
-  const run = { seed, minutes, isShort, startedAt, seconds, passed };
+  const { minutes, seed, isShort, isShared } = options;
+  const run = { seed, minutes, isShort, isShared, startedAt, seconds, passed };
   const report: Report = { ...run, ...await environment(), rows };
   await Deno.writeTextFile(options.report, `${JSON.stringify(report, undefined, 2)}\n`);
   console.log(`\n${summaryOf(rows)}, ${seconds} s; see ${options.report}`);

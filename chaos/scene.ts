@@ -1,9 +1,10 @@
 /** What a row has to work with: a broker, servers, load, and an end that is looked at closely. @module */
 
-import { RpcClient, type RpcClientOptions } from "../mod.ts";
+import { RpcClient, type RpcClientOptions, RpcConnection } from "../mod.ts";
 import { PrivateNode } from "../tools/brokers/private_node.ts";
 import { Random } from "../tools/raw/random.ts";
 import { Budget } from "./budget.ts";
+import { sharesConnections } from "./clients/shared.ts";
 import { type Check, checkHistory } from "./checking/checker.ts";
 import { readExecutions } from "./checking/executions.ts";
 import { CallLog, type Execution, now, type Remaining } from "./checking/history.ts";
@@ -129,15 +130,20 @@ export class Scene implements AsyncDisposable {
     url: string | readonly string[],
     options: Partial<RpcClientOptions> = {},
   ): Promise<RpcClient> {
-    const client = await RpcClient.connect(url, {
+    const { heartbeatMs, connectTimeoutMs, confirmTimeoutMs, connectionName, ...others } = options;
+    const given = { heartbeatMs, connectTimeoutMs, confirmTimeoutMs, connectionName };
+    const how = { ...definedOf(given), nodeOrder: "given" } as const;
+    const own: RpcClientOptions = {
       queue: this.queue,
-      nodeOrder: "given",
-      ...options,
+      ...others,
       onEvent: (event) => {
         options.onEvent?.(event);
         if (event.type === "disconnected") this.#republished += this.log.open;
       },
-    });
+    };
+    const client = sharesConnections()
+      ? await RpcClient.connect(this.use(await RpcConnection.open(url, how)), own)
+      : await RpcClient.connect(url, { ...own, ...how });
     this.#stack.defer(() => client.close({ graceMs: 0 }));
     return client;
   }
@@ -257,4 +263,10 @@ export class Scene implements AsyncDisposable {
       `Cannot conclude as "${server.name}" ended with ${code}: ${await server.process.errors}`,
     );
   }
+}
+
+/** The options that there are. */
+function definedOf<T extends object>(options: T): Partial<T> {
+  const entries = Object.entries(options).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as Partial<T>;
 }

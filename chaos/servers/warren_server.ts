@@ -1,7 +1,14 @@
 /** The server under test, in a process of its own: it can be killed, and asked to end in order. */
 
-import { RpcServer, type RpcServerEvent } from "../../mod.ts";
+import {
+  RpcClient,
+  RpcConnection,
+  RpcServer,
+  type RpcServerEvent,
+  type RpcServerOptions,
+} from "../../mod.ts";
 import { WorkerPool } from "../../workers/mod.ts";
+import { sharesConnections } from "../clients/shared.ts";
 import { ExecutionLog } from "../checking/executions.ts";
 import { obeyOwner, tell } from "./owner.ts";
 import { oversizeHandlers } from "./oversize_handlers.ts";
@@ -26,9 +33,13 @@ const pool = workers === 0 ? undefined : await WorkerPool.open(
     onEvent: new SlotWatch(isolation).observe,
   },
 );
-const server = await RpcServer.listen(urls, {
-  ...settings,
-  nodeOrder: "given",
+const { heartbeatMs, connectTimeoutMs, confirmTimeoutMs, ...own } = settings;
+const how = { heartbeatMs, connectTimeoutMs, confirmTimeoutMs, nodeOrder: "given" } as const;
+const shared = sharesConnections() ? await RpcConnection.open(urls, how) : undefined;
+// It has somebody to share with, who does nothing.
+if (shared !== undefined) await RpcClient.connect(shared, { queue: own.queue });
+const options: RpcServerOptions = {
+  ...own,
   onEvent: report,
   handlers: {
     work: waiting(new ExecutionLog(executions)),
@@ -39,7 +50,10 @@ const server = await RpcServer.listen(urls, {
   },
   // What names no procedure comes from strangers.
   defaultProcedure: "echo",
-});
+};
+const server = shared === undefined
+  ? await RpcServer.listen(urls, { ...options, ...how })
+  : await RpcServer.listen(shared, options);
 
 function isOfLoad(procedure: string | undefined): boolean {
   return procedure === "work" || procedure === "compute";
@@ -65,6 +79,7 @@ function report(event: RpcServerEvent): void {
 
 Deno.addSignalListener("SIGTERM", async () => {
   await server.close({ graceMs });
+  await shared?.close();
   await pool?.close();
   tell({ type: "closed", ...server.stats() });
   Deno.exit(0);

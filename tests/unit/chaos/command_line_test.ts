@@ -11,6 +11,7 @@ Deno.test("readCommandLine() has defaults for all but the seed", () => {
     broker: undefined,
     report: "chaos-report.json",
     isShort: false,
+    isShared: false,
   });
 });
 
@@ -23,6 +24,7 @@ Deno.test("readCommandLine() reads every option", () => {
     "r1,R2",
     "--report=a.json",
     "--short",
+    "--shared",
     "--broker=4.3",
   ];
   assertEquals(readCommandLine(args, KNOWN), {
@@ -32,6 +34,7 @@ Deno.test("readCommandLine() reads every option", () => {
     broker: "4.3",
     report: "a.json",
     isShort: true,
+    isShared: true,
   });
   assertEquals(readCommandLine(["--help"], KNOWN), "help");
 });
