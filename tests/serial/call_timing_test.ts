@@ -227,8 +227,9 @@ for (const isolation of ["thread", "process"] as const) {
 Deno.test("A timeout says where the time went, as far as it is known", async () => {
   await using scene = await start();
   const call = () => scene.client.call("never", null, { timeoutMs: 150 });
-  const error = await assertRejects(call, RpcError, "its request was queued (");
-  assert(/unknown 1\d\d ms/.test(error.message), error.message);
+  const error = await assertRejects(call, RpcError, "its request was queued");
+  // Of the time of a request that has no reply nothing is known, which goes without saying.
+  assert(!error.message.includes("unknown"), error.message);
   assert((error.call?.timing?.unknownMs ?? 0) > 100);
 });
 

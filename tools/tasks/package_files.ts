@@ -9,6 +9,20 @@ export async function entryModules(): Promise<string[]> {
   return Object.values(config.exports).filter((path) => typeof path === "string");
 }
 
+/**
+ * Lists all modules of this project in TypeScript. The programs of the rivals in `bench/rivals/` are
+ * none: they are JavaScript for Node, and their packages are there only where they have been run.
+ */
+export async function typescriptFiles(folder = "./"): Promise<string[]> {
+  const files: string[] = [];
+  for await (const { name, isFile, isDirectory } of Deno.readDir(new URL(folder, ROOT))) {
+    if (name.startsWith(".") || name === "node_modules") continue;
+    if (isDirectory) files.push(...await typescriptFiles(`${folder}${name}/`));
+    else if (isFile && name.endsWith(".ts")) files.push(`${folder}${name}`);
+  }
+  return files.sort();
+}
+
 /** Lists the Markdown files whose code must compile: those in the root and in docs/. */
 export async function markdownFiles(): Promise<string[]> {
   const files: string[] = [];

@@ -7,7 +7,7 @@ import {
 } from "../brokers/rabbitmq_versions.ts";
 import { runDeno } from "./deno_child.ts";
 import { runSteps, type Step } from "./ok.ts";
-import { entryModules, isPath, markdownFiles } from "./package_files.ts";
+import { entryModules, isPath, markdownFiles, typescriptFiles } from "./package_files.ts";
 import type { Task, TaskContext } from "./task.ts";
 import { countLine, reportLines, type TestReport } from "./test_report.ts";
 import { runTests, runUnitTests, testSteps } from "./test_runs.ts";
@@ -88,7 +88,10 @@ async function lint(context: TaskContext): Promise<number> {
 
 /** Type-checks all modules with the examples in their comments, then those in Markdown files. */
 async function check(context: TaskContext): Promise<number> {
-  const modules = await runDeno(["check", "--doc", ".", ...context.args], context);
+  const modules = await runDeno(
+    ["check", "--doc", ...await typescriptFiles(), ...context.args],
+    context,
+  );
   const markdown = await runDeno(["check", "--doc-only", ...await markdownFiles()], context);
   return Math.max(modules, markdown);
 }

@@ -17,6 +17,7 @@ function load(values: Partial<PoolLoad>): PoolLoad {
     tasks: 0,
     load: { workers: 2, busy: 0, crashed: 0, waiting: 0 },
     locate: () => undefined,
+    resize: () => {},
     watch: () => () => {},
     ...values,
   };
