@@ -132,9 +132,14 @@ const TRAPS: Readonly<
     const file = `${folder}/worker.ts`;
     const code = `import { expose } from "${RUNTIME}"; expose({ end: () => self.close() });`;
     await Deno.writeTextFile(file, code);
-    const pool = await WorkerPool.open(`file://${file}`, { maxWorkers: 2 });
+    // The other one goes on, with room for as many: a server without any takes no requests, and one
+    // that is about to take more or fewer has no consumer for a moment, which is another trap.
+    const pool = await WorkerPool.open(`file://${file}`, { minWorkers: 2, maxWorkers: 2 });
     ward.defer(() => pool.close({ graceMs: 0 }));
-    await ward.serve({ handlers: pool.handlers() as unknown as Record<string, never> });
+    await ward.serve({
+      handlers: pool.handlers() as unknown as Record<string, never>,
+      prefetch: 4,
+    });
     await Deno.writeTextFile(file, "throw new Error('on purpose')");
     await Promise.allSettled([pool.run("end", undefined)]);
     await eventually(() => assertEquals(pool.stats().crashed, 1));
