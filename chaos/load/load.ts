@@ -102,7 +102,7 @@ export class Load {
   readonly #lanes: Promise<void>[] = [];
   readonly #trickling = new Set<Promise<void>>();
   #trickle: ReturnType<typeof setInterval> | undefined;
-  #isRunning = false;
+  readonly #stopping = new AbortController();
 
   constructor(
     clients: readonly LoadClient[],
@@ -139,7 +139,6 @@ export class Load {
   /** Starts to call. */
   start(): void {
     const { lanes, trickleMs } = this.#options;
-    this.#isRunning = true;
     for (const client of this.#clients) {
       for (let lane = 0; lane < lanes; lane++) this.#lanes.push(this.#runLane(client));
     }
@@ -148,7 +147,7 @@ export class Load {
 
   /** Begins no further call. */
   stop(): void {
-    this.#isRunning = false;
+    this.#stopping.abort();
     clearInterval(this.#trickle);
   }
 
@@ -160,10 +159,11 @@ export class Load {
 
   async #runLane(client: LoadClient): Promise<void> {
     const { pauseMs } = this.#options;
-    while (this.#isRunning) {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
       await this.#call(client);
       // Settled at once means refused at once: other lanes must come to their turn.
-      await pause(pauseMs);
+      await pause(pauseMs, signal).catch(() => {});
     }
   }
 
