@@ -6,13 +6,6 @@
  * that whatever else the machine does hits all. This checkout is there twice: the ratio of the two
  * shows what chance alone does here.
  *
- * - `--base FOLDER` compares this checkout with another one.
- * - `--uses ledger,otel` compares it with itself where its programs use something: `ledger` has
- *   observers on both sides, who are told where the time of each call went; `otel` has spans on both
- *   sides, with a sampler that drops them all.
- * - `--rounds 30` and `--calls 18000` set how much is measured.
- * - `--json FILE` writes the figures, those of each round included.
- *
  * @module
  */
 
@@ -20,6 +13,7 @@ import { parseArgs } from "../deps/std_cli.ts";
 import { quantile } from "../tools/measuring/quantile.ts";
 import { ROOT } from "../tools/tasks/root.ts";
 import { say } from "../tools/tasks/say.ts";
+import { checkArguments, readCount } from "./arguments.ts";
 import { type Ratio, ratioOf } from "./cpu/ratio.ts";
 import { CallCost } from "./cpu/call_cost.ts";
 import type { Uses, Variant } from "./cpu/variant.ts";
@@ -28,11 +22,26 @@ const WARM_UP_CALLS = 4_000;
 const SLICES = 6;
 const HERE = "here";
 
+const USAGE = `
+Usage: deno task bench:cpu [options]
+
+Measures the processor time of a call, and whether something makes it dearer.
+
+  --base FOLDER  compares this checkout with another one
+  --uses A,B     compares it with itself where its programs use something: "ledger" has observers on
+                 both sides, who are told where the time of each call went; "otel" has spans on both
+                 sides, with a sampler that drops them all
+  --rounds N     rounds, in which all take turns (default: 30)
+  --calls N      calls of each in a round (default: 18000)
+  --json FILE    writes the figures, those of each round included
+`;
+checkArguments(USAGE);
 const { base, json, uses, ...numbers } = parseArgs(Deno.args, {
   string: ["base", "uses", "rounds", "calls", "json"],
   default: { rounds: "30", calls: "18000", uses: "" },
 });
-const [rounds, calls] = [Number(numbers.rounds), Number(numbers.calls)];
+const rounds = readCount("rounds", numbers.rounds);
+const calls = readCount("calls", numbers.calls);
 const url = Deno.env.get("AMQP_URL");
 if (url === undefined) {
   throw new Error("Cannot measure without a broker: run `deno task bench:cpu`");

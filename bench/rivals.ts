@@ -2,17 +2,11 @@
  * `deno task bench:rivals`: ours and the rivals in alternating rounds, on one broker, in one run. Each
  * has a server and a client, which are processes of their own.
  *
- * - `--rounds 30` sets how many rounds; scenarios that start processes in each round have fewer.
- * - `--quick` makes two rounds of a tenth of the calls, to see that all of it runs.
- * - `--scenarios one-by-one,hundred` runs these alone.
- * - `--durability durable` is for RabbitMQ from 4.3 on, which has no transient queues.
- * - `--write` keeps the figures in bench/results.json, and draws charts and the table from them;
- *   scenarios that were not run keep their figures.
- *
  * @module
  */
 
 import { parseArgs } from "../deps/std_cli.ts";
+import { checkArguments, readCount } from "./arguments.ts";
 import { say } from "../tools/tasks/say.ts";
 import { ComparisonRun } from "./rivals/comparison.ts";
 import { installRivals, machine, readLoad, versions } from "./rivals/environment.ts";
@@ -20,7 +14,20 @@ import { publish, readResults, tableOf } from "./rivals/published.ts";
 import type { Results, ScenarioResult } from "./rivals/results.ts";
 import { SCENARIOS } from "./rivals/scenarios.ts";
 
+const USAGE = `
+Usage: deno task bench:rivals [options]
+
+  --rounds N         rounds, in which all take turns (default: 30); scenarios that start processes in
+                     each of them have fewer
+  --quick            two rounds of a tenth of the calls, to see that all of it runs
+  --scenarios A,B    these alone: ${SCENARIOS.map(({ id }) => id).join(", ")}
+  --durability KIND  of the queue (default: transient); "durable" is for RabbitMQ from 4.3 on
+  --write            keeps the figures in bench/results.json, and draws charts and the table from them;
+                     scenarios that were not run keep their figures
+`;
+
 if (import.meta.main) {
+  checkArguments(USAGE);
   const url = Deno.env.get("AMQP_URL");
   if (url === undefined) {
     throw new Error("Cannot measure without a broker: run `deno task bench:rivals`");
@@ -34,11 +41,15 @@ async function compare(url: string): Promise<void> {
     string: ["rounds", "scenarios", "durability"],
     default: { rounds: "30", scenarios: "", durability: "transient" },
   });
-  await installRivals();
-  const rounds = quick ? 2 : Number(options.rounds);
+  const rounds = quick ? 2 : readCount("rounds", options.rounds);
   const { durability } = options;
   const run = new ComparisonRun({ url, durability, rounds, share: quick ? 0.1 : 1, say });
   const names = options.scenarios.split(",").filter((name) => name !== "");
+  const unknown = names.find((name) => !SCENARIOS.some(({ id }) => id === name));
+  if (unknown !== undefined) {
+    throw new TypeError(`Cannot measure "${unknown}": see deno task bench:rivals --help`);
+  }
+  await installRivals();
   const at = new Date().toISOString().slice(0, 16);
   const command = ["deno task bench:rivals", ...Deno.args].join(" ");
   const about = { at, command, commit: await commit() };

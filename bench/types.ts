@@ -2,12 +2,11 @@
  * How long the compiler takes for a service with many procedures, beside oRPC: `deno check` of the
  * contenders in alternating rounds, as the machine may be busy with something else.
  *
- * Usage: `deno task bench:types [--procedures=600] [--rounds=5]`
- *
  * @module
  */
 
 import { parseArgs } from "../deps/std_cli.ts";
+import { checkArguments, readCount } from "./arguments.ts";
 import { quantile } from "../tools/measuring/quantile.ts";
 import { CONTENDERS } from "./types/contenders.ts";
 
@@ -18,18 +17,27 @@ interface Cost {
   readonly megabytes: number;
 }
 
-const { procedures, rounds } = parseArgs(Deno.args, {
+const USAGE = `
+Usage: deno task bench:types [options]
+
+  --procedures N  procedures of the service (default: 600)
+  --rounds N      rounds that count, after one that does not (default: 5)
+`;
+checkArguments(USAGE);
+const args = parseArgs(Deno.args, {
   string: ["procedures", "rounds"],
   default: { procedures: "600", rounds: "5" },
 });
+const procedures = readCount("procedures", args.procedures);
+const rounds = readCount("rounds", args.rounds);
 
 const folder = await Deno.makeTempDir({ prefix: "warren-types-" });
 try {
   const costs = new Map(Object.keys(CONTENDERS).map((name) => [name, new Array<Cost>()]));
   // The first round fetches packages, and is not counted.
-  for (let round = 0; round <= Number(rounds); round++) {
+  for (let round = 0; round <= rounds; round++) {
     for (const [name, write] of Object.entries(CONTENDERS)) {
-      const cost = await check(name, `${write(Number(procedures))}// ${round}\n`);
+      const cost = await check(name, `${write(procedures)}// ${round}\n`);
       if (round > 0) costs.get(name)?.push(cost);
       console.log(`${round}  ${name.padEnd(26)}${show(cost)}`);
     }
