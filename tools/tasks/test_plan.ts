@@ -37,10 +37,11 @@ const MEASURED_ONCE = [
   "tests/serial/health_latency_test.ts",
 ];
 
-/** Tests of tests/serial of what no release changes: flags and output of programs. */
+/** Tests of tests/serial of what no release changes: flags and output of programs, long refusals. */
 const PROGRAM_TESTS = [
   "tests/serial/demo_test.ts",
   "tests/serial/flags_test.ts",
+  "tests/serial/refusals_test.ts",
   "tests/serial/timeout_reasons_test.ts",
   "tests/serial/top_test.ts",
 ];
