@@ -116,7 +116,7 @@ export class Replies {
    */
   async publish(message: AmqpPublish, recipient: Recipient): Promise<PersistentOutcome> {
     const isDirect = isDirectReply(message.routingKey);
-    const patience = new ReplyPatience(message.routingKey, this.#options.callers, this.#lag);
+    let patience: ReplyPatience | undefined;
     let suspicions = 0;
     for (let losses = 0; !isDirect || losses < MAX_DIRECT_LOSSES;) {
       const { publisher: connection } = this.#options.sessions;
@@ -128,14 +128,17 @@ export class Replies {
         case "confirmed":
           return "confirmed";
         case "returned":
-          if (!recipient.isWanted || await patience.endsWithReturn(session)) return "orphaned";
+          if (
+            !recipient.isWanted ||
+            await (patience ??= this.#patienceWith(message)).endsWithReturn(session)
+          ) return "orphaned";
           break;
         case "too-large":
           return "too-large";
         case "nacked":
         case "stranded":
           if (!recipient.isWanted) return "unpublished";
-          if (await patience.endsWithRefusal()) return "orphaned";
+          if (await (patience ??= this.#patienceWith(message)).endsWithRefusal()) return "orphaned";
           break;
         case "suspect":
           if (++suspicions === MAX_SUSPICIONS) return "unpublished";
@@ -146,6 +149,10 @@ export class Replies {
       }
     }
     return "unpublished";
+  }
+
+  #patienceWith({ routingKey }: AmqpPublish): ReplyPatience {
+    return new ReplyPatience(routingKey, this.#options.callers, this.#lag);
   }
 
   /** Replies that are ready in the same turn share a message, where their caller takes it. */
