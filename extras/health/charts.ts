@@ -66,7 +66,7 @@ export function lineChart({ title, unit, series }: Chart): string {
 export function stackedBar(
   title: string,
   parts: readonly (readonly [name: string, value: number])[],
-) {
+): string {
   const total = parts.reduce((sum, [, value]) => sum + value, 0);
   let x = 0;
   const rects = parts.map(([name, value], index) => {

@@ -3,11 +3,38 @@
 import type { Codec } from "../../codec.ts";
 import type { CallContext } from "../../contract.ts";
 import { encodeItem } from "../running/encode.ts";
-import type { EncodedHandler, EncodedRequest, RunningRequest } from "../running/encoded_handler.ts";
+import { describeValue } from "../check.ts";
+import {
+  type EncodedHandler,
+  type EncodedRequest,
+  openHandler,
+  type RunningRequest,
+} from "../running/encoded_handler.ts";
 import type { EncodedReply, ItemSink } from "../encoded_reply.ts";
 import { ProgressGate } from "../running/progress_gate.ts";
 import { requireCodec, runHandler, type RunnableHandler } from "../running/run_handler.ts";
 import { GeneratorPump } from "../streaming/generator_pump.ts";
+
+/**
+ * Makes a handler of what a user gives as one: a function, or one of a pool's handlers.
+ *
+ * @param action What cannot be done with anything else, for the error.
+ * @throws {TypeError} If it is neither.
+ */
+export function toEncodedHandler(
+  name: string,
+  handler: unknown,
+  { action, codecs }: { readonly action: string; readonly codecs: readonly Codec[] },
+): EncodedHandler {
+  // A handler's input type is a promise of its contract: whoever calls must keep it.
+  if (typeof handler === "function") return inlineHandler(handler as RunnableHandler, codecs);
+  const inside = openHandler(handler);
+  if (inside !== undefined) return inside;
+  throw new TypeError(
+    `Cannot ${action} as the handler of "${name}" must be a function: ` +
+      `current value is ${describeValue(handler)}`,
+  );
+}
 
 /** Puts the codec around a function; one that is a generator streams. */
 export function inlineHandler(run: RunnableHandler, codecs: readonly Codec[]): EncodedHandler {

@@ -4,10 +4,9 @@ import type { Codec } from "../../codec.ts";
 import { RpcError } from "../../errors.ts";
 import { checkOneOf, checkProcedureName, describeValue } from "../check.ts";
 import { readProcedureNotes } from "../procedure_notes.ts";
-import { type EncodedHandler, openHandler } from "../running/encoded_handler.ts";
+import type { EncodedHandler } from "../running/encoded_handler.ts";
 import { membersOf } from "../running/members.ts";
-import type { RunnableHandler } from "../running/run_handler.ts";
-import { inlineHandler } from "./inline_handler.ts";
+import { toEncodedHandler } from "./inline_handler.ts";
 
 /** What becomes of the handlers of a server. */
 export interface ProceduresOptions {
@@ -43,7 +42,7 @@ export class Procedures {
     for (const { name, value } of members) {
       if (only !== undefined && !only.includes(name)) continue;
       checkProcedureName("listen", name);
-      this.#handlers.set(name, toEncodedHandler(name, value, codecs));
+      this.#handlers.set(name, toEncodedHandler(name, value, { action: "listen", codecs }));
       const { meta } = readProcedureNotes(value);
       if (meta !== undefined) this.#metas.set(name, meta);
     }
@@ -95,21 +94,6 @@ export class Procedures {
         : `Cannot run "${name.slice(0, 80)}" as the server has no such procedure`,
     );
   }
-}
-
-function toEncodedHandler(
-  name: string,
-  handler: unknown,
-  codecs: readonly Codec[],
-): EncodedHandler {
-  // A handler's input type is a promise of its contract: whoever calls must keep it.
-  if (typeof handler === "function") return inlineHandler(handler as RunnableHandler, codecs);
-  const inside = openHandler(handler);
-  if (inside !== undefined) return inside;
-  throw new TypeError(
-    `Cannot listen as the handler of "${name}" must be a function: ` +
-      `current value is ${describeValue(handler)}`,
-  );
 }
 
 function checkAreThere(only: readonly string[] = [], names: readonly string[]): void {

@@ -9,13 +9,10 @@ import {
   checkOptions,
   checkProcedureName,
   checkType,
-  describeValue,
 } from "../../internal/check.ts";
-import { type EncodedHandler, openHandler } from "../../internal/running/encoded_handler.ts";
 import { LocalCaller } from "../../internal/running/local_caller.ts";
 import { membersOf } from "../../internal/running/members.ts";
-import type { RunnableHandler } from "../../internal/running/run_handler.ts";
-import { inlineHandler } from "../../internal/serving/inline_handler.ts";
+import { toEncodedHandler } from "../../internal/serving/inline_handler.ts";
 import { MAX_TIMEOUT_MS } from "../../internal/time.ts";
 
 /** Options of {@linkcode localClient} and {@linkcode fakeClient}. */
@@ -97,25 +94,10 @@ export function clientOf<C extends Contract>(
   const encoded = new Map(
     membersOf(handlers).map(({ name, value }) => {
       checkProcedureName(ACTION, name);
-      return [name, encodedHandler(name, value, codecs)];
+      return [name, toEncodedHandler(name, value, { action: ACTION, codecs })];
     }),
   );
   const caller: unknown = new LocalCaller({ handlers: encoded, codecs, timeoutMs, place: "local" });
   // It knows no contract: what its handlers take and give is up to their types.
   return caller as Caller<C>;
-}
-
-function encodedHandler(
-  name: string,
-  handler: unknown,
-  codecs: readonly Codec[],
-): EncodedHandler {
-  // A handler's input type is a promise of its contract: whoever calls must keep it.
-  if (typeof handler === "function") return inlineHandler(handler as RunnableHandler, codecs);
-  const inside = openHandler(handler);
-  if (inside !== undefined) return inside;
-  throw new TypeError(
-    `Cannot ${ACTION} as the handler of "${name}" must be a function: ` +
-      `current value is ${describeValue(handler)}`,
-  );
 }
