@@ -420,13 +420,19 @@ for (
   }, { versions: AFFECTED[method] ?? COMPAT_VERSIONS });
 }
 
-onBothBrokers("tx.commit-ok waits for the deliveries of its publishes", async ({ open }) => {
+onBothBrokers("tx.commit delivers what was published before it", async ({ open }) => {
   const client = await open();
   const queue = await declareQueue(client, { exclusive: true });
   await consume(client, queue);
   await client.call(1, ["tx.select", "tx.select-ok"]);
   publish(client, queue, "new");
+  await client.call(1, ["basic.qos", "basic.qos-ok"]);
+  assertEquals(client.received, []);
   client.send(1, "tx.commit");
   while (client.received.length < 2) await client.change("");
-  assertEquals(client.received.map(({ name }) => name), ["basic.deliver", "tx.commit-ok"]);
+  // A queue of RabbitMQ answers the channel first and then delivers: either may be seen first.
+  assertEquals(client.received.map(({ name }) => name).toSorted(), [
+    "basic.deliver",
+    "tx.commit-ok",
+  ]);
 });

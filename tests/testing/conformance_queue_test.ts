@@ -15,6 +15,7 @@ import {
   integer,
   lastDeath,
   publish,
+  publishAll,
   quorum,
   table,
 } from "./helpers/steps.ts";
@@ -345,7 +346,7 @@ for (
   onBothBrokers(`Queue of type quorum with ${what} requeues`, async ({ open, name, compat }) => {
     const client = await open();
     await declareQueue(client, { queue: name, durable: true, arguments: quorum(limit) });
-    for (const body of ["a", "b"]) publish(client, name, body);
+    await publishAll(client, name, [["a"], ["b"]]);
     const { arguments: { deliveryTag } } = await get(client, name);
     client.send(1, how, { deliveryTag, requeue: true });
     let bodies = "";

@@ -17,6 +17,7 @@ import {
   get,
   integer,
   publish,
+  publishAll,
   quorum,
   table,
 } from "./helpers/steps.ts";
@@ -159,8 +160,10 @@ onBothBrokers("Queue of type quorum orders by priority since 4.0", async (bench)
   const client = await bench.open();
   const queue = bench.name;
   await declareQueue(client, { queue, durable: true, arguments: quorum() });
-  PRIORITIES.forEach((priority, index) =>
-    publish(client, queue, `${index}`, withPriority(priority))
+  await publishAll(
+    client,
+    queue,
+    PRIORITIES.map((priority, index) => [`${index}`, withPriority(priority)]),
   );
   let order = "";
   while (order.length < PRIORITIES.length) order += textOfBody(await get(client, queue));
@@ -175,7 +178,11 @@ onBothBrokers("Queue of type quorum drops what comes next if full", async (bench
   const queue = bench.name;
   const arguments_ = quorum({ "x-max-length": integer(2) });
   await declareQueue(client, { queue, durable: true, arguments: arguments_ });
-  for (const priority of [1, 9, 5]) publish(client, queue, `${priority}`, withPriority(priority));
+  await publishAll(
+    client,
+    queue,
+    [1, 9, 5].map((priority) => [`${priority}`, withPriority(priority)]),
+  );
   const left = [textOfBody(await get(client, queue)), textOfBody(await get(client, queue))];
   assertEquals(left, bench.compat === "3.10" ? ["9", "5"] : ["5", "1"]);
 });
@@ -192,7 +199,7 @@ onBothBrokers(
     });
     publish(client, queue, "back", withPriority(0));
     const { arguments: { deliveryTag } } = await get(client, queue);
-    publish(client, queue, "high", withPriority(9));
+    await publishAll(client, queue, [["high", withPriority(9)]]);
     client.send(1, "basic.reject", { deliveryTag, requeue: true });
     assertEquals(textOfBody(await get(client, queue)), "back");
   },

@@ -22,6 +22,33 @@ export function publish(
   });
 }
 
+/** The channel of {@linkcode publishAll}, which is in confirm mode. */
+const CONFIRMING = 9;
+
+/**
+ * Publishes texts to a queue, which holds all of them afterwards.
+ *
+ * A quorum queue takes what a channel publishes in batches, which a `basic.get` may overtake.
+ */
+export async function publishAll(
+  client: RawClient,
+  routingKey: string,
+  messages: readonly (readonly [body: string, properties?: PropertyChanges])[],
+): Promise<void> {
+  await client.openChannel(CONFIRMING);
+  await client.call(CONFIRMING, ["confirm.select", "confirm.select-ok"]);
+  for (const [body, properties = {}] of messages) {
+    client.send(CONFIRMING, "basic.publish", { routingKey }, {
+      body: new TextEncoder().encode(body),
+      properties,
+    });
+  }
+  for (let confirmed = 0; confirmed < messages.length;) {
+    confirmed = Number((await client.next(CONFIRMING, "basic.ack")).arguments.deliveryTag);
+  }
+  await client.call(CONFIRMING, ["channel.close", "channel.close-ok"], { replyCode: 200 });
+}
+
 /** Consumes a queue on channel 1. */
 export async function consume(client: RawClient, queue: string, consumerTag = "c"): Promise<void> {
   await client.call(1, ["basic.consume", "basic.consume-ok"], { queue, consumerTag });
