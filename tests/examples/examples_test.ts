@@ -5,12 +5,12 @@ import { startTutorialServer } from "../helpers/tutorial.ts";
 import { ExampleQueue, runExample, startExample } from "./run_example.ts";
 
 const EXAMPLES = [
-  "call_async.ts",
-  "client.ts",
-  "own_worker.ts",
-  "parallel_calls.ts",
-  "server.ts",
-  "shutdown.ts",
+  "call_async/main.ts",
+  "first_call/client.ts",
+  "own_worker/main.ts",
+  "parallel_calls/main.ts",
+  "first_call/server.ts",
+  "shutdown/main.ts",
 ];
 
 interface RunningServer extends AsyncDisposable {
@@ -22,36 +22,43 @@ interface RunningServer extends AsyncDisposable {
 async function startServer(): Promise<RunningServer> {
   await using stack = new AsyncDisposableStack();
   const { name: queue } = stack.use(new ExampleQueue());
-  const server = stack.use(await startExample("server.ts", ["--queue", queue]));
+  const server = stack.use(await startExample("first_call/server.ts", ["--queue", queue]));
   assertStringIncludes(await server.nextLine(), "Serving");
   const owned = stack.move();
   return { queue, server, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
-Deno.test("client.ts prints what server.ts computes", async () => {
+Deno.test("first_call/client.ts prints what server.ts computes", async () => {
   await using running = await startServer();
   const { queue } = running;
-  const first = await runExample("client.ts", ["--queue", queue]);
+  const first = await runExample("first_call/client.ts", ["--queue", queue]);
   assertEquals(first.stdout, "Asking for fibonacci(30)\nThe answer is 832040\n");
-  const exact = await runExample("client.ts", ["100", "--queue", queue]);
+  const exact = await runExample("first_call/client.ts", ["100", "--queue", queue]);
   assertStringIncludes(exact.stdout, "The answer is 354224848179261915075\n");
   assertEquals([first.code, exact.code], [0, 0]);
 });
 
-Deno.test("client.ts prints a server's refusal in one line", async () => {
+Deno.test("first_call/client.ts prints a server's refusal in one line", async () => {
   await using running = await startServer();
-  const { code, stderr } = await runExample("client.ts", ["-1", "--queue", running.queue]);
+  const { code, stderr } = await runExample("first_call/client.ts", [
+    "-1",
+    "--queue",
+    running.queue,
+  ]);
   assertMatch(stderr, /^Cannot compute fibonacci\(n\) as n must be .*: it is -1\n$/);
   assertEquals(code, 1);
 });
 
-Deno.test("client.ts says to start a server when there is none", async () => {
-  const { code, stderr } = await runExample("client.ts", ["--queue", crypto.randomUUID()]);
+Deno.test("first_call/client.ts says to start a server when there is none", async () => {
+  const { code, stderr } = await runExample("first_call/client.ts", [
+    "--queue",
+    crypto.randomUUID(),
+  ]);
   assertMatch(stderr, /^Cannot call "fibonacci" as queue .* does not exist: start a server\n$/);
   assertEquals(code, 1);
 });
 
-Deno.test("server.ts ends in order on Ctrl-C", async () => {
+Deno.test("first_call/server.ts ends in order on Ctrl-C", async () => {
   await using running = await startServer();
   running.server.kill("SIGINT");
   assertEquals((await running.server.status).code, 0);
@@ -63,9 +70,9 @@ Deno.test("A tutorial server starts beside server.ts, which came first", async (
   await using _theirs = await startTutorialServer("javascript", args);
 });
 
-Deno.test("call_async.ts runs two callbacks and not the third", async () => {
+Deno.test("call_async/main.ts runs two callbacks and not the third", async () => {
   await using running = await startServer();
-  const { code, stdout } = await runExample("call_async.ts", ["--queue", running.queue]);
+  const { code, stdout } = await runExample("call_async/main.ts", ["--queue", running.queue]);
   const [announced, cancelled, ...callbacks] = stdout.trim().split("\n");
   assertStringIncludes(announced ?? "", "did not wait");
   assertStringIncludes(cancelled ?? "", "was taken back");
@@ -75,24 +82,24 @@ Deno.test("call_async.ts runs two callbacks and not the third", async () => {
   assertEquals(code, 0);
 });
 
-Deno.test("parallel_calls.ts has all its calls answered", async () => {
+Deno.test("parallel_calls/main.ts has all its calls answered", async () => {
   await using running = await startServer();
-  const { code, stdout } = await runExample("parallel_calls.ts", ["--queue", running.queue]);
+  const { code, stdout } = await runExample("parallel_calls/main.ts", ["--queue", running.queue]);
   assertMatch(stdout, /^1000 calls took \d+ ms; 0 are pending\n/);
   assertStringIncludes(stdout, "fibonacci(999) = 26863810024485359386… (209 digits)");
   assertEquals(code, 0);
 });
 
-Deno.test("own_worker.ts counts primes in workers of its own", async () => {
+Deno.test("own_worker/main.ts counts primes in workers of its own", async () => {
   await using queue = new ExampleQueue();
-  const { code, stdout } = await runExample("own_worker.ts", ["--queue", queue.name]);
+  const { code, stdout } = await runExample("own_worker/main.ts", ["--queue", queue.name]);
   assertStringIncludes(stdout, "There are 539777\n");
   assertEquals(code, 0);
 });
 
-Deno.test("shutdown.ts answers what is in hand after SIGTERM", async () => {
+Deno.test("shutdown/main.ts answers what is in hand after SIGTERM", async () => {
   await using queue = new ExampleQueue();
-  await using example = await startExample("shutdown.ts", ["--queue", queue.name]);
+  await using example = await startExample("shutdown/main.ts", ["--queue", queue.name]);
   assertStringIncludes(await example.nextLine(), "Working on 8 calls");
   assertEquals(await example.nextLine(), "A call was answered");
   example.kill("SIGTERM");

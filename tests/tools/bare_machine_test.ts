@@ -32,7 +32,7 @@ const UNSET = { AMQP_URL: "", WARREN_BROKER: "", WARREN_RABBITMQ: "", WARREN_REQ
 
 /** Some of each kind of test that needs what is hidden, beside tests that do not. */
 const SELECTION = [
-  "tests/examples/protocol_doc_test.ts",
+  "tests/examples/python_test.ts",
   "tests/integration/tutorial_test.ts",
   "tests/serial/credentials_test.ts",
   "tests/serial/operators_test.ts",

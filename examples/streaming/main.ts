@@ -1,6 +1,6 @@
-// deno run --allow-net --allow-env=AMQP_URL examples/stream.ts
-import { type CallContext, RpcClient, RpcServer } from "../mod.ts";
-import { main } from "./command_line.ts";
+// deno run --allow-net --allow-env=AMQP_URL examples/streaming/main.ts
+import { type CallContext, RpcClient, RpcServer } from "../../mod.ts";
+import { main } from "../command_line.ts";
 
 const handlers = {
   /** Yields its items as they are found: the caller need not wait for the last one. */
@@ -13,7 +13,7 @@ const handlers = {
   },
 };
 
-await main("stream.ts", async ({ url, queue = "squares_queue" }) => {
+await main("streaming/main.ts", async ({ url, queue = "squares_queue" }) => {
   await using _server = await RpcServer.listen(url, { queue, handlers });
   await using client = await RpcClient.connect<typeof handlers>(url, { queue });
 

@@ -1,5 +1,5 @@
-// A worker file: processes.ts starts it in processes that may do nothing but compute.
-import { expose } from "../workers/runtime.ts";
+// A worker file: main.ts starts it in processes that may do nothing but compute.
+import { expose } from "../../workers/runtime.ts";
 
 const procedures = {
   /** Wants to read what it was not allowed to. */

@@ -1,7 +1,7 @@
-// deno run --allow-net --allow-env=AMQP_URL examples/resilience.ts
-import { withResilience } from "../extras/resilience/resilience.ts";
-import { RpcClient, RpcError, RpcServer } from "../mod.ts";
-import { main } from "./command_line.ts";
+// deno run --allow-net --allow-env=AMQP_URL examples/resilience/main.ts
+import { withResilience } from "../../extras/resilience/resilience.ts";
+import { RpcClient, RpcError, RpcServer } from "../../mod.ts";
+import { main } from "../command_line.ts";
 
 let isWell = false;
 let attempts = 0;
@@ -16,7 +16,7 @@ const handlers = {
   },
 };
 
-await main("resilience.ts", async ({ url, queue = "weather_queue" }) => {
+await main("resilience/main.ts", async ({ url, queue = "weather_queue" }) => {
   await using server = await RpcServer.listen(url, { queue, handlers });
   await using client = await RpcClient.connect<typeof handlers>(url, { queue });
   const steady = withResilience(client, {

@@ -1,11 +1,11 @@
-// deno run --allow-net --allow-env=AMQP_URL --allow-read=. examples/server.ts
-import { RpcServer } from "../mod.ts";
-import type { FibonacciContract } from "../workers/fibonacci.ts";
-import { WorkerPool } from "../workers/mod.ts";
-import { main } from "./command_line.ts";
+// deno run --allow-net --allow-env=AMQP_URL --allow-read=. examples/first_call/server.ts
+import { RpcServer } from "../../mod.ts";
+import type { FibonacciContract } from "../../workers/fibonacci.ts";
+import { WorkerPool } from "../../workers/mod.ts";
+import { main } from "../command_line.ts";
 
-await main("server.ts", async ({ url, queue = "rpc_queue" }) => {
-  const workerFile = new URL("../workers/fibonacci.ts", import.meta.url);
+await main("first_call/server.ts", async ({ url, queue = "rpc_queue" }) => {
+  const workerFile = new URL("../../workers/fibonacci.ts", import.meta.url);
   await using pool = await WorkerPool.open<FibonacciContract>(workerFile);
   await using server = await RpcServer.listen(url, {
     queue,

@@ -1,10 +1,10 @@
-// deno run --allow-net --allow-env=AMQP_URL examples/named_callback.ts
-import { RpcClient, RpcServer } from "../mod.ts";
-import { main } from "./command_line.ts";
+// deno run --allow-net --allow-env=AMQP_URL examples/durable_callbacks/main.ts
+import { RpcClient, RpcServer } from "../../mod.ts";
+import { main } from "../command_line.ts";
 
 const handlers = { print: (pages: number) => `${pages} pages are printed` };
 
-await main("named_callback.ts", async ({ url, queue = "print_queue" }) => {
+await main("durable_callbacks/main.ts", async ({ url, queue = "print_queue" }) => {
   const options = {
     queue,
     // A queue that stays while nobody reads it: rpc.replies.<name>.

@@ -1,9 +1,9 @@
-// deno run --allow-net --allow-env=AMQP_URL examples/call_async.ts (with server.ts running)
-import { type CallResult, RpcClient } from "../mod.ts";
-import type { FibonacciContract } from "../workers/fibonacci.ts";
-import { main } from "./command_line.ts";
+// deno run --allow-net --allow-env=AMQP_URL examples/call_async/main.ts (with first_call/server.ts running)
+import { type CallResult, RpcClient } from "../../mod.ts";
+import type { FibonacciContract } from "../../workers/fibonacci.ts";
+import { main } from "../command_line.ts";
 
-await main("call_async.ts", async ({ url, queue = "rpc_queue" }) => {
+await main("call_async/main.ts", async ({ url, queue = "rpc_queue" }) => {
   await using client = await RpcClient.connect<FibonacciContract>(url, {
     queue,
     onEvent(event) {

@@ -1,5 +1,5 @@
-// A worker file: own_worker.ts starts it in a pool. It may use the CPU for as long as it likes.
-import { expose } from "../workers/runtime.ts";
+// A worker file: main.ts starts it in a pool. It may use the CPU for as long as it likes.
+import { expose } from "../../workers/runtime.ts";
 
 /** Counts the primes from `from` up to but not including `to`. */
 function countPrimes({ from, to }: { from: number; to: number }): number {

@@ -1,6 +1,6 @@
-// deno run --allow-net --allow-env=AMQP_URL examples/cancel.ts
-import { type CallContext, isRpcError, RpcClient, RpcServer } from "../mod.ts";
-import { main } from "./command_line.ts";
+// deno run --allow-net --allow-env=AMQP_URL examples/cancellation/main.ts
+import { type CallContext, isRpcError, RpcClient, RpcServer } from "../../mod.ts";
+import { main } from "../command_line.ts";
 
 const handlers = {
   /** A busy loop that looks now and then whether anybody still waits. */
@@ -14,7 +14,7 @@ const handlers = {
   },
 };
 
-await main("cancel.ts", async ({ url, queue = "dig_queue" }) => {
+await main("cancellation/main.ts", async ({ url, queue = "dig_queue" }) => {
   await using server = await RpcServer.listen(url, { queue, handlers });
   await using client = await RpcClient.connect<typeof handlers>(url, { queue });
 

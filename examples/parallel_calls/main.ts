@@ -1,10 +1,10 @@
-// deno run --allow-net --allow-env=AMQP_URL examples/parallel_calls.ts (with server.ts running)
-import { RpcClient } from "../mod.ts";
-import type { FibonacciContract } from "../workers/fibonacci.ts";
-import { main } from "./command_line.ts";
+// deno run --allow-net --allow-env=AMQP_URL examples/parallel_calls/main.ts (with first_call/server.ts running)
+import { RpcClient } from "../../mod.ts";
+import type { FibonacciContract } from "../../workers/fibonacci.ts";
+import { main } from "../command_line.ts";
 
 await main(
-  "parallel_calls.ts [calls]",
+  "parallel_calls/main.ts [calls]",
   async ({ url, queue = "rpc_queue", args: [count = "1000"] }) => {
     await using client = await RpcClient.connect<FibonacciContract>(url, { queue });
     const indexes = Array.from({ length: Number(count) }, (_, index) => index);

@@ -1,11 +1,11 @@
-// deno run --allow-net --allow-env=AMQP_URL --allow-read=. examples/shutdown.ts
-import { RpcClient, RpcServer } from "../mod.ts";
-import type { FibonacciContract } from "../workers/fibonacci.ts";
-import { WorkerPool } from "../workers/mod.ts";
-import { interrupted, main } from "./command_line.ts";
+// deno run --allow-net --allow-env=AMQP_URL --allow-read=. examples/shutdown/main.ts
+import { RpcClient, RpcServer } from "../../mod.ts";
+import type { FibonacciContract } from "../../workers/fibonacci.ts";
+import { WorkerPool } from "../../workers/mod.ts";
+import { interrupted, main } from "../command_line.ts";
 
-await main("shutdown.ts", async ({ url, queue = "shutdown_queue" }) => {
-  const workerFile = new URL("../workers/fibonacci.ts", import.meta.url);
+await main("shutdown/main.ts", async ({ url, queue = "shutdown_queue" }) => {
+  const workerFile = new URL("../../workers/fibonacci.ts", import.meta.url);
   await using pool = await WorkerPool.open<FibonacciContract>(workerFile);
   await using server = await RpcServer.listen(url, { queue, handlers: pool.handlers() });
   await using client = await RpcClient.connect<FibonacciContract>(url, { queue });

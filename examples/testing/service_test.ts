@@ -1,6 +1,6 @@
-// deno test --allow-net=127.0.0.1 examples/service_test.ts
-import { RpcClient, RpcServer } from "../mod.ts";
-import { TestBroker } from "../testing/mod.ts";
+// deno test --allow-net=127.0.0.1 examples/testing/service_test.ts
+import { RpcClient, RpcServer } from "../../mod.ts";
+import { TestBroker } from "../../testing/mod.ts";
 
 const handlers = { greet: (name: string) => `Hello, ${name}` };
 type Greetings = typeof handlers;

@@ -1,7 +1,7 @@
-// deno run --allow-net --allow-env=AMQP_URL examples/client.ts 30
-import { RpcClient } from "../mod.ts";
-import type { FibonacciContract } from "../workers/fibonacci.ts";
-import { main } from "./command_line.ts";
+// deno run --allow-net --allow-env=AMQP_URL examples/first_call/client.ts 30
+import { RpcClient } from "../../mod.ts";
+import type { FibonacciContract } from "../../workers/fibonacci.ts";
+import { main } from "../command_line.ts";
 
 /** Makes the remote function look like what it is: a call that takes time and may fail. */
 class FibonacciRpcClient implements AsyncDisposable {
@@ -24,7 +24,7 @@ class FibonacciRpcClient implements AsyncDisposable {
   }
 }
 
-await main("client.ts [n]", async ({ url, queue = "rpc_queue", args: [n = "30"] }) => {
+await main("first_call/client.ts [n]", async ({ url, queue = "rpc_queue", args: [n = "30"] }) => {
   await using fibonacciRpc = await FibonacciRpcClient.connect(url, queue);
   console.log(`Asking for fibonacci(${n})`);
   console.log(`The answer is ${await fibonacciRpc.call(Number(n))}`);

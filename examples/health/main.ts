@@ -1,12 +1,12 @@
-// deno run --allow-net --allow-env=AMQP_URL examples/health.ts
-import { healthHandler } from "../extras/health/mod.ts";
-import { metricsText } from "../extras/metrics/mod.ts";
-import { RpcClient, RpcServer } from "../mod.ts";
-import { main } from "./command_line.ts";
+// deno run --allow-net --allow-env=AMQP_URL examples/health/main.ts
+import { healthHandler } from "../../extras/health/mod.ts";
+import { metricsText } from "../../extras/metrics/mod.ts";
+import { RpcClient, RpcServer } from "../../mod.ts";
+import { main } from "../command_line.ts";
 
 const handlers = { ping: () => "pong" };
 
-await main("health.ts", async ({ url, queue = "ping_queue" }) => {
+await main("health/main.ts", async ({ url, queue = "ping_queue" }) => {
   const server = await RpcServer.listen(url, { queue, handlers });
   await using client = await RpcClient.connect<typeof handlers>(url, { queue });
   await client.call("ping");

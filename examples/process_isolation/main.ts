@@ -1,10 +1,10 @@
-// deno run --allow-net --allow-env=AMQP_URL --allow-read --allow-run=sh examples/processes.ts
-import { RpcClient, type RpcError, RpcServer } from "../mod.ts";
-import { WorkerPool } from "../workers/mod.ts";
-import { main } from "./command_line.ts";
+// deno run --allow-net --allow-env=AMQP_URL --allow-read --allow-run=sh examples/process_isolation/main.ts
+import { RpcClient, type RpcError, RpcServer } from "../../mod.ts";
+import { WorkerPool } from "../../workers/mod.ts";
+import { main } from "../command_line.ts";
 import type { FragileContract } from "./fragile_worker.ts";
 
-await main("processes.ts", async ({ url, queue = "fragile_queue" }) => {
+await main("process_isolation/main.ts", async ({ url, queue = "fragile_queue" }) => {
   const workerFile = new URL("./fragile_worker.ts", import.meta.url);
   await using pool = await WorkerPool.open<FragileContract>(workerFile, {
     isolation: "process",

@@ -1,11 +1,11 @@
-// deno run --allow-net --allow-env=AMQP_URL examples/batching.ts
-import { RpcClient, RpcServer } from "../mod.ts";
-import { main } from "./command_line.ts";
+// deno run --allow-net --allow-env=AMQP_URL examples/batching/main.ts
+import { RpcClient, RpcServer } from "../../mod.ts";
+import { main } from "../command_line.ts";
 
 const handlers = { double: (n: number) => 2 * n };
 const CALLS = 5_000;
 
-await main("batching.ts", async ({ url, queue = "double_queue" }) => {
+await main("batching/main.ts", async ({ url, queue = "double_queue" }) => {
   await using _server = await RpcServer.listen(url, { queue, handlers, prefetch: 500 });
 
   for (const batching of [false, true]) {

@@ -1,8 +1,8 @@
-// deno run --allow-net --allow-env=AMQP_URL --allow-read=. examples/schema.ts
-import { z } from "../deps/zod.ts";
-import { procedure } from "../extras/schema.ts";
-import { RpcClient, RpcServer, safe } from "../mod.ts";
-import { main } from "./command_line.ts";
+// deno run --allow-net --allow-env=AMQP_URL --allow-read=. examples/schema/main.ts
+import { z } from "../../deps/zod.ts";
+import { procedure } from "../../extras/schema.ts";
+import { RpcClient, RpcServer, safe } from "../../mod.ts";
+import { main } from "../command_line.ts";
 
 const USERS = new Map([[1, { name: "Ada", born: 1815 }]]);
 
@@ -24,7 +24,7 @@ const handlers = {
   },
 };
 
-await main("schema.ts", async ({ url, queue = "users_queue" }) => {
+await main("schema/main.ts", async ({ url, queue = "users_queue" }) => {
   await using _server = await RpcServer.listen(url, { queue, handlers });
   await using client = await RpcClient.connect<typeof handlers>(url, { queue });
 

@@ -1,13 +1,13 @@
-// deno run --allow-net --allow-env=AMQP_URL --allow-read=. examples/own_worker.ts
-import { RpcClient, RpcServer } from "../mod.ts";
-import { WorkerPool } from "../workers/mod.ts";
-import { main } from "./command_line.ts";
+// deno run --allow-net --allow-env=AMQP_URL --allow-read=. examples/own_worker/main.ts
+import { RpcClient, RpcServer } from "../../mod.ts";
+import { WorkerPool } from "../../workers/mod.ts";
+import { main } from "../command_line.ts";
 import type { PrimesContract } from "./primes_worker.ts";
 
 const LIMIT = 8_000_000;
 const STEP = 500_000;
 
-await main("own_worker.ts", async ({ url, queue = "primes_queue" }) => {
+await main("own_worker/main.ts", async ({ url, queue = "primes_queue" }) => {
   // The server's side: a worker file of your own, and its procedures on a queue.
   const workerFile = new URL("./primes_worker.ts", import.meta.url);
   await using pool = await WorkerPool.open<PrimesContract>(workerFile);

@@ -1,6 +1,6 @@
-// deno run --allow-net --allow-env=AMQP_URL examples/many_servers.ts
-import { RpcClient, RpcServer } from "../mod.ts";
-import { main } from "./command_line.ts";
+// deno run --allow-net --allow-env=AMQP_URL examples/many_servers/main.ts
+import { RpcClient, RpcServer } from "../../mod.ts";
+import { main } from "../command_line.ts";
 
 type WorkContract = { work: (n: number) => string };
 
@@ -12,7 +12,7 @@ function handlersOf(name: string) {
   return { work };
 }
 
-await main("many_servers.ts", async ({ url, queue = "work_queue" }) => {
+await main("many_servers/main.ts", async ({ url, queue = "work_queue" }) => {
   // Mostly three machines: all that they share is the name of the queue.
   const names = ["north", "east", "south"];
   await using servers = new AsyncDisposableStack();
