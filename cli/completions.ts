@@ -2,7 +2,7 @@
 
 import { Argument, type Command, type Option } from "../deps/commander.ts";
 import { RpcControl } from "../extras/control/rpc_control.ts";
-import { brokerOf } from "./global_options.ts";
+import { brokerOf, type BrokerOptions } from "./global_options.ts";
 import { printableLine, writeAll } from "./output.ts";
 
 /** Whoever presses a key does not wait for longer. */
@@ -76,12 +76,13 @@ Examples:
 async function candidates(program: Command, words: readonly string[]): Promise<Candidate[]> {
   let command = program;
   const given: string[] = [];
+  const values: Record<string, string> = {};
   const before = words.slice(0, -1);
   for (let at = 0; at < before.length; at++) {
     const word = before[at] ?? "";
     const option = optionOf(command, word);
     if (option !== undefined) {
-      if (takesValue(option)) at++;
+      if (takesValue(option)) values[option.attributeName()] = before[++at] ?? "";
       continue;
     }
     const next = given.length === 0 ? commandOf(command, word) : undefined;
@@ -97,7 +98,7 @@ async function candidates(program: Command, words: readonly string[]): Promise<C
   const argument = command.registeredArguments[given.length] ?? command.registeredArguments.at(-1);
   if (argument === undefined) return [];
   if (argument.argChoices !== undefined) return argument.argChoices.map(asCandidate);
-  return await liveNames(argument.name(), given[0]);
+  return await liveNames(argument.name(), given[0], values);
 }
 
 /** Commands that people are told of. */
@@ -129,16 +130,24 @@ function asCandidate(word: string): Candidate {
 }
 
 /** Names of queues and procedures, of those servers that answer at once. */
-async function liveNames(argument: string, queue: string | undefined): Promise<Candidate[]> {
+async function liveNames(
+  argument: string,
+  queue: string | undefined,
+  options: BrokerOptions,
+): Promise<Candidate[]> {
   if (!/^(queues?|procedure)$/.test(argument)) return [];
   const late = new Promise<Candidate[]>((resolve) => setTimeout(resolve, LIVE_LIMIT_MS, []));
   // Nobody wants to read errors between two keys.
-  return await Promise.race([late, ask(argument, queue).catch(() => [])]);
+  return await Promise.race([late, ask(argument, queue, options).catch(() => [])]);
 }
 
-async function ask(argument: string, queue: string | undefined): Promise<Candidate[]> {
+async function ask(
+  argument: string,
+  queue: string | undefined,
+  options: BrokerOptions,
+): Promise<Candidate[]> {
   const until = performance.now() + LIVE_LIMIT_MS;
-  const broker = await brokerOf({ output: "none" });
+  const broker = await brokerOf({ ...options, isSilent: true });
   await using control = await RpcControl.connect(broker.url, broker.options);
   const timeoutMs = Math.max(1, Math.round(until - REST_MS - performance.now()));
   if (argument !== "procedure") {

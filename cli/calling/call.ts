@@ -5,7 +5,8 @@ import { RpcClient } from "../../mod.ts";
 import { formatDuration } from "../duration.ts";
 import { EXIT_CODE } from "../exit_code.ts";
 import { brokerOf, type GlobalOptions, outputOf, withGlobalOptions } from "../global_options.ts";
-import { readCallInput } from "./call_input.ts";
+import { CODEC_NAMES, type CodecName, CODECS, readCallInput } from "./call_input.ts";
+import { printCallOutput } from "./call_output.ts";
 import { jsonText, type Output } from "../output.ts";
 
 interface CallFlags extends GlobalOptions {
@@ -19,6 +20,8 @@ interface CallFlags extends GlobalOptions {
   readonly count: number;
   readonly concurrency: number;
   readonly verbose?: true;
+  readonly codec: CodecName;
+  readonly raw?: true;
 }
 
 /** Reads an integer of at least 0. */
@@ -31,6 +34,11 @@ export function parseCount(text: string): number {
 export function addCall(program: Command, onExitCode: (code: number) => void): void {
   const command = program.command("call <queue> <procedure> [input]")
     .description("Call a procedure. The input is JSON, - for stdin, or @file.")
+    .addOption(
+      new Option("--codec <name>", "how the input travels; bytes are taken as they are")
+        .choices(CODEC_NAMES).default("json"),
+    )
+    .option("--raw", "print a text without quotes, and bytes on a terminal, too")
     .option("--stream", "print the items of a stream as they come, one line each")
     .option("--progress", "tell on stderr how far the work has come")
     .option("--notify", "want no output")
@@ -50,12 +58,14 @@ Examples:
   $ warren call math add '{"a": 1, "b": 2}'
   $ echo 90 | warren call math fibonacci -
   $ warren call math primes 100 --stream
+  $ warren call images shrink @photo.jpg --codec bytes > small.jpg
   $ warren call math add @input.json -n 1000 --concurrency 16`,
     );
   withGlobalOptions(command, "30s").action(async (...args: unknown[]) => {
     const [queue = "", procedure = "", input] = args.filter((arg) => typeof arg === "string");
-    const flags = { ...command.opts<CallFlags>(), input: await readCallInput(input) };
-    onExitCode(await call(queue, procedure, flags));
+    const flags = command.opts<CallFlags>();
+    const parts = { ...flags, input: await readCallInput(input, flags.codec) };
+    onExitCode(await call(queue, procedure, parts));
   });
 }
 
@@ -69,17 +79,19 @@ async function call(
   await using client = await RpcClient.connect(broker.url, {
     ...broker.options,
     queue,
+    codecs: CODECS[flags.codec],
     timeoutMs: flags.timeout,
     log: false,
   });
+  const print = (value: unknown) => printCallOutput(value, { output, raw: flags.raw ?? false });
   const startedAt = performance.now();
   if (flags.stream) {
     const items = client.stream(procedure, flags.input, callOptions(flags, output));
-    for await (const item of items) print(item, output);
+    for await (const item of items) print(item);
   } else if (flags.notify) {
     await client.notify(procedure, flags.input, { headers: flags.header });
   } else if (flags.count === 1) {
-    print(await client.call(procedure, flags.input, callOptions(flags, output)), output);
+    print(await client.call(procedure, flags.input, callOptions(flags, output)));
   } else {
     const times: number[] = [];
     const { count, concurrency, input } = flags;
@@ -109,11 +121,6 @@ function progressText(value: unknown): string {
   if (typeof value !== "number" || value < 0 || value > 1) return jsonText(value);
   const filled = Math.round(value * 30);
   return `[${"#".repeat(filled)}${"-".repeat(30 - filled)}] ${Math.round(value * 100)} %`;
-}
-
-function print(value: unknown, output: Output): void {
-  if (value instanceof Uint8Array) output.raw(value);
-  else output.raw(`${value === undefined ? "null" : jsonText(value)}\n`);
 }
 
 /** Does something so often, so many at a time; the first failure ends it. */
