@@ -13,6 +13,10 @@ export interface Peer {
   /** What makes its programs in a folder, if they must be made. */
   readonly build?: (folder: string) => readonly Command[];
   readonly command: (role: PeerRole, folder: string) => Command;
+  /** Its bodies are envelopes around what is meant, as NestJS has them. */
+  readonly hasEnvelopes?: true;
+  /** Its programs need queues that are there, and its client the name of its reply queue. */
+  readonly declaresNothing?: true;
 }
 
 type Command = readonly [program: string, ...args: string[]];
@@ -20,6 +24,8 @@ type Command = readonly [program: string, ...args: string[]];
 const FIXTURES = new URL("../fixtures/peers/", import.meta.url);
 /** Debian keeps its packages for its own Python, which need not be the first on the PATH. */
 const PYTHON = "/usr/bin/python3";
+/** Debian keeps the packages of Go here, to be used without modules, and so without a network. */
+const GO = ["env", "GOPATH=/usr/share/gocode", "GO111MODULE=off", "go"] as const;
 const JARS = ["amqp-client", "slf4j-api", "slf4j-nop"].map((jar) => `/usr/share/java/${jar}.jar`);
 
 /** All of them; each one's programs do the same. */
@@ -28,6 +34,7 @@ export const PEERS: readonly Peer[] = [
   python("kombu", "kombu"),
   javascript("rabbitmq-client", "rabbitmq_client"),
   javascript("@cloudamqp/amqp-client", "cloudamqp"),
+  { ...javascript("@nestjs/microservices", "nestjs"), hasEnvelopes: true },
   {
     name: "php-amqplib",
     missing: whyNot("php-amqplib", "php", "-r", 'require "PhpAmqpLib/autoload.php";'),
@@ -44,6 +51,21 @@ export const PEERS: readonly Peer[] = [
     build: (folder) =>
       (["client", "server"] as const).map((role) => {
         return ["gcc", "-o", `${folder}/${role}`, fixture(`${role}.c`), "-lrabbitmq"];
+      }),
+    command: (role, folder) => [`${folder}/${role}`],
+  },
+  {
+    name: "RabbitMQ's Go client",
+    missing: whyNot("golang-go", "go", "version") ??
+      whyNot(
+        "golang-github-rabbitmq-amqp091-go-dev",
+        ...GO,
+        "list",
+        "github.com/rabbitmq/amqp091-go",
+      ),
+    build: (folder) =>
+      (["client", "server"] as const).map((role) => {
+        return [...GO, "build", "-o", `${folder}/${role}`, fixture(`${role}.go`)];
       }),
     command: (role, folder) => [`${folder}/${role}`],
   },
@@ -71,16 +93,19 @@ export const PEERS: readonly Peer[] = [
   },
 ];
 
-/** A library for AMQP 1.0, which RabbitMQ has had in it since 4.0. Its programs declare no queues. */
-export const AMQP_10_PEER: Peer = javascript("rhea", "rhea");
+/** A library for AMQP 1.0, which RabbitMQ has had in it since 4.0. */
+export const AMQP_10_PEER: Peer = {
+  ...javascript("rhea (AMQP 1.0)", "rhea"),
+  declaresNothing: true,
+};
 
 /** The programs of a peer, ready to be started. */
 export class PeerPrograms implements AsyncDisposable {
-  readonly #peer: Peer;
+  readonly peer: Peer;
   readonly #folder: string;
 
   private constructor(peer: Peer, folder: string) {
-    this.#peer = peer;
+    this.peer = peer;
     this.#folder = folder;
   }
 
@@ -95,12 +120,12 @@ export class PeerPrograms implements AsyncDisposable {
 
   /** Starts a client, which prints the output of its one call. */
   startClient(...args: readonly string[]): Child {
-    return startProgram(this.#peer.command("client", this.#folder), { args });
+    return startProgram(this.peer.command("client", this.#folder), { args });
   }
 
   /** Starts a server and waits until it serves. */
   async startServer(...args: readonly string[]): Promise<Child> {
-    const server = startProgram(this.#peer.command("server", this.#folder), { args });
+    const server = startProgram(this.peer.command("server", this.#folder), { args });
     await server.line("awaiting RPC requests");
     return server;
   }
@@ -123,7 +148,7 @@ function javascript(name: string, file: string): Peer {
     name,
     // Without a network it may not be there.
     missing: whyNot(
-      `npm:${name}`,
+      `npm:${name.split(" ")[0]}`,
       Deno.execPath(),
       "cache",
       "--quiet",

@@ -394,6 +394,21 @@ page("docs/interop.md serves on a queue that others can declare", async (desk) =
   assertEquals(policies[0].definition, { "dead-letter-exchange": "" });
 });
 
+page("docs/interop.md calls and answers NestJS", async (desk) => {
+  // A client of ours names the procedure, which theirs do not.
+  await desk.serve("docs/interop.md 3", "rpc_queue", (code) => code.replace("nestjs:", "double:"));
+  const unknown = `
+const triple: ClientInterceptor = (_call, next) => next({ input: { pattern: "triple" } });
+await using other = await RpcClient.connect("${desk.broker.url}", {
+  ...options,
+  interceptors: [nestjs, triple],
+});
+await other.call("double", 1).catch(({ code, message }) => console.log(code, message));
+`;
+  const output = await desk.run("docs/interop.md 4", ["", unknown]);
+  assertEquals(output, '42\nrefused-by-nestjs "There is no \\"triple\\""\n');
+});
+
 page("docs/resilience.md calls through its policies", async (desk) => {
   await desk.serve("README.md 1", "math");
   assertEquals(await desk.run("docs/resilience.md 1"), "3\n");
