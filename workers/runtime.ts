@@ -187,7 +187,7 @@ class WorkerRuntime {
   }
 
   #runWaiting(): void {
-    for (let task = this.#waiting.shift(); task !== undefined; task = this.#waiting.shift()) {
+    for (let task = this.#next(); task !== undefined; task = this.#next()) {
       if (this.#port.control?.claim(task.cell) === false) {
         this.#port.send({ type: "skipped", id: task.id });
         continue;
@@ -201,6 +201,11 @@ class WorkerRuntime {
       }
     }
     this.#port.flush();
+  }
+
+  /** Deno may return from what ends a thread, if its owner ends it in the same moment. */
+  #next(): RunMessage | undefined {
+    return this.#port.isEnding ? undefined : this.#waiting.shift();
   }
 
   /** Returns a promise only if the handler does, so that short tasks need no turn of the loop. */

@@ -98,6 +98,8 @@ export interface ItemMessage extends EncodedItem {
 export interface WorkerPort {
   /** Absent where pool and worker share no memory. */
   readonly control: ControlBlock | undefined;
+  /** Whether the pool was told that the worker ends: it believes that what waits has not begun. */
+  readonly isEnding: boolean;
   /** Calls `receive` with whatever comes, in order. */
   listen(receive: (message: PoolMessage) => void): void;
   /**

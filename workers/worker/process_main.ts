@@ -23,6 +23,8 @@ const streams = takeStandardStreams();
 
 class ProcessPort implements WorkerPort {
   readonly control: undefined;
+  /** A process has ended before it could begin anything. */
+  readonly isEnding = false;
   #pieces: Uint8Array[] = [];
   #isListening = false;
 

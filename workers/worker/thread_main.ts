@@ -40,7 +40,7 @@ class ThreadPort implements WorkerPort {
   readonly #post: MessagePort["postMessage"];
   #messages: WorkerMessage[] = [];
   #transfer: ArrayBuffer[] = [];
-  #isListening = false;
+  #state: "loading" | "listening" | "ending" = "loading";
 
   constructor({ port, control }: LoadMessage) {
     this.control = new ControlBlock(control);
@@ -50,11 +50,16 @@ class ThreadPort implements WorkerPort {
 
   /** Whether the worker file has called `expose()`. */
   get isListening(): boolean {
-    return this.#isListening;
+    return this.#state === "listening";
+  }
+
+  /** Whether the pool was told that this thread ends. */
+  get isEnding(): boolean {
+    return this.#state === "ending";
   }
 
   listen(receive: (message: PoolMessage) => void): void {
-    this.#isListening = true;
+    this.#state = "listening";
     this.#port.onmessage = ({ data }: MessageEvent<string | readonly PoolMessage[]>) => {
       // The other end is this package's own code.
       const messages = typeof data === "string" ? readMessageText(data) as PoolMessage[] : data;
@@ -77,6 +82,13 @@ class ThreadPort implements WorkerPort {
     this.#post(writeMessageText(messages) ?? messages);
   }
 
+  /** Tells that the worker ends. */
+  end(reason: string): void {
+    this.#state = "ending";
+    this.send({ type: "ending", reason });
+    this.flush();
+  }
+
   /** Tells that the worker file cannot be used, whatever it has exposed. */
   refuse(reason: string): void {
     this.#messages = [{ type: "unusable", reason }];
@@ -94,10 +106,7 @@ thread.postMessage({ type: "booted", lockName: await holdLivenessLock() });
 /** Settles once the file has called `expose()`, or once the pool knows why it has not. */
 async function load(message: LoadMessage): Promise<void> {
   const port = new ThreadPort(message);
-  installEndReport((reason) => {
-    port.send({ type: "ending", reason });
-    port.flush();
-  }, close);
+  installEndReport((reason) => port.end(reason), close);
   thread[WORKER_PORT] = port;
   let reason = "the file never calls expose()";
   try {
