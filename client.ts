@@ -234,8 +234,9 @@ export class RpcClient<C extends Contract = AnyContract> implements Caller<C>, A
       const kind = "a function or the name of a registered callback";
       throw new TypeError(wrongValue("call", ["callback", run], kind));
     }
+    const queue = this.#requests.queueOf(procedure, input);
     const ticket = isNamed
-      ? this.#tickets.writeFor({ id: correlationId, name: callback, procedure }, options)
+      ? this.#tickets.writeFor({ id: correlationId, name: callback, procedure, queue }, options)
       : undefined;
     const sink = this.#progressSink(correlationId, options);
     const parts = { kind: "call", procedure, correlationId, sink, callback: ticket } as const;
@@ -466,12 +467,12 @@ export class RpcClient<C extends Contract = AnyContract> implements Caller<C>, A
 
   /** What is around a call; nothing, unless there are interceptors. */
   #around(parts: CallParts, input: unknown, options: CallOptions): CallInterception | undefined {
-    const { interceptors, queue } = this.#settings;
+    const { interceptors } = this.#settings;
     if (interceptors === undefined) return undefined;
-    const { kind, procedure, correlationId } = parts;
-    const { headers = NO_HEADERS } = options;
-    const call = { kind, procedure, correlationId, queue, input, headers };
-    return (make) => interceptCall(interceptors, call, { make, signals: signalsOf(options) });
+    return async (make) => {
+      const call = this.#requests.intercepted(parts, input, options);
+      return await interceptCall(interceptors, call, { make, signals: signalsOf(options) });
+    };
   }
 
   #send(parts: CallParts, input: unknown, options: CallOptions): Promise<unknown> {

@@ -132,8 +132,10 @@ export type {
   ServerInterceptor,
 } from "./options/interceptors.ts";
 export { RpcServer } from "./server.ts";
+export { shardOf } from "./shard_of.ts";
 export type {
   Durability,
+  QueueOptions,
   ReplyCacheOptions,
   RpcServerCloseOptions,
   RpcServerOptions,

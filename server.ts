@@ -4,61 +4,27 @@
  * @module
  */
 
-import { type RpcConnection, settingsOf } from "./connection.ts";
-import type { IdempotencyStore } from "./options/idempotency_options.ts";
+import { RpcConnection, settingsOf } from "./connection.ts";
 import type { BrokerUrl } from "./options/connect_options.ts";
 import type { AnyHandlers, Contract, Handlers, Servable } from "./contract.ts";
-import type { ConnectionEvent, RpcState } from "./options/events.ts";
+import type { RpcState } from "./options/events.ts";
 import type {
   RpcServerCloseOptions,
   RpcServerOptions,
   RpcServerStats,
 } from "./options/server_options.ts";
+import { checkOptions, readGraceMs } from "./internal/check.ts";
 import {
-  checkCodecs,
-  checkFunctions,
-  checkInteger,
-  checkOneOf,
-  checkOptions,
-  checkPattern,
-  checkType,
-  DEFAULT_MAX_BODY_BYTES,
-  readGraceMs,
-  wrongValue,
-} from "./internal/check.ts";
-import { nameProgram, resolveConnectOptions } from "./internal/broker/connect_settings.ts";
-import { BodyLimits } from "./internal/broker/body_limits.ts";
-import { Connection } from "./internal/broker/connection.ts";
-import { MAX_TIMEOUT_MS } from "./internal/time.ts";
-import { procedureInfos } from "./internal/control/procedure_infos.ts";
-import { ServerControl } from "./internal/control/server_control.ts";
-import {
-  checkDurability,
-  checkRequestQueueName,
-  type RequestQueue,
-} from "./internal/protocol/request_queue.ts";
-import type { IntakeOptions } from "./internal/serving/intake.ts";
-import { Prefetch } from "./internal/serving/prefetch.ts";
-import { Procedures } from "./internal/serving/procedures.ts";
-import { type OnForgotten, ReplyCache } from "./internal/serving/keys/reply_cache.ts";
-import { ClaimedWork } from "./internal/serving/keys/claimed_work.ts";
-import { WorkKey } from "./internal/serving/keys/work_key.ts";
-import { RequestRunner, type RunnerOptions } from "./internal/serving/request_runner.ts";
-import { RequestService } from "./internal/serving/request_service.ts";
+  type ConnectSettings,
+  nameProgram,
+  resolveConnectOptions,
+} from "./internal/broker/connect_settings.ts";
+import { optionsByQueue } from "./internal/queues/options_by_queue.ts";
+import { ServedQueue } from "./internal/queues/served_queue.ts";
 import { ServerLife } from "./internal/server_life.ts";
-import {
-  type ConsumerSession,
-  openConsumerSession,
-  openPublisherSession,
-  type PublisherSession,
-  type ServerSessions,
-} from "./internal/serving/server_sessions.ts";
-
-/** Of consumers, to the broker: any integer would do. */
-const PRIORITY_BOUNDS = { min: -1_000, max: 1_000 };
 
 /**
- * Serves procedures from one queue.
+ * Serves procedures from a queue, or from several.
  *
  * - A request is acknowledged after the broker has confirmed its reply: if this server dies,
  *   another one does the work.
@@ -78,64 +44,21 @@ const PRIORITY_BOUNDS = { min: -1_000, max: 1_000 };
  * ```
  */
 export class RpcServer<C extends Contract = Contract> implements AsyncDisposable {
-  readonly #service: RequestService;
-  readonly #prefetch: Prefetch;
-  readonly #queue: RequestQueue & Pick<IntakeOptions, "consumerPriority" | "timeLimitMs">;
-  readonly #limits: BodyLimits;
-  readonly #sessions: ServerSessions = {};
+  readonly #queues: readonly ServedQueue[];
+  readonly #options: RpcServerOptions;
   readonly #life: ServerLife;
-  readonly #control: ServerControl;
+  /** The connection of all queues, if there are several and none was given. */
+  #connection: RpcConnection | undefined;
   #closing: Promise<void> | undefined;
   /** Only a mark for the compiler; never set: what `ClientOf` reads. */
   declare readonly "~contract": C;
 
   private constructor(options: RpcServerOptions) {
     checkOptions("listen", options);
-    const { queue, returns = true, declare = true } = options;
-    const { durability = declare ? "replicated" : "existing" } = options;
-    const { maxBodyBytes = DEFAULT_MAX_BODY_BYTES, maxDeliveries = 3 } = options;
-    const { handlers, defaultProcedure, codecs, sendStacks = false } = options;
-    const { procedures: only, control } = options;
-    const { replyQueues, consumerPriority, handlerTimeLimitMs, interceptors } = options;
-    checkRequestQueueName(queue);
-    checkType("listen", { declare }, "boolean");
-    checkDurability(durability, declare);
-    checkInteger("listen", { maxBodyBytes, maxDeliveries }, { min: 1 });
-    checkInteger("listen", { handlerTimeLimitMs }, { min: 1, max: MAX_TIMEOUT_MS });
-    checkInteger("listen", { consumerPriority }, PRIORITY_BOUNDS);
-    checkType("listen", { returns, sendStacks }, "boolean");
-    checkPattern("listen", { replyQueues });
-    checkOneOf("listen", { control }, declare ? ["none", "read", "admin"] : ["none", "read"]);
-    checkCodecs("listen", codecs);
-    checkFunctions("listen", { interceptors });
-    checkNames(only);
-    const procedures = new Procedures(handlers, defaultProcedure, { codecs, only });
-    this.#prefetch = new Prefetch(procedures.handlers(), options.prefetch);
-    const { timeLimitMs } = procedures;
-    this.#queue = { queue, durability, returns, declare, consumerPriority, timeLimitMs };
-    this.#life = new ServerLife(this, options);
-    this.#limits = new BodyLimits(maxBodyBytes);
-    this.#control = this.#openControl(options);
-    this.#service = new RequestService({
-      queue,
-      durability,
-      declare,
-      maxDeliveries,
-      replyQueues,
-      defaultProcedure: procedures.defaultName,
-      interceptors: interceptors?.length ? [...interceptors] : undefined,
-      runner: new RequestRunner({
-        procedures,
-        maxBodyBytes,
-        ...this.#keysOf(options),
-        includeStack: sendStacks,
-        handlerTimeLimitMs,
-      }),
-      limits: this.#limits,
-      ...this.#life.told,
-      sessions: this.#sessions,
-      onSettled: (settled) => this.#control.onSettled(settled),
-    });
+    this.#options = options;
+    const all = optionsByQueue(options);
+    this.#life = new ServerLife(this, options, all.map(({ queue }) => queue));
+    this.#queues = all.map((each) => this.#serve(each));
   }
 
   /**
@@ -162,40 +85,11 @@ export class RpcServer<C extends Contract = Contract> implements AsyncDisposable
     const server = new RpcServer<[C] extends [never] ? H : C>(
       options as unknown as RpcServerOptions,
     );
-    const { queue } = server.#queue;
-    const settings = resolveConnectOptions(settingsOf(place), options, `${queue} server`);
-    const { confirmTimeoutMs } = settings;
-    const sessions = server.#sessions;
     await using stack = new AsyncDisposableStack();
-    sessions.publisher = await Connection.open<PublisherSession>({
-      ...settings,
-      connectionName: options.connectionName ?? nameProgram(`${queue} server/publisher`),
-      ...server.#observe("publisher"),
-      setUp: (connection) =>
-        openPublisherSession(connection, {
-          confirmTimeoutMs,
-          limits: server.#limits,
-          declare: server.#queue.declare,
-        }),
-    });
-    stack.defer(() => sessions.publisher?.close());
-    sessions.consumer = await Connection.open<ConsumerSession>({
-      ...settings,
-      connectionName: options.connectionName ?? nameProgram(`${queue} server/consumer`),
-      ...server.#observe("consumer"),
-      setUp: (connection) =>
-        openConsumerSession(connection, {
-          ...server.#queue,
-          requests: server.#service,
-          questions: server.#control,
-          consumerName: options.connectionName ?? nameProgram(`${queue} server`),
-          prefetch: () => server.#control.prefetch,
-          onNoReturns: (reason) =>
-            server.#life.emit({ type: "returns-unavailable", error: reason }),
-          onCancelled: () => server.#life.emit({ type: "consumer-cancelled" }),
-        }),
-    });
-    server.#prefetch.watch(() => sessions.consumer?.session?.intake.adjust());
+    // close() never rejects with such a grace.
+    stack.defer(() => server.#disconnect(0));
+    const settings = await server.#connect(place);
+    for (const queue of server.#queues) await queue.open(settings);
     stack.move();
     server.#life.start();
     return server;
@@ -215,9 +109,17 @@ export class RpcServer<C extends Contract = Contract> implements AsyncDisposable
     return this.#life.finished;
   }
 
-  /** Counts requests. */
-  stats(): RpcServerStats {
-    return this.#service.stats();
+  /**
+   * Counts requests.
+   *
+   * @param queue One of its queues; by default those of all are counted.
+   * @throws {RangeError} If it does not serve that queue.
+   */
+  stats(queue?: string): RpcServerStats {
+    if (queue === undefined) return this.#queues.map((each) => each.stats()).reduce(sumOf);
+    const served = this.#queues.find(({ name }) => name === queue);
+    if (served !== undefined) return served.stats();
+    throw new RangeError(`Cannot count requests as the server has no such queue: "${queue}"`);
   }
 
   /**
@@ -235,7 +137,7 @@ export class RpcServer<C extends Contract = Contract> implements AsyncDisposable
     const graceMs = readGraceMs("close", options, 30_000);
     if (typeof graceMs !== "number") return Promise.reject(graceMs);
     this.#closing ??= this.#close(graceMs);
-    return this.#service.othersServed(graceMs) ?? this.#closing;
+    return this.#othersServed(graceMs) ?? this.#closing;
   }
 
   /** Closes the server with the default grace. */
@@ -243,94 +145,68 @@ export class RpcServer<C extends Contract = Contract> implements AsyncDisposable
     return this.close();
   }
 
-  #openControl({ queue, control = "read", handlers, procedures }: RpcServerOptions): ServerControl {
-    return new ServerControl({
-      queue,
-      mode: control,
-      procedures: procedureInfos(handlers, procedures),
-      prefetch: () => this.#prefetch.count,
-      pools: () => this.#prefetch.loads(),
-      resize: (workers) => this.#prefetch.resize(workers),
-      service: () => this.#service,
-      sessions: this.#sessions,
-      emit: this.#life.emit,
-      onPaused: (isPaused) => {
-        this.#life.setPaused(isPaused);
-        this.#sessions.consumer?.session?.intake.adjust();
+  #serve(options: RpcServerOptions): ServedQueue {
+    const { queue } = options;
+    const life = this.#life;
+    const served = new ServedQueue(options, {
+      ...life.toldOf(queue),
+      onConnection: (role, event) => life.onConnection(role, event, queue),
+      onPaused: () => life.setPaused(this.#queues.every(({ isPaused }) => isPaused)),
+      onDrain: (graceMs) => {
+        // A queue that is drained leaves the others alone; with the last one the server ends.
+        const isLast = this.#queues.every((each) => each === served || each.isClosing);
+        // Neither rejects with such a grace.
+        void (isLast ? this.close({ graceMs }) : served.close(graceMs));
       },
-      // It never rejects with such a grace.
-      close: (graceMs) => void this.close({ graceMs }),
     });
+    return served;
   }
 
-  #keysOf(
-    { queue, replyCache = {}, idempotency = {} }: RpcServerOptions,
-  ): Pick<RunnerOptions, "cache" | "keyScope" | "claimed"> {
-    if (replyCache !== false) checkType("listen", { replyCache }, "object");
-    checkType("listen", { idempotency }, "object");
-    checkOneOf("listen", { "idempotency.scope": idempotency.scope }, ["caller", "queue"]);
-    const { store, maxAgeMs = 86_400_000 } = idempotency;
-    checkInteger("listen", { "idempotency.maxAgeMs": maxAgeMs }, { min: 1 });
-    if (store !== undefined) checkStore(store);
-    return {
-      claimed: store && new ClaimedWork({
-        store,
-        queue,
-        maxAgeMs,
-        onNotKept: ({ name }) => this.#onForgotten(...WorkKey.parse(name), "store-failed"),
-      }),
-      cache: replyCache === false ? undefined : new ReplyCache(replyCache, this.#onForgotten),
-      keyScope: idempotency.scope,
-    };
+  /** Several queues share one connection, for which each has channels of its own. */
+  async #connect(place: BrokerUrl | RpcConnection): Promise<ConnectSettings> {
+    const { queue, connectionName = nameProgram(`${queue} server`) } = this.#options;
+    const isOwn = !(place instanceof RpcConnection);
+    if (!isOwn || this.#queues.length === 1) {
+      return resolveConnectOptions(settingsOf(place), this.#options, `${queue} server`);
+    }
+    this.#connection = await RpcConnection.open(place, { ...this.#options, connectionName });
+    return resolveConnectOptions(settingsOf(this.#connection), {}, "");
   }
 
-  readonly #onForgotten: OnForgotten = (procedure, key, reason) => {
-    this.#life.emit({ type: "key-forgotten", procedure, key, reason });
-  };
+  /** For a handler that waits for the end of its server, all of whose queues end for it. */
+  #othersServed(graceMs: number): Promise<void> | undefined {
+    for (const queue of this.#queues) {
+      const served = queue.othersServed(graceMs);
+      if (served === undefined) continue;
+      const others = this.#queues.filter((each) => each !== queue);
+      return Promise.all([served, ...others.map((each) => each.close(graceMs))]).then(() => {});
+    }
+  }
 
   async #close(graceMs: number): Promise<void> {
     this.#life.drain();
-    const { consumer, publisher } = this.#sessions;
-    this.#control.onClosing();
-    // Should the session end from now on, its requests are other servers' already.
-    consumer?.retire();
-    try {
-      this.#prefetch.unwatch();
-      await consumer?.session?.intake.stop();
-    } catch {
-      // The session has just ended, and there will be no other.
-    }
-    await this.#service.close(graceMs);
-    // What is not acknowledged now goes back to the queue with its channel.
-    await consumer?.close();
-    await publisher?.close();
+    await this.#disconnect(graceMs);
     this.#life.end();
   }
 
-  #observe(connection: "consumer" | "publisher") {
-    return {
-      role: connection,
-      onSession: () => {},
-      onEvent: (event: ConnectionEvent) => {
-        if (event.type === "disconnected") {
-          if (connection === "consumer") this.#service.onDisconnected(event.error);
-          // The next broker may take more.
-          else this.#limits.forget();
-        }
-        this.#life.onConnection(connection, event);
-      },
-    };
+  async #disconnect(graceMs: number): Promise<void> {
+    await Promise.all(this.#queues.map((queue) => queue.close(graceMs)));
+    await this.#connection?.close();
   }
 }
 
-function checkNames(procedures: unknown): void {
-  if (procedures === undefined || Array.isArray(procedures)) return;
-  throw new TypeError(wrongValue("listen", ["procedures", procedures], "an array of names"));
-}
-
-function checkStore(store: IdempotencyStore): void {
-  checkType("listen", { "idempotency.store": store }, "object");
-  for (const method of ["claim", "keep", "release"] as const) {
-    checkType("listen", { [`idempotency.store.${method}`]: store[method] ?? null }, "function");
-  }
+function sumOf(one: RpcServerStats, other: RpcServerStats): RpcServerStats {
+  return {
+    active: one.active + other.active,
+    succeeded: one.succeeded + other.succeeded,
+    failed: one.failed + other.failed,
+    orphaned: one.orphaned + other.orphaned,
+    expired: one.expired + other.expired,
+    cancelled: one.cancelled + other.cancelled,
+    crashed: one.crashed + other.crashed,
+    unpublished: one.unpublished + other.unpublished,
+    replyToRefused: one.replyToRefused + other.replyToRefused,
+    parked: one.parked + other.parked,
+    reused: one.reused + other.reused,
+  };
 }

@@ -38,16 +38,21 @@ export class ServerLife {
   readonly #observer: (event: RpcServerEvent) => void;
   readonly #log: OperatorLog | undefined;
   readonly #onSignal: RpcServerCloseOptions | undefined;
+  /** Whether events name their queue. */
+  readonly #hasSeveral: boolean;
   #isAwaited = false;
   #ignoreSignals: () => void = () => {};
 
   /**
    * Checks the options.
    *
+   * @param server What lives.
+   * @param options Who is told, and what ends it.
+   * @param queues What it serves; each has connections of its own.
    * @throws {TypeError} If one is of the wrong kind.
    * @throws {RangeError} If the grace is out of its bounds.
    */
-  constructor(server: Server, options: LifeOptions) {
+  constructor(server: Server, options: LifeOptions, queues: readonly string[]) {
     const { queue, onEvent, log = onEvent === undefined, closeOnSignals = false } = options;
     checkType("listen", { onEvent }, "function");
     checkType("listen", { log }, "boolean");
@@ -64,7 +69,9 @@ export class ServerLife {
       : closeOnSignals
       ? {}
       : undefined;
-    this.#watch = new StateWatch("serving", CONNECTIONS, (state) => this.#log?.onState(state));
+    this.#hasSeveral = queues.length > 1;
+    const names = queues.flatMap((name) => CONNECTIONS.map((each) => connectionOf(each, name)));
+    this.#watch = new StateWatch("serving", names, (state) => this.#log?.onState(state));
   }
 
   /** What the server is at. */
@@ -86,22 +93,30 @@ export class ServerLife {
     }
   }
 
-  /** Tells of an event. */
-  readonly emit = (event: RpcServerEvent): void => {
+  /** Tells of an event of a queue. */
+  #emit(event: RpcServerEvent, queue: string): void {
     this.#log?.onRequest(event);
-    this.#observer(event);
-  };
-
-  /** Tells of an event of one of its connections. */
-  onConnection(connection: typeof CONNECTIONS[number], event: ConnectionEvent): void {
-    this.#watch.observe(connection, event);
-    if (event.type === "failed") this.#onFailed();
-    this.#observer({ ...event, connection });
+    this.#observer(this.#hasSeveral ? { ...event, queue } : event);
   }
 
-  /** Who is told of requests, and whether of how long they take. */
-  get told(): Pick<ServerLife, "emit" | "warn"> & { readonly isObserved: boolean } {
-    return { emit: this.emit, warn: this.warn, isObserved: this.#isObserved };
+  /** Tells of an event of one of the connections of a queue. */
+  onConnection(
+    connection: typeof CONNECTIONS[number],
+    event: ConnectionEvent,
+    queue: string,
+  ): void {
+    this.#watch.observe(connectionOf(connection, queue), event);
+    if (event.type === "failed") this.#onFailed();
+    this.#observer({ ...event, connection, ...(this.#hasSeveral && { queue }) });
+  }
+
+  /** Who is told of the requests of a queue, and whether of how long they take. */
+  toldOf(queue: string): Pick<ServerLife, "warn"> & {
+    readonly emit: (event: RpcServerEvent) => void;
+    readonly isObserved: boolean;
+  } {
+    const emit = (event: RpcServerEvent) => this.#emit(event, queue);
+    return { emit, warn: this.warn, isObserved: this.#isObserved };
   }
 
   /** Who has no observer must still learn why another program gets no replies. */
@@ -141,6 +156,10 @@ export class ServerLife {
       this.#log?.say("something else keeps the program running: see docs/operate.md");
     }, LINGER_MS).unref();
   }
+}
+
+function connectionOf(connection: typeof CONNECTIONS[number], queue: string): string {
+  return `${connection} of ${queue}`;
 }
 
 /** All that wait for a signal: one listener for each signal tells all of them. */

@@ -7,7 +7,14 @@
 import type { Codec } from "../codec.ts";
 import type { ConnectOptions } from "./connect_options.ts";
 import type { CallOptions, CallResult } from "../caller.ts";
-import type { AnyContract, Contract, OutputOf, PlainNames, StandardSchema } from "../contract.ts";
+import type {
+  AnyContract,
+  Contract,
+  OutputOf,
+  PlainNames,
+  ProcedureName,
+  StandardSchema,
+} from "../contract.ts";
 import type { RpcRemoteError } from "../errors.ts";
 import type { RpcClientEvent } from "./events.ts";
 import type { ClientInterceptor } from "./interceptors.ts";
@@ -70,6 +77,17 @@ export interface BatchingOptions {
 export interface RpcClientOptions<C extends Contract = AnyContract> extends ConnectOptions {
   /** The request queue, where servers listen. It is not declared here: that is up to them. */
   readonly queue: string;
+  /**
+   * Which queue a call takes, if not `queue`: a lane for short calls, or a shard by a key of the input,
+   * for which there is {@linkcode shardOf}. It is asked for each call, stream and notification, so it
+   * must be quick and always say the same; what it throws is what the call throws. At most 1000 other
+   * queues. Servers take them as their `queue` or among their `queues`. See docs/scaling.md.
+   *
+   * @default {all calls take `queue`}
+   */
+  readonly route?:
+    | ((procedure: ProcedureName<C>, input: unknown) => string | undefined)
+    | undefined;
   /**
    * Time that a call has when it does not say so itself, in milliseconds, from 1 to 2147483647.
    *

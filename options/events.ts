@@ -131,156 +131,162 @@ export type RpcClientEvent =
 
 /** What a server tells its `onEvent` observer. */
 export type RpcServerEvent =
-  | ServerConnectionEvent
-  /** A request was settled. */
-  | {
-    readonly type: "served";
-    /** The procedure; `undefined` if the request names none and there is no default. */
-    readonly procedure: string | undefined;
-    /** What `meta` the procedure has; absent if none. */
-    readonly meta?: Readonly<Record<string, unknown>>;
-    /** The id that ties the reply to its call, if the request has one; printable. */
-    readonly correlationId: string | undefined;
-    /** How long its parts took. */
-    readonly timing?: ServedTiming;
+  & (
+    | ServerConnectionEvent
+    /** A request was settled. */
+    | {
+      readonly type: "served";
+      /** The procedure; `undefined` if the request names none and there is no default. */
+      readonly procedure: string | undefined;
+      /** What `meta` the procedure has; absent if none. */
+      readonly meta?: Readonly<Record<string, unknown>>;
+      /** The id that ties the reply to its call, if the request has one; printable. */
+      readonly correlationId: string | undefined;
+      /** How long its parts took. */
+      readonly timing?: ServedTiming;
+      /**
+       * How it ended.
+       *
+       * - `output`, `error`: its caller has the reply.
+       * - `notified`: it was run, and wanted no reply.
+       * - `orphaned`: its caller's reply queue does not exist; if it is a durable one, the request is
+       *   parked.
+       * - `cancelled`: its caller has cancelled it.
+       * - `expired`: its deadline had passed: it was not run, or its handler was abandoned.
+       * - `crashed`: its worker died of it; it is back in its queue.
+       * - `unpublished`: it was run, and its reply could not be published.
+       * - `reply-to-refused`: its reply queue is not allowed; it was not run.
+       */
+      readonly outcome:
+        | "output"
+        | "error"
+        | "notified"
+        | "orphaned"
+        | "cancelled"
+        | "expired"
+        | "crashed"
+        | "unpublished"
+        | "reply-to-refused";
+      /**
+       * What its handler threw, or why it was not run, with stack and causes; absent if it has an output.
+       * Of a handler in a thread or a process it is an {@linkcode RpcRemoteError}, with both in
+       * `remoteStack`.
+       */
+      readonly error?: unknown;
+    }
     /**
-     * How it ended.
-     *
-     * - `output`, `error`: its caller has the reply.
-     * - `notified`: it was run, and wanted no reply.
-     * - `orphaned`: its caller's reply queue does not exist; if it is a durable one, the request is
-     *   parked.
-     * - `cancelled`: its caller has cancelled it.
-     * - `expired`: its deadline had passed: it was not run, or its handler was abandoned.
-     * - `crashed`: its worker died of it; it is back in its queue.
-     * - `unpublished`: it was run, and its reply could not be published.
-     * - `reply-to-refused`: its reply queue is not allowed; it was not run.
+     * A handler goes on although nobody waits for its output: its request is settled and its place is
+     * free. It comes 500 ms after the deadline, the cancellation, the time limit or the loss of the
+     * caller. What the handler still does goes nowhere; one that comes often should heed
+     * `context.signal`.
      */
-    readonly outcome:
-      | "output"
-      | "error"
-      | "notified"
-      | "orphaned"
-      | "cancelled"
-      | "expired"
-      | "crashed"
-      | "unpublished"
-      | "reply-to-refused";
+    | {
+      readonly type: "abandoned";
+      /** The procedure; `undefined` if the request names none and there is no default. */
+      readonly procedure: string | undefined;
+      /** Why nobody waits: `expired`, `cancelled`, `orphaned`, `timeout` for its limit, `disconnected`. */
+      readonly code: RpcErrorCode;
+      /** How long the request has been in hand, in whole milliseconds. */
+      readonly runMs: number;
+    }
     /**
-     * What its handler threw, or why it was not run, with stack and causes; absent if it has an output.
-     * Of a handler in a thread or a process it is an {@linkcode RpcRemoteError}, with both in
-     * `remoteStack`.
+     * All places of the `prefetch` are taken, and none of these requests has ended for a minute: their
+     * handlers wait for what does not come, or the work is long. Told once until something moves.
+     * `handlerTimeLimitMs`, or the limits of a pool, end what hangs.
      */
-    readonly error?: unknown;
-  }
-  /**
-   * A handler goes on although nobody waits for its output: its request is settled and its place is
-   * free. It comes 500 ms after the deadline, the cancellation, the time limit or the loss of the
-   * caller. What the handler still does goes nowhere; one that comes often should heed
-   * `context.signal`.
-   */
-  | {
-    readonly type: "abandoned";
-    /** The procedure; `undefined` if the request names none and there is no default. */
-    readonly procedure: string | undefined;
-    /** Why nobody waits: `expired`, `cancelled`, `orphaned`, `timeout` for its limit, `disconnected`. */
-    readonly code: RpcErrorCode;
-    /** How long the request has been in hand, in whole milliseconds. */
-    readonly runMs: number;
-  }
-  /**
-   * All places of the `prefetch` are taken, and none of these requests has ended for a minute: their
-   * handlers wait for what does not come, or the work is long. Told once until something moves.
-   * `handlerTimeLimitMs`, or the limits of a pool, end what hangs.
-   */
-  | {
-    readonly type: "stalled";
-    /** How many requests are in hand. */
-    readonly active: number;
-    /** How long the oldest of them has been in hand, in whole milliseconds. */
-    readonly oldestMs: number;
-  }
-  /**
-   * The output of a request whose caller set an `idempotencyKey` is not kept as long as
-   * `replyCache.maxAgeMs` or its store says: another request with that key runs again.
-   */
-  | {
-    readonly type: "key-forgotten";
-    readonly procedure: string;
-    /** The key, printable. */
-    readonly key: string;
+    | {
+      readonly type: "stalled";
+      /** How many requests are in hand. */
+      readonly active: number;
+      /** How long the oldest of them has been in hand, in whole milliseconds. */
+      readonly oldestMs: number;
+    }
     /**
-     * `too-large`: the output exceeds `replyCache.maxBytes`; `full`: newer ones took its place;
-     * `store-failed`: the store of `idempotency` did not take it.
+     * The output of a request whose caller set an `idempotencyKey` is not kept as long as
+     * `replyCache.maxAgeMs` or its store says: another request with that key runs again.
      */
-    readonly reason: "too-large" | "full" | "store-failed";
-  }
-  /** A request was parked: it is kept in the parking queue `<queue>.parked`. */
-  | {
-    readonly type: "parked";
-    /** The procedure; `undefined` if the request names none and there is no default. */
-    readonly procedure: string | undefined;
-    /** Why it was parked. */
-    readonly code: RpcErrorCode;
-    /** Its id in the parking queue. */
-    readonly id: string;
-  }
-  /**
-   * A request cannot be parked for the time being, for example as the parking queue is full: the
-   * server holds it and tries again, with pauses that grow up to a minute. Told once per request.
-   */
-  | {
-    readonly type: "parking-delayed";
-    /** The procedure; `undefined` if the request names none and there is no default. */
-    readonly procedure: string | undefined;
-    /** Why it is to be parked. */
-    readonly code: RpcErrorCode;
-    /** Why it could not be parked yet. */
-    readonly error: RpcError;
-  }
-  /** A request was to be parked, and is lost as it could not be, for the reason in `error`. */
-  | {
-    readonly type: "not-parked";
-    /** The procedure; `undefined` if the request names none and there is no default. */
-    readonly procedure: string | undefined;
-    /** Why it was to be parked. */
-    readonly code: RpcErrorCode;
-    /** Why it is not kept, most likely for lack of permission. */
-    readonly error: unknown;
-  }
-  /**
-   * A request was not settled, as the server was closed or lost its connection before, or could not
-   * park it for as long as it may hold it: the broker delivers it again.
-   */
-  | { readonly type: "unserved"; readonly error: unknown }
-  /**
-   * Requests that the queue drops do not come back to their callers, and cancellations may not
-   * arrive: the queue exists without our dead letter exchange, the user may not declare it, or
-   * somebody has deleted or replaced a shared exchange, which is looked at again every 5 s.
-   */
-  | { readonly type: "returns-unavailable"; readonly error: unknown }
-  /**
-   * The clock of this server and that of a caller differ by so much at least: ours is ahead if it is
-   * positive. Deadlines are taken from the time limit that the broker keeps, then, and no request is
-   * lost. Told once.
-   */
-  | { readonly type: "clocks-differ"; readonly aheadMs: number }
-  /** An administrator has told this server to change what it does, or tried to: see `control`. */
-  | {
-    readonly type: "controlled";
-    /** What was to be done. */
-    readonly change: "pause" | "resume" | "drain" | "cancel" | "scale";
-    /** The user of the broker who asked, which the broker has checked; `undefined` if they did not say. */
-    readonly user: string | undefined;
-    /** How many requests were cancelled. */
-    readonly cancelled?: number;
-    /** How many workers the pools have from now on. */
-    readonly workers?: number;
-    /** Why it was not done, if it was not. */
-    readonly refused?: string;
-  }
-  /** The broker cancelled the consumer, for example because the queue was deleted. */
-  | { readonly type: "consumer-cancelled" };
+    | {
+      readonly type: "key-forgotten";
+      readonly procedure: string;
+      /** The key, printable. */
+      readonly key: string;
+      /**
+       * `too-large`: the output exceeds `replyCache.maxBytes`; `full`: newer ones took its place;
+       * `store-failed`: the store of `idempotency` did not take it.
+       */
+      readonly reason: "too-large" | "full" | "store-failed";
+    }
+    /** A request was parked: it is kept in the parking queue `<queue>.parked`. */
+    | {
+      readonly type: "parked";
+      /** The procedure; `undefined` if the request names none and there is no default. */
+      readonly procedure: string | undefined;
+      /** Why it was parked. */
+      readonly code: RpcErrorCode;
+      /** Its id in the parking queue. */
+      readonly id: string;
+    }
+    /**
+     * A request cannot be parked for the time being, for example as the parking queue is full: the
+     * server holds it and tries again, with pauses that grow up to a minute. Told once per request.
+     */
+    | {
+      readonly type: "parking-delayed";
+      /** The procedure; `undefined` if the request names none and there is no default. */
+      readonly procedure: string | undefined;
+      /** Why it is to be parked. */
+      readonly code: RpcErrorCode;
+      /** Why it could not be parked yet. */
+      readonly error: RpcError;
+    }
+    /** A request was to be parked, and is lost as it could not be, for the reason in `error`. */
+    | {
+      readonly type: "not-parked";
+      /** The procedure; `undefined` if the request names none and there is no default. */
+      readonly procedure: string | undefined;
+      /** Why it was to be parked. */
+      readonly code: RpcErrorCode;
+      /** Why it is not kept, most likely for lack of permission. */
+      readonly error: unknown;
+    }
+    /**
+     * A request was not settled, as the server was closed or lost its connection before, or could not
+     * park it for as long as it may hold it: the broker delivers it again.
+     */
+    | { readonly type: "unserved"; readonly error: unknown }
+    /**
+     * Requests that the queue drops do not come back to their callers, and cancellations may not
+     * arrive: the queue exists without our dead letter exchange, the user may not declare it, or
+     * somebody has deleted or replaced a shared exchange, which is looked at again every 5 s.
+     */
+    | { readonly type: "returns-unavailable"; readonly error: unknown }
+    /**
+     * The clock of this server and that of a caller differ by so much at least: ours is ahead if it is
+     * positive. Deadlines are taken from the time limit that the broker keeps, then, and no request is
+     * lost. Told once.
+     */
+    | { readonly type: "clocks-differ"; readonly aheadMs: number }
+    /** An administrator has told this server to change what it does, or tried to: see `control`. */
+    | {
+      readonly type: "controlled";
+      /** What was to be done. */
+      readonly change: "pause" | "resume" | "drain" | "cancel" | "scale";
+      /** The user of the broker who asked, which the broker has checked; `undefined` if they did not say. */
+      readonly user: string | undefined;
+      /** How many requests were cancelled. */
+      readonly cancelled?: number;
+      /** How many workers the pools have from now on. */
+      readonly workers?: number;
+      /** Why it was not done, if it was not. */
+      readonly refused?: string;
+    }
+    /** The broker cancelled the consumer, for example because the queue was deleted. */
+    | { readonly type: "consumer-cancelled" }
+  )
+  & {
+    /** Which of its queues it happened to; absent if the server has but one. */
+    readonly queue?: string;
+  };
 
 /** How long the parts of a request took in a server, in milliseconds. */
 export interface ServedTiming {

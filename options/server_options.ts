@@ -22,10 +22,26 @@ import type { ServerInterceptor } from "./interceptors.ts";
  */
 export type Durability = "replicated" | "durable" | "transient" | "existing";
 
+/** One of several queues of a server: what differs from the server's own options. */
+export type QueueOptions<H extends object = AnyHandlers> = Pick<
+  RpcServerOptions<H>,
+  "procedures" | "defaultProcedure" | "prefetch" | "consumerPriority" | "durability"
+>;
+
 /** Options of {@linkcode RpcServer.listen}. */
 export interface RpcServerOptions<H extends object = AnyHandlers> extends ConnectOptions {
   /** The request queue. Several servers on one queue share its requests. */
   readonly queue: string;
+  /**
+   * More request queues that the server takes from, by name: a lane for short calls beside long ones,
+   * or shards. A request of one never waits behind those of another. What a queue does not say
+   * itself is as the server's own options have it; the reply cache and what waits in `prefetch` are
+   * each queue's own, and so is its parking queue. All share the server's connections, and an operator
+   * asks and commands each by its name. Clients choose by their `route`. See docs/scaling.md.
+   *
+   * @default {{}}
+   */
+  readonly queues?: Readonly<Record<string, QueueOptions<NoInfer<H>>>> | undefined;
   /**
    * The procedures: functions that run on this thread, or a pool's handlers, by name. Objects among
    * them are part of the name: `{ users: { get } }` has the procedure `users.get`. An instance of a

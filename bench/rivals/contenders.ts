@@ -41,7 +41,7 @@ export const CONTENDERS: ReadonlyMap<string, Contender> = new Map([
   ours("batched", "@warren/rpc, batched"),
   ours("alone", "@warren/rpc, pool without a broker"),
   ours("mixed", "@warren/rpc, one queue"),
-  ours("lanes", "@warren/rpc, a queue for long calls"),
+  ours("lanes", "@warren/rpc, a lane for short calls"),
   rival("amqplib_bare", { label: "amqplib by hand, Deno", runtime: "Deno", guarantees: "none" }),
   rival("amqplib_bare", { label: "amqplib by hand, Node", runtime: "Node", guarantees: "none" }),
   rival("amqplib_confirmed", {

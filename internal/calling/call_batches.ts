@@ -24,9 +24,8 @@ const MAX_TIME_RATIO = 1.1;
 export class CallBatches {
   readonly #limits: BatchLimits;
   #batcher: MessageBatcher<CallEntry> | undefined;
-  /** Whether a server has said so. */
-  #isTaken = false;
-  #pausedUntil = -Infinity;
+  /** The queues whose servers have said so, and until when they get none all the same. */
+  readonly #taken = new Map<string, { pausedUntil: number }>();
   /** The calls of each batch that may have to be told of together, by its correlation id. */
   readonly #sent = new Map<string, readonly CallEntry[]>();
   #sweepAt = FIRST_SWEEP;
@@ -50,16 +49,21 @@ export class CallBatches {
    */
   add(entry: Omit<CallEntry, "size">): boolean {
     const { request } = entry.call;
-    if (!request.takesBatches || !this.#isTaken || this.#batcher === undefined) return false;
+    if (!request.takesBatches || this.#batcher === undefined) return false;
+    const taken = this.#taken.get(request.queue);
+    if (taken === undefined) return false;
     const size = batchedSize(request.body, request.headers);
-    if (size > this.#limits.maxBytes || performance.now() < this.#pausedUntil) return false;
+    if (size > this.#limits.maxBytes || performance.now() < taken.pausedUntil) return false;
     this.#batcher.add(keyOf(entry.call), { ...entry, size });
     return true;
   }
 
   /** Notes what a reply says of its server. */
   note({ request }: PendingCall, properties: AmqpProperties): void {
-    if (!this.#isTaken && request.takesBatches && takesBatches(properties)) this.#isTaken = true;
+    const isNew = request.takesBatches && !this.#taken.has(request.queue);
+    if (isNew && takesBatches(properties)) {
+      this.#taken.set(request.queue, { pausedUntil: -Infinity });
+    }
   }
 
   /**
@@ -77,7 +81,8 @@ export class CallBatches {
     const entries = this.#sent.get(correlationId);
     if (entries === undefined) return undefined;
     this.#sent.delete(correlationId);
-    if (!isUnderstood) this.#pausedUntil = performance.now() + PAUSE_MS;
+    const taken = this.#taken.get(entries[0]?.call.request.queue ?? "");
+    if (!isUnderstood && taken) taken.pausedUntil = performance.now() + PAUSE_MS;
     return entries.filter(({ call }) => !call.isSettled);
   }
 
@@ -91,6 +96,6 @@ export class CallBatches {
   }
 }
 
-function keyOf({ request: { priority = 0, timeoutMs } }: PendingCall): string {
-  return `${priority} ${Math.floor(Math.log(timeoutMs) / Math.log(MAX_TIME_RATIO))}`;
+function keyOf({ request: { priority = 0, timeoutMs, queue } }: PendingCall): string {
+  return `${priority} ${Math.floor(Math.log(timeoutMs) / Math.log(MAX_TIME_RATIO))} ${queue}`;
 }

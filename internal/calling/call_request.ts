@@ -4,10 +4,13 @@ import { type Body, type Codec, codecOf } from "../../codec.ts";
 import { type CallReport, RpcError } from "../../errors.ts";
 import type { HeaderValue, MessageHeaders } from "../../contract.ts";
 import type { CallOptions, ReplyDetails } from "../../caller.ts";
+import type { InterceptedCall } from "../../options/interceptors.ts";
 import type { AmqpDelivery } from "../broker/amqp.ts";
 import { callScope } from "../call_scope.ts";
-import { checkBodySize, checkProcedureName } from "../check.ts";
-import { checkMessageHeaders } from "../message_headers.ts";
+import type { RpcClientOptions } from "../../options/client_options.ts";
+import { checkBodySize, checkProcedureName, describeValue } from "../check.ts";
+import { isShortText, MAX_SHORT_TEXT_BYTES } from "../text.ts";
+import { checkMessageHeaders, NO_HEADERS } from "../message_headers.ts";
 import { safeObserver } from "../observer.ts";
 import type { IncomingItem, OutgoingRequest } from "../protocol/envelope.ts";
 import { checkCallOptions, signalsOf, timeLeftMs } from "../callers/call_options.ts";
@@ -46,7 +49,6 @@ export type CallParts =
 
 /** The settings of its client that a request depends on. */
 type RequestSettings =
-  | "queue"
   | "timeoutMs"
   | "maxBodyBytes"
   | "batching"
@@ -59,6 +61,7 @@ export class RequestMaker {
   readonly #settings: Pick<ClientSettings, RequestSettings>;
   /** Writes inputs. */
   readonly #codec: Codec;
+  readonly #route: CallRoute;
   /** Keys are those of this client, however often it connects anew. */
   readonly #caller: string;
 
@@ -66,6 +69,27 @@ export class RequestMaker {
     this.#caller = settings.callerId ?? crypto.randomUUID();
     this.#settings = settings;
     this.#codec = settings.codec;
+    this.#route = new CallRoute(settings);
+  }
+
+  /**
+   * Which queue a call takes.
+   *
+   * @throws As {@linkcode CallRoute.queueOf}.
+   */
+  queueOf(procedure: string, input: unknown): string {
+    return this.#route.queueOf(procedure, input);
+  }
+
+  /** What interceptors see of a call. */
+  intercepted(
+    parts: CallParts,
+    input: unknown,
+    { headers = NO_HEADERS }: CallOptions,
+  ): InterceptedCall {
+    const { kind, procedure, correlationId } = parts;
+    const queue = this.queueOf(procedure, input);
+    return { kind, procedure, correlationId, queue, input, headers };
   }
 
   /**
@@ -79,15 +103,15 @@ export class RequestMaker {
   make(parts: CallParts, input: unknown, options: CallOptions): CallRequest {
     const calledAt = performance.now();
     const { kind, procedure, correlationId, sink, callback, idleTimeoutMs } = parts;
-    const { queue } = this.#settings;
     checkProcedureName(kind, procedure);
     checkCallOptions(kind, options);
+    const queue = this.queueOf(procedure, input);
     const { idempotent = true, immediate = false, priority, idempotencyKey, onReply } = options;
     const signals = signalsOf(options);
     for (const signal of signals) signal.throwIfAborted();
     const headers = this.#headers(kind, options);
     const codec = codecOf(input, this.#codec);
-    const body = this.#encode(input, codec, parts);
+    const body = this.#encode(input, codec, { ...parts, queue });
     const timeoutMs = timeLeftMs(options, this.#settings.timeoutMs);
     return {
       kind,
@@ -144,8 +168,12 @@ export class RequestMaker {
     });
   }
 
-  #encode(input: unknown, codec: Codec, { kind, procedure }: CallParts): Body {
-    const { queue, maxBodyBytes } = this.#settings;
+  #encode(
+    input: unknown,
+    codec: Codec,
+    { kind, procedure, queue }: CallParts & Pick<CallRequest, "queue">,
+  ): Body {
+    const { maxBodyBytes } = this.#settings;
     const subject = `Cannot ${kind} "${procedure}" as its input`;
     const call: CallReport = { procedure, queue, elapsedMs: 0, phase: "not-published" };
     let body: Body;
@@ -158,5 +186,45 @@ export class RequestMaker {
     }
     checkBodySize(body, maxBodyBytes, { subject, call });
     return body;
+  }
+}
+
+/** For each of them the client has an exchange to look after. */
+const MAX_QUEUES = 1_000;
+
+/** Chooses queues for the calls of one client. */
+class CallRoute {
+  readonly #queue: string;
+  readonly #route: RpcClientOptions["route"];
+  /** Those that were chosen so far. */
+  readonly #queues = new Set<string>();
+
+  constructor({ queue, route }: Pick<RpcClientOptions, "queue" | "route">) {
+    this.#queue = queue;
+    this.#route = route;
+  }
+
+  /**
+   * Gives the queue of a call.
+   *
+   * @throws {TypeError} If what was chosen is no name of a queue.
+   * @throws {RangeError} If so many queues were chosen that they are likely made of inputs.
+   * @throws What the user's function throws.
+   */
+  queueOf(procedure: string, input: unknown): string {
+    const queue = this.#route?.(procedure, input) ?? this.#queue;
+    if (queue === this.#queue || this.#queues.has(queue)) return queue;
+    const subject = `Cannot call "${procedure}" as`;
+    if (typeof queue !== "string" || queue === "" || !isShortText(queue)) {
+      const kind = `the name of a queue, of 1 to ${MAX_SHORT_TEXT_BYTES} bytes, or nothing`;
+      throw new TypeError(`${subject} "route" must return ${kind}: it is ${describeValue(queue)}`);
+    }
+    if (this.#queues.size >= MAX_QUEUES) {
+      throw new RangeError(
+        `${subject} "route" has named ${MAX_QUEUES} other queues already: choose by shardOf()`,
+      );
+    }
+    this.#queues.add(queue);
+    return queue;
   }
 }

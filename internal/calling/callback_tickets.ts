@@ -28,7 +28,7 @@ export interface CallbackTicket {
 /** What the tickets of a client depend on. */
 export type TicketSettings = Pick<
   ClientSettings,
-  "replyQueue" | "queue" | "timeoutMs"
+  "replyQueue" | "timeoutMs"
 >;
 
 const encoder = new TextEncoder();
@@ -86,17 +86,17 @@ export class CallbackTickets {
    * @throws {RpcError} `unencodable` or `too-large`, for the context.
    */
   writeFor(
-    call: Pick<CallbackTicket, "id" | "name" | "procedure">,
+    call: Pick<CallbackTicket, "id" | "name" | "procedure" | "queue">,
     options: NamedCallbackOptions,
   ): string {
     const { callbackContext: context, immediate = false } = options;
-    const { queue = "", replyQueue, timeoutMs = 0 } = this.#settings ?? {};
+    const { replyQueue, timeoutMs = 0 } = this.#settings ?? {};
     checkCallOptions("call", options);
     const startedAt = Date.now();
     // A reply comes in time, and its queue keeps it for so long at most.
     const keptMs = typeof replyQueue === "object" ? replyQueue.expiresMs : 0;
     const expiresAt = startedAt + timeLeftMs(options, timeoutMs) + keptMs;
-    return this.write({ ...call, context, queue, immediate, startedAt, expiresAt });
+    return this.write({ ...call, context, immediate, startedAt, expiresAt });
   }
 
   /**

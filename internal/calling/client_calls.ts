@@ -7,13 +7,7 @@ import { BodyLimits } from "../broker/body_limits.ts";
 import { Connection } from "../broker/connection.ts";
 import type { PublishOutcome } from "../broker/publisher.ts";
 import { readDeadLetterReason } from "../protocol/dead_letter.ts";
-import {
-  cancelMessage,
-  creditMessage,
-  readCallback,
-  readItem,
-  requestMessage,
-} from "../protocol/envelope.ts";
+import { cancelMessage, creditMessage, readCallback, readItem } from "../protocol/envelope.ts";
 import { isLaterKind } from "../protocol/later_kind.ts";
 import { isBatch, splitBatch } from "../protocol/message_batch.ts";
 import type { PersistentOutcome, Recipient } from "../protocol/parking.ts";
@@ -32,7 +26,7 @@ import {
 import { CallBatches } from "./call_batches.ts";
 import type { CallRequest } from "./call_request.ts";
 import type { Callbacks } from "./callbacks.ts";
-import { type ClientSession, openClientSession } from "./client_session.ts";
+import { type ClientSession, messageOf, openClientSession } from "./client_session.ts";
 import { TimeoutReasons } from "./timeouts/timeout_reasons.ts";
 import type { ClientSettings } from "./client_settings.ts";
 import { endUnlessTaken, type ImmediateCallPath } from "./immediate_call.ts";
@@ -62,7 +56,7 @@ export class ClientCalls {
   readonly #released = new Set<string>();
   readonly #closing = new AbortController();
   readonly #path: ImmediateCallPath = {
-    countWaiting: () => this.#connection?.session?.countWaiting(),
+    countWaiting: (queue) => this.#connection?.session?.countWaiting(queue),
     signal: this.#closing.signal,
   };
   /** Absent where there is no queue to watch: what direct replies go through lives with its channel. */
@@ -198,11 +192,19 @@ export class ClientCalls {
   #publish(call: PendingCall, session = this.#connection?.session): void {
     // Without a session the call waits for the next one: see #publishAll().
     if (session === undefined) return;
+    const { queue } = call.request;
+    if (session.routeTo(queue) === undefined) return this.#publishFound(call, session);
     const prepare = () => messageOf(call, session);
     const settle = (outcome: PublishOutcome) => this.#onPublished(call, outcome);
     const fail = (error: unknown) => call.reject(unsendable(call.report(), error));
     if (this.#batches?.add({ call, prepare, settle, fail })) return;
     session.publisher.submit(prepare, settle, fail);
+  }
+
+  /** The first call to a queue waits until it is known how to reach that. */
+  #publishFound(call: PendingCall, session: ClientSession): void {
+    // If it fails, the session has ended: the next one publishes the call.
+    session.findRoute(call.request.queue).then(() => this.#publishOn(call, session), () => {});
   }
 
   #onPublished(call: PendingCall, outcome: PublishOutcome): void {
@@ -232,7 +234,7 @@ export class ClientCalls {
   /** Its queue may be there all the same, and nobody has bound it to the exchange of its name. */
   #onReturned(call: PendingCall): void {
     if (call.exchange === undefined) return call.reject(unroutable(call.report()));
-    this.#connection?.session?.onUnbound();
+    this.#connection?.session?.onUnbound(call.request.queue);
     this.#publish(call);
   }
 
@@ -260,8 +262,13 @@ export class ClientCalls {
   #publishSoon(call: PendingCall, session: ClientSession): void {
     // sleep() never rejects.
     void sleep(backoffMs(1, STRANDED_PAUSE), this.#closing.signal).then(() => {
-      if (this.#connection?.session === session) this.#publish(call, session);
+      this.#publishOn(call, session);
     });
+  }
+
+  /** Unless there is another session now, which publishes the call itself. */
+  #publishOn(call: PendingCall, session: ClientSession): void {
+    if (this.#connection?.session === session) this.#publish(call, session);
   }
 
   /** Where the reply queue died with the connection, no reply can arrive: all is published anew. */
@@ -366,14 +373,4 @@ export class ClientCalls {
     this.pending.countUnknown();
     reply.ack();
   }
-}
-
-/** Called at the last moment before the request is sent. */
-function messageOf(call: PendingCall, session: ClientSession): AmqpPublish | undefined {
-  if (call.isSettled) return undefined;
-  const { request } = call;
-  const { route } = session;
-  call.onPublish(route.exchange);
-  const path = request.kind === "notify" ? { ...route, replyTo: undefined } : route;
-  return requestMessage(request, call.attempts++, path);
 }

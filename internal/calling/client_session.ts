@@ -4,7 +4,8 @@ import { RpcError } from "../../errors.ts";
 import type { AmqpChannel, AmqpDelivery, AmqpLink, AmqpQueueOptions } from "../broker/amqp.ts";
 import { amqpCodeOf, isConsumedAlone, readMismatch } from "../broker/amqp_error.ts";
 import type { Session } from "../broker/connection.ts";
-import type { RequestRoute } from "../protocol/envelope.ts";
+import type { AmqpPublish } from "../broker/amqp.ts";
+import { requestMessage, type RequestRoute } from "../protocol/envelope.ts";
 import {
   DIRECT_REPLY_TO,
   DURABLE_REPLY_PREFIX,
@@ -16,6 +17,7 @@ import { waitAtMost } from "../time.ts";
 import { type ChannelSource, Publisher } from "../broker/publisher.ts";
 import { ClientExchanges, type ClientExchangesOptions } from "../protocol/client_exchanges.ts";
 import type { ClientSettings } from "./client_settings.ts";
+import type { PendingCall } from "./pending_calls.ts";
 
 /** A client's session. */
 export interface ClientSession extends Session {
@@ -29,16 +31,18 @@ export interface ClientSession extends Session {
    * one. Absent while there are no shared exchanges.
    */
   readonly control: Publisher | undefined;
-  /** Where requests and their replies go. */
-  readonly route: RequestRoute;
+  /** Where requests to a queue and their replies go; `undefined` until that was looked for. */
+  routeTo(queue: string): RequestRoute | undefined;
+  /** Finds out where requests to a further queue go. */
+  findRoute(queue: string): Promise<void>;
   /** Says that no queue took what was published there. */
-  onUnbound(): void;
+  onUnbound(queue: string): void;
   /** Declares a queue, which the broker may refuse without harm. */
   declareQueue(name: string, options: AmqpQueueOptions): Promise<void>;
-  /** Counts the requests that wait for a server. */
-  countWaiting(): Promise<number>;
+  /** Counts the requests in a queue that wait for a server. */
+  countWaiting(queue: string): Promise<number>;
   /** Counts them, and the servers that take them. */
-  inspectQueue(): Promise<{ readonly ready: number; readonly consumers: number }>;
+  inspectQueue(queue: string): Promise<{ readonly ready: number; readonly consumers: number }>;
   /** Ends the connection at once: the next session has another reply queue. */
   destroy(reason: Error): void;
 }
@@ -104,21 +108,36 @@ export async function openClientSession(
     get control() {
       return exchanges.control;
     },
-    get route() {
-      return exchanges.route;
-    },
-    onUnbound: () => exchanges.onUnbound(),
+    routeTo: (queue) => exchanges.routeTo(queue),
+    findRoute: (queue) => exchanges.find(queue),
+    onUnbound: (queue) => exchanges.onUnbound(queue),
     async declareQueue(name, options) {
       await connection.onOwnChannel((channel) => channel.declareQueue(name, options));
     },
-    countWaiting: () => connection.onOwnChannel((channel) => channel.checkQueue(options.queue)),
-    inspectQueue: () =>
+    countWaiting: (queue) => connection.onOwnChannel((channel) => channel.checkQueue(queue)),
+    inspectQueue: (queue) =>
       connection.onOwnChannel(async (channel) => ({
-        ready: await channel.checkQueue(options.queue),
-        consumers: await channel.countConsumers(options.queue),
+        ready: await channel.checkQueue(queue),
+        consumers: await channel.countConsumers(queue),
       })),
     destroy: (reason) => connection.destroy(reason),
   };
+}
+
+/**
+ * Writes the request of a call, at the last moment before it is sent.
+ *
+ * @returns `undefined` if it is not to be sent any more.
+ */
+export function messageOf(call: PendingCall, session: ClientSession): AmqpPublish | undefined {
+  if (call.isSettled) return undefined;
+  const { request } = call;
+  const route = session.routeTo(request.queue);
+  // Asked for before, and only for calls that wait for it, nothing is submitted.
+  if (route === undefined) return undefined;
+  call.onPublish(route.exchange);
+  const path = request.kind === "notify" ? { ...route, replyTo: undefined } : route;
+  return requestMessage(request, call.attempts++, path);
 }
 
 /**

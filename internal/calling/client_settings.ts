@@ -42,6 +42,8 @@ import { MAX_TIMEOUT_MS } from "../time.ts";
 /** {@linkcode RpcClientOptions}, complete. */
 export interface ClientSettings extends ConnectSettings {
   readonly queue: string;
+  /** Which queue a call takes, if not always the same. */
+  readonly route: RpcClientOptions["route"];
   readonly timeoutMs: number;
   readonly maxPending: number;
   readonly maxBodyBytes: number;
@@ -209,11 +211,13 @@ function checkReplyQueue(replyQueue: ReplyQueue, declare: boolean): void {
 
 /** Checks and completes what is put around calls, or sees them. */
 function resolveHooks(
-  { forwardHeaders, interceptors, onEvent }: RpcClientOptions,
-): Pick<ClientSettings, "forwardHeaders" | "interceptors" | "isObserved"> {
+  { route, forwardHeaders, interceptors, onEvent }: RpcClientOptions,
+): Pick<ClientSettings, "route" | "forwardHeaders" | "interceptors" | "isObserved"> {
+  checkType("connect", { route }, "function");
   checkForwardHeaders(forwardHeaders ?? []);
   checkFunctions("connect", { interceptors });
   return {
+    route,
     forwardHeaders: forwardHeaders?.length ? [...forwardHeaders] : undefined,
     interceptors: interceptors?.length ? [...interceptors] : undefined,
     isObserved: onEvent !== undefined,

@@ -9,8 +9,8 @@ const TAKEN_LIMIT_MS = 500;
 
 /** What is looked at before such a call is given up. */
 export interface ImmediateCallPath {
-  /** How many requests wait for a server, as far as the client is connected and may ask. */
-  countWaiting(): Promise<number> | undefined;
+  /** How many requests in a queue wait for a server, as far as the client is connected and may ask. */
+  countWaiting(queue: string): Promise<number> | undefined;
   /** Aborts when the client is closed. */
   readonly signal: AbortSignal;
 }
@@ -24,7 +24,7 @@ export async function endUnlessTaken(call: PendingCall, path: ImmediateCallPath)
   if (isTaken(call)) return;
   try {
     // A server by another hand does not say that it has taken a request. Then nothing waits.
-    if (await path.countWaiting() === 0 && call.phase === "queued") return;
+    if (await path.countWaiting(call.request.queue) === 0 && call.phase === "queued") return;
   } catch {
     // Without an answer nothing is known: the deadline ends the call.
     return;

@@ -99,7 +99,12 @@ export const ROOMS: readonly Room[] = [
   {
     name: "mod",
     files: /^mod\.ts$/,
-    uses: ["client", "connection", "server", "options", "values"],
+    uses: ["client", "connection", "server", "shard_of", "options", "values"],
+  },
+  {
+    name: "shard_of",
+    files: /^shard_of\.ts$/,
+    uses: ["internal (leaves)", "values"],
   },
   {
     name: "client",
@@ -109,14 +114,7 @@ export const ROOMS: readonly Room[] = [
   {
     name: "server",
     files: /^server\.ts$/,
-    uses: [
-      "connection",
-      "internal/control",
-      "internal/serving",
-      "internal/protocol",
-      "internal/broker",
-      ...GROUND,
-    ],
+    uses: ["connection", "internal/queues", "internal/broker", ...GROUND],
   },
   {
     name: "connection",
@@ -172,6 +170,17 @@ export const ROOMS: readonly Room[] = [
     uses: [
       "internal/callers",
       "internal/streaming",
+      "internal/protocol",
+      "internal/broker",
+      ...GROUND,
+    ],
+  },
+  {
+    name: "internal/queues",
+    files: /^internal\/queues\//,
+    uses: [
+      "internal/control",
+      "internal/serving",
       "internal/protocol",
       "internal/broker",
       ...GROUND,

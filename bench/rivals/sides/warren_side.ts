@@ -2,12 +2,12 @@
  * One side of a call of ours: `warren_side.ts ROLE STYLE URL QUEUE DURABILITY`.
  *
  * Roles are `server` and `client`. Styles: `inline` and `pool` say where `echo` runs, `batched` is
- * inline with batches, `lanes` has `busy` in a queue of its own, `alone` is the pool without a broker.
+ * inline with batches, `lanes` has `echo` in a queue of its own, `alone` is the pool without a broker.
  *
  * @module
  */
 
-import { type Durability, RpcClient, RpcConnection, RpcServer } from "../../../mod.ts";
+import { type Durability, RpcClient, RpcServer } from "../../../mod.ts";
 import { WorkerPool } from "../../../workers/mod.ts";
 import { obeyOrders } from "./orders.js";
 import { procedures } from "./procedures.js";
@@ -21,6 +21,7 @@ const WORKER = new URL("./warren_worker.ts", import.meta.url);
 const TIMEOUT_MS = 600_000;
 
 const [role, style = "", url = "", queue = "", durability = ""] = Deno.args;
+const quickQueue = `${queue}.quick`;
 if (role === "server") {
   await serve();
   console.log("ready");
@@ -43,14 +44,9 @@ async function serve(): Promise<void> {
     await RpcServer.listen(url, { queue, ...declared, prefetch: 256, handlers: pool.handlers() });
     return;
   }
-  const connection = await RpcConnection.open(url);
   const { busy } = pool.handlers();
-  if (style === "lanes") {
-    await RpcServer.listen(connection, { queue, ...declared, handlers: { echo } });
-    await RpcServer.listen(connection, { queue: `${queue}.long`, ...declared, handlers: { busy } });
-  } else {
-    await RpcServer.listen(connection, { queue, ...declared, handlers: { echo, busy } });
-  }
+  const queues = style === "lanes" ? { [quickQueue]: {} } : {};
+  await RpcServer.listen(url, { queue, queues, ...declared, handlers: { echo, busy } });
 }
 
 async function connect(): Promise<Called> {
@@ -58,19 +54,12 @@ async function connect(): Promise<Called> {
     const pool = await WorkerPool.open(WORKER, { maxWorkers: 2 });
     return { call: (procedure, input) => pool.run(procedure, input) };
   }
-  const options = { maxPending: 200_000, batching: style === "batched" };
-  if (style !== "lanes") return calling(await RpcClient.connect(url, { queue, ...options }));
-  const connection = await RpcConnection.open(url);
-  const short = calling(await RpcClient.connect(connection, { queue, ...options }));
-  const long = calling(
-    await RpcClient.connect(connection, { queue: `${queue}.long`, ...options }),
-  );
-  return {
-    call: (procedure, input) => (procedure === "busy" ? long : short).call(procedure, input),
-  };
-}
-
-function calling(client: RpcClient): Called {
+  const client = await RpcClient.connect(url, {
+    queue,
+    maxPending: 200_000,
+    batching: style === "batched",
+    ...style === "lanes" && { route: (name) => name === "echo" ? quickQueue : undefined },
+  });
   return {
     call: (procedure, input) => client.call(procedure, input, { timeoutMs: TIMEOUT_MS }),
   };

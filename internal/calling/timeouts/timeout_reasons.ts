@@ -66,7 +66,7 @@ export class TimeoutReasons {
       if (outcome === "returned") evidence.isNobodyThere = true;
     };
     control.publish(() => questionMessage({ ...parts, id, replyTo })).then(onAsked, () => {});
-    session.inspectQueue().then((queue) => evidence.queue = queue, () => {});
+    session.inspectQueue(queue).then((found) => evidence.queue = found, () => {});
   }
 
   /**
