@@ -22,6 +22,8 @@ export interface ChaosOptions {
   readonly isShort: boolean;
   /** Whether clients and servers share connections. */
   readonly isShared: boolean;
+  /** Whether docs/chaos.md is to show the figures of this run. */
+  readonly isKept: boolean;
 }
 
 /** The help text. */
@@ -36,11 +38,13 @@ Breaks brokers, networks and servers under load, and checks every call.
   --report FILE  where the report goes (default: chaos-report.json)
   --short        few faults and generous limits of time, as in CI
   --shared       clients and servers share connections, as with RpcConnection
+  --write        keeps the report in chaos/results.json, and its figures in docs/chaos.md
   --help         this text
 
 Exit code: 0 if all rows are as they must be, 1 if not, 2 for bad arguments, 130 after Ctrl-C.`;
 
 const NAMES = ["minutes", "seed", "only", "broker", "report"] as const;
+const FLAGS = ["short", "shared", "write", "help"] as const;
 const MAX_SEED = 2 ** 32 - 1;
 
 /**
@@ -54,13 +58,11 @@ export function readCommandLine(
   given: readonly string[],
   known: readonly string[],
 ): ChaosOptions | "help" {
-  const args = parseArgs([...given], { string: NAMES, boolean: ["short", "shared", "help"] });
+  const args = parseArgs([...given], { string: NAMES, boolean: FLAGS });
   if (args.help) return "help";
   const [unknown] = [
     ...args._.map(String),
-    ...Object.keys(args).filter((name) =>
-      !["_", "short", "shared", "help", ...NAMES].includes(name)
-    )
+    ...Object.keys(args).filter((name) => !["_", ...FLAGS, ...NAMES].includes(name))
       .map((name) => `--${name}`),
   ];
   if (unknown !== undefined) throw new TypeError(`Cannot run as "${unknown}" is no option`);
@@ -71,9 +73,12 @@ export function readCommandLine(
     : readNumber("seed", args.seed, { min: 0, max: MAX_SEED });
   if (!Number.isInteger(seed)) throw new TypeError(`Cannot run as --seed must be whole: ${seed}`);
   const broker = args.broker === undefined ? undefined : readBroker(args.broker);
-  const { report = "chaos-report.json", short: isShort, shared: isShared } = args;
+  const { report = "chaos-report.json", short: isShort, shared: isShared, write: isKept } = args;
   if (report === "") throw new TypeError("Cannot run as --report names no file");
-  return { minutes, seed, only, broker, report, isShort, isShared };
+  if (isKept && (isShort || only !== undefined)) {
+    throw new TypeError("Cannot run as --write is for all rows with their full counts");
+  }
+  return { minutes, seed, only, broker, report, isShort, isShared, isKept };
 }
 
 function readNumber(

@@ -13,6 +13,7 @@ import { shareConnections } from "./clients/shared.ts";
 import { environment } from "./environment.ts";
 import type { Fault } from "./fault.ts";
 import { FAULTS, faultsOf } from "./faults/mod.ts";
+import { publish } from "./published.ts";
 import { headLines, type Report, rowLines, summaryOf } from "./report.ts";
 import { type Row, runFault } from "./run_fault.ts";
 import { SharedNode } from "./processes/shared_node.ts";
@@ -54,6 +55,7 @@ async function main(): Promise<number> {
   const run = { seed, minutes, isShort, isShared, startedAt, seconds, passed };
   const report: Report = { ...run, ...await environment(), rows };
   await Deno.writeTextFile(options.report, `${JSON.stringify(report, undefined, 2)}\n`);
+  if (options.isKept && !interruption.signal.aborted) await publish(report);
   console.log(`\n${summaryOf(rows)}, ${seconds} s; see ${options.report}`);
   if (interruption.signal.aborted) return EXIT_INTERRUPTED;
   return passed ? 0 : 1;

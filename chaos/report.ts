@@ -49,6 +49,14 @@ export function headLines(): string[] {
   return [line(({ head }) => head), line(({ width }) => "-".repeat(Math.abs(width)))];
 }
 
+/** The heads of the columns, for a page. */
+export const ROW_HEADS: readonly string[] = COLUMNS.map(({ head }) => head);
+
+/** A row as cells, for a page. */
+export function rowCells(row: Row): string[] {
+  return COLUMNS.map(({ cell }) => cell(row));
+}
+
 /** A row in one line, and further lines for what is worth more words. */
 export function rowLines(row: Row): string[] {
   const { limits, notes, error, mustBreak, rejected, disconnectedOnce, unjudged, attempts } = row;
@@ -106,6 +114,8 @@ export function summaryOf(rows: readonly Row[]): string {
 }
 
 function count(value: number): string {
+  // A file cannot hold what is infinite or unknown.
+  if (!Number.isFinite(value)) return "-";
   return value.toLocaleString("en-US", { maximumFractionDigits: 0 });
 }
 

@@ -1,5 +1,6 @@
 /** What readers see of bench/results.json: tables, the README's part, and charts. @module */
 
+import { table, withPart, wrap } from "../../tools/measuring/markdown.ts";
 import { barChart, type BarGroup } from "../pool/chart.ts";
 import {
   type ContenderResult,
@@ -9,13 +10,14 @@ import {
 } from "./results.ts";
 
 const README = new URL("../../README.md", import.meta.url);
+const PAGE = new URL("../../docs/performance.md", import.meta.url);
 const IMAGES = new URL("../../docs/images/", import.meta.url);
-const [BEGIN, END] = ["<!-- bench:begin -->", "<!-- bench:end -->"];
 
 /** Writes the file, the README's part and the charts. */
 export async function publish(results: Results): Promise<void> {
   await Deno.writeTextFile(RESULTS_FILE, `${JSON.stringify(results, undefined, 1)}\n`);
-  await Deno.writeTextFile(README, withTable(await Deno.readTextFile(README), results));
+  await Deno.writeTextFile(README, withSummary(await Deno.readTextFile(README), results));
+  await Deno.writeTextFile(PAGE, withTable(await Deno.readTextFile(PAGE), results));
   for (const [name, svg] of charts(results)) {
     await Deno.writeTextFile(new URL(name, IMAGES), svg);
   }
@@ -31,21 +33,38 @@ export async function readResults(): Promise<Results | undefined> {
   }
 }
 
+const UNMEASURED =
+  "No run of `deno task bench:rivals` is kept yet, so no figure stands here: it measures on your machine.";
+
 /**
- * Puts the part about speed into the README, between its markers: nothing if nothing was published.
+ * Puts the part about performance into the README, between its markers.
  *
  * @throws {Error} If the markers are missing.
  */
-export function withTable(readme: string, results: Results | undefined): string {
-  const [begin, end] = [readme.indexOf(BEGIN), readme.indexOf(END)];
-  if (begin < 0 || end < begin) {
-    throw new Error(`Cannot put in the table as README.md has no ${BEGIN} and ${END}`);
-  }
-  if (results === undefined) {
-    return `${readme.slice(0, begin + BEGIN.length)}\n${readme.slice(end)}`;
-  }
-  const table = readmePart(results);
-  return `${readme.slice(0, begin + BEGIN.length)}\n\n${table}\n\n${readme.slice(end)}`;
+export function withSummary(readme: string, results: Results | undefined): string {
+  return withPart(readme, { page: "README.md", name: "bench" }, summaryOf(results));
+}
+
+/**
+ * Puts the table into docs/performance.md, between its markers.
+ *
+ * @throws {Error} If the markers are missing.
+ */
+export function withTable(page: string, results: Results | undefined): string {
+  const part = results === undefined ? wrap(UNMEASURED) : pagePart(results);
+  return withPart(page, { page: "docs/performance.md", name: "bench" }, part);
+}
+
+const MORE =
+  " [docs/performance.md](docs/performance.md) has the rest, and a command for each question.";
+
+function summaryOf(results: Results | undefined): string {
+  if (results === undefined) return wrap(UNMEASURED + MORE);
+  return [
+    wrap(introOf(results) + MORE),
+    "![Throughput of this library and others](docs/images/throughput.svg)",
+    wrap(mixedPart(results.scenarios)),
+  ].filter((part) => part !== "").join("\n\n");
 }
 
 /** A scenario for the terminal. */
@@ -76,8 +95,23 @@ const COLUMNS: readonly (readonly [scenario: string, heading: string])[] = [
 ];
 const NOT_SHOWN = /-again$/;
 
-function readmePart(results: Results): string {
-  const shown = results.scenarios.filter(({ id }) => COLUMNS.some(([name]) => name === id));
+function shownOf({ scenarios }: Results): readonly ScenarioResult[] {
+  return scenarios.filter(({ id }) => COLUMNS.some(([name]) => name === id));
+}
+
+function introOf(results: Results): string {
+  const { machine, versions, durability } = results;
+  const shown = shownOf(results);
+  const loads = shown.flatMap(({ run }) => run.load);
+  return `Medians of ${Math.min(...shown.map(({ rounds }) => rounds))} alternating rounds on ` +
+    `${machine.cores} cores (${machine.cpu}), which clients, servers and the broker share: Deno ` +
+    `${versions.deno}, Node ${versions.node}, ${versions.broker}, queues of durability ` +
+    `"${durability}", a load average between ${Math.min(...loads)} and ${Math.max(...loads)}. ` +
+    "`deno task bench:rivals` measures on your machine.";
+}
+
+function pagePart(results: Results): string {
+  const shown = shownOf(results);
   const everybody = new Map(shown.flatMap(({ contenders }) => {
     return contenders.map((contender) => [contender.id, contender] as const);
   }));
@@ -87,20 +121,12 @@ function readmePart(results: Results): string {
     const name = id.startsWith("warren") ? `**${label}**` : `${label} (${runtime})`;
     return [name, guarantees, ...columns.map(([scenario]) => cellOf(results, scenario, id))];
   });
-  const { machine, versions, scenarios } = results;
-  const rounds = Math.min(...shown.map(({ rounds }) => rounds));
-  const loads = shown.flatMap(({ run }) => run.load);
-  const intro = `Medians of ${rounds} alternating rounds on ${machine.cores} cores ` +
-    `(${machine.cpu}), which clients, servers and the broker share: Deno ${versions.deno}, Node ` +
-    `${versions.node}, ${versions.broker}, queues of durability "${results.durability}". The load ` +
-    `average was between ${Math.min(...loads)} and ${Math.max(...loads)}. ` +
-    "[bench/results.json](bench/results.json) has each round, quartiles and ratios; " +
-    "`deno task bench:rivals` makes it.";
   return [
-    "## Speed",
-    wrap(intro),
+    wrap(introOf(results)),
     table(["", "confirmed", ...columns.map(([, heading]) => heading)], cells),
-    wrap(mixedPart(scenarios)),
+    wrap(mixedPart(results.scenarios)),
+    "![Latency of one call after the other](images/latency.svg)",
+    "![A short call beside long ones](images/mixed_load.svg)",
   ].filter((part) => part !== "").join("\n\n");
 }
 
@@ -124,28 +150,6 @@ function mixedPart(scenarios: readonly ScenarioResult[]): string {
     });
     return `${title}, p99: ${parts.join("; ")}.`;
   }).join(" ");
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const widths = head.map((cell, index) => {
-    return Math.max(3, cell.length, ...rows.map((row) => row[index]?.length ?? 0));
-  });
-  const line = (cells: readonly string[]) =>
-    `| ${cells.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join(" | ")} |`;
-  return [line(head), line(widths.map((width) => "-".repeat(width))), ...rows.map(line)].join("\n");
-}
-
-/** Breaks lines as `deno fmt` does. */
-function wrap(text: string): string {
-  const lines: string[] = [];
-  let line = "";
-  for (const word of text.split(" ")) {
-    if (line !== "" && line.length + 1 + word.length > 100) {
-      lines.push(line);
-      line = word;
-    } else line = line === "" ? word : `${line} ${word}`;
-  }
-  return [...lines, line].join("\n");
 }
 
 /** The charts by file name. */

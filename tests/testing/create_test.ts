@@ -1,6 +1,7 @@
 import config from "../../deno.json" with { type: "json" };
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../../deps/std_assert.ts";
 import { TestBroker } from "../../testing/mod.ts";
+import { docPrograms, programAt } from "../helpers/doc_programs.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { startRegistryProject } from "../helpers/registry_project.ts";
 
@@ -55,6 +56,29 @@ Deno.test("deno create writes a service that is tested, served, called and deplo
     await eventually(() => assertEquals(consumers(), 1));
     const { code, stdout, stderr } = await project.deno("task", "--quiet", "client");
     assertEquals([code, stdout], [0, "There are 78498 primes below 1,000,000\n"], stderr);
+    server.kill("SIGTERM");
+    assertEquals((await server.status).code, 0);
+  });
+
+  await t.step("docs/start.md adds a procedure to it", async () => {
+    const programs = await docPrograms();
+    const write = async (file: string, id: string) => {
+      const code = programAt(programs, id);
+      assert(code.startsWith(`// ${file}\n`), id);
+      await Deno.writeTextFile(`${project.folder}/${file}`, code);
+    };
+    await write("contract.ts", "docs/start.md 1");
+    const { code, stderr } = await project.deno("check", ...sources());
+    assertEquals(code, 1, "the handler is missing");
+    assertStringIncludes(stderr, "nextReview");
+    await write("service.ts", "docs/start.md 2");
+    await write("plan.ts", "docs/start.md 3");
+    await using server = project.start("task", "--quiet", "server");
+    await eventually(() => assertEquals(consumers(), 1));
+    const args = ["run", "--check", "--allow-net", "--allow-env=AMQP_URL", "plan.ts"];
+    const { stdout, stderr: errors } = await project.deno(...args);
+    const plan = '2026-12-03T00:00:00.000Z\nCannot plan a review as "soon" is no date\n';
+    assertEquals(stdout, plan, errors);
     server.kill("SIGTERM");
     assertEquals((await server.status).code, 0);
   });

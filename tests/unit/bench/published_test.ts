@@ -1,19 +1,30 @@
-import { readResults, tableOf, withTable } from "../../../bench/rivals/published.ts";
+import { readResults, tableOf, withSummary, withTable } from "../../../bench/rivals/published.ts";
 import { meets } from "../../../bench/rivals/results.ts";
 import { SCENARIOS } from "../../../bench/rivals/scenarios.ts";
 import { CONTENDERS } from "../../../bench/rivals/contenders.ts";
 import {
   assert,
   assertEquals,
+  assertMatch,
   assertStringIncludes,
   assertThrows,
 } from "../../../deps/std_assert.ts";
 
 const README = new URL("../../../README.md", import.meta.url);
+const PAGE = new URL("../../../docs/performance.md", import.meta.url);
 
-Deno.test("The README says of speed what bench/results.json says, and nothing without it", async () => {
-  const readme = await Deno.readTextFile(README);
-  assertEquals(readme, withTable(readme, await readResults()));
+Deno.test("README and docs/performance.md say of speed what bench/results.json says", async () => {
+  const results = await readResults();
+  const [readme, page] = [await Deno.readTextFile(README), await Deno.readTextFile(PAGE)];
+  assertEquals(readme, withSummary(readme, results));
+  assertEquals(page, withTable(page, results));
+});
+
+Deno.test("Without bench/results.json no figure stands in README and docs/performance.md", async () => {
+  for (const text of [withSummary(await Deno.readTextFile(README), undefined)]) {
+    const [, part = ""] = /<!-- bench:begin -->([^]*?)<!-- bench:end -->/.exec(text) ?? [];
+    assertMatch(part, /^\D+$/);
+  }
 });
 
 Deno.test("withTable() needs its markers", () => {

@@ -12,6 +12,7 @@ Deno.test("readCommandLine() has defaults for all but the seed", () => {
     report: "chaos-report.json",
     isShort: false,
     isShared: false,
+    isKept: false,
   });
 });
 
@@ -35,6 +36,7 @@ Deno.test("readCommandLine() reads every option", () => {
     report: "a.json",
     isShort: true,
     isShared: true,
+    isKept: false,
   });
   assertEquals(readCommandLine(["--help"], KNOWN), "help");
 });
@@ -50,6 +52,8 @@ const REFUSED: readonly [args: string, message: string][] = [
   ["--only=", 'there is no row ""'],
   ["--broker embedded", "--broker must be one of 3.10, 4.0, 4.3"],
   ["--report=", "--report names no file"],
+  ["--write --short", "--write is for all rows with their full counts"],
+  ["--write --only R1", "--write is for all rows with their full counts"],
   ["--sed 1", '"--sed" is no option'],
   ["R1", '"R1" is no option'],
 ];
