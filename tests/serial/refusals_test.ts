@@ -4,6 +4,7 @@ import { PrivateNode } from "../../tools/brokers/private_node.ts";
 import { pause } from "../../tools/time/waiting.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { rabbitmqTest } from "../helpers/features.ts";
+import { ToldServer } from "../helpers/told_server.ts";
 
 /** Pauses between attempts are up to 30 s, and rabbitmqctl takes its time on a busy machine. */
 const LIMIT_MS = 120_000;
@@ -64,6 +65,8 @@ async function outlast(house: House, { refuse, says, heldMs, mend }: Refusal): P
   const handlers = { echo: (value: unknown) => value };
   await using server = await RpcServer.listen(url, { ...options, handlers });
   await using client = await RpcClient.connect(url, options);
+  await using program = await ToldServer.start(url, "other");
+  await using other = await RpcClient.connect(url, { queue: "other", log: false });
   const areTold = () =>
     [server, client].every(({ state }) => {
       return state.name === "reconnecting" && state.reason?.includes(says);
@@ -87,6 +90,8 @@ async function outlast(house: House, { refuse, says, heldMs, mend }: Refusal): P
   await eventually(() => {
     assertEquals([server.state.name, client.state.name], ["serving", "connected"]);
   }, LIMIT_MS);
+  assertEquals(await other.call("echo", 3, { timeoutMs: LIMIT_MS }), 3);
+  await program.assertTold("serving", "tries again: ", says, "serving again");
 }
 
 Deno.test(

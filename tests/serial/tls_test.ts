@@ -14,6 +14,7 @@ import {
 } from "../../tools/brokers/certificates.ts";
 import { eventually, within } from "../helpers/eventually.ts";
 import { rabbitmqTest } from "../helpers/features.ts";
+import { ToldServer } from "../helpers/told_server.ts";
 import { TlsNode } from "../../tools/brokers/tls_node.ts";
 
 const missing = hasOpenssl() ? undefined : "there is no openssl";
@@ -122,6 +123,12 @@ tlsTest("Clients and servers check the certificate of the broker", async (t) => 
     const handlers = { echo: (value: unknown) => value };
     await using server = await RpcServer.listen(broker.url(), { queue, handlers, tls });
     await using client = await RpcClient.connect(broker.url(), { queue, tls });
+    const caFile = await Deno.makeTempFile();
+    await Deno.writeTextFile(caFile, ca);
+    const other = randomQueue();
+    await using program = await ToldServer.start(broker.url(), other, caFile);
+    await Deno.remove(caFile);
+    await using caller = await RpcClient.connect(broker.url(), { queue: other, tls });
     await broker.show(await authority.issue({ hosts: LOOPBACK, days: -1 }));
     await assertRefused({ url: broker.url(), tls, says: "its certificate has expired" });
     await broker.node.ctl("close_all_connections", "a test");
@@ -130,6 +137,8 @@ tlsTest("Clients and servers check the certificate of the broker", async (t) => 
     const call = client.call("echo", 1, { timeoutMs: 120_000 });
     await broker.show(certificate);
     assertEquals(await call, 1);
+    assertEquals(await caller.call("echo", 2, { timeoutMs: 120_000 }), 2);
+    await program.assertTold("serving", "tries again: ", "has expired", "serving again");
   });
 });
 
