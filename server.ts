@@ -181,6 +181,7 @@ export class RpcServer<C extends Contract = Contract> implements AsyncDisposable
       const others = this.#queues.filter((each) => each !== queue);
       return Promise.all([served, ...others.map((each) => each.close(graceMs))]).then(() => {});
     }
+    return undefined;
   }
 
   async #close(graceMs: number): Promise<void> {

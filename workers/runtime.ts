@@ -219,6 +219,7 @@ class WorkerRuntime {
     }
     if (reply instanceof Promise) return this.#settle(task, startedAt, reply);
     this.#finish(task, startedAt, reply);
+    return undefined;
   }
 
   async #settle(task: RunMessage, startedAt: number, reply: Promise<EncodedReply>): Promise<void> {

@@ -166,6 +166,7 @@ export class ParkedRequests implements AsyncDisposable {
         const { body, properties } = delivery;
         return { ...request, body: body.slice(), headers: { ...properties.headers } };
       }
+      return undefined;
     });
   }
 

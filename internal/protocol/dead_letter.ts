@@ -34,5 +34,7 @@ export function readDeadLetterReason(properties: AmqpProperties): DeadLetterReas
     case "maxlen":
     case "delivery_limit":
       return last.reason;
+    default:
+      return undefined;
   }
 }

@@ -88,6 +88,7 @@ export async function declareRequestQueue(
       if (path === "none" || !hasOtherReturns(error)) throw error;
     }
   }
+  return undefined;
 }
 
 /** Where nothing is declared, the parking queue cannot be had later either. */

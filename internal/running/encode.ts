@@ -49,20 +49,26 @@ function encodeBody(value: unknown, procedure: string, codec: Codec): Body {
     if (codec === bytesCodec && value instanceof Uint8Array) return takeBytes(value);
     body = codec.encode(value);
   } catch (error) {
-    if (error instanceof RpcError) throw error;
+    if (error instanceof RpcError && error.code !== "unencodable") throw error;
     const reason = error instanceof Error ? error.message : String(error);
-    throw unencodable({ procedure, codec }, reason, error);
+    // The codecs of this package name themselves, and the place.
+    const how = error instanceof RpcError ? "" : ` as ${codec.contentType}`;
+    throw unencodable({ procedure, how }, reason, error);
   }
   if (typeof body === "string") return body;
   if (body instanceof Uint8Array) return new Uint8Array(body);
   const reason = `its codec gave ${typeof body}, not text or bytes`;
-  throw unencodable({ procedure, codec }, reason, undefined);
+  throw unencodable({ procedure, how: ` as ${codec.contentType}` }, reason, undefined);
 }
 
-function unencodable({ procedure, codec }: ValueSource, reason: string, cause: unknown): RpcError {
+function unencodable(
+  { procedure, how }: { readonly procedure: string; readonly how: string },
+  reason: string,
+  cause: unknown,
+): RpcError {
   return new RpcError(
     "unencodable",
-    `Cannot encode the output of "${procedure}" as ${codec.contentType}: ${reason}`,
+    `Cannot encode the output of "${procedure}"${how}: ${reason}`,
     { cause },
   );
 }

@@ -118,6 +118,7 @@ async function tryControl(
     return controlQueue;
   } catch (error) {
     onNoReturns(error);
+    return undefined;
   }
 }
 

@@ -112,6 +112,7 @@ export class ItemBuffer implements ItemSink, ReadableItems<unknown> {
         return { done: true, value: undefined };
       case "open":
         this.#await();
+        return undefined;
     }
   }
 
@@ -154,6 +155,7 @@ export class ItemBuffer implements ItemSink, ReadableItems<unknown> {
     const dueAt = this.#waitsSince + this.#idleTimeoutMs;
     if (performance.now() < dueAt) return dueAt;
     this.fail(idleError(this.#procedure, this.#idleTimeoutMs));
+    return undefined;
   }
 }
 

@@ -102,6 +102,7 @@ function isOwn(error: unknown): boolean {
 async function errorOf(read: () => unknown): Promise<unknown> {
   try {
     await read();
+    return undefined;
   } catch (error) {
     return error;
   }
@@ -114,6 +115,7 @@ function readTicket(properties: Envelope["properties"]): CallbackTicket | undefi
     return tickets.read(readCallback(properties) ?? "", properties.correlationId ?? "");
   } catch (error) {
     assert(error instanceof RpcError, String(error));
+    return undefined;
   }
 }
 

@@ -76,6 +76,7 @@ export async function whyNoTransientQueues(): Promise<string | undefined> {
     await channel.assertQueue(queue, { durable: false });
     await channel.deleteQueue(queue);
     await model.close();
+    return undefined;
   } catch (error) {
     refusal ??= `${error}`;
     if (!refusal.includes("transient_nonexcl_queues")) throw error;

@@ -104,5 +104,7 @@ export function literalText(node: Deno.lint.Node | undefined): string | undefine
         ? undefined
         : `${left ?? "…"}${right ?? "…"}`;
     }
+    default:
+      return undefined;
   }
 }

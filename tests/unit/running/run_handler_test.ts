@@ -116,6 +116,12 @@ Deno.test("encodeOutput() tells which procedure gave what a codec cannot carry",
     await codeAndText(() => encodeOutput(1, "work", broken)),
     'unencodable: Cannot encode the output of "work" as application/x-broken: out of luck',
   );
+  // The codec that is built in names the place; who gave the value, it cannot know.
+  assertEquals(
+    await codeAndText(() => encodeOutput({ rows: new Map() }, "work", jsonCodec)),
+    'unencodable: Cannot encode the output of "work": Cannot encode the value at "$.rows" as JSON: ' +
+      "it is not plain data but an instance of Map",
+  );
   const mute: Codec = { ...broken, encode: () => undefined as unknown as string };
   assertEquals(
     await codeAndText(() => encodeOutput(1, "work", mute)),
@@ -192,6 +198,7 @@ Deno.test("runHandler() encodes no iterator as an empty object", async () => {
   const text = await codeAndText(() => run(() => ({ rows: iterable() })));
   assertEquals(
     text,
-    'unencodable: Cannot encode the value at "$.rows" as JSON: it is not plain data but streams items',
+    'unencodable: Cannot encode the output of "work": Cannot encode the value at "$.rows" as JSON: ' +
+      "it is not plain data but streams items",
   );
 });
