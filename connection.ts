@@ -12,6 +12,7 @@ import {
   nameProgram,
   resolveConnectOptions,
 } from "./internal/broker/connect_settings.ts";
+import { withOpenerStack } from "./internal/caller_stack.ts";
 import { abortable } from "./internal/time.ts";
 
 let readSettings: (connection: RpcConnection) => ConnectSettings;
@@ -78,7 +79,7 @@ export class RpcConnection implements AsyncDisposable {
       return connection;
     } catch (error) {
       await connection.close();
-      throw error;
+      throw withOpenerStack(error);
     }
   }
 

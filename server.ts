@@ -13,6 +13,7 @@ import type {
   RpcServerOptions,
   RpcServerStats,
 } from "./options/server_options.ts";
+import { withOpenerStack } from "./internal/caller_stack.ts";
 import { checkOptions, readGraceMs } from "./internal/check.ts";
 import {
   type ConnectSettings,
@@ -88,8 +89,12 @@ export class RpcServer<C extends Contract = Contract> implements AsyncDisposable
     await using stack = new AsyncDisposableStack();
     // close() never rejects with such a grace.
     stack.defer(() => server.#disconnect(0));
-    const settings = await server.#connect(place);
-    for (const queue of server.#queues) await queue.open(settings);
+    try {
+      const settings = await server.#connect(place);
+      for (const queue of server.#queues) await queue.open(settings);
+    } catch (error) {
+      throw withOpenerStack(error);
+    }
     stack.move();
     server.#life.start();
     return server;

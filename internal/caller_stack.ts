@@ -27,6 +27,16 @@ export function withCallerStack(error: unknown): unknown {
   return error;
 }
 
+/**
+ * The same for what could not be opened, whose error is nobody else's: its stack begins where it was
+ * to be opened. What an uncaught error shows is what was captured, not what was added.
+ */
+export function withOpenerStack(error: unknown): unknown {
+  if (!(error instanceof RpcError)) return withCallerStack(error);
+  Error.captureStackTrace(error, withOpenerStack);
+  return error;
+}
+
 /** The frames of whoever waits, without ours and the engine's. */
 function waitingFrames(): string {
   const here: { stack?: string } = {};

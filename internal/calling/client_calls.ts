@@ -1,6 +1,7 @@
 /** The calls of a client: publishes their requests and gives each reply to its call. @module */
 
 import type { RpcError } from "../../errors.ts";
+import { withOpenerStack } from "../caller_stack.ts";
 import type { AmqpDelivery, AmqpPublish } from "../broker/amqp.ts";
 import { readMaxBodyBytes } from "../broker/amqp_error.ts";
 import { BodyLimits } from "../broker/body_limits.ts";
@@ -101,7 +102,7 @@ export class ClientCalls {
   /** Connects; calls can be started from then on. */
   async open(): Promise<void> {
     const { confirmTimeoutMs, onEvent } = this.#settings;
-    this.#connection = await Connection.open<ClientSession>({
+    const opening = Connection.open<ClientSession>({
       ...this.#settings,
       setUp: (connection) =>
         openClientSession(connection, {
@@ -119,6 +120,11 @@ export class ClientCalls {
         onEvent(event);
       },
     });
+    try {
+      this.#connection = await opening;
+    } catch (error) {
+      throw withOpenerStack(error);
+    }
   }
 
   /**

@@ -1,5 +1,5 @@
 import { assertEquals, assertStrictEquals, assertStringIncludes } from "../../deps/std_assert.ts";
-import { RpcClient } from "../../mod.ts";
+import { RpcClient, RpcConnection, RpcServer } from "../../mod.ts";
 import { WorkerPool } from "../../workers/mod.ts";
 import { randomQueue } from "../helpers/broker.ts";
 import { startPair } from "../helpers/pair.ts";
@@ -83,6 +83,18 @@ Deno.test("The stack of a rejected task shows who ran it", async () => {
   await assertShown("timeout", () => pool.run("stuck", null, { timeoutMs: 40 }));
   await assertShown("stream", () => read(pool.stream("stuck", null, { signal: signal() })));
   await pool.close({ graceMs: 0 });
+});
+
+Deno.test("The stack of what could not be opened shows who opened it", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const url = `amqp://127.0.0.1:${listener.addr.port}`;
+  listener.close();
+  const options = { queue: randomQueue(), log: false };
+  await assertShown("client", () => RpcClient.connect(url, options));
+  await assertShown("server", () => RpcServer.listen(url, { ...options, handlers }));
+  await assertShown("connection", () => RpcConnection.open(url));
+  const nowhere = import.meta.resolve("./nowhere.ts");
+  await assertShown("pool", () => WorkerPool.open(nowhere, { maxWorkers: 1 }));
 });
 
 Deno.test("A call rejects with the very reason of its signal", async () => {

@@ -20,7 +20,7 @@ import type {
   WithMsgpack,
 } from "../../contract.ts";
 import { RpcTimeoutError } from "../../errors.ts";
-import { withCallerStack } from "../../internal/caller_stack.ts";
+import { withCallerStack, withOpenerStack } from "../../internal/caller_stack.ts";
 import { readGraceMs, wrongValue } from "../../internal/check.ts";
 import { NO_HEADERS } from "../../internal/message_headers.ts";
 import { safeObserver } from "../../internal/observer.ts";
@@ -145,7 +145,7 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
       return new WorkerPool<C>(scheduler, settings.codecs);
     } catch (error) {
       await scheduler.close(0);
-      throw error;
+      throw withOpenerStack(error);
     }
   }
 
