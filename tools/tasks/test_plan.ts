@@ -87,7 +87,6 @@ export const EACH_ALONE: readonly PlannedRun[] = [
 
 /** What runs with each release, and something beside it: nodes take their time to start and to die. */
 export const EACH_BESIDE: readonly PlannedRun[] = [
-  { title: "chaos", args: [CHAOS] },
   {
     title: "faults",
     args: [
@@ -95,6 +94,7 @@ export const EACH_BESIDE: readonly PlannedRun[] = [
       ignoring([...MEASURED, ...MEASURED_ONCE, ...PROGRAM_TESTS, CHAOS, VERSION_CHANGE]),
     ],
   },
+  { title: "chaos", args: [CHAOS] },
 ];
 
 /** What runs once, with the first release, beside those. */
