@@ -268,6 +268,8 @@ export type ItemOf<Output> = unknown extends Output ? unknown
 /** The arguments after the procedure's name; the input may be left out where it may be undefined. */
 export type CallArguments<Input, Options> = undefined extends Input
   ? [input?: Input, options?: Options]
+  : [Input] extends [never]
+    ? [input: Unusable<"no value is the input of each such procedure">, options?: Options]
   : [input: Input, options?: Options];
 
 /** A function that runs a procedure. Whatever it throws becomes an error reply. */

@@ -15,7 +15,7 @@
  */
 
 import type { Codec } from "../codec.ts";
-import type { CallContext, Servable } from "../contract.ts";
+import type { AnyHandlers, CallContext, Servable } from "../contract.ts";
 import { RpcError } from "../errors.ts";
 import { callScope } from "../internal/call_scope.ts";
 import { encodeError, encodeItem, reportError } from "../internal/running/encode.ts";
@@ -78,7 +78,7 @@ export interface ExposeOptions {
  * @throws {TypeError} If this is not a worker of a pool, it was called before, there is no
  * procedure, or one is not a function.
  */
-export function expose<H extends object>(
+export function expose<H extends object = AnyHandlers>(
   procedures: H & Servable<H>,
   options: ExposeOptions = {},
 ): H {

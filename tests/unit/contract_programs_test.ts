@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "../../deps/std_assert.ts";
+import deno from "../../deno.json" with { type: "json" };
 import { WRONG_PROGRAMS } from "../fixtures/contract/wrong_programs.ts";
 
 const ROOT = new URL("../../", import.meta.url).href;
@@ -74,6 +75,29 @@ function messagesOf(output: string): ReadonlyMap<number, string> {
   return messages;
 }
 
+/** What the language, the schemas of the programs and the service of all programs export. */
+const OTHER_NAMES = [
+  ...["AsyncGenerator", "AsyncIterable", "Date", "Error", "Generator", "Iterable", "Promise"],
+  ...["IteratorResult", "IteratorYieldResult", "Map", "Pick", "Readonly", "Record", "Uint8Array"],
+  ...["ArrayBuffer", "ArrayBufferLike", "Symbol"],
+  ...["Service", "Shop", "Work"],
+  ...["ZodNumber", "ZodString", "Result", "SuccessResult"],
+];
+
+/** The names that the entries of the package export. */
+async function exportedNames(): Promise<readonly string[]> {
+  const texts = Object.values(deno.exports).map((path) => Deno.readTextFile(new URL(path, ROOT)));
+  return (await Promise.all(texts)).flatMap((text) => [
+    ...(text.match(/^export (?:type )?\{[^}]*\}/gm) ?? []).flatMap((list) =>
+      list.match(/\w+/g) ?? []
+    ),
+    ...Array.from(
+      text.matchAll(/^export (?:class|interface|type) (\w+)/gm),
+      ([, name = ""]) => name,
+    ),
+  ]);
+}
+
 const messages = await compile();
 
 for (const subject of Object.keys(WRONG_PROGRAMS)) {
@@ -88,6 +112,20 @@ for (const subject of Object.keys(WRONG_PROGRAMS)) {
     }
   });
 }
+
+Deno.test("The compiler's messages show names that a user can write", async () => {
+  const known = new Set([...await exportedNames(), ...OTHER_NAMES]);
+  for (const [index, message] of messages) {
+    // Types are quoted, and so is what the program itself says.
+    const types =
+      message.match(/(?<=\s)'[^']*'(?=[\s.,:]|$)/gm)?.join(" ").replaceAll(/"[^"]*"/g, "") ??
+        "";
+    const names = types.match(/(?<![\w.#])[A-Z]\w*(?![\w:?])/g) ?? [];
+    const { code = "" } = programs[index] ?? {};
+    const unwritable = names.filter((name) => !known.has(name) && !code.includes(name));
+    assertEquals(unwritable, [], `${code}\n${message}`);
+  }
+});
 
 Deno.test("There are at least 60 programs that must not compile", () => {
   assert(programs.length >= 60, `There are ${programs.length}`);
