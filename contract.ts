@@ -101,7 +101,7 @@ export interface WithMsgpack {
 
 /** What becomes of a value on its way. By JSON a `bigint` arrives as a `number` if it is small. */
 export type OnWire<Value, C, Integer> = [Value] extends [JsonPlain] ? Value
-  : C extends WithMsgpack ? Value
+  : C extends WithMsgpack ? [CodeIn<Value>] extends [never] ? Value : ByMsgpack<Value>
   : Value extends Uint8Array ? Value
   : [OddIn<Value, Integer>] extends [never] ? Value
   : ByJson<Value, Integer>;
@@ -141,9 +141,25 @@ export type OddObject =
   | Uint8Array
   | AnyFunction;
 
+/** What of a value no codec carries, five levels deep. */
+export type CodeIn<Value, Depth extends number = 5> = unknown extends Value ? never
+  : Value extends AnyFunction | symbol ? Value
+  : Value extends Primitive | OddObject | undefined | void ? never
+  : [Depth] extends [never] ? never
+  : Value extends readonly (infer Item)[] ? CodeIn<Item, Less[Depth]>
+  : { [Key in keyof Value]-?: CodeIn<Value[Key], Less[Depth]> }[keyof Value];
+
+/** A value as MessagePack carries it. */
+export type ByMsgpack<Value> = unknown extends Value ? Value
+  : Value extends AnyFunction ? Unusable<"functions do not travel">
+  : Value extends symbol ? Unusable<"symbols do not travel">
+  : Value extends Primitive | OddObject | undefined | void ? Value
+  : { readonly [Key in keyof Value]: ByMsgpack<Value[Key]> };
+
 /** A value as JSON carries it. */
 export type ByJson<Value, Integer> = unknown extends Value ? Value
   : Value extends bigint ? Integer | Value
+  : Value extends symbol ? Unusable<"symbols do not travel">
   : Value extends Primitive | undefined | void ? Value
   : Value extends AnyFunction ? Unusable<"functions do not travel">
   : Value extends OddObject ? Unusable<"JSON cannot carry it: use msgpackCodec">

@@ -10,6 +10,7 @@ import type { CallOptions, CallResult } from "../caller.ts";
 import type {
   AnyContract,
   Contract,
+  InputOf,
   OutputOf,
   PlainNames,
   ProcedureName,
@@ -158,6 +159,16 @@ export interface RpcClientOptions<C extends Contract = AnyContract> extends Conn
    * @default {[]}
    */
   readonly codecs?: readonly Codec[] | undefined;
+  /**
+   * Schemas that inputs must fulfil, by procedure, so that a wrong one never leaves: the call rejects
+   * with `invalid-input`, as the server would. What the schema makes of an input is dropped, as the
+   * server makes it anew. Such a schema is synchronous.
+   *
+   * @default {none}
+   */
+  readonly inputs?: {
+    readonly [Name in ProcedureName<C>]?: StandardSchema<InputOf<C, Name>, unknown> | undefined;
+  };
   /**
    * Schemas that outputs must fulfil, by procedure. An output that does not rejects the call with
    * `invalid-output`; otherwise the call resolves with what the schema makes of it.

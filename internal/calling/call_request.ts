@@ -14,6 +14,7 @@ import { checkMessageHeaders, NO_HEADERS } from "../message_headers.ts";
 import { safeObserver } from "../observer.ts";
 import type { IncomingItem, OutgoingRequest } from "../protocol/envelope.ts";
 import { checkCallOptions, signalsOf, timeLeftMs } from "../callers/call_options.ts";
+import { validate } from "../validate.ts";
 import type { ClientSettings } from "./client_settings.ts";
 
 /** A call, a stream or a notification: its request, and how its client waits for the outcome. */
@@ -51,6 +52,7 @@ export type CallParts =
 type RequestSettings =
   | "timeoutMs"
   | "maxBodyBytes"
+  | "inputs"
   | "batching"
   | "forwardHeaders"
   | "onEvent"
@@ -97,7 +99,7 @@ export class RequestMaker {
    *
    * @throws {TypeError} If the procedure's name or an option cannot be used.
    * @throws {RangeError} If a number is out of its bounds.
-   * @throws {RpcError} `unencodable` or `too-large`.
+   * @throws {RpcError} `invalid-input`, `unencodable` or `too-large`.
    * @throws The reason of a signal that has aborted.
    */
   make(parts: CallParts, input: unknown, options: CallOptions): CallRequest {
@@ -110,6 +112,7 @@ export class RequestMaker {
     const signals = signalsOf(options);
     for (const signal of signals) signal.throwIfAborted();
     const headers = this.#headers(kind, options);
+    this.#checkInput(input, { ...parts, queue });
     const codec = codecOf(input, this.#codec);
     const body = this.#encode(input, codec, { ...parts, queue });
     const timeoutMs = timeLeftMs(options, this.#settings.timeoutMs);
@@ -142,6 +145,28 @@ export class RequestMaker {
       takesBatches: this.#settings.batching !== undefined && kind === "call" && idempotent &&
         !immediate && sink === undefined && callback === undefined,
     };
+  }
+
+  #checkInput(
+    input: unknown,
+    { kind, procedure, queue }: CallParts & Pick<CallRequest, "queue">,
+  ): void {
+    const { inputs } = this.#settings;
+    const schema = Object.hasOwn(inputs, procedure) ? inputs[procedure] : undefined;
+    if (schema === undefined) return;
+    let checked: unknown;
+    try {
+      checked = validate(schema, input, { procedure, part: "input" });
+    } catch (error) {
+      if (!(error instanceof RpcError)) throw error;
+      const { code, message, details } = error;
+      const call: CallReport = { procedure, queue, elapsedMs: 0, phase: "not-published" };
+      throw new RpcError(code, message, { details, call });
+    }
+    if (!(checked instanceof Promise)) return;
+    // What it says comes too late; nobody else waits for it.
+    checked.catch(() => {});
+    throw new TypeError(`Cannot ${kind} "${procedure}" as the schema of its input is asynchronous`);
   }
 
   /** What the caller has set, before what is inherited. */

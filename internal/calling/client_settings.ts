@@ -56,6 +56,7 @@ export interface ClientSettings extends ConnectSettings {
   readonly codec: Codec;
   /** Read outputs, beside JSON and plain bytes. */
   readonly codecs: readonly Codec[];
+  readonly inputs: NonNullable<RpcClientOptions["inputs"]>;
   readonly outputs: NonNullable<RpcClientOptions["outputs"]>;
   readonly errors: NonNullable<RpcClientOptions["errors"]>;
   /** Whose idempotency keys those of this client are; absent for its own. */
@@ -104,8 +105,6 @@ export function resolveClientOptions(
     callbackKeys = [],
     unknownCallbacks = "park",
     codecs = [],
-    outputs = {},
-    errors = {},
     explainTimeouts = true,
   } = options;
   checkName("connect", { queue });
@@ -116,7 +115,6 @@ export function resolveClientOptions(
   checkKeys("connect", { callbackKeys: options.callbackKeys });
   checkOneOf("connect", { unknownCallbacks }, ["park", "drop"]);
   checkCodecs("connect", codecs);
-  checkTables({ outputs, errors });
   return {
     ...resolveConnectOptions(place, options, `${queue} client`),
     queue,
@@ -132,8 +130,7 @@ export function resolveClientOptions(
     declare,
     codec: codecs[0] ?? jsonCodec,
     codecs,
-    outputs,
-    errors,
+    ...resolveTables(options),
     callerId: checkedCallerId(options),
     ...resolveHooks(options),
     ...watchOver(options),
@@ -224,17 +221,22 @@ function resolveHooks(
   };
 }
 
-function checkTables({ outputs, errors }: Pick<ClientSettings, "outputs" | "errors">): void {
-  checkOutputs(outputs);
+/** Checks and completes what is looked up by a name. */
+function resolveTables(
+  { inputs = {}, outputs = {}, errors = {} }: RpcClientOptions,
+): Pick<ClientSettings, "inputs" | "outputs" | "errors"> {
+  checkSchemas("inputs", inputs);
+  checkSchemas("outputs", outputs);
   checkErrors(errors);
+  return { inputs, outputs, errors };
 }
 
-function checkOutputs(outputs: ClientSettings["outputs"]): void {
-  checkType("connect", { outputs }, "object");
-  for (const [name, schema] of Object.entries<unknown>(outputs)) {
+function checkSchemas(option: string, schemas: Readonly<Record<string, unknown>>): void {
+  checkType("connect", { [option]: schemas }, "object");
+  for (const [name, schema] of Object.entries(schemas)) {
     const isObject = typeof schema === "object" || typeof schema === "function";
     if (isObject && schema !== null && "~standard" in schema) continue;
-    throw new TypeError(wrongValue("connect", [`outputs.${name}`, schema], "a Standard Schema"));
+    throw new TypeError(wrongValue("connect", [`${option}.${name}`, schema], "a Standard Schema"));
   }
 }
 

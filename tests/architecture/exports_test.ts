@@ -33,8 +33,8 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   },
   "./contract": {
     reason: "contracts that are packages of their own: types that load nothing",
-    names: `AnyContract AnyFunction AnyHandlers AnyStreamed Arriving ByJson CallArguments
-      CallContext Contract ErrorsOf FunctionOf Given Handler HandlerOf Handlers HeaderValue
+    names: `AnyContract AnyFunction AnyHandlers AnyStreamed Arriving ByJson ByMsgpack CallArguments
+      CallContext CodeIn Contract ErrorsOf FunctionOf Given Handler HandlerOf Handlers HeaderValue
       InferInputs InferItems InferOutputs InputOf ItemOf JsonPlain KindOf Less MemberErrors
       MemberInput MemberOf MemberOutput MessageHeaders NamesOf
       NoMoreThan OddIn OddObject OnWire OutputOf PlainNames PoolHandler Primitive Procedure

@@ -54,6 +54,34 @@ Deno.test("A server with two codecs answers each client in its own", async () =>
   assertEquals(error.code, "unencodable");
 });
 
+Deno.test("An input that its schema refuses never leaves its client", async () => {
+  const inputs = { echo: z.object({ at: z.string().transform((text) => new Date(text)) }) };
+  await using pair = await startPair(handlers, { client: { inputs } });
+  const wrong = { at: 5 };
+  const calls = [
+    () => pair.client.call("echo", wrong),
+    () => pair.client.notify("echo", wrong),
+    () => Array.fromAsync(pair.client.map("echo", [wrong])),
+    () => Array.fromAsync(pair.client.stream("echo", wrong)),
+    () => pair.client.callAll([["echo", wrong]]),
+  ];
+  for (const call of calls) {
+    const { code, call: report, details } = await assertRejects(call, RpcError);
+    assertEquals([code, report?.phase], ["invalid-input", "not-published"]);
+    assert(JSON.stringify(details).includes('"path":["at"]'));
+  }
+  assertEquals(pair.server.stats().failed, 0);
+  // The server gets what was given, not what the schema of the client has made of it.
+  assertEquals(await pair.client.call("echo", { at: "x" }), { at: "x" });
+  assertEquals(await pair.client.call("bytes", 1), new Uint8Array([7]));
+});
+
+Deno.test("A client refuses to check inputs by asynchronous schemas", async () => {
+  const inputs = { echo: z.unknown().refine(async () => await true) };
+  await using pair = await startPair(handlers, { client: { inputs } });
+  await assertRejects(() => pair.client.call("echo", 1), TypeError, "is asynchronous");
+});
+
 Deno.test("An output schema may change what the call resolves with", async () => {
   const outputs = { echo: z.object({ at: z.string().transform((text) => new Date(text)) }) };
   await using pair = await startPair(handlers, { client: { outputs } });

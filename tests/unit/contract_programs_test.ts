@@ -10,7 +10,7 @@ import { z } from "${ROOT}deps/zod.ts";
 import { procedure } from "${ROOT}extras/schema.ts";
 import { withResilience } from "${ROOT}extras/resilience/resilience.ts";
 import { fakeClient, localClient } from "${ROOT}testing/mod.ts";
-import { type CallContext, type Caller, type Handlers, implement, isRpcError, RpcClient, RpcServer, safe } from "${ROOT}mod.ts";
+import { type CallContext, type Caller, type Handlers, implement, isRpcError, RpcClient, RpcServer, safe, type WithMsgpack } from "${ROOT}mod.ts";
 import { WorkerPool } from "${ROOT}workers/mod.ts";
 import { expose } from "${ROOT}workers/runtime.ts";
 import * as contract from "${ROOT}tests/fixtures/contract/service.ts";

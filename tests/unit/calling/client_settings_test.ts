@@ -129,6 +129,11 @@ Deno.test("resolveClientOptions() refuses options that it cannot use, in one for
       { outputs: { add: {} } },
       'Cannot connect as "outputs.add" must be a Standard Schema: current value is an object',
     ],
+    [{ inputs: 5 }, 'Cannot connect as "inputs" must be an object: current value is 5'],
+    [
+      { inputs: { add: 5 } },
+      'Cannot connect as "inputs.add" must be a Standard Schema: current value is 5',
+    ],
     [{ errors: null }, 'Cannot connect as "errors" must be an object: current value is null'],
     [
       { errors: { RangeError: "x" } },
