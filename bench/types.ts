@@ -1,14 +1,16 @@
 /**
  * How long the compiler takes for a service with many procedures, beside oRPC: `deno check` of the
- * contenders in alternating rounds, as the machine may be busy with something else.
+ * contenders in alternating rounds, as the machine may be busy with something else. And how long an
+ * editor waits for a hover after an edit.
  *
  * @module
  */
 
 import { parseArgs } from "../deps/std_cli.ts";
 import { checkArguments, readCount } from "./arguments.ts";
-import { quantile } from "../tools/measuring/quantile.ts";
+import { median } from "../tools/measuring/quantile.ts";
 import { CONTENDERS } from "./types/contenders.ts";
+import { Editor } from "./types/editor.ts";
 
 /** What one check took. */
 interface Cost {
@@ -22,14 +24,20 @@ Usage: deno task bench:types [options]
 
   --procedures N  procedures of the service (default: 600)
   --rounds N      rounds that count, after one that does not (default: 5)
+  --edits N       edits of each program in an editor (default: 11)
 `;
+
+/** What an answer to an editor may take at the median, in seconds. */
+const MAX_HOVER_S = 0.5;
+
 checkArguments(USAGE);
 const args = parseArgs(Deno.args, {
-  string: ["procedures", "rounds"],
-  default: { procedures: "600", rounds: "5" },
+  string: ["procedures", "rounds", "edits"],
+  default: { procedures: "600", rounds: "5", edits: "11" },
 });
 const procedures = readCount("procedures", args.procedures);
 const rounds = readCount("rounds", args.rounds);
+const edits = readCount("edits", args.edits);
 
 const folder = await Deno.makeTempDir({ prefix: "warren-types-" });
 try {
@@ -45,13 +53,15 @@ try {
   const [[, rival = []] = []] = costs;
   console.log(`\nThe median of ${rounds} rounds with ${procedures} procedures, beside oRPC:`);
   for (const [name, own] of costs) {
-    const median = medianOf(own);
+    const cost = medianOf(own);
     const { seconds, megabytes } = medianOf(rival);
-    const ratios = [median.seconds / seconds, median.megabytes / megabytes].map((ratio) =>
+    const ratios = [cost.seconds / seconds, cost.megabytes / megabytes].map((ratio) =>
       `${ratio.toFixed(2)} ×`
     );
-    console.log(`${name.padEnd(29)}${show(median)}   ${ratios.join("  ")}`);
+    console.log(`${name.padEnd(29)}${show(cost)}   ${ratios.join("  ")}`);
   }
+  console.log(`\nA hover after each of ${edits} edits in the language server, the median:`);
+  for (const name of Object.keys(CONTENDERS)) console.log(await hover(name));
 } finally {
   await Deno.remove(folder, { recursive: true });
 }
@@ -61,7 +71,7 @@ try {
  * has found out about the library: ours is here as sources, which no user checks anew each time.
  */
 async function check(name: string, text: string): Promise<Cost> {
-  const path = `${folder}/${name.replace(/\W+/g, "_")}.ts`;
+  const path = pathOf(name);
   await Deno.writeTextFile(path, text);
   await Deno.writeTextFile(`${folder}/deno.json`, '{ "lock": false }');
   const command = new Deno.Command(Deno.execPath(), {
@@ -81,6 +91,22 @@ async function check(name: string, text: string): Promise<Cost> {
   return last;
 }
 
+/** Edits the program of the last round, and says how long the answers took. */
+async function hover(name: string): Promise<string> {
+  await using editor = await Editor.open(pathOf(name));
+  const seconds = new Array<number>();
+  while (seconds.length < edits) seconds.push(await editor.editAndHover());
+  const middle = median(seconds);
+  const verdict = middle <= MAX_HOVER_S ? "holds" : "does not hold";
+  const longest = `at most ${Math.max(...seconds).toFixed(2)} s`;
+  const figures = `${middle.toFixed(2).padStart(6)} s, ${longest}`;
+  return `${name.padEnd(29)}${figures}   ${MAX_HOVER_S} s ${verdict}`;
+}
+
+function pathOf(name: string): string {
+  return `${folder}/${name.replace(/\W+/g, "_")}.ts`;
+}
+
 /** What a process has taken so far; `undefined` if it is gone, or this is not Linux. */
 function costOf(pid: number): Cost | undefined {
   try {
@@ -97,8 +123,8 @@ function costOf(pid: number): Cost | undefined {
 
 function medianOf(costs: readonly Cost[]): Cost {
   return {
-    seconds: quantile(costs.map(({ seconds }) => seconds), 0.5),
-    megabytes: quantile(costs.map(({ megabytes }) => megabytes), 0.5),
+    seconds: median(costs.map(({ seconds }) => seconds)),
+    megabytes: median(costs.map(({ megabytes }) => megabytes)),
   };
 }
 

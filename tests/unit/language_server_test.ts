@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes } from "../../deps/std_assert.ts";
-import { LanguageServer, type Position } from "../helpers/language_server.ts";
+import { LanguageServer, type Position } from "../../tools/measuring/language_server.ts";
 
 const MOD = new URL("../../mod.ts", import.meta.url).href;
 
