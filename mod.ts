@@ -9,32 +9,54 @@
  * ```ts ignore because it needs a broker
  * import { RpcClient, RpcServer } from "@warren/rpc";
  *
- * const procedures = { add: ({ a, b }: { a: number; b: number }) => a + b };
+ * const handlers = { add: ({ a, b }: { a: number; b: number }) => a + b };
  * const url = "amqp://127.0.0.1";
- * await using server = await RpcServer.listen(url, { queue: "math", handlers: procedures });
- * await using client = await RpcClient.connect<typeof procedures>(url, { queue: "math" });
- * console.log(await client.call("add", { a: 1, b: 2 }));
+ * const queue = "math";
+ * await using server = await RpcServer.listen(url, { queue, handlers });
+ * await using client = await RpcClient.connect<typeof handlers>(url, { queue });
+ * console.log(await client.api.add({ a: 1, b: 2 }));
  * ```
  *
  * @module
  */
 
-export { type ClientOf, RpcClient } from "./client.ts";
+export { RpcClient } from "./client.ts";
+export { RpcServer } from "./server.ts";
+export { implement } from "./contract.ts";
+export { isRpcError, RpcError, RpcRemoteError, RpcTimeoutError, safe } from "./errors.ts";
 export { RpcConnection } from "./connection.ts";
+export { codecFor, createJsonCodec, jsonCodec } from "./codec.ts";
+export { shardOf } from "./shard_of.ts";
+export type { ClientOf } from "./client.ts";
 export type {
-  ApiMember,
-  BatchCall,
   BatchOptions,
-  BatchOutputs,
   CallCallback,
   Caller,
   CallOptions,
   CallResult,
-  ClientApi,
   NotifyOptions,
   ReplyDetails,
   StreamOptions,
 } from "./caller.ts";
+export type {
+  CallContext,
+  Contract,
+  ErrorsOf,
+  Handler,
+  Handlers,
+  HeaderValue,
+  InferInputs,
+  InferItems,
+  InferOutputs,
+  InputOf,
+  MessageHeaders,
+  OutputOf,
+  PlainNames,
+  Procedure,
+  ProcedureName,
+  StreamNames,
+  WithMsgpack,
+} from "./contract.ts";
 export type {
   BatchingOptions,
   DurableReplyQueue,
@@ -46,76 +68,32 @@ export type {
   RpcClientOptions,
   RpcClientStats,
 } from "./options/client_options.ts";
-export {
-  type Body,
-  type Codec,
-  codecFor,
-  createJsonCodec,
-  jsonCodec,
-  type JsonCodecOptions,
-} from "./codec.ts";
+export type {
+  Durability,
+  QueueOptions,
+  ReplyCacheOptions,
+  RpcServerCloseOptions,
+  RpcServerOptions,
+  RpcServerStats,
+} from "./options/server_options.ts";
 export type {
   BrokerUrl,
   ConnectOptions,
   Credentials,
   TlsOptions,
 } from "./options/connect_options.ts";
-export {
-  type AnyContract,
-  type AnyHandlers,
-  type CallArguments,
-  type CallContext,
-  type Contract,
-  type ErrorsOf,
-  type Handler,
-  type Handlers,
-  type HeaderValue,
-  implement,
-  type InferInputs,
-  type InferItems,
-  type InferOutputs,
-  type InputOf,
-  type ItemOf,
-  type MessageHeaders,
-  type OutputOf,
-  type PlainNames,
-  type PoolHandler,
-  type Procedure,
-  type ProcedureName,
-  type Servable,
-  type ServedBy,
-  type StandardSchema,
-  type StandardSchemaIssue,
-  type StandardSchemaResult,
-  type Streamed,
-  type StreamNames,
-  type Unusable,
-  type WithMsgpack,
-} from "./contract.ts";
-export {
-  type CallPhase,
-  type CallReport,
-  type CallTiming,
-  type DeclaredError,
-  type ErrorDescription,
-  isRpcError,
-  type KnownErrorCode,
-  RpcError,
-  type RpcErrorCode,
-  type RpcErrorOptions,
-  type RpcPromise,
-  RpcRemoteError,
-  RpcTimeoutError,
-  safe,
-  type SafeResult,
-} from "./errors.ts";
 export type {
-  IdempotencyClaim,
-  IdempotencyOptions,
-  IdempotencyOutput,
-  IdempotencyState,
-  IdempotencyStore,
-} from "./options/idempotency_options.ts";
+  CallPhase,
+  CallReport,
+  CallTiming,
+  ErrorDescription,
+  KnownErrorCode,
+  RpcErrorCode,
+  RpcErrorOptions,
+  RpcPromise,
+  SafeResult,
+} from "./errors.ts";
+export type { Body, Codec, JsonCodecOptions } from "./codec.ts";
 export type {
   ConnectionEvent,
   RpcClientEvent,
@@ -131,13 +109,27 @@ export type {
   InterceptedRequest,
   ServerInterceptor,
 } from "./options/interceptors.ts";
-export { RpcServer } from "./server.ts";
-export { shardOf } from "./shard_of.ts";
 export type {
-  Durability,
-  QueueOptions,
-  ReplyCacheOptions,
-  RpcServerCloseOptions,
-  RpcServerOptions,
-  RpcServerStats,
-} from "./options/server_options.ts";
+  IdempotencyClaim,
+  IdempotencyOptions,
+  IdempotencyOutput,
+  IdempotencyState,
+  IdempotencyStore,
+} from "./options/idempotency_options.ts";
+// What the signatures of the others name, and few programs do.
+export type { ApiMember, BatchCall, BatchOutputs, ClientApi } from "./caller.ts";
+export type {
+  AnyContract,
+  AnyHandlers,
+  CallArguments,
+  ItemOf,
+  PoolHandler,
+  Servable,
+  ServedBy,
+  StandardSchema,
+  StandardSchemaIssue,
+  StandardSchemaResult,
+  Streamed,
+  Unusable,
+} from "./contract.ts";
+export type { DeclaredError } from "./errors.ts";
