@@ -91,6 +91,8 @@ export class RpcServer<C extends Contract = Contract> implements AsyncDisposable
     stack.defer(() => server.#disconnect(0));
     try {
       const settings = await server.#connect(place);
+      stack.defer(() => server.#life.ignoreSignals());
+      server.#life.watchSignals();
       for (const queue of server.#queues) await queue.open(settings);
     } catch (error) {
       throw withOpenerStack(error);

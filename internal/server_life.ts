@@ -41,7 +41,8 @@ export class ServerLife {
   /** Whether events name their queue. */
   readonly #hasSeveral: boolean;
   #isAwaited = false;
-  #ignoreSignals: () => void = () => {};
+  readonly #started: PromiseWithResolvers<void> = Promise.withResolvers();
+  #stopWaiting: () => void = () => {};
 
   /**
    * Checks the options.
@@ -85,12 +86,22 @@ export class ServerLife {
     return this.#watch.finished;
   }
 
-  /** It serves: from now on signals close it, if they are to. */
-  start(): void {
+  /** It is about to take requests: from now on signals close it, if they are to. */
+  watchSignals(): void {
     const options = this.#onSignal;
     if (options !== undefined) {
-      this.#ignoreSignals = onFirstSignal((signal) => void this.#obey(signal, options));
+      this.#stopWaiting = onFirstSignal((signal) => void this.#obey(signal, options));
     }
+  }
+
+  /** Signals are the program's again. */
+  ignoreSignals(): void {
+    this.#stopWaiting();
+  }
+
+  /** It serves all of its queues: what a signal has said meanwhile is done now. */
+  start(): void {
+    this.#started.resolve();
   }
 
   /** Tells of an event of a queue. */
@@ -131,7 +142,7 @@ export class ServerLife {
 
   /** It takes nothing more, and finishes what it has in hand. */
   drain(): void {
-    this.#ignoreSignals();
+    this.ignoreSignals();
     this.#watch.drain();
   }
 
@@ -147,6 +158,7 @@ export class ServerLife {
   }
 
   async #obey(signal: string, options: RpcServerCloseOptions): Promise<void> {
+    await this.#started.promise;
     const { active } = this.#server.stats();
     this.#log?.say(`${signal}: closing, with ${active} requests in hand`);
     await this.#server.close(options);

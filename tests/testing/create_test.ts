@@ -73,7 +73,7 @@ Deno.test("deno create writes a service that is tested, served, called and deplo
     assertStringIncludes(stderr, "nextReview");
     await write("service.ts", "docs/start.md 2");
     await write("plan.ts", "docs/start.md 3");
-    await using server = project.start("task", "--quiet", "server");
+    await using server = project.start("run", "--quiet", "--allow-all", "server.ts");
     await eventually(() => assertEquals(consumers(), 1));
     const args = ["run", "--check", "--allow-net", "--allow-env=AMQP_URL", "plan.ts"];
     const { stdout, stderr: errors } = await project.deno(...args);
