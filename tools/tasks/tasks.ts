@@ -35,6 +35,8 @@ export const TASKS: ReadonlyMap<string, Task> = new Map<string, Task>([
   ["ok", ok],
   ["npm", program("tools/npm/main.ts")],
   ["sbom", program("tools/sbom/main.ts")],
+  ["keep", program("tools/releases/keep.ts")],
+  ["outdated", program("tools/releases/outdated.ts")],
   ["trip", program("tools/trip/main.ts")],
   ["warren", program("cli/main.ts")],
   ["broker", broker],
