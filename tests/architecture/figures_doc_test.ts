@@ -16,8 +16,8 @@ const NO_FIGURES: Readonly<Record<string, readonly string[]>> = {
   "docs/protocol.md": ["`p50`, `p95`, `p99`, `waitP95`"],
 };
 
-/** Where programs write figures: from bench/results.json, and from chaos/results.json. */
-const WRITTEN_REGEXP = /<!-- (bench|chaos):begin -->[^]*?<!-- \1:end -->/g;
+/** Where programs write figures: from bench/results.json, chaos/results.json and bench/simulation/results.json. */
+const WRITTEN_REGEXP = /<!-- (bench|chaos|simulation):begin -->[^]*?<!-- \1:end -->/g;
 
 Deno.test("README and docs have no figure that no program wrote", async () => {
   const found: string[] = [];

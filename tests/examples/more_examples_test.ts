@@ -18,6 +18,8 @@ const OUTPUTS: Readonly<Record<string, RegExp>> = {
     /^Given up: TimeoutError\nToo late: timeout\nThe server works on 0 requests\n$/,
   "health/main.ts":
     /^\/livez 200\n\/readyz 200\n\/metrics has \d+ metrics\n\/readyz 503, as the server is closed\n$/,
+  "lanes/main.ts":
+    /^pong, while 40 reports are awaited\nada has it, in shard \d\n[^]*\n40 reports are done\n$/,
   "many_servers/main.ts":
     /^north served [1-9]\d* calls\neast served [1-9]\d* calls\nsouth served [1-9]\d* calls\n$/,
   "durable_callbacks/main.ts":

@@ -28,7 +28,7 @@ export async function runExample(name: string, args: readonly string[]): Promise
 }
 
 /** Examples with two queues put these behind the name of the first. */
-const ENDINGS = ["", ".prices", ".words"];
+const ENDINGS = ["", ".prices", ".words", ".quick", ".0", ".1"];
 
 /** A queue name of this test's own; disposing of it deletes the queue. */
 export class ExampleQueue implements AsyncDisposable {

@@ -232,6 +232,12 @@ page("docs/codecs.md sends dates and bytes, through a pool, too, and has a codec
   assertEquals(await desk.run("docs/codecs.md 5"), '[ [ "b", "2" ], [ "a", "1" ] ]\n');
 });
 
+page("docs/scaling.md has a lane, shards and a gateway", async (desk) => {
+  assertEquals(await desk.run("docs/scaling.md 1"), "pong\n");
+  assertEquals(await desk.run("docs/scaling.md 2"), "Added for seven\n");
+  assertEquals(await desk.run("docs/scaling.md 3"), "144\n");
+});
+
 page("docs/schemas.md checks inputs and outputs", async (desk) => {
   await desk.serve("docs/schemas.md 1", "shapes");
   const refusal = await desk.run("docs/schemas.md 2");

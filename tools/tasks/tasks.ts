@@ -24,6 +24,7 @@ export const TASKS: ReadonlyMap<string, Task> = new Map<string, Task>([
   ["bench:cpu", withBroker(program("bench/cpu.ts"))],
   ["bench:saturation", withBroker(program("bench/saturation.ts"))],
   ["bench:control", withBroker(program("bench/control.ts"))],
+  ["bench:simulation", withBroker(program("bench/simulation.ts"))],
   ["bench:types", program("bench/types.ts")],
   ["bench:soak", program("bench/pool_soak.ts")],
   ["chaos", program("chaos/main.ts")],
