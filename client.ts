@@ -58,7 +58,7 @@ import {
 } from "./internal/calling/client_stream.ts";
 import type { PendingCall } from "./internal/calling/pending_calls.ts";
 import { ReplyReader } from "./internal/calling/reply_reader.ts";
-import { checkOptions, optionsError, readGraceMs, wrongValue } from "./internal/check.ts";
+import { checkOptions, optionsError, readGraceMs } from "./internal/check.ts";
 import { NO_HEADERS } from "./internal/message_headers.ts";
 import { newId as newCorrelationId, toPrintable } from "./internal/text.ts";
 import { MAX_TIMEOUT_MS } from "./internal/time.ts";
@@ -225,24 +225,21 @@ export class RpcClient<C extends Contract = AnyContract> implements Caller<C>, A
   ): string {
     checkOptions("call", options);
     const correlationId = newCorrelationId();
-    const isNamed = typeof callback === "string";
     const { callbackContext: context } = options;
-    const run = isNamed
-      ? this.#callbacks.bind(callback, { correlationId, procedure, context })
-      : callback;
-    if (typeof run !== "function") {
-      const kind = "a function or the name of a registered callback";
-      throw new TypeError(wrongValue("call", ["callback", run], kind));
-    }
+    // As in call(): the contract is not checked at run time.
+    const given = callback as CallCallback<unknown> | string;
+    const run = this.#callbacks.bind(given, { correlationId, procedure, context });
     const queue = this.#requests.queueOf(procedure, input);
-    const ticket = isNamed
-      ? this.#tickets.writeFor({ id: correlationId, name: callback, procedure, queue }, options)
-      : undefined;
+    const ticketOf = this.#tickets.writerFor({ name: given, procedure, queue }, options);
+    const ticket = ticketOf(correlationId);
     const sink = this.#progressSink(correlationId, options);
     const parts = { kind: "call", procedure, correlationId, sink, callback: ticket } as const;
-    // It never rejects. As in call(): the contract is not checked at run time.
-    void this.#callbacks.run(correlationId, run as CallCallback<unknown>, {
-      start: (changed) => this.#start(parts, changed ?? { input }, options),
+    // It never rejects.
+    void this.#callbacks.run(correlationId, run, {
+      start: (changed) => {
+        const callback = changed ? ticketOf(changed.correlationId, changed.headers) : ticket;
+        return this.#start({ ...parts, callback }, changed ?? { input }, options);
+      },
       around: this.#around(parts, input, options),
     });
     return correlationId;
@@ -438,11 +435,11 @@ export class RpcClient<C extends Contract = AnyContract> implements Caller<C>, A
   /** Starts a call that interceptors may have changed. */
   #start(
     parts: CallParts,
-    { input, correlationId = parts.correlationId, headers }: Partial<InterceptedCall>,
+    { input, correlationId = parts.correlationId, headers, onStep }: Partial<InterceptedCall>,
     options: CallOptions,
   ): PendingCall {
     const all = headers === undefined ? options : { ...options, headers };
-    return this.#calls.start(this.#requests.make({ ...parts, correlationId }, input, all));
+    return this.#calls.start(this.#requests.make({ ...parts, correlationId, onStep }, input, all));
   }
 
   #call(procedure: string, input: unknown, options: CallOptions): Promise<unknown> {
@@ -457,11 +454,13 @@ export class RpcClient<C extends Contract = AnyContract> implements Caller<C>, A
   #perform(parts: CallParts, input: unknown, options: CallOptions): Promise<unknown> {
     const around = this.#around(parts, input, options);
     if (around === undefined) return this.#send(parts, input, options);
-    return around(({ correlationId, input, headers }) => {
+    return around(({ correlationId, input, headers, onStep }) => {
       const all = headers === NO_HEADERS ? options : { ...options, headers };
-      if (correlationId === parts.correlationId) return this.#send(parts, input, all);
+      if (correlationId === parts.correlationId) {
+        return this.#send({ ...parts, onStep }, input, all);
+      }
       const sink = this.#progressSink(correlationId, options);
-      return this.#send({ ...parts, correlationId, sink }, input, all);
+      return this.#send({ ...parts, correlationId, sink, onStep }, input, all);
     });
   }
 

@@ -103,11 +103,14 @@ export type {
   ServerConnectionEvent,
 } from "./options/events.ts";
 export type {
+  BrokerNode,
+  CallStep,
   ClientInterceptor,
   InterceptedCall,
   InterceptedReply,
   InterceptedRequest,
   ServerInterceptor,
+  SettledOutcome,
 } from "./options/interceptors.ts";
 export type {
   IdempotencyClaim,

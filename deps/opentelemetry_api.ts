@@ -1,10 +1,14 @@
 /** Where traces and metrics go, if a program has something that takes them; `extras/otel/` only. @module */
 
 export {
+  type Attributes,
   type Context,
   context,
+  type Counter,
   type Histogram,
+  type Meter,
   metrics,
+  type ObservableResult,
   propagation,
   ROOT_CONTEXT,
   type Span,

@@ -235,6 +235,11 @@ export interface NamedReply {
   readonly procedure: string;
   /** What `callAsync` was given as `callbackContext`. */
   readonly context: unknown;
+  /**
+   * The header `traceparent` of its request, as an interceptor had set it, if the client was started
+   * anew since then.
+   */
+  readonly trace?: string;
 }
 
 /** A callback by name. It may return a promise. */

@@ -6,6 +6,27 @@
 
 import type { Body } from "../codec.ts";
 import type { HeaderValue, MessageHeaders } from "../contract.ts";
+import type { RpcServerEvent } from "./events.ts";
+
+/** Where a message goes, or comes from: a node of the broker. */
+export interface BrokerNode {
+  /** Host name or IP address, as the URL has it. */
+  readonly hostname: string;
+  /** TCP port. */
+  readonly port: number;
+}
+
+/** What a client tells of a call that it makes. */
+export type CallStep =
+  /** Its request goes to the broker, for the first time or again. */
+  | {
+    readonly type: "published";
+    /** How often it was published, with this time. */
+    readonly attempt: number;
+    readonly broker: BrokerNode;
+  }
+  /** The broker has it. */
+  | { readonly type: "confirmed" };
 
 /** A call, as an interceptor of its client sees it. */
 export interface InterceptedCall {
@@ -21,6 +42,8 @@ export interface InterceptedCall {
   readonly input: unknown;
   /** The headers that it was given. */
   readonly headers: MessageHeaders;
+  /** Told how far it has come. Who passes another one on to `next()` calls this one, too. */
+  readonly onStep?: ((step: CallStep) => void) | undefined;
 }
 
 /**
@@ -28,6 +51,7 @@ export interface InterceptedCall {
  * throws its error.
  *
  * - `next()` makes the call and settles with its outcome; with an input or headers, with these instead.
+ *   With `onStep`, it tells how far the call has come.
  *   Whoever calls it again makes the call again, with the whole time that a call has. Whoever does not
  *   call it answers itself.
  * - Of a stream, `next()` settles at its end, and gives nothing: what the interceptor resolves with is
@@ -35,8 +59,15 @@ export interface InterceptedCall {
  */
 export type ClientInterceptor = (
   call: InterceptedCall,
-  next: (changes?: Partial<Pick<InterceptedCall, "input" | "headers">>) => Promise<unknown>,
+  next: (
+    changes?: Partial<Pick<InterceptedCall, "input" | "headers" | "onStep">>,
+  ) => Promise<unknown>,
 ) => unknown;
+
+/** How a request was settled: as the event `served` has it, or `unserved`. */
+export type SettledOutcome =
+  | Extract<RpcServerEvent, { readonly type: "served" }>["outcome"]
+  | "unserved";
 
 /** A request, as an interceptor of its server sees it. Anybody may have sent it. */
 export interface InterceptedRequest {
@@ -52,10 +83,24 @@ export interface InterceptedRequest {
   readonly deadline: number | undefined;
   /** How often this request was delivered before: 0 the first time. */
   readonly redeliveries: number;
+  /** Whether it was parked before, and somebody has it run again. Its caller says so. */
+  readonly isRedriven: boolean;
   /** The headers that the caller has set. */
   readonly headers: MessageHeaders;
   /** Whether the caller waits for a reply. */
   readonly wantsReply: boolean;
+  /** Size of the body, in bytes. */
+  readonly bytes: number;
+  /** Where it comes from; `undefined` while there is no connection. */
+  readonly broker: BrokerNode | undefined;
+  /** Whether its reply is that of another request of the same key; known once `next()` has settled. */
+  readonly isReused: boolean;
+  /**
+   * Has a function told when the request is settled: the broker has the reply, and the request is
+   * acknowledged or back in its queue. Once for each request, whatever becomes of it. What the function
+   * throws is dropped.
+   */
+  onSettled(told: (outcome: SettledOutcome) => void): void;
   /**
    * Sets a header of the reply, whatever it is.
    *

@@ -4,5 +4,6 @@
  * @module
  */
 
-export { type MeasuredPart, type MeasuredParts, metricsText } from "./metrics_text.ts";
+export { metricsText } from "./metrics_text.ts";
+export type { MeasuredPart, MeasuredParts } from "./stats_families.ts";
 export { RpcMetrics } from "./rpc_metrics.ts";

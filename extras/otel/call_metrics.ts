@@ -1,6 +1,12 @@
 /** How long calls and requests take, for OpenTelemetry. @module */
 
-import { type Histogram, metrics, trace, type Tracer } from "../../deps/opentelemetry_api.ts";
+import {
+  type Histogram,
+  type Meter,
+  metrics,
+  trace,
+  type Tracer,
+} from "../../deps/opentelemetry_api.ts";
 import { OK } from "../metrics/procedure_labels.ts";
 import { DURATION_BOUNDS } from "../metrics/duration_histogram.ts";
 
@@ -18,6 +24,11 @@ export function callTracer(): Tracer {
 }
 
 let tracer: Tracer | undefined;
+
+/** Where metrics go; asked for with the first of each, as whoever takes them may come late. */
+export function callMeter(): Meter {
+  return metrics.getMeter(SCOPE, undefined, { schemaUrl: SCHEMA_URL });
+}
 
 /** The attributes that say how a call ended. */
 export function statusAttributes(status: string): Record<string, string> {
@@ -39,12 +50,11 @@ export class CallMetrics {
 
   /** Adds a call that began at `startedAt`, by `performance.now()`. */
   add(method: string, status: string, startedAt: number): void {
-    this.#histogram ??= metrics.getMeter(SCOPE, undefined, { schemaUrl: SCHEMA_URL })
-      .createHistogram(this.#name, {
-        unit: "s",
-        // Without them it would be buckets for milliseconds.
-        advice: { explicitBucketBoundaries: [...DURATION_BOUNDS] },
-      });
+    this.#histogram ??= callMeter().createHistogram(this.#name, {
+      unit: "s",
+      // Without them it would be buckets for milliseconds.
+      advice: { explicitBucketBoundaries: [...DURATION_BOUNDS] },
+    });
     const attributes = this.#attributesOf(method, status);
     this.#histogram.record((performance.now() - startedAt) / 1_000, attributes);
   }

@@ -21,14 +21,23 @@
  * @module
  */
 
-export { instrumentCalls } from "./instrument_calls.ts";
+export { instrumentCallback } from "./instrument_callback.ts";
+export { instrumentCalls, type InstrumentCallsOptions } from "./instrument_calls.ts";
+export { instrumentEvents } from "./instrument_events.ts";
 export { instrumentHandler } from "./instrument_handler.ts";
 export { instrumentRequests, type InstrumentRequestsOptions } from "./instrument_requests.ts";
+export { instrumentStats } from "./instrument_stats.ts";
+export type { MeasuredPart, MeasuredParts } from "../metrics/stats_families.ts";
+export type { RpcClientEvent, RpcServerEvent } from "../../options/events.ts";
+export type { NamedCallback, NamedReply } from "../../options/client_options.ts";
 export type { CallContext } from "../../contract.ts";
 export type {
+  BrokerNode,
+  CallStep,
   ClientInterceptor,
   InterceptedCall,
   InterceptedReply,
   InterceptedRequest,
   ServerInterceptor,
+  SettledOutcome,
 } from "../../options/interceptors.ts";

@@ -7,6 +7,7 @@
 
 import { RpcError } from "../../errors.ts";
 import type { ConnectionEvent } from "../../options/events.ts";
+import type { BrokerNode } from "../../options/interceptors.ts";
 import type { AmqpChannel, AmqpLink } from "./amqp.ts";
 import { amqpCodeOf } from "./amqp_error.ts";
 import { toPrintable } from "../text.ts";
@@ -47,7 +48,7 @@ export interface ConnectionOptions<S extends Session> extends AmqpSourceOptions 
   readonly waitForBrokerMs: number;
   readonly signal?: AbortSignal | undefined;
   /** Opens channels, declares queues and starts consumers on a fresh connection. */
-  readonly setUp: (connection: AmqpLink) => Promise<S>;
+  readonly setUp: (connection: AmqpLink, broker: BrokerNode) => Promise<S>;
   /** Takes over a new session; runs before the `connected` event. */
   readonly onSession: (session: S) => void;
   readonly onEvent: (event: ConnectionEvent) => void;
@@ -222,7 +223,8 @@ export class Connection<S extends Session> {
     for (let attempt = 1;; attempt++) {
       const amqp = await node.open(this.#closing.signal);
       try {
-        return await this.#begin(amqp);
+        const { hostname, port } = node.address;
+        return await this.#begin(amqp, { hostname, port });
       } catch (error) {
         await amqp.close();
         const isFinal = error instanceof RpcError && !error.retryable;
@@ -235,12 +237,12 @@ export class Connection<S extends Session> {
     }
   }
 
-  async #begin(amqp: AmqpLink): Promise<void> {
+  async #begin(amqp: AmqpLink, broker: BrokerNode): Promise<void> {
     const { onEvent, setUp, onSession, connectTimeoutMs } = this.#options;
     amqp.onBlocked = (reason) => onEvent({ type: "blocked", reason: toPrintable(reason) });
     amqp.onUnblocked = () => onEvent({ type: "unblocked" });
     // A cluster that has lost too many nodes takes requests and never answers them.
-    const settingUp = withTimeout(connectTimeoutMs, () => setUp(amqp));
+    const settingUp = withTimeout(connectTimeoutMs, () => setUp(amqp, broker));
     const session = await abortable(settingUp, this.#closing.signal)
       .catch((error: unknown) => {
         if (!(error instanceof TimeLimitError)) throw error;

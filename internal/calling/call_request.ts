@@ -4,7 +4,7 @@ import { type Body, type Codec, codecOf } from "../../codec.ts";
 import { type CallReport, RpcError } from "../../errors.ts";
 import type { HeaderValue, MessageHeaders } from "../../contract.ts";
 import type { CallOptions, ReplyDetails } from "../../caller.ts";
-import type { InterceptedCall } from "../../options/interceptors.ts";
+import type { CallStep, InterceptedCall } from "../../options/interceptors.ts";
 import type { AmqpDelivery } from "../broker/amqp.ts";
 import { callScope } from "../call_scope.ts";
 import type { RpcClientOptions } from "../../options/client_options.ts";
@@ -30,6 +30,8 @@ export interface CallRequest extends OutgoingRequest {
   readonly sink: CallSink | undefined;
   /** Told what the last reply says beside its body, if the caller wants to know. Never throws. */
   readonly onReply: ((reply: ReplyDetails) => void) | undefined;
+  /** Told how far it has come, if an interceptor wants to know. Never throws, and returns before user code runs. */
+  readonly onStep: ((step: CallStep) => void) | undefined;
 }
 
 /** Takes what comes before the last reply of a call. */
@@ -46,7 +48,7 @@ export interface CallSink {
 /** What the methods of a client differ in. */
 export type CallParts =
   & Pick<CallRequest, "kind" | "procedure" | "correlationId">
-  & Partial<Pick<CallRequest, "sink" | "callback" | "idleTimeoutMs">>;
+  & Partial<Pick<CallRequest, "sink" | "callback" | "idleTimeoutMs" | "onStep">>;
 
 /** The settings of its client that a request depends on. */
 type RequestSettings =
@@ -140,6 +142,7 @@ export class RequestMaker {
       headers,
       wantsTiming: this.#settings.isObserved,
       onReply: onReply && this.#safeOnReply(correlationId, onReply),
+      onStep: parts.onStep && laterObserver(parts.onStep),
       // What is more than one request and one reply goes alone, and what must not be run again: of a
       // batch that comes again, nobody knows what has run.
       takesBatches: this.#settings.batching !== undefined && kind === "call" && idempotent &&
@@ -252,4 +255,10 @@ class CallRoute {
     this.#queues.add(queue);
     return queue;
   }
+}
+
+/** Steps happen inside amqplib's callbacks, where no code of the user's runs. */
+function laterObserver(onStep: (step: CallStep) => void): (step: CallStep) => void {
+  const observe = safeObserver(onStep);
+  return (step) => queueMicrotask(() => observe(step));
 }

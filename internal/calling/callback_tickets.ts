@@ -3,6 +3,7 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { jsonCodec } from "../../codec.ts";
 import { type CallPhase, type CallReport, RpcError } from "../../errors.ts";
+import type { MessageHeaders } from "../../contract.ts";
 import type { NamedCallbackOptions } from "../../options/client_options.ts";
 import { MAX_CALLBACK_CHARS } from "../protocol/envelope.ts";
 import { toPrintable } from "../text.ts";
@@ -16,6 +17,8 @@ export interface CallbackTicket {
   readonly id: string;
   readonly name: string;
   readonly context: unknown;
+  /** The header `traceparent` of its request; absent if it had none. */
+  readonly trace?: unknown;
   readonly procedure: string;
   readonly queue: string;
   readonly immediate: boolean;
@@ -81,12 +84,34 @@ export class CallbackTickets {
   }
 
   /**
+   * Makes what writes tickets for the requests of a call that is made now: nothing for a callback
+   * without a name.
+   *
+   * @returns Given the correlation id of a request, and its headers if interceptors have set them.
+   */
+  writerFor(
+    { name, procedure, queue }: Pick<CallbackTicket, "procedure" | "queue"> & {
+      readonly name: unknown;
+    },
+    options: NamedCallbackOptions,
+  ): (id: string, headers?: MessageHeaders) => string | undefined {
+    return (id, headers) => {
+      if (typeof name !== "string") return undefined;
+      const trace = headers?.traceparent;
+      return this.writeFor(
+        { id, name, procedure, queue, ...(trace !== undefined && { trace }) },
+        options,
+      );
+    };
+  }
+
+  /**
    * Writes the ticket of a call that is made now.
    *
    * @throws {RpcError} `unencodable` or `too-large`, for the context.
    */
   writeFor(
-    call: Pick<CallbackTicket, "id" | "name" | "procedure" | "queue">,
+    call: Pick<CallbackTicket, "id" | "name" | "procedure" | "queue" | "trace">,
     options: NamedCallbackOptions,
   ): string {
     const { callbackContext: context, immediate = false } = options;

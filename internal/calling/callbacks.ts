@@ -8,6 +8,7 @@ import type { AmqpDelivery } from "../broker/amqp.ts";
 import { checkType, wrongValue } from "../check.ts";
 import { readDeadLetterReason } from "../protocol/dead_letter.ts";
 import { RecentMap } from "../recent_map.ts";
+import { readText } from "../text.ts";
 import { type CallbackTicket, type CallbackTickets, ticketSubject } from "./callback_tickets.ts";
 import type { CallInterception } from "./call_interception.ts";
 import type { PendingCall } from "./pending_calls.ts";
@@ -89,11 +90,18 @@ export class Callbacks {
   }
 
   /**
-   * Makes a callback for one call of a name.
+   * Makes a callback for one call: of a name, or the function that it was given.
    *
-   * @throws {TypeError} If none of that name is registered.
+   * @throws {TypeError} If none of that name is registered, or it is neither.
    */
-  bind(name: string, reply: NamedReply): CallCallback<unknown> {
+  bind(given: CallCallback<unknown> | string, reply: NamedReply): CallCallback<unknown> {
+    if (typeof given === "string") return this.#bindNamed(given, reply);
+    if (typeof given === "function") return given;
+    const kind = "a function or the name of a registered callback";
+    throw new TypeError(wrongValue("call", ["callback", given], kind));
+  }
+
+  #bindNamed(name: string, reply: NamedReply): CallCallback<unknown> {
     const callback = this.#named.get(name);
     if (callback !== undefined) return (result) => callback(result, reply);
     throw new TypeError(
@@ -178,11 +186,12 @@ export class Callbacks {
 
   #runTicket(ticket: CallbackTicket, callback: NamedCallback, reply: AmqpDelivery): Promise<void> {
     const { id: correlationId, procedure, context } = ticket;
+    const trace = readText(ticket.trace);
     const isReturned = readDeadLetterReason(reply.properties) !== undefined;
     const subject = ticketSubject(ticket, isReturned ? "queued" : "replied");
     return this.run(
       correlationId,
-      (result) => callback(result, { correlationId, procedure, context }),
+      (result) => callback(result, { correlationId, procedure, context, ...(trace && { trace }) }),
       { start: () => ({ ...subject, reply: Promise.resolve(reply) }) },
     );
   }

@@ -104,7 +104,7 @@ export class ClientCalls {
     const { confirmTimeoutMs, onEvent } = this.#settings;
     const opening = Connection.open<ClientSession>({
       ...this.#settings,
-      setUp: (connection) =>
+      setUp: (connection, broker) =>
         openClientSession(connection, {
           ...this.#settings,
           publishing: { confirmTimeoutMs, limits: this.#limits },
@@ -112,6 +112,7 @@ export class ClientCalls {
           onUnreplicated: (queue) => onEvent({ type: "reply-queue-unreplicated", queue }),
           isFirst: this.#sessions === 0,
           onReply: (reply) => this.#reasons.accept(reply) || this.#accept(reply),
+          broker,
         }),
       onSession: (session) => this.#publishAll(session),
       onEvent: (event) => {

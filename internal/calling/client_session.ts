@@ -5,6 +5,7 @@ import type { AmqpChannel, AmqpDelivery, AmqpLink, AmqpQueueOptions } from "../b
 import { amqpCodeOf, isConsumedAlone, readMismatch } from "../broker/amqp_error.ts";
 import type { Session } from "../broker/connection.ts";
 import type { AmqpPublish } from "../broker/amqp.ts";
+import type { BrokerNode } from "../../options/interceptors.ts";
 import { requestMessage, type RequestRoute } from "../protocol/envelope.ts";
 import {
   DIRECT_REPLY_TO,
@@ -23,6 +24,8 @@ import type { PendingCall } from "./pending_calls.ts";
 export interface ClientSession extends Session {
   /** Where replies go: the name of a queue, or the pseudo-queue of direct reply-to. */
   readonly replyTo: string;
+  /** The node that it is on. */
+  readonly broker: BrokerNode;
   readonly publisher: Publisher;
   /** Publishes the credits of streams, on a channel of its own: they do not wait behind requests. */
   readonly credits: Publisher;
@@ -51,6 +54,8 @@ export interface ClientSession extends Session {
 export interface ClientSessionOptions extends ClientExchangesOptions {
   readonly replyQueue: ClientSettings["replyQueue"];
   readonly onReply: (reply: AmqpDelivery) => void;
+  /** Where the connection goes. */
+  readonly broker: BrokerNode;
   /** Whether the client had no session before. */
   readonly isFirst: boolean;
   /** Told that a durable reply queue exists that lives on one node. */
@@ -88,7 +93,7 @@ export async function openClientSession(
   connection: AmqpLink,
   options: ClientSessionOptions,
 ): Promise<ClientSession> {
-  const { publishing } = options;
+  const { publishing, broker } = options;
   const channel = await connection.openChannel();
   const opened = await openReplyQueue(connection, channel, options);
   const { replyTo } = opened;
@@ -103,6 +108,7 @@ export async function openClientSession(
   return {
     channels: [channel, publisher],
     replyTo,
+    broker,
     publisher,
     credits,
     get control() {
@@ -135,7 +141,7 @@ export function messageOf(call: PendingCall, session: ClientSession): AmqpPublis
   const route = session.routeTo(request.queue);
   // Asked for before, and only for calls that wait for it, nothing is submitted.
   if (route === undefined) return undefined;
-  call.onPublish(route.exchange);
+  call.onPublish(route.exchange, session.broker);
   const path = request.kind === "notify" ? { ...route, replyTo: undefined } : route;
   return requestMessage(request, call.attempts++, path);
 }

@@ -2,6 +2,7 @@
 
 import type { CallPhase, CallReport, CallTiming, RpcError } from "../../errors.ts";
 import type { RpcClientEvent } from "../../options/events.ts";
+import type { BrokerNode } from "../../options/interceptors.ts";
 import type { RpcClientStats } from "../../options/client_options.ts";
 import type { AmqpDelivery } from "../broker/amqp.ts";
 import type { IncomingItem } from "../protocol/envelope.ts";
@@ -290,9 +291,10 @@ export class PendingCall {
     return this.#isSettled;
   }
 
-  /** Told that its request is about to be sent, and to which exchange. */
-  onPublish(exchange: PendingCall["exchange"]): void {
+  /** Told that its request is about to be sent, to which exchange of which node. */
+  onPublish(exchange: PendingCall["exchange"], broker: BrokerNode): void {
     this.exchange = exchange;
+    this.request.onStep?.({ type: "published", attempt: this.attempts + 1, broker });
     this.phase = "unconfirmed";
     this.publishedAt = performance.now();
     this.confirmedAt = undefined;
@@ -302,6 +304,7 @@ export class PendingCall {
   onConfirmed(): void {
     if (this.phase === "unconfirmed") this.phase = "queued";
     this.confirmedAt = performance.now();
+    this.request.onStep?.({ type: "confirmed" });
   }
 
   /** What an error says of the call. */

@@ -34,6 +34,8 @@ const QUEUE_HEADER = `${PREFIX}queue`;
 const DELIVERIES_HEADER = `${PREFIX}deliveries`;
 /** The `user_id` of the request, which only that user could publish again. */
 const USER_HEADER = `${PREFIX}user-id`;
+/** Present, and true, in a request that was parked and is run again. */
+const REDRIVEN_HEADER = "rpc-redriven";
 /** Present, and false, if there was no room for the request's own headers. */
 const COMPLETE_HEADER = `${PREFIX}complete`;
 
@@ -200,10 +202,16 @@ export function redrivenMessage(
       replyTo,
       headers: {
         ...Object.fromEntries(headers),
+        [REDRIVEN_HEADER]: true,
         ...(idempotencyKey === undefined ? {} : { [KEY_HEADER]: idempotencyKey }),
       },
     },
   };
+}
+
+/** Whether a request says that it was parked before. Anybody may say so. */
+export function isRedriven({ headers }: AmqpProperties): boolean {
+  return headers?.[REDRIVEN_HEADER] === true;
 }
 
 function readPrintable(value: unknown): string | undefined {

@@ -143,9 +143,10 @@ export class ServedQueue {
       ...settings,
       connectionName: nameOf("server/consumer"),
       ...this.#observe("consumer"),
-      setUp: (connection) =>
+      setUp: (connection, broker) =>
         openConsumerSession(connection, {
           ...this.#queue,
+          broker,
           requests: this.#service,
           questions: this.#control,
           consumerName: nameOf("server"),

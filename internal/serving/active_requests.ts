@@ -3,6 +3,7 @@
 import type { MessageHeaders } from "../../contract.ts";
 import { RpcError } from "../../errors.ts";
 import type { RpcServerEvent } from "../../options/events.ts";
+import type { SettledOutcome } from "../../options/interceptors.ts";
 import { DeadlineTimer, isExpired, waitAtMost } from "../time.ts";
 import type { AmqpDelivery } from "../broker/amqp.ts";
 import {
@@ -15,8 +16,9 @@ import { RecentMap } from "../recent_map.ts";
 import type { RunTiming } from "../run_timing.ts";
 import { StreamCredits } from "../streaming/stream_credits.ts";
 import { toPrintable } from "../text.ts";
-import type { EncodedItem, EncodedReply } from "../encoded_reply.ts";
+import type { EncodedItem } from "../encoded_reply.ts";
 import type { WorkPlace } from "../running/encoded_handler.ts";
+import type { RunningWork, Seat, SurroundingWork } from "./running_work.ts";
 import { clockAheadMs, localDeadline, withoutClock } from "./request_context.ts";
 
 /** How long a request runs before its reply queue is looked for, in milliseconds. */
@@ -29,31 +31,6 @@ const MAX_LOOK_MS = 30_000;
  * its request is free, whatever it does.
  */
 const ABANDON_GRACE_MS = 500;
-
-/** The wait of one request for the reply to what runs. */
-export type Seat = PromiseWithResolvers<EncodedReply>;
-
-/** What runs for a request, perhaps for others, too. */
-export interface RunningWork {
-  /** When it must have ended, by `performance.now()`, the pauses of its reader not counted. */
-  readonly endsAt: number;
-  /** The error of work that has not. */
-  overrun(): RpcError;
-  /** Settles the wait of a request that was dropped; tells whether it still waited. */
-  abandon(seat: Seat, reason: RpcError): boolean;
-  /** Where it is. */
-  place(): WorkPlace;
-  /** A request was dropped, and does not wait for the reply any more. */
-  leave(seat: Seat, reason: RpcError): void;
-  /** Allows so many items of a stream more. */
-  grant(count: number): void;
-}
-
-/** What is around what runs, such as interceptors; told that its request does not wait any more. */
-export interface SurroundingWork {
-  /** Tells whether it still waited. */
-  abandon(reason: RpcError): boolean;
-}
 
 /** What an observer is told of a request that was settled. */
 type ServedEvent = Extract<RpcServerEvent, { readonly type: "served" }>;
@@ -98,6 +75,10 @@ export class ActiveRequest {
   readonly clockAheadMs: number | undefined;
   /** What was thrown, or why it was not run. */
   error: unknown;
+  /** How it was settled, once it is. */
+  outcome: SettledOutcome = "unserved";
+  /** Whether its reply is that of another request. */
+  isReused = false;
   readonly #schedule: ((dueAt: number) => void) | undefined;
   /** When nobody can wait for its output any more, by `performance.now()`. */
   #expiresAt = Infinity;
@@ -119,6 +100,11 @@ export class ActiveRequest {
     this.request = (this.clockAheadMs ?? 0) > 0 ? withoutClock(request) : request;
     const { credits } = this.request;
     this.credits = credits === undefined ? undefined : new StreamCredits(credits);
+  }
+
+  /** Tells of its end. */
+  tellSettled(): void {
+    this.#around?.settled(this.outcome);
   }
 
   /** What an observer is told of it, once it is settled. */
@@ -319,6 +305,7 @@ export class ActiveRequests {
   delete(active: ActiveRequest): void {
     this.#requests.delete(active);
     if (this.#drains.size > 0) { for (const look of this.#drains) look(); }
+    active.tellSettled();
   }
 
   /** Does what a client says of a request. */

@@ -7,24 +7,33 @@ import type {
   InterceptedReply,
   InterceptedRequest,
   ServerInterceptor,
+  SettledOutcome,
 } from "../../options/interceptors.ts";
 import type { EncodedReply } from "../encoded_reply.ts";
+import { isRedriven } from "../protocol/parked_message.ts";
 import { checkMessageHeaders, readMessageHeaders, withHeader } from "../message_headers.ts";
 import { encodeError, encodeOutput } from "../running/encode.ts";
-import type { ActiveRequest, SurroundingWork } from "./active_requests.ts";
+import { safeObserver } from "../observer.ts";
+import type { ActiveRequest } from "./active_requests.ts";
+import type { RequestRunner } from "./request_runner.ts";
+import type { SurroundingWork } from "./running_work.ts";
+import type { ServerSessions } from "./server_sessions.ts";
 
 /** Of a procedure that has none. */
 const NO_META: Readonly<Record<string, unknown>> = Object.freeze({});
 
 /** What a {@linkcode RequestInterception} needs of its server. */
-export interface InterceptionOptions {
-  readonly interceptors: readonly ServerInterceptor[];
+export interface InterceptedServer {
   /** What a request without a name means, if anything. */
   readonly defaultProcedure: string | undefined;
-  /** Whether the server has its procedure. */
-  readonly isKnown: boolean;
-  /** What `meta` the procedure has, if any. */
-  readonly meta: Readonly<Record<string, unknown>> | undefined;
+  readonly runner: Pick<RequestRunner, "knows" | "metaOf">;
+  readonly sessions: Pick<ServerSessions, "consumer">;
+}
+
+/** Options of {@linkcode RequestInterception}. */
+export interface InterceptionOptions {
+  readonly interceptors: readonly ServerInterceptor[];
+  readonly server: InterceptedServer;
   /** Runs the request, as it would be without interceptors. */
   readonly run: () => Promise<EncodedReply | RpcError>;
 }
@@ -35,6 +44,7 @@ export class RequestInterception implements SurroundingWork {
   readonly #options: InterceptionOptions;
   #reject: (reason: unknown) => void = () => {};
   #isOver = false;
+  readonly #onSettled: ((outcome: SettledOutcome) => void)[] = [];
   #replyHeaders: MessageHeaders | undefined;
 
   constructor(active: ActiveRequest, options: InterceptionOptions) {
@@ -72,6 +82,10 @@ export class RequestInterception implements SurroundingWork {
     return true;
   }
 
+  settled(outcome: SettledOutcome): void {
+    for (const told of this.#onSettled) told(outcome);
+  }
+
   #pass(index: number, headers: MessageHeaders): Promise<InterceptedReply> {
     const interceptor = this.#options.interceptors[index];
     if (interceptor === undefined) return this.#run(headers);
@@ -94,17 +108,26 @@ export class RequestInterception implements SurroundingWork {
   }
 
   #describe(headers: MessageHeaders): InterceptedRequest {
-    const { request, delivery } = this.#active;
-    const procedure = request.procedure ?? this.#options.defaultProcedure;
+    const active = this.#active;
+    const { request, delivery } = active;
+    const { defaultProcedure, runner, sessions } = this.#options.server;
+    const procedure = request.procedure ?? defaultProcedure;
     return {
       procedure,
-      isKnown: this.#options.isKnown,
-      meta: this.#options.meta ?? NO_META,
+      isKnown: runner.knows(request),
+      meta: runner.metaOf(request) ?? NO_META,
       correlationId: request.correlationId,
       deadline: request.deadline,
       redeliveries: delivery.redeliveries,
+      isRedriven: isRedriven(delivery.properties),
       headers,
       wantsReply: request.replyTo !== undefined,
+      bytes: delivery.body.length,
+      broker: sessions.consumer?.session?.broker,
+      get isReused() {
+        return active.isReused;
+      },
+      onSettled: (told) => void this.#onSettled.push(safeObserver(told)),
       setReplyHeader: (name, value) => this.#setReplyHeader(name, value),
       answer: (output) => encodeOutput(output, procedure ?? "", jsonCodec),
     };

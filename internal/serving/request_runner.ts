@@ -16,7 +16,8 @@ import type { EncodedReply, ItemSink } from "../encoded_reply.ts";
 import type { RunTiming } from "../run_timing.ts";
 import { isShortText, MAX_SHORT_TEXT_BYTES } from "../text.ts";
 import { callScope } from "../call_scope.ts";
-import type { ActiveRequest, RunningWork, Seat } from "./active_requests.ts";
+import type { ActiveRequest } from "./active_requests.ts";
+import type { RunningWork, Seat } from "./running_work.ts";
 import type { Procedures } from "./procedures.ts";
 import type { ReplyCache } from "./keys/reply_cache.ts";
 import { RequestContext } from "./request_context.ts";
@@ -87,10 +88,10 @@ export class RequestRunner {
       const { name, handler } = procedures.find(request.procedure);
       const key = this.#keyOf(name, active);
       const kept = key === undefined ? undefined : cache?.get(key);
-      if (kept !== undefined) return this.#reuse(kept);
+      if (kept !== undefined) return this.#reuse(active, kept);
       run = key === undefined ? undefined : this.#runs.get(key.name);
       if (run?.isWanted) key?.requireSame(run.key?.input);
-      if (run?.isWanted) return await this.#reuse(run.joinLate(active, sink));
+      if (run?.isWanted) return await this.#reuse(active, run.joinLate(active, sink));
       run = new Run(active, {
         name,
         key,
@@ -108,8 +109,9 @@ export class RequestRunner {
     }
   }
 
-  #reuse<Reply>(reply: Reply): Reply {
+  #reuse<Reply>(active: ActiveRequest, reply: Reply): Reply {
     this.#reused++;
+    active.isReused = true;
     return reply;
   }
 
@@ -150,8 +152,7 @@ export class RequestRunner {
         return reply;
       },
     });
-    if (isReused) this.#reused++;
-    return reply;
+    return isReused ? this.#reuse(run.first, reply) : reply;
   }
 
   /** Whoever comes with the key of a run that was aborted has started another. */
@@ -200,6 +201,8 @@ class Run implements EncodedRequest, RunningWork {
   readonly priority: number | undefined;
   readonly context: RequestContext;
   readonly timing: RunTiming | undefined;
+  /** The one that it was begun for. */
+  readonly first: ActiveRequest;
   /** Absent if the request is run for itself. */
   readonly key: WorkKey | undefined;
   readonly endsAt: number;
@@ -211,10 +214,9 @@ class Run implements EncodedRequest, RunningWork {
   #wanted = 0;
   #stream: RunningRequest | undefined;
 
-  constructor(
-    { request, delivery, timing }: ActiveRequest,
-    { name, key, limitMs, capacity }: RunParts,
-  ) {
+  constructor(first: ActiveRequest, { name, key, limitMs, capacity }: RunParts) {
+    const { request, delivery, timing } = first;
+    this.first = first;
     this.timing = timing;
     this.procedure = name;
     this.endsAt = limitMs === Infinity ? Infinity : performance.now() + limitMs;

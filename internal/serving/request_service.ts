@@ -216,6 +216,7 @@ export class RequestService {
       const outcome = await this.#answer(active);
       if (outcome === "crashed") delivery.requeue();
       else delivery.ack();
+      active.outcome = outcome;
       this.#outcomes[outcome]++;
       const procedure = this.procedureOf(active);
       onSettled?.({ active, procedure, outcome });
@@ -274,13 +275,10 @@ export class RequestService {
 
   /** Runs the request, by way of the interceptors if there are any. */
   #run(active: ActiveRequest, sink?: ItemSink): Promise<EncodedReply | RpcError> {
-    const { runner, interceptors, defaultProcedure } = this.#options;
+    const { runner, interceptors } = this.#options;
     if (interceptors === undefined) return runner.run(active, sink);
-    const isKnown = runner.knows(active.request);
     const run = () => runner.run(active, sink);
-    const meta = runner.metaOf(active.request);
-    const options = { interceptors, defaultProcedure, isKnown, meta, run };
-    return new RequestInterception(active, options).reply();
+    return new RequestInterception(active, { interceptors, server: this.#options, run }).reply();
   }
 
   /**

@@ -3,6 +3,7 @@
 import type { AmqpChannel, AmqpDelivery, AmqpLink, AmqpQueueOptions } from "../broker/amqp.ts";
 import { amqpCodeOf, isDownWithNode } from "../broker/amqp_error.ts";
 import type { Connection, Session } from "../broker/connection.ts";
+import type { BrokerNode } from "../../options/interceptors.ts";
 import { type ControlMessage, readControl } from "../protocol/envelope.ts";
 import { Intake, type IntakeOptions, type RequestTaker } from "./intake.ts";
 import { ServerExchanges } from "../protocol/server_exchanges.ts";
@@ -20,6 +21,8 @@ export interface ServerSessions {
 /** Takes deliveries from the request queue. */
 export interface ConsumerSession extends Session {
   readonly intake: Intake;
+  /** The node that requests come from. */
+  readonly broker: BrokerNode;
   /** Where this server takes control messages; absent if it may not. */
   readonly controlQueue: string | undefined;
   /** Tells whether a queue does not exist for certain; `undefined` if the user may not know. */
@@ -52,6 +55,8 @@ export interface ConsumerOptions extends Omit<IntakeOptions, "onDeclared"> {
     obey(message: ControlMessage): void;
   };
   readonly questions: QuestionTaker;
+  /** Where the connection goes. */
+  readonly broker: BrokerNode;
 }
 
 /** Takes what operators ask and tell a server. */
@@ -81,6 +86,7 @@ export async function openConsumerSession(
   });
   return {
     channels: [channel],
+    broker: options.broker,
     intake,
     controlQueue,
     lacksQueue: (queue) => lacksQueue(connection, queue),

@@ -48,16 +48,17 @@ import { findings, type FunctionNode, functionVisitor, linesOf } from "../helper
  * Six are for loads (cli/calling/bench/), inputs of calls and requests that are run again by hand.
  * Four are for the page of what has happened lately (extras/health/call_history.ts, recorder.ts, charts.ts
  * and page_style.ts).
- * Six are for metrics (extras/metrics/), six for OpenTelemetry (extras/otel/).
+ * Eight are for metrics (extras/metrics/), ten for OpenTelemetry (extras/otel/).
  * Six are for what calls, whatever is behind it (caller.ts, internal/callers/call_options.ts, caller_with.ts
  * and derived_caller.ts, internal/running/local_caller.ts and local_context.ts).
  * Two are for what servers know of their callers (internal/serving/callers/node_lag.ts, reply_patience.ts).
  * One describes procedures (extras/describe.ts).
  * Three are for servers with several queues (internal/queues/) and clients that choose a shard
  * (shard_of.ts).
+ * One is what runs, as requests know it (internal/serving/running_work.ts), taken out of a file that was full.
  * One looks at what servers answer (internal/protocol/control/control_answer.ts).
  */
-const MAX_PRODUCT_FILES = 259;
+const MAX_PRODUCT_FILES = 266;
 const MAX_FOLDER_FILES = 18;
 const MAX_CODE_LINES = 300;
 const MAX_FUNCTION_LINES = 50;

@@ -1,7 +1,7 @@
 /** What runs for a request in tests that run nothing. @module */
 
 import { RpcError } from "../../errors.ts";
-import type { RunningWork } from "../../internal/serving/active_requests.ts";
+import type { RunningWork } from "../../internal/serving/running_work.ts";
 
 /** Makes work that goes on for ever, but for some parts. */
 export function fakeWork(parts: Partial<RunningWork> = {}): RunningWork {

@@ -79,6 +79,7 @@ Deno.test("declare: false tries no queue to find out whether a node has a majori
   for (const declare of [true, false]) {
     const session = await openConsumerSession(connection, {
       queue: "math",
+      broker: { hostname: "127.0.0.1", port: 5672 },
       durability: "existing",
       returns: true,
       declare,

@@ -6,20 +6,9 @@ import {
   type TextMapPropagator,
   trace,
 } from "../../deps/opentelemetry_api.ts";
-import { AsyncLocalStorageContextManager } from "../../deps/opentelemetry_context_async_hooks.ts";
-import {
-  CompositePropagator,
-  W3CBaggagePropagator,
-  W3CTraceContextPropagator,
-} from "../../deps/opentelemetry_core.ts";
-import {
-  BasicTracerProvider,
-  InMemorySpanExporter,
-  type ReadableSpan,
-  SimpleSpanProcessor,
-} from "../../deps/opentelemetry_sdk_trace_base.ts";
 import {
   instrumentCalls,
+  instrumentHandler,
   instrumentRequests,
   type InstrumentRequestsOptions,
 } from "../../extras/otel/mod.ts";
@@ -32,13 +21,7 @@ import {
 } from "../../mod.ts";
 import { TestBroker } from "../../testing/mod.ts";
 import { WorkerPool } from "../../workers/mod.ts";
-import { eventually } from "../helpers/eventually.ts";
-
-const exporter = new InMemorySpanExporter();
-trace.setGlobalTracerProvider(
-  new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] }),
-);
-context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+import { assertChild, forgetSpans, keepSpans, spanList, spansOf } from "../helpers/kept_spans.ts";
 
 /** One whose header is none that a user may set. */
 const b3: TextMapPropagator = {
@@ -46,11 +29,7 @@ const b3: TextMapPropagator = {
   inject: (_context, carrier, setter) => setter.set(carrier, "x-b3-traceid", "1"),
   extract: (context) => context,
 };
-propagation.setGlobalPropagator(
-  new CompositePropagator({
-    propagators: [new W3CTraceContextPropagator(), new W3CBaggagePropagator(), b3],
-  }),
-);
+keepSpans(b3);
 const tracer = trace.getTracer("test");
 const WORKER = new URL("../fixtures/workers/traced_worker.ts", import.meta.url);
 const FOREIGN = "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01";
@@ -76,7 +55,7 @@ const handlers = {
 
 /** A server and a client whose spans are kept. */
 async function start(options?: InstrumentRequestsOptions) {
-  exporter.reset();
+  forgetSpans();
   seen.length = 0;
   await using stack = new AsyncDisposableStack();
   const broker = stack.use(await TestBroker.start());
@@ -88,21 +67,6 @@ async function start(options?: InstrumentRequestsOptions) {
   const client = stack.use(await RpcClient.connect(broker.url, traced));
   const owned = stack.move();
   return { url: broker.url, client, plain, [Symbol.asyncDispose]: () => owned.disposeAsync() };
-}
-
-/** All spans that have ended, once there are so many. */
-async function spansOf(count: number): Promise<Record<string, ReadableSpan>> {
-  await eventually(() => assertEquals(exporter.getFinishedSpans().length, count));
-  const names = ["INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER"];
-  return Object.fromEntries(
-    exporter.getFinishedSpans().map((span) => [`${names[span.kind]} ${span.name}`, span]),
-  );
-}
-
-function assertChild(child: ReadableSpan | undefined, parent: ReadableSpan | undefined): void {
-  assert(child !== undefined && parent !== undefined, "a span is missing");
-  assertEquals(child.parentSpanContext?.spanId, parent.spanContext().spanId);
-  assertEquals(child.spanContext().traceId, parent.spanContext().traceId);
 }
 
 Deno.test("A call is one tree: who calls, CLIENT, SERVER, and what is inside", async () => {
@@ -187,6 +151,38 @@ Deno.test("A stream is one span on each side, up to its end", async () => {
   assertChild(spans["SERVER math/count"], spans["CLIENT math/count"]);
 });
 
+Deno.test("A stream of a worker file is a span up to its end, with what it does below", async () => {
+  await using scene = await start();
+  async function* lines(count: number) {
+    for (let n = 0; n < count; n++) {
+      tracer.startSpan("line").end();
+      yield await Promise.resolve(n);
+    }
+    if (count > 2) throw new Error("as asked");
+  }
+  await using _server = await RpcServer.listen(scene.url, {
+    queue: "lines",
+    handlers: { lines: instrumentHandler(lines) },
+    interceptors: [instrumentRequests("lines")],
+    log: false,
+  });
+  await using client = await RpcClient.connect(scene.url, { queue: "lines" });
+  assertEquals(await Array.fromAsync(client.stream("lines", 1)), [0]);
+  let spans = await spansOf(3);
+  assertChild(spans["INTERNAL run lines"], spans["SERVER lines/lines"]);
+  assertChild(spans["INTERNAL line"], spans["INTERNAL run lines"]);
+  forgetSpans();
+  await assertRejects(() => Array.fromAsync(client.stream("lines", 3)), RpcError, "as asked");
+  spans = await spansOf(5);
+  assertEquals(spans["INTERNAL run lines"]?.status.code, 2);
+  forgetSpans();
+  await assertRejects(() => client.call("lines", 1), RpcError, "use stream()");
+  assertEquals(Object.keys(await spansOf(2)).toSorted(), [
+    "INTERNAL run lines",
+    "SERVER lines/lines",
+  ]);
+});
+
 Deno.test("What a handler calls is below its request, in one tree of two services", async () => {
   await using scene = await start();
   const interceptors = [instrumentRequests("front")];
@@ -208,7 +204,7 @@ Deno.test("What a handler calls is below its request, in one tree of two service
 
 Deno.test("Each delivery of a request is a span of its own under its call", async () => {
   await using scene = await start();
-  await using pool = await WorkerPool.open(WORKER, { maxWorkers: 1 });
+  await using pool = await WorkerPool.open(WORKER, { maxWorkers: 1, startTimeoutMs: 60_000 });
   await using _server = await RpcServer.listen(scene.url, {
     queue: "deadly",
     handlers: pool.handlers(),
@@ -218,8 +214,7 @@ Deno.test("Each delivery of a request is a span of its own under its call", asyn
   const options = { queue: "deadly", interceptors: [instrumentCalls()] };
   await using client = await RpcClient.connect(scene.url, options);
   assertEquals(await client.call("dieOnce"), "alive");
-  await spansOf(3);
-  const spans = exporter.getFinishedSpans();
+  const spans = await spanList(3);
   const root = spans.find(({ kind }) => kind === SpanKind.CLIENT);
   const requests = spans.filter(({ kind }) => kind === SpanKind.SERVER);
   for (const request of requests) assertChild(request, root);

@@ -63,6 +63,7 @@ const OTHERS: ReadonlySet<string> = new Set([
   // What has become of it.
   "AmqpConfirm",
   "BodySubject",
+  "BrokerNode",
   "CallReport",
   "DeadLetterReason",
   "Outcome",

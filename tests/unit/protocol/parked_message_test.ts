@@ -129,7 +129,12 @@ Deno.test("redrivenMessage() makes a notification with the same key", () => {
   assertEquals([replyTo, expiration], [undefined, undefined]);
   assertEquals([correlationId, messageId, type], ["new", "key", "add"]);
   const kept = { "x-mine": "kept", traceparent: "kept" };
-  assertEquals(headers, { "rpc-idempotency-key": "key", "rpc-idempotent": false, ...kept });
+  assertEquals(headers, {
+    "rpc-idempotency-key": "key",
+    "rpc-idempotent": false,
+    "rpc-redriven": true,
+    ...kept,
+  });
   const request = readRequestEnvelope(again.properties);
   assertEquals([request.deadline, request.credits, request.idempotent], [
     undefined,

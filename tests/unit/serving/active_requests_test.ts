@@ -1,10 +1,7 @@
 import { assertEquals } from "../../../deps/std_assert.ts";
 import { RpcError } from "../../../errors.ts";
-import {
-  type ActiveRequest,
-  ActiveRequests,
-  type Seat,
-} from "../../../internal/serving/active_requests.ts";
+import { type ActiveRequest, ActiveRequests } from "../../../internal/serving/active_requests.ts";
+import type { Seat } from "../../../internal/serving/running_work.ts";
 import { fakeDelivery } from "../../helpers/fake_delivery.ts";
 import { fakeWork } from "../../helpers/fake_work.ts";
 import { FakeTime } from "../../helpers/fake_time.ts";

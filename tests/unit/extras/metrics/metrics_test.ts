@@ -95,6 +95,8 @@ function filled(): RpcMetrics {
   onClient(settled("add", 700));
   onClient(settled("add", 20_000, new RpcError("timeout", "Too late")));
   onClient(settled("add", 1, new DOMException("Enough", "AbortError")));
+  onClient({ type: "blocked", reason: "memory" });
+  onClient({ type: "unblocked" });
   onServer(served("add"));
   onServer(served("add", "error", new RpcRemoteError("add", NO)));
   onServer(served("add", "crashed"));
