@@ -41,23 +41,24 @@ async function runOffline(project: RegistryProject): Promise<void> {
   assertEquals([code, stdout, stderr], [0, "thread 42\nprocess 42\nfunction\n", ""]);
 }
 
-for (const command of [["cache"], ["install", "--entrypoint"]]) {
-  Deno.test(`A pool from a registry starts offline after deno ${command.join(" ")}`, async () => {
+const COMMANDS = [["cache"], ["install", "--entrypoint"]] as const;
+for (const command of COMMANDS) {
+  const name = `deno ${command.join(" ")}`;
+  Deno.test(`A pool from a registry starts offline after ${name}`, async () => {
     await using project = await startProject();
     const { code, stderr } = await project.deno(...command, "--quiet", "main.ts", "worker.ts");
     assertEquals([code, stderr], [0, ""]);
     await runOffline(project);
   });
-}
 
-Deno.test('A pool from a registry starts offline from a folder of "vendor": true', async () => {
-  await using project = await startProject({ vendor: true });
-  const args = ["install", "--quiet", "--entrypoint", "main.ts", "worker.ts"];
-  const { code, stderr } = await project.deno(...args);
-  assertEquals([code, stderr], [0, ""]);
-  await Deno.remove(`${project.folder}/.cache/remote`, { recursive: true }).catch(() => {});
-  await runOffline(project);
-});
+  Deno.test(`A pool starts offline from what ${name} vendors`, async () => {
+    await using project = await startProject({ vendor: true });
+    const { code, stderr } = await project.deno(...command, "--quiet", "main.ts", "worker.ts");
+    assertEquals([code, stderr], [0, ""]);
+    await Deno.remove(`${project.folder}/.cache/remote`, { recursive: true }).catch(() => {});
+    await runOffline(project);
+  });
+}
 
 Deno.test("A compiled program is told that it cannot have worker processes", async () => {
   await using project = await startProject();
