@@ -224,6 +224,21 @@ const authed = procedure.use(async ({ ctx, next }) => {
   return await next({ user: await Promise.resolve({ name: user }) });
 });
 
+Deno.test("procedure() checks each item of a stream, and its input before any", async () => {
+  const input = z.string().refine(async (text) => await Promise.resolve(text.length < 3));
+  const count = procedure({ input, output: z.number().max(1) }, function* () {
+    yield* [1, 2, 3];
+  });
+  const items: unknown[] = [];
+  const read = async (text: string) => {
+    for await (const item of await count.call(text)) items.push(item);
+  };
+  const wrongInput = await assertRejects(() => read("long"), RpcError);
+  assertEquals([wrongInput.code, items], ["invalid-input", []]);
+  const wrongItem = await assertRejects(() => read("ok"), RpcError);
+  assertEquals([wrongItem.code, items], ["invalid-output", [1]]);
+});
+
 Deno.test("procedure.use() adds to the context of handlers, in order", async () => {
   const seen: unknown[] = [];
   const greet = authed.use(async ({ ctx, next, input }) => {
