@@ -47,7 +47,7 @@ const COMMANDS = [
 ];
 
 /** Makes the whole program. */
-function makeProgram(onExitCode: (code: number) => void): Command {
+export function makeProgram(onExitCode: (code: number) => void): Command {
   const program = new Command("warren")
     .description("Calls, watches and operates servers of @warren/rpc.")
     .version(VERSION, "-V, --version")

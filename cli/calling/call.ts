@@ -45,7 +45,10 @@ export function addCall(program: Command, onExitCode: (code: number) => void): v
     .option("--immediate", "fail unless a server has room at once")
     .option("--priority <n>", "from 0 to 9", parseCount)
     .option("--key <key>", "idempotency key: the same work is done once")
-    .option("-H, --header <name=value>", "a header; may be given again", addHeader, {})
+    .addOption(
+      new Option("-H, --header <name=value>", "a header; may be given again")
+        .argParser(addHeader).default({}, "none"),
+    )
     .addOption(new Option("-n, --count <n>", "call so often").argParser(parseCount).default(1))
     .addOption(
       new Option("--concurrency <n>", "so many at a time").argParser(parseCount).default(1),

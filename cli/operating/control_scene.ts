@@ -27,6 +27,7 @@ export interface ControlFlags extends GlobalOptions {
 
 /** What a command works with. */
 export interface ControlScene {
+  readonly broker: Broker;
   readonly control: RpcControl;
   readonly output: Output;
   /** Which servers are meant. */
@@ -61,13 +62,14 @@ export async function askServers(
   work: (scene: ControlScene) => Promise<number | void>,
 ): Promise<number> {
   const { server, expect, timeout, watch } = flags;
-  await using control = await connectControl(await brokerOf(flags), { timeoutMs: timeout });
+  const broker = await brokerOf(flags);
+  await using control = await connectControl(broker, { timeoutMs: timeout });
   const target = (queue?: string) => ({
     ...(queue !== undefined && { queue }),
     ...(server !== undefined && { server }),
     ...(expect !== undefined && { expect }),
   });
-  const scene = { control, output: outputOf(flags), target };
+  const scene = { broker, control, output: outputOf(flags), target };
   for (;;) {
     const exitCode = await work(scene) ?? 0;
     if (watch === undefined) return exitCode;

@@ -2,6 +2,7 @@
 
 import type {
   Answer,
+  BrokerState,
   QueueState,
   ServerInfo,
   ServerPing,
@@ -23,6 +24,7 @@ export interface Finding {
 
 /** All that is known of a queue and its servers. */
 export interface Symptoms {
+  readonly broker: BrokerState;
   readonly queue: QueueState | undefined;
   readonly parked: QueueState | undefined;
   /** How long the broker took to answer, in milliseconds. */
@@ -30,6 +32,12 @@ export interface Symptoms {
   readonly pings: readonly Answer<ServerPing>[];
   readonly infos: readonly ServerInfo[];
   readonly stats: readonly ServerStats[];
+  /** How far the clock of a server is from ours at least, in milliseconds: ahead, if positive. */
+  readonly skewMs: number;
+  /** Requests that are in hand for as long as brokers may not let them be. */
+  readonly longRequests: number;
+  /** Why this user may not call, or not all of it works; `undefined` if it does. */
+  readonly rights: string | undefined;
 }
 
 /** Slower is to be looked at, in milliseconds. */
@@ -42,7 +50,7 @@ const MAX_ERROR_SHARE = 0.1;
 const MIN_REQUESTS = 10;
 
 /** Makes a finding of whether something is as it should be. */
-function check(
+export function check(
   name: string,
   isRight: boolean,
   { severity = "warn", found, expected, remedy }: Partial<Finding>,

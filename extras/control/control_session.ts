@@ -15,6 +15,7 @@ import {
 } from "../../internal/protocol/control_question.ts";
 import { readAnswer } from "../../internal/protocol/control/control_answer.ts";
 import { ADMIN_EXCHANGE } from "../../internal/protocol/topology.ts";
+import { toPrintable } from "../../internal/text.ts";
 import { waitAtMost } from "../../internal/time.ts";
 
 /** A question that is not sent yet. */
@@ -30,7 +31,21 @@ export interface ControlSession extends Session {
    */
   ask(question: Question, wait: AnswerWait): Promise<TimedAnswer[]>;
   /** Looks at a queue; `undefined` if there is none. */
-  inspect(queue: string): Promise<QueueCounts | undefined>;
+  inspect(queue: string, timeoutMs: number): Promise<QueueCounts | undefined>;
+  /** What the broker is. */
+  broker(): BrokerState;
+}
+
+/** What an operator's connection knows of the broker. */
+export interface BrokerState {
+  /** Such as `RabbitMQ`; empty if it does not say. */
+  readonly product: string;
+  /** Such as `4.3.6`; empty if it does not say. */
+  readonly version: string;
+  /** The largest frame that it and this connection take, in bytes; 0 without a limit. */
+  readonly maxFrameBytes: number;
+  /** Why it takes no messages for now; absent if it does, or none was sent since it began. */
+  readonly blocked?: string;
 }
 
 /** How long answers are waited for. */
@@ -75,7 +90,8 @@ export async function openControlSession(
         const options = { confirmTimeoutMs, limits: new BodyLimits() };
         await using publisher = disposable(await Publisher.open(connection, options));
         const asked = { ...question, user, id: crypto.randomUUID(), replyTo };
-        return await collect(pending, asked, { ...wait, publisher });
+        const reasonOf = () => connection.blockedReason;
+        return await collect(pending, asked, { ...wait, publisher, reasonOf });
       };
       try {
         return await ask(question.user);
@@ -86,8 +102,21 @@ export async function openControlSession(
         return await ask(undefined);
       }
     },
-    inspect: (queue) => inspect(connection, queue),
+    async inspect(queue, timeoutMs) {
+      const looked = inspect(connection, queue);
+      if (await waitAtMost(timeoutMs, looked)) return await looked;
+      // Nobody waits for it any more.
+      looked.catch(() => {});
+      throw notTaken(`Cannot look at queue "${queue}"`, connection.blockedReason);
+    },
+    broker: () => brokerOf(connection),
   };
+}
+
+function brokerOf({ features, maxFrameBytes, blockedReason }: AmqpLink): BrokerState {
+  const { product, version } = features;
+  const blocked = blockedReason === undefined ? {} : { blocked: blockedReason };
+  return { product, version, maxFrameBytes, ...blocked };
 }
 
 function disposable(publisher: Publisher): Publisher & AsyncDisposable {
@@ -104,7 +133,11 @@ function readInto(pending: ReadonlyMap<string, Pending>, { properties, body }: A
 async function collect(
   pending: Map<string, Pending>,
   question: ControlQuestion,
-  { publisher, expect, timeoutMs }: AnswerWait & { readonly publisher: Publisher },
+  { publisher, expect, timeoutMs, reasonOf }: AnswerWait & {
+    readonly publisher: Publisher;
+    /** Why the broker takes no messages for now. */
+    readonly reasonOf: () => string | undefined;
+  },
 ): Promise<TimedAnswer[]> {
   const answers = new Map<string, TimedAnswer>();
   const { promise: enough, resolve } = Promise.withResolvers<void>();
@@ -118,8 +151,14 @@ async function collect(
     },
   });
   try {
-    await publish(publisher, question);
-    await waitAtMost(timeoutMs, enough);
+    const published = publish(publisher, question);
+    // A broker that is short of memory confirms once it no longer is.
+    if (await waitAtMost(timeoutMs, published)) await published;
+    else {
+      published.catch(() => {});
+      if (answers.size === 0) throw notTaken(subjectOf(question), reasonOf());
+    }
+    await waitAtMost(timeoutMs - (performance.now() - askedAt), enough);
     return [...answers.values()].toSorted(byPlace);
   } finally {
     pending.delete(question.id);
@@ -127,11 +166,7 @@ async function collect(
 }
 
 async function publish(publisher: Publisher, question: ControlQuestion): Promise<void> {
-  const { verb, queue } = question;
-  const action = isChanging(verb) ? verb : "ask";
-  const subject = queue === undefined
-    ? `Cannot ${action} servers`
-    : `Cannot ${action} servers of queue "${queue}"`;
+  const subject = subjectOf(question);
   const message = questionMessage(question);
   switch (await publisher.publish(() => message)) {
     case "confirmed":
@@ -146,6 +181,20 @@ async function publish(publisher: Publisher, question: ControlQuestion): Promise
     default:
       throw refusal(subject, message.exchange ?? "");
   }
+}
+
+function subjectOf({ verb, queue }: Question): string {
+  const action = isChanging(verb) ? verb : "ask";
+  return queue === undefined
+    ? `Cannot ${action} servers`
+    : `Cannot ${action} servers of queue "${queue}"`;
+}
+
+function notTaken(subject: string, blockedReason: string | undefined): RpcError {
+  const reason = blockedReason === undefined
+    ? "the broker does not answer in time"
+    : `the broker takes no messages for now: ${toPrintable(blockedReason)}`;
+  return new RpcError("timeout", `${subject} as ${reason}`, { retryable: true });
 }
 
 function noneReason(exchange: string | undefined): string {

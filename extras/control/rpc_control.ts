@@ -28,9 +28,10 @@ import {
   type ServerStats,
   type ServerWhy,
 } from "../../internal/protocol/control_question.ts";
-import { type ControlSession, openControlSession } from "./control_session.ts";
+import { type BrokerState, type ControlSession, openControlSession } from "./control_session.ts";
 
 export type { BrokerUrl, ConnectOptions, TlsOptions } from "../../options/connect_options.ts";
+export type { BrokerState } from "./control_session.ts";
 export type { RpcServerStats } from "../../options/server_options.ts";
 export type {
   ProcedureInfo,
@@ -237,11 +238,18 @@ export class RpcControl implements AsyncDisposable {
    * Looks at a queue.
    *
    * @returns What the broker says; `undefined` if there is no such queue.
+   * @throws {RpcError} `access-refused`, or `timeout` if the broker does not answer within `timeoutMs`.
    */
   async queue(name: string): Promise<QueueState | undefined> {
     checkName("ask", { queue: name });
     const session = await this.#connection.whenOpen();
-    return await session.inspect(name);
+    return await session.inspect(name, this.#timeoutMs);
+  }
+
+  /** Tells what the broker is, and whether it takes messages. */
+  async broker(): Promise<BrokerState> {
+    const session = await this.#connection.whenOpen();
+    return session.broker();
   }
 
   /** Has servers take no more requests. What they have in hand goes on. */

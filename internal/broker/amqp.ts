@@ -152,7 +152,7 @@ export class AmqpConnection {
   readonly #model: ChannelModel;
   /** Aborting it destroys the socket, in whatever state, without the closing handshake. */
   readonly #socket: AbortController;
-  #isBlocked = false;
+  #blockedReason: string | undefined;
 
   private constructor(model: ChannelModel, socket: AbortController) {
     this.#model = model;
@@ -160,18 +160,28 @@ export class AmqpConnection {
     this.closed = whenClosed(model);
     this.features = brokerFeaturesOf({ ...model.connection.serverProperties });
     model.on("blocked", (reason) => {
-      this.#isBlocked = true;
+      this.#blockedReason = reason;
       this.onBlocked(reason);
     });
     model.on("unblocked", () => {
-      this.#isBlocked = false;
+      this.#blockedReason = undefined;
       this.onUnblocked();
     });
   }
 
   /** Whether the broker does not read from publishers at the moment. */
   get isBlocked(): boolean {
-    return this.#isBlocked;
+    return this.#blockedReason !== undefined;
+  }
+
+  /** Why it does not, if so. */
+  get blockedReason(): string | undefined {
+    return this.#blockedReason;
+  }
+
+  /** The largest frame that both sides take, in bytes; 0 without a limit. */
+  get maxFrameBytes(): number {
+    return frameMaxOf({ connection: this.#model.connection });
   }
 
   /**

@@ -35,6 +35,16 @@ export class AmqpShare implements AmqpLink {
     return this.#amqp.isBlocked;
   }
 
+  /** Why it does not, if so. */
+  get blockedReason(): string | undefined {
+    return this.#amqp.blockedReason;
+  }
+
+  /** The largest frame that both sides take, in bytes; 0 without a limit. */
+  get maxFrameBytes(): number {
+    return this.#amqp.maxFrameBytes;
+  }
+
   /** Opens a channel, which is closed with the share. */
   async openChannel(): Promise<AmqpChannel> {
     const channel = await this.#amqp.openChannel();

@@ -44,6 +44,8 @@ export interface ServerControlOptions {
   readonly queue: string;
   readonly mode: ControlMode;
   readonly procedures: readonly ProcedureInfo[];
+  /** What else `info` tells. */
+  readonly limits: Pick<ServerInfo, "maxBodyBytes" | "durability">;
   /** How many requests it has in hand at most, if it is not paused. */
   readonly prefetch: () => number;
   /** The pools behind the procedures. */
@@ -172,11 +174,13 @@ export class ServerControl implements QuestionTaker {
   }
 
   #ping(loopDelayMs: number): ServerPing {
-    return { ...this.#identity, loopDelayMs: Math.round(loopDelayMs * 100) / 100 };
+    const now = Date.now();
+    return { ...this.#identity, loopDelayMs: Math.round(loopDelayMs * 100) / 100, now };
   }
 
   #info(): ServerInfo {
-    const { procedures, mode } = this.#options;
+    const { procedures, mode, limits, sessions } = this.#options;
+    const returns = sessions.consumer?.session?.intake.hasReturns;
     const info: ServerInfo = {
       ...this.#identity,
       version: VERSION,
@@ -185,6 +189,8 @@ export class ServerControl implements QuestionTaker {
       state: this.#state,
       control: mode === "admin" ? "admin" : "read",
       prefetch: this.prefetch,
+      ...limits,
+      ...(returns !== undefined && { returns }),
       endpoints: procedures,
     };
     if (JSON.stringify(info).length <= MAX_INFO_CHARS) return info;

@@ -58,6 +58,8 @@ export interface ServerIdentity {
 export interface ServerPing extends ServerIdentity {
   /** How long its loop kept the question waiting, in milliseconds. */
   readonly loopDelayMs: number;
+  /** Its clock, in Unix milliseconds; absent before version 0.2.0. */
+  readonly now?: number;
 }
 
 /** What a server says of one of its procedures. */
@@ -88,6 +90,12 @@ export interface ServerInfo extends ServerIdentity {
   readonly control: "read" | "admin";
   /** The most requests that it has in hand. */
   readonly prefetch: number;
+  /** The largest body that it takes, in bytes. */
+  readonly maxBodyBytes?: number;
+  /** What it declares its queue to survive, as its option has it. */
+  readonly durability?: string;
+  /** Whether requests that its queue drops come back to their callers; absent if that is not known. */
+  readonly returns?: boolean;
   /** Its procedures. */
   readonly endpoints: readonly ProcedureInfo[];
   /** Present if the schemas were left out, as the answer would have been too large. */

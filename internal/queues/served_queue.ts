@@ -184,9 +184,12 @@ export class ServedQueue {
     return this.#closing ??= this.#close(graceMs);
   }
 
-  #openControl({ queue, control = "read", handlers, procedures }: RpcServerOptions): ServerControl {
+  #openControl(options: RpcServerOptions): ServerControl {
+    const { queue, control = "read", handlers, procedures } = options;
+    const { maxBodyBytes = DEFAULT_MAX_BODY_BYTES } = options;
     return new ServerControl({
       queue,
+      limits: { maxBodyBytes, durability: this.#queue.durability },
       mode: control,
       procedures: procedureInfos(handlers, procedures),
       prefetch: () => this.#prefetch.count,

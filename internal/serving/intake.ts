@@ -72,6 +72,7 @@ export class Intake {
   readonly #options: IntakeOptions;
   readonly #watch: IntakeWatch;
   #state: State = { name: "idle" };
+  #hasReturns: boolean | undefined;
   #prefetch = 0;
   #deliveries = 0;
   #consumers = 0;
@@ -115,6 +116,11 @@ export class Intake {
     return intake;
   }
 
+  /** Whether what the queue drops comes back; `undefined` if that is not known, or not meant to. */
+  get hasReturns(): boolean | undefined {
+    return this.#hasReturns;
+  }
+
   /** How many requests the server has in hand at most. */
   get prefetch(): number {
     return this.#prefetch;
@@ -156,7 +162,9 @@ export class Intake {
     const { queue, returns, durability, onNoReturns, onDeclared } = this.#options;
     const path = await declareRequestQueue(this.#connection, this.#options);
     await onDeclared(path);
-    if (!returns || path !== "none" || durability === "transient") return;
+    if (!returns || path === undefined || durability === "transient") return;
+    this.#hasReturns = path !== "none";
+    if (this.#hasReturns) return;
     onNoReturns(
       new Error(
         `Cannot have expired requests of queue "${queue}" back as it exists without ` +

@@ -82,7 +82,7 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   "./control": {
     reason: "for operators: neither callers nor servers load it",
     names:
-      `ActiveOptions Answer BrokerUrl ConnectOptions ControlTarget DrainOptions ProcedureInfo ProcedureStats
+      `ActiveOptions Answer BrokerState BrokerUrl ConnectOptions ControlTarget DrainOptions ProcedureInfo ProcedureStats
       QueueState RequestReport RpcControl RpcControlOptions RpcServerStats ServerActive ServerChange
       ServerCondition ServerIdentity ServerInfo ServerPing ServerStats ServerWhy TlsOptions Whereabouts`,
   },

@@ -144,6 +144,15 @@ const TRAPS: Readonly<
     await Promise.allSettled([pool.run("end", undefined)]);
     await eventually(() => assertEquals(pool.stats().crashed, 1));
   }],
+  "a queue whose drops nobody gets": [["dropped requests"], async (ward) => {
+    const quorum = { durable: true, arguments: { "x-queue-type": "quorum" } };
+    await declareQueue(ward.queue, quorum);
+    await ward.serve();
+  }],
+  "clocks that differ": [["clocks"], async (ward) => {
+    await ward.serve();
+    await answerAs(ward, { loopDelayMs: 0, now: Date.now() + 60_000 }, "ping");
+  }],
   "handlers that fail": [["errors"], async (ward) => {
     await ward.serve({ handlers: { fail: () => Promise.reject(new Error("no")) } });
     const client = await ward.client();
@@ -184,6 +193,19 @@ interface Finding {
   readonly remedy: string;
 }
 
+Deno.test("warren doctor prints what may help as a script, and runs nothing", async () => {
+  await using ward = new Ward();
+  await ward.serve();
+  await using control = await RpcControl.connect(brokerUrl());
+  await control.pause({ queue: ward.queue, expect: 1 });
+  const { code, stdout } = await warren(["doctor", ward.queue, "--fix-script", "--expect", "1"]);
+  assertEquals(code, 1);
+  assertMatch(stdout, new RegExp(`^warren resume '${ward.queue}' --yes$`, "m"));
+  assertEquals((await control.stats({ queue: ward.queue, expect: 1 }))[0]?.state, "paused");
+  const both = await warren(["doctor", ward.queue, "--fix-script", "--format", "nagios"]);
+  assertEquals([both.code, both.stdout], [64, ""]);
+});
+
 async function diagnose(queue: string): Promise<{ code: number; wrong: Finding[] }> {
   const { code, stdout, stderr } = await warren(["doctor", queue, "-j", "--timeout", "4s"]);
   assertMatch(stdout, /^\[/, stderr);
@@ -191,7 +213,7 @@ async function diagnose(queue: string): Promise<{ code: number; wrong: Finding[]
   return { code, wrong: findings.filter(({ severity }) => severity !== "ok") };
 }
 
-Deno.test("warren doctor finds each of 13 traps, and says what to do", async (t) => {
+Deno.test("warren doctor finds each of 15 traps, and says what to do", async (t) => {
   for (const [trap, [checks, set]] of Object.entries(TRAPS)) {
     await t.step(trap, async () => {
       await using ward = new Ward();

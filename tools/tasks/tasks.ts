@@ -35,6 +35,7 @@ export const TASKS: ReadonlyMap<string, Task> = new Map<string, Task>([
   ["spell", spell],
   ["ok", ok],
   ["npm", program("tools/npm/main.ts")],
+  ["docs:cli", program("tools/pages/main.ts")],
   ["sbom", program("tools/sbom/main.ts")],
   ["keep", program("tools/releases/keep.ts")],
   ["outdated", program("tools/releases/outdated.ts")],

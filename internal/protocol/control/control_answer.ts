@@ -147,7 +147,7 @@ const areCounts: Check = (value) => isObject(value) && Object.values(value).ever
 type Own<T> = Checks<Omit<T, keyof ServerIdentity>>;
 
 const READ_ANSWERS: Readonly<Record<ReadingVerb, Check>> = {
-  ping: membersOf({ loopDelayMs: isNumber } satisfies Own<ServerPing>),
+  ping: membersOf({ loopDelayMs: isNumber, now: orAbsent(isNumber) } satisfies Own<ServerPing>),
   info: membersOf(
     {
       version: isText,
@@ -156,6 +156,9 @@ const READ_ANSWERS: Readonly<Record<ReadingVerb, Check>> = {
       state: isCondition,
       control: oneOf("read", "admin"),
       prefetch: isNumber,
+      maxBodyBytes: orAbsent(isNumber),
+      durability: orAbsent(isText),
+      returns: oneOf(undefined, true, false),
       endpoints: listOf(isProcedureInfo),
       schemasOmitted: oneOf(undefined, true),
     } satisfies Own<ServerInfo>,
