@@ -90,7 +90,7 @@ function ofUse({ broker, queue, infos, skewMs, longRequests }: Symptoms): Findin
         'give servers "durability": RabbitMQ 4.3 has no transient queues that connections share',
     }),
     check("body limits", broker.product !== "RabbitMQ" || largest <= limit, {
-      found: `servers take up to ${largest / MEBIBYTE} MiB`,
+      found: largest === 0 ? "not known" : `servers take up to ${largest / MEBIBYTE} MiB`,
       expected: `at most ${limit / MEBIBYTE} MiB, unless the broker's max_message_size was raised`,
       remedy: "raise max_message_size of the broker, or lower maxBodyBytes",
     }),

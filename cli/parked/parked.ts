@@ -114,6 +114,9 @@ async function list({ parked, output, flags }: Scene): Promise<number> {
   const found = await select(parked, flags);
   printAll(found, output);
   if (found.length === 0) output.say("No requests are parked that are meant");
+  if (found.length === flags.limit) {
+    output.say(`There may be more: --limit says how many are listed, and is ${flags.limit}`);
+  }
   return EXIT_CODE.ok;
 }
 
@@ -169,20 +172,31 @@ async function those(parked: ParkedRequests, ids: readonly string[]): Promise<Pa
 
 async function select(parked: ParkedRequests, flags: ParkedFlags): Promise<ParkedRequest[]> {
   const { procedure, reason, older, grep, limit } = flags;
-  const hasFilter = [procedure, reason, older, grep].some((filter) => filter !== undefined);
-  const all = await parked.list({ limit: hasFilter ? MAX_LISTED : Math.max(1, limit) });
+  const hasFilter = [procedure, reason, older].some((filter) => filter !== undefined);
   const now = Date.now();
-  const found = all.filter((request) =>
+  const isMeant = (request: ParkedRequest) =>
     (procedure === undefined || request.procedure === procedure) &&
     (reason === undefined || request.reason === reason) &&
-    (older === undefined || now - (request.parkedAt ?? now) > older)
-  );
-  if (grep === undefined) return found.slice(0, limit);
-  const matching: ParkedRequest[] = [];
-  for (const request of found) {
-    if (matching.length >= limit) break;
-    const body = (await parked.inspect(request.id))?.body;
-    if (body !== undefined && new TextDecoder().decode(body).includes(grep)) matching.push(request);
-  }
-  return matching;
+    (older === undefined || now - (request.parkedAt ?? now) > older);
+  if (grep !== undefined) return await search(parked, { grep, limit, isMeant });
+  const all = await parked.list({ limit: hasFilter ? MAX_LISTED : Math.max(1, limit) });
+  return all.filter(isMeant).slice(0, limit);
+}
+
+/** Looks into bodies, each once. */
+async function search(
+  parked: ParkedRequests,
+  { grep, limit, isMeant }: {
+    readonly grep: string;
+    readonly limit: number;
+    readonly isMeant: (request: ParkedRequest) => boolean;
+  },
+): Promise<ParkedRequest[]> {
+  const found: ParkedRequest[] = [];
+  const decoder = new TextDecoder();
+  await parked.forEach(({ body, headers: _, ...request }) => {
+    if (isMeant(request) && decoder.decode(body).includes(grep)) found.push(request);
+    return found.length < limit;
+  });
+  return found.toSorted((a, b) => (a.parkedAt ?? 0) - (b.parkedAt ?? 0)).slice(0, limit);
 }

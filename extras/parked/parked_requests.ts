@@ -7,7 +7,7 @@
 import type { BrokerUrl, ConnectOptions } from "../../options/connect_options.ts";
 import { RpcError } from "../../errors.ts";
 import type { AmqpConnection } from "../../internal/broker/amqp.ts";
-import { checkInteger, checkName, checkOptions } from "../../internal/check.ts";
+import { checkInteger, checkName, checkOptions, checkType } from "../../internal/check.ts";
 import { resolveConnectOptions } from "../../internal/broker/connect_settings.ts";
 import { openLocked } from "./open_locked.ts";
 import {
@@ -149,6 +149,25 @@ export class ParkedRequests implements AsyncDisposable {
         if (listed.length >= limit) break;
       }
       return listed.sort((a, b) => (a.parkedAt ?? 0) - (b.parkedAt ?? 0));
+    });
+  }
+
+  /**
+   * Looks at all requests, one after the other, with their bodies. They stay parked. What changes
+   * them meanwhile waits until the last one was looked at.
+   *
+   * @param look Told of each; `false` ends it.
+   * @throws {TypeError} If `look` is no function.
+   * @throws {RpcError} `disconnected`, `access-refused` or `closed`. What `look` throws ends it, too.
+   */
+  async forEach(look: (request: ParkedDetails) => boolean | void): Promise<void> {
+    checkType("look at parked requests", { look: look ?? null }, "function");
+    await this.#walk(async (walk) => {
+      for await (const { request, delivery } of walk.requests()) {
+        const { body, properties } = delivery;
+        const details = { ...request, body: body.slice(), headers: { ...properties.headers } };
+        if (look(details) === false) break;
+      }
     });
   }
 

@@ -144,6 +144,27 @@ Deno.test("ParkedRequests finds what others have put there by its content", asyn
   assertEquals((await parked.list()).map(({ id }) => id), [second?.id]);
 });
 
+Deno.test("ParkedRequests.forEach() looks at each with its body, and keeps them", async () => {
+  await using parking = await parkMany(5);
+  await using parked = await open(parking);
+  const bodies: string[] = [];
+  await parked.forEach(({ body }) => void bodies.push(new TextDecoder().decode(body)));
+  assertEquals(bodies.toSorted(), ["0", "1", "2", "3", "4"]);
+  let looks = 0;
+  await parked.forEach(() => ++looks < 2);
+  assertEquals(looks, 2);
+  await assertRejects(
+    () =>
+      parked.forEach(() => {
+        throw new Error("enough");
+      }),
+    Error,
+    "enough",
+  );
+  await assertRejects(() => parked.forEach("x" as never), TypeError, '"look" must be a function');
+  assertEquals((await parked.list()).length, 5);
+});
+
 Deno.test("ParkedRequests works through more than a page, each request once", async () => {
   const count = 1_050;
   const ran: number[] = [];

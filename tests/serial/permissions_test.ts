@@ -375,6 +375,9 @@ Deno.test(rabbitmqTest("A client's documented rights ask servers, and change non
     const error = await client[change](target).catch((error) => error);
     assertEquals(error.code, "access-refused", change);
   }
+  for (const change of [client.scale(2, target), client.cancel(["x"], target)]) {
+    assertEquals((await change.catch((error) => error)).code, "access-refused");
+  }
   const model = await connect(urlOf(node, "math-client"));
   const channel = await model.createChannel();
   channel.on("error", () => {});
