@@ -20,7 +20,7 @@ export interface HealthHandlerOptions {
    * Who may see more than a word: `?verbose`, `/stats` and `/metrics`. Whoever it does not return
    * `true` for gets 401.
    *
-   * @default {everybody on this machine, and nobody else}
+   * @default {everybody on this machine who asks by one of its names, and nobody else}
    */
   readonly auth?: (request: Request) => boolean | Promise<boolean>;
   /**
@@ -50,7 +50,18 @@ export type HealthHandler = (request: Request, info?: HealthRequestInfo) => Prom
 /** A request, and who may be told what. */
 interface Asked {
   readonly request: Request;
+  /** Whether they are on this machine. */
   readonly isLocal: boolean;
+  /** Whether they came by a file, and not by a name that may be anybody's. */
+  readonly isByFile: boolean;
+}
+
+/**
+ * Whether a name is one of this machine's, as far as a browser on it can tell: a page of another site
+ * whose name leads here is answered as that site, and could read all.
+ */
+function isLocalName(hostname: string): boolean {
+  return /^(\[::1\]|127(\.\d+){3}|(.+\.)?localhost)$/.test(hostname);
 }
 
 const STATUS_TYPE = "application/health+json";
@@ -116,7 +127,11 @@ class Handler {
   }
 
   async answer(request: Request, info?: HealthRequestInfo): Promise<Response> {
-    const response = await this.#answer({ request, isLocal: isLocal(info) });
+    const response = await this.#answer({
+      request,
+      isLocal: isLocal(info),
+      isByFile: isByFile(info),
+    });
     response.headers.set("cache-control", "no-store");
     return request.method === "HEAD" ? new Response(null, response) : response;
   }
@@ -161,9 +176,11 @@ class Handler {
   }
 
   /** Whoever is not let in for certain is not. */
-  async #mayLook({ request, isLocal }: Asked): Promise<boolean> {
+  async #mayLook({ request, isLocal, isByFile }: Asked): Promise<boolean> {
     const { auth } = this.#options;
-    if (auth === undefined) return isLocal;
+    if (auth === undefined) {
+      return isLocal && (isByFile || isLocalName(new URL(request.url).hostname));
+    }
     try {
       return await auth(request) === true;
     } catch {
@@ -209,10 +226,15 @@ function loadsOf(parts: HealthParts): ReadonlyMap<string, Load> {
 
 /** Who asks over a socket file is on this machine, and so is who has an address of the loopback. */
 function isLocal(info: HealthRequestInfo | undefined): boolean {
+  if (isByFile(info)) return true;
   const address: object = info?.remoteAddr ?? {};
-  if ("transport" in address && address.transport === "unix") return true;
   const host = "hostname" in address ? String(address.hostname) : "";
   return host === "::1" || /^(::ffff:)?127(\.\d+){3}$/.test(host);
+}
+
+function isByFile(info: HealthRequestInfo | undefined): boolean {
+  const address: object = info?.remoteAddr ?? {};
+  return "transport" in address && address.transport === "unix";
 }
 
 function reply(status: number, type: string, body: string): Response {

@@ -134,6 +134,28 @@ Deno.test("healthHandler() tells strangers nothing, or one word", async () => {
   assertThrows(() => make({ allowRemote: "yes" as never }), TypeError, '"allowRemote"');
 });
 
+Deno.test("healthHandler() tells a page of another site in a browser here one word", async () => {
+  const handler = healthHandler({}, { metrics: () => "# none\n", page: true });
+  const codeOf = async (url: string, info: object = here) => {
+    return (await handler(new Request(url), { remoteAddr: { ...here.remoteAddr, ...info } }))
+      .status;
+  };
+  for (const path of ["/stats", "/metrics", "/", "/readyz?verbose"]) {
+    const good = path.startsWith("/readyz") ? 503 : 200; // of nothing, nothing is ready
+    // Their name leads to this machine once the browser has loaded them: it takes them for one site.
+    assertEquals(await codeOf(`http://rebound.example:8080${path}`), 401, path);
+    assertEquals(await codeOf(`http://localhost.example${path}`), 401, path);
+    for (const host of ["localhost", "127.0.0.1:8080", "[::1]:8080", "probes.localhost"]) {
+      assertEquals(await codeOf(`http://${host}${path}`), good, `${host}${path}`);
+    }
+    // No browser comes by a socket file.
+    assertEquals(await codeOf(`http://any.example${path}`, { transport: "unix" }), good, path);
+  }
+  assertEquals(await codeOf("http://rebound.example:8080/livez"), 200);
+  const guarded = healthHandler({}, { auth: () => true, page: true });
+  assertEquals((await guarded(new Request("http://proxied.example/"), here)).status, 200);
+});
+
 Deno.test("healthHandler() answers with counts, metrics, and no to all else", async () => {
   const stats = { active: 3 };
   const math = { state: { name: "serving", since: new Date(0) }, stats: () => stats } as const;
