@@ -1,6 +1,6 @@
 /**
  * `deno task bench:cpu`: the processor time of a call, of client and server process together, for
- * an echo with 64 calls in flight.
+ * an echo with some calls in flight.
  *
  * Each round starts every variant anew, warms it up, and measures all in turn, in short slices, so
  * that whatever else the machine does hits all. This checkout is there twice: the ratio of the two
@@ -33,21 +33,23 @@ Measures the processor time of a call, and whether something makes it dearer.
                  sides, with a sampler that drops them all
   --rounds N     rounds, in which all take turns (default: 30)
   --calls N      calls of each in a round (default: 18000)
+  --in-flight N  calls in flight (default: 64)
   --json FILE    writes the figures, those of each round included
 `;
 checkArguments(USAGE);
 const { base, json, uses, ...numbers } = parseArgs(Deno.args, {
-  string: ["base", "uses", "rounds", "calls", "json"],
-  default: { rounds: "30", calls: "18000", uses: "" },
+  string: ["base", "uses", "rounds", "calls", "in-flight", "json"],
+  default: { "rounds": "30", "calls": "18000", "in-flight": "64", "uses": "" },
 });
 const rounds = readCount("rounds", numbers.rounds);
 const calls = readCount("calls", numbers.calls);
+const inFlight = readCount("in-flight", numbers["in-flight"]);
 const url = Deno.env.get("AMQP_URL");
 if (url === undefined) {
   throw new Error("Cannot measure without a broker: run `deno task bench:cpu`");
 }
 
-const own = (uses: Uses): Variant => ({ module: `${ROOT.pathname}mod.ts`, uses });
+const own = (uses: Uses): Variant => ({ module: `${ROOT.pathname}mod.ts`, uses, inFlight });
 const used = uses.split(",").filter((name) => name !== "").map((name) => {
   if (name === "ledger" || name === "otel") return name;
   throw new TypeError(`Cannot measure "${name}": --uses takes ledger and otel`);
@@ -56,7 +58,7 @@ const used = uses.split(",").filter((name) => name !== "").map((name) => {
 /** What is measured, by name. */
 const variants = new Map<string, Variant>([[HERE, own("nothing")], ["control", own("nothing")]]);
 if (base !== undefined) {
-  variants.set("base", { module: `${Deno.realPathSync(base)}/mod.ts`, uses: "nothing" });
+  variants.set("base", { ...own("nothing"), module: `${Deno.realPathSync(base)}/mod.ts` });
 }
 for (const name of used) variants.set(name, own(name));
 
@@ -68,6 +70,7 @@ for (let round = 0; round < rounds; round++) {
 }
 const figures = {
   calls,
+  inFlight,
   rounds,
   microsecondsPerCall: Object.fromEntries([...measured].map(([name, values]) => [
     name,
@@ -119,7 +122,9 @@ function lastOfEach(): string {
 
 function print(): void {
   const row = (cells: readonly string[]) => cells.map((cell) => cell.padStart(14)).join("");
-  console.log(`Processor time per call in µs, ${rounds} rounds of ${calls} calls`);
+  console.log(
+    `Processor time per call in µs, ${rounds} rounds of ${calls} calls, ${inFlight} in flight`,
+  );
   console.log(row(["", "quartile", "median", "quartile"]));
   for (const [name, { quartiles }] of Object.entries(figures.microsecondsPerCall)) {
     console.log(row([name, ...quartiles.map((value) => value.toFixed(1))]));

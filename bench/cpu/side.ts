@@ -2,7 +2,7 @@
  * One side of a measured call, a server or a client, in a process of its own.
  *
  * Arguments: `server` or `client`, the `mod.ts` of the checkout to measure, what it uses of it (see
- * {@link ./variant.ts}), the broker's URL, the queue. Each line of stdin is a number of calls to make,
+ * {@link ./variant.ts}), the calls in flight, the broker's URL, the queue. Each line of stdin is a number of calls to make,
  * which a server leaves to its client; the answer is the processor time that this process has taken so
  * far, in milliseconds.
  *
@@ -29,9 +29,8 @@ type Hooks<Options extends RpcClientOptions | RpcServerOptions> = Partial<
   Pick<Options, "interceptors" | "onEvent">
 >;
 
-const IN_FLIGHT = 64;
-
-const [role, module = "", uses, url = "", queue = ""] = Deno.args;
+const [role, module = "", uses, inFlightText, url = "", queue = ""] = Deno.args;
+const inFlight = Number(inFlightText);
 const { RpcClient: Client, RpcServer: Server }: Checkout = await import(module);
 const call = role === "client" ? await openClient() : await openServer();
 console.log("ready");
@@ -46,7 +45,7 @@ Deno.exit();
 async function openServer(): Promise<(count: number) => Promise<void>> {
   const handlers = { echo: (input: unknown) => input };
   const hooks = await serverHooks();
-  const options = { queue, durability: "transient", prefetch: IN_FLIGHT, handlers } as const;
+  const options = { queue, durability: "transient", prefetch: inFlight, handlers } as const;
   await Server.listen(url, { ...options, ...hooks });
   return () => Promise.resolve();
 }
@@ -58,7 +57,7 @@ async function openClient(): Promise<(count: number) => Promise<void>> {
     const lane = async () => {
       while (next < count) await client.call("echo", { text: "a short text", number: next++ });
     };
-    await Promise.all(Array.from({ length: IN_FLIGHT }, lane));
+    await Promise.all(Array.from({ length: inFlight }, lane));
   };
 }
 

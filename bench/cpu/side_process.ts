@@ -30,7 +30,7 @@ export class SideProcess implements AsyncDisposable {
     const child = new Deno.Command(Deno.execPath(), {
       args: [
         ...["run", "--allow-all", "--no-check", "--quiet", side],
-        ...[role, variant.module, variant.uses, ...place],
+        ...[role, variant.module, variant.uses, `${variant.inFlight}`, ...place],
       ],
       env: environmentOf(variant),
       stdin: "piped",

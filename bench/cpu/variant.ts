@@ -11,6 +11,8 @@ export interface Variant {
   /** The path of its `mod.ts`. */
   readonly module: string;
   readonly uses: Uses;
+  /** How many calls are in flight. */
+  readonly inFlight: number;
 }
 
 /** What a process needs in its environment. */

@@ -15,8 +15,8 @@ import { abortable, waitAtMost, withTimeout } from "../time.ts";
 import type { AmqpProperties, AmqpPublish } from "./amqp_publish.ts";
 import type { BrokerAddress } from "./broker_address.ts";
 import { type BrokerFeatures, brokerFeaturesOf } from "./broker_features.ts";
-import { UnsettledTags } from "./frame_writer.ts";
-import { HeaderFrame } from "./header_frame.ts";
+import { UnsettledTags } from "./frames/frame_writer.ts";
+import { HeaderFrame } from "./frames/header_frame.ts";
 import { HandshakeWatch } from "./handshake_watch.ts";
 import { frameMaxOf, patchAmqplibInside, publishOn } from "./amqplib_inside.ts";
 

@@ -10,7 +10,8 @@
 import { Buffer } from "node:buffer";
 import type { Body } from "../../codec.ts";
 import type { AmqpProperties, AmqpPublish } from "./amqp_publish.ts";
-import { FrameWriter } from "./frame_writer.ts";
+import { FrameReader } from "./frames/frame_reader.ts";
+import { FrameWriter } from "./frames/frame_writer.ts";
 
 /** The version that this was written for. */
 export const AMQPLIB_VERSION = "2.3.1";
@@ -18,7 +19,7 @@ export const AMQPLIB_VERSION = "2.3.1";
 /** The private members of amqplib's connection that are used here. */
 interface Inside {
   /** Bytes that have come and are not decoded yet. */
-  rest: Uint8Array;
+  rest: Buffer;
   /** Reads a frame out of them; amqplib calls it by this name, also from within. */
   recvFrame(): unknown;
   readonly stream: Socket;
@@ -118,6 +119,7 @@ export class AmqplibInsideError extends Error {
 export function patchAmqplibInside(connection: unknown): void {
   if (!isInside(connection)) throw new AmqplibInsideError(missingMembers(connection));
   containMalformedHeaders(connection);
+  readFrames(connection);
   keepNumbersOfBusyChannels(connection);
   writeFrames(connection, gatherWrites(connection.stream));
 }
@@ -193,6 +195,20 @@ function containMalformedHeaders(connection: Inside): void {
       if (frame === undefined || this.rest === rest) throw error;
       return frame;
     }
+  };
+}
+
+/** Reads frames by {@linkcode FrameReader}, and by amqplib what that leaves to it. */
+function readFrames(connection: Inside): void {
+  const receive = connection.recvFrame;
+  const reader = new FrameReader(connection.rest);
+  connection.recvFrame = function (this: Inside): unknown {
+    // amqplib has put more bytes there, or taken some.
+    if (this.rest !== reader.bytes) reader.start(this.rest);
+    const frame = reader.read();
+    if (frame !== undefined) return frame;
+    this.rest = reader.rest;
+    return receive.call(this);
   };
 }
 

@@ -7,9 +7,9 @@
  */
 
 import { Buffer } from "node:buffer";
-import type { Body } from "../../codec.ts";
-import { afterTurn } from "../time.ts";
-import type { AmqpProperties, AmqpPublish } from "./amqp_publish.ts";
+import type { Body } from "../../../codec.ts";
+import { afterTurn } from "../../time.ts";
+import type { AmqpProperties, AmqpPublish } from "../amqp_publish.ts";
 
 /** Where the frames go. */
 export interface FrameSink {

@@ -1,13 +1,13 @@
 import { Buffer } from "node:buffer";
-import type { Body } from "../../../codec.ts";
-import type { AmqpProperties } from "../../../internal/broker/amqp.ts";
-import { FrameWriter, UnsettledTags } from "../../../internal/broker/frame_writer.ts";
-import { fc } from "../../../deps/fast_check.ts";
-import { assert, assertEquals } from "../../../deps/std_assert.ts";
-import { BasicProperties } from "../../../testing/wire/basic_properties.ts";
-import type { FieldValue } from "../../../testing/wire/field_value.ts";
-import { type Frame, FrameReader } from "../../../testing/wire/frame.ts";
-import { decodeMethod } from "../../../testing/wire/method_codec.ts";
+import type { Body } from "../../../../codec.ts";
+import type { AmqpProperties } from "../../../../internal/broker/amqp.ts";
+import { FrameWriter, UnsettledTags } from "../../../../internal/broker/frames/frame_writer.ts";
+import { fc } from "../../../../deps/fast_check.ts";
+import { assert, assertEquals } from "../../../../deps/std_assert.ts";
+import { BasicProperties } from "../../../../testing/wire/basic_properties.ts";
+import type { FieldValue } from "../../../../testing/wire/field_value.ts";
+import { type Frame, FrameReader } from "../../../../testing/wire/frame.ts";
+import { decodeMethod } from "../../../../testing/wire/method_codec.ts";
 
 const CHANNEL = 0x102;
 const NO_LIMIT = 0;
