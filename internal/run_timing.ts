@@ -39,15 +39,10 @@ export class RunTiming {
     this.encodeMs += performance.now() - (this.#startedAt ?? NaN);
   }
 
-  /** Measures the encoding of an output, the last that is done before the end. */
-  encode<Reply>(work: () => Reply): Reply {
-    const startedAt = performance.now();
-    try {
-      return work();
-    } finally {
-      this.#encodedAt = performance.now();
-      this.encodeMs += this.#encodedAt - startedAt;
-    }
+  /** Told that an output is encoded, since then: the last that is done before the end. */
+  encoded(startedAt: number): void {
+    this.#encodedAt = performance.now();
+    this.encodeMs += this.#encodedAt - startedAt;
   }
 
   /** Told that its output is encoded, or that it has thrown. */

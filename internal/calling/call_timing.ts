@@ -90,45 +90,32 @@ export function callTimingOf(
   server: ServerTiming | undefined,
   clocks: ServerClocks,
 ): CallTiming {
-  const { calledAt, encodedAt, publishedAt, confirmedAt, receivedAt, decodeMs } = instants;
+  const { calledAt, encodedAt, publishedAt, confirmedAt, receivedAt } = instants;
   const now = instants.settledAt ?? performance.now();
-  const parts = { backlogMs: 0, queuedMs: 0, runMs: 0, encodeMs: 0, transitMs: 0 };
-  parts.encodeMs = encodedAt - calledAt + decodeMs;
-  parts.backlogMs = (publishedAt ?? now) - encodedAt;
-  if (publishedAt !== undefined && (server === undefined || receivedAt === undefined)) {
-    if (confirmedAt !== undefined) parts.transitMs = confirmedAt - publishedAt;
-  } else if (publishedAt !== undefined && receivedAt !== undefined && server !== undefined) {
-    const ways = waysOf({ publishedAt, confirmedAt, receivedAt }, server, clocks);
-    parts.queuedMs = ways.queuedMs;
-    parts.transitMs = ways.transitMs;
-    parts.backlogMs += server.backlogMs;
-    parts.runMs = server.runMs;
-    parts.encodeMs += server.encodeMs;
+  let encodeMs = encodedAt - calledAt + instants.decodeMs;
+  let backlogMs = (publishedAt ?? now) - encodedAt;
+  let [queuedMs, runMs, transitMs] = [0, 0, 0];
+  if (publishedAt !== undefined && receivedAt !== undefined && server !== undefined) {
+    const offset = clocks.learn(server, publishedAt, receivedAt);
+    const thereMs = server.deliveredAt - offsetOf(offset, offset.high) - publishedAt;
+    const backMs = receivedAt - (endOf(server) - offsetOf(offset, offset.low));
+    const confirmMs = (confirmedAt ?? Infinity) - publishedAt;
+    queuedMs = Math.max(0, server.queuedMs ?? thereMs - confirmMs);
+    transitMs = Math.max(0, thereMs - queuedMs) + Math.max(0, backMs);
+    backlogMs += server.backlogMs;
+    runMs = server.runMs;
+    encodeMs += server.encodeMs;
+  } else if (publishedAt !== undefined && confirmedAt !== undefined) {
+    transitMs = confirmedAt - publishedAt;
   }
   const totalMs = now - calledAt;
-  const { backlogMs, queuedMs, runMs, encodeMs, transitMs } = parts;
   const unknownMs = Math.max(0, totalMs - backlogMs - queuedMs - runMs - encodeMs - transitMs);
   return { backlogMs, queuedMs, runMs, encodeMs, transitMs, totalMs, unknownMs };
 }
 
-/** How long a request was on its way and in its queue, and its reply on its way. */
-function waysOf(
-  { publishedAt, confirmedAt = Infinity, receivedAt }: {
-    readonly publishedAt: number;
-    readonly confirmedAt: number | undefined;
-    readonly receivedAt: number;
-  },
-  server: ServerTiming,
-  clocks: ServerClocks,
-): Pick<CallTiming, "queuedMs" | "transitMs"> {
-  const { low, high } = clocks.learn(server, publishedAt, receivedAt);
-  const isKnown = high - low <= MAX_RANGE_MS;
-  const middle = (low + high) / 2;
-  // The least that the request took, and the least that the reply took.
-  const thereMs = server.deliveredAt - (isKnown ? middle : high) - publishedAt;
-  const backMs = receivedAt - (endOf(server) - (isKnown ? middle : low));
-  const queuedMs = Math.max(0, server.queuedMs ?? thereMs - (confirmedAt - publishedAt));
-  return { queuedMs, transitMs: Math.max(0, thereMs - queuedMs) + Math.max(0, backMs) };
+/** What the offset of a clock is taken to be: its middle if that is known well, else one of its bounds. */
+function offsetOf({ low, high }: Readonly<Offset>, bound: number): number {
+  return high - low <= MAX_RANGE_MS ? (low + high) / 2 : bound;
 }
 
 /** When the server was done with the request, by its own clock. */

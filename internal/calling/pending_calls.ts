@@ -316,20 +316,28 @@ export class PendingCall {
 
   /** Where its time went so far. */
   timing(): CallTiming {
-    const { receivedAt, settledAt, decodeMs = 0, server } = this.observed ?? {};
-    const { calledAt } = this.request;
-    const { publishedAt, confirmedAt } = this;
-    const encodedAt = this.#startedAt;
-    const instants = {
-      calledAt,
-      encodedAt,
-      publishedAt,
-      confirmedAt,
-      receivedAt,
-      settledAt,
-      decodeMs,
-    };
-    return callTimingOf(instants, server, this.#calls.clocks);
+    return callTimingOf(this, this.observed?.server, this.#calls.clocks);
+  }
+
+  /** When it was called, by `performance.now()`; so are the other moments. */
+  get calledAt(): number {
+    return this.request.calledAt;
+  }
+  /** When its input was encoded. */
+  get encodedAt(): number {
+    return this.#startedAt;
+  }
+  /** When its reply was read. */
+  get receivedAt(): number | undefined {
+    return this.observed?.receivedAt;
+  }
+  /** When its outcome was known. */
+  get settledAt(): number | undefined {
+    return this.observed?.settledAt;
+  }
+  /** How long its output was decoded, in milliseconds. */
+  get decodeMs(): number {
+    return this.observed?.decodeMs ?? 0;
   }
 
   /** What an observer is told of the outcome. */

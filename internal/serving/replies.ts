@@ -79,22 +79,19 @@ export class Replies {
     reply: OutgoingReply,
   ): Promise<ReplyOutcome> {
     const { timing } = active;
-    if (timing === undefined) return await this.#send(active, reply);
-    const sentAt = timing.reply();
-    const outcome = await this.#send(active, withTiming(reply, active, timing));
-    timing.confirmed(sentAt);
-    return outcome;
-  }
-
-  async #send(active: ActiveRequest, reply: OutgoingReply): Promise<ReplyOutcome> {
+    const sentAt = timing?.reply();
     try {
-      const outcome = await this.publish(replyMessage(active.request, reply), active);
+      const told = timing === undefined ? reply : withTiming(reply, active, timing);
+      const message = replyMessage(active.request, told);
+      const outcome = await this.publish(message, active);
       if (outcome === "too-large") return await this.#sendReason(active, this.tooLarge(reply));
       if (outcome !== "confirmed") return outcome;
       return reply.type === "error" ? "error" : "output";
     } catch (error) {
       if (error instanceof RpcError) throw error;
       return await this.#sendReason(active, unsendable(error));
+    } finally {
+      if (sentAt !== undefined) timing?.confirmed(sentAt);
     }
   }
 
