@@ -15,6 +15,9 @@ const NAME_REGEXP = /^[a-z][\w.-]{0,127}$/i;
 /** The library's, the broker's, and what has the broker deliver a message elsewhere, too. */
 const RESERVED_REGEXP = /^(rpc-|x-|b?cc$)/i;
 
+/** So many names are remembered, if they are no longer than that. */
+const [MAX_KNOWN_NAMES, MAX_KNOWN_CHARS] = [256, 64] as const;
+
 /** So much of a wrong value is shown. */
 const SHOWN_CHARS = 80;
 
@@ -111,8 +114,18 @@ export function readMessageHeaders(
   return headers ?? NO_HEADERS;
 }
 
+/** Names come again with each message: to look one up takes a fifth of the time of both patterns. */
+const knownNames = new Map<string, boolean>();
+
 function isHeaderName(name: string): boolean {
-  return NAME_REGEXP.test(name) && !RESERVED_REGEXP.test(name);
+  const known = knownNames.get(name);
+  if (known !== undefined) return known;
+  const isName = NAME_REGEXP.test(name) && !RESERVED_REGEXP.test(name);
+  // Strangers choose names: what they send first is no reason to keep them all.
+  if (knownNames.size < MAX_KNOWN_NAMES && name.length <= MAX_KNOWN_CHARS) {
+    knownNames.set(name, isName);
+  }
+  return isName;
 }
 
 function isHeaderValue(value: unknown): value is HeaderValue {

@@ -7,7 +7,7 @@ import {
   ROOT_CONTEXT,
   type TextMapGetter,
 } from "../../deps/opentelemetry_api.ts";
-import { areMessageHeaders, withHeader } from "../../internal/message_headers.ts";
+import { areMessageHeaders, NO_HEADERS, withHeader } from "../../internal/message_headers.ts";
 
 /** A longer header says nothing. Source: the W3C's Baggage has this as its limit. */
 const MAX_CHARS = 8_192;
@@ -36,12 +36,20 @@ export function readTraceHeaders(headers: MessageHeaders): Context {
 export function withTraceHeaders(headers: MessageHeaders, context: Context): MessageHeaders {
   const fields = propagation.fields();
   if (fields.length === 0) return headers;
-  const rest: Record<string, HeaderValue> = { ...headers };
-  for (const field of fields) delete rest[field];
   const added: Record<string, string> = {};
   propagation.inject(context, added);
-  const all = { ...rest, ...added };
+  const rest = without(headers, fields);
+  // Most calls have no headers besides.
+  const all = rest === NO_HEADERS ? added : { ...rest, ...added };
   return areMessageHeaders(all) ? all : Object.entries(added).reduce(withHeaderIfAllowed, rest);
+}
+
+/** An object from which something was deleted is slow ever after: it is copied if that must be. */
+function without(headers: MessageHeaders, fields: readonly string[]): MessageHeaders {
+  if (headers === NO_HEADERS) return headers;
+  const rest: Record<string, HeaderValue> = { ...headers };
+  for (const field of fields) if (Object.hasOwn(rest, field)) delete rest[field];
+  return rest;
 }
 
 function withHeaderIfAllowed(
