@@ -109,7 +109,7 @@ export class RpcClient<C extends Contract = AnyContract> implements Caller<C>, A
       },
       onUnknown: (name, reply) => this.#calls.leave(name, reply),
     });
-    this.#calls = new ClientCalls(settings, this.#callbacks);
+    this.#calls = new ClientCalls(settings, this.#callbacks, this.#reader);
   }
 
   /**
@@ -267,12 +267,10 @@ export class RpcClient<C extends Contract = AnyContract> implements Caller<C>, A
    * @returns Whether the callback was still waiting.
    */
   cancel(correlationId: string): boolean {
-    const wasWaiting = this.#callbacks.remove(correlationId);
-    if (wasWaiting) {
-      const message = "Cannot complete the call as it was cancelled";
-      this.#calls.pending.get(correlationId)?.abandon(new RpcError("cancelled", message));
-    }
-    return wasWaiting;
+    if (!this.#callbacks.remove(correlationId)) return false;
+    const message = "Cannot complete the call as it was cancelled";
+    this.#calls.pending.get(correlationId)?.abandon(new RpcError("cancelled", message));
+    return true;
   }
 
   /**
@@ -445,6 +443,8 @@ export class RpcClient<C extends Contract = AnyContract> implements Caller<C>, A
   #call(procedure: string, input: unknown, options: CallOptions): Promise<unknown> {
     const error = optionsError("call", options);
     if (error !== undefined) return Promise.reject(error);
+    const plain = this.#calls.plain?.call(procedure, input, options);
+    if (plain !== undefined) return plain;
     const correlationId = newCorrelationId();
     const sink = this.#progressSink(correlationId, options);
     return this.#perform({ kind: "call", procedure, correlationId, sink }, input, options);

@@ -37,6 +37,15 @@ export function withOpenerStack(error: unknown): unknown {
   return error;
 }
 
+/** Waits, so that whoever does is in the stack of an error: a promise alone does not tell. */
+export async function waitWithStack<Value>(promise: Promise<Value>): Promise<Value> {
+  try {
+    return await promise;
+  } catch (error) {
+    throw withCallerStack(error);
+  }
+}
+
 /** The frames of whoever waits, without ours and the engine's. */
 function waitingFrames(): string {
   const here: { stack?: string } = {};

@@ -28,13 +28,13 @@ export class Histogram {
   #sum = 0;
   #max = 0;
 
-  /** Adds a duration, in milliseconds. */
-  add(ms: number): void {
+  /** Adds a duration, in milliseconds, or the same one several times. */
+  add(ms: number, count: number = 1): void {
     const index = Math.ceil(Math.log2(ms / FIRST_MS) * CLASSES_PER_DOUBLING);
     const inRange = Math.min(Math.max(index, 0), CLASSES - 1);
-    this.#counts[inRange] = (this.#counts[inRange] ?? 0) + 1;
-    this.#count++;
-    this.#sum += ms;
+    this.#counts[inRange] = (this.#counts[inRange] ?? 0) + count;
+    this.#count += count;
+    this.#sum += ms * count;
     this.#max = Math.max(this.#max, ms);
   }
 

@@ -9,6 +9,11 @@ export class RecentMap<Value> {
   /** What came before; forgotten all at once, which costs far less than one by one. */
   #older = new Map<string, Value>();
 
+  /** Whether nothing is remembered. */
+  get isEmpty(): boolean {
+    return this.#recent.size === 0 && this.#older.size === 0;
+  }
+
   /** Whether something is remembered of that name. */
   has(name: string): boolean {
     return this.#recent.has(name) || this.#older.has(name);

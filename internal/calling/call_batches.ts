@@ -3,12 +3,21 @@
 import type { AmqpDelivery, AmqpProperties } from "../broker/amqp.ts";
 import type { Publisher } from "../broker/publisher.ts";
 import { type BatchEntry, type BatchLimits, MessageBatcher } from "../protocol/message_batcher.ts";
-import { batchedSize, takesBatches } from "../protocol/message_batch.ts";
+import { readDeadLetterReason } from "../protocol/dead_letter.ts";
+import { batchedSize, isBatch, splitBatch, takesBatches } from "../protocol/message_batch.ts";
 import type { PendingCall } from "./pending_calls.ts";
 
 /** A call on its way to the broker. */
 export interface CallEntry extends BatchEntry {
   readonly call: PendingCall;
+}
+
+/** What becomes of the parts of a batch. */
+export interface BatchTakers {
+  /** Takes a reply to one call. */
+  accept(reply: AmqpDelivery): void;
+  /** Publishes a call by itself. */
+  publish(call: PendingCall): void;
 }
 
 /** For so long no batches are sent once a server has not understood one, in milliseconds. */
@@ -36,10 +45,16 @@ export class CallBatches {
 
   /** Sends further batches on another channel; those that wait for the end of the turn are not sent. */
   open(publisher: Pick<Publisher, "submit">): void {
+    this.close();
     this.#batcher = new MessageBatcher(publisher, this.#limits, (id, entries) => {
       this.#sweep();
       this.#sent.set(id, entries);
     });
+  }
+
+  /** Sends no more. */
+  close(): void {
+    this.#batcher?.close();
   }
 
   /**
@@ -49,12 +64,42 @@ export class CallBatches {
    */
   add(entry: Omit<CallEntry, "size">): boolean {
     const { request } = entry.call;
-    if (!request.takesBatches || this.#batcher === undefined) return false;
-    const taken = this.#taken.get(request.queue);
-    if (taken === undefined) return false;
+    if (!request.takesBatches || !this.isReady(request.queue)) return false;
     const size = batchedSize(request.body, request.headers);
-    if (size > this.#limits.maxBytes || performance.now() < taken.pausedUntil) return false;
+    if (size > this.#limits.maxBytes || this.#batcher === undefined) return false;
     this.#batcher.add(keyOf(entry.call), { ...entry, size });
+    return true;
+  }
+
+  /** Whether calls to a queue may share messages at the moment. */
+  isReady(queue: string): boolean {
+    const taken = this.#taken.get(queue);
+    if (taken === undefined) return false;
+    return taken.pausedUntil === -Infinity || performance.now() >= taken.pausedUntil;
+  }
+
+  /** Notes that a server of a queue has not understood a batch. */
+  pause(queue: string): void {
+    this.#taken.set(queue, { pausedUntil: performance.now() + PAUSE_MS });
+  }
+
+  /** Takes the replies that share a message; or a batch of requests, come back or not understood. */
+  accept(reply: AmqpDelivery, { accept, publish }: BatchTakers): boolean {
+    const { properties } = reply;
+    const reason = readDeadLetterReason(properties);
+    if (reason === undefined && isBatch(properties)) {
+      const parts = splitBatch(reply);
+      for (const part of parts) accept(part);
+      return parts.length > 0;
+    }
+    const entries = this.#claim(reply, { isUnderstood: reason !== undefined });
+    if (entries === undefined) return false;
+    for (const { call } of entries) {
+      call.phase = "queued";
+      if (reason === undefined) publish(call);
+      else call.resolve(reply);
+    }
+    reply.ack();
     return true;
   }
 
@@ -73,7 +118,7 @@ export class CallBatches {
    * @param options Whether the batch was understood; if not, no more are sent for a while.
    * @returns Those that are not settled; `undefined` if there is no such batch.
    */
-  claim(
+  #claim(
     { properties: { correlationId = "" } }: AmqpDelivery,
     { isUnderstood }: { readonly isUnderstood: boolean },
   ): readonly CallEntry[] | undefined {
@@ -81,8 +126,7 @@ export class CallBatches {
     const entries = this.#sent.get(correlationId);
     if (entries === undefined) return undefined;
     this.#sent.delete(correlationId);
-    const taken = this.#taken.get(entries[0]?.call.request.queue ?? "");
-    if (!isUnderstood && taken) taken.pausedUntil = performance.now() + PAUSE_MS;
+    if (!isUnderstood) this.pause(entries[0]?.call.request.queue ?? "");
     return entries.filter(({ call }) => !call.isSettled);
   }
 
@@ -97,5 +141,10 @@ export class CallBatches {
 }
 
 function keyOf({ request: { priority = 0, timeoutMs, queue } }: PendingCall): string {
-  return `${priority} ${Math.floor(Math.log(timeoutMs) / Math.log(MAX_TIME_RATIO))} ${queue}`;
+  return `${priority} ${timeClassOf(timeoutMs)} ${queue}`;
+}
+
+/** Calls whose times are of one class may share a message. */
+export function timeClassOf(timeoutMs: number): number {
+  return Math.floor(Math.log(timeoutMs) / Math.log(MAX_TIME_RATIO));
 }

@@ -18,6 +18,15 @@ export interface CallInstants {
   readonly decodeMs: number;
 }
 
+/** When the reply of a call was read, and what its server has told of it. */
+export interface ObservedReply {
+  /** Absent if there was none. */
+  readonly receivedAt: number | undefined;
+  settledAt: number | undefined;
+  decodeMs: number;
+  readonly server: ServerTiming | undefined;
+}
+
 /** Between which two the clock of a server is ahead of ours, in milliseconds. */
 interface Offset {
   low: number;

@@ -2,7 +2,7 @@
 
 import type { RpcError } from "../../errors.ts";
 import { withOpenerStack } from "../caller_stack.ts";
-import type { AmqpDelivery, AmqpPublish } from "../broker/amqp.ts";
+import type { AmqpDelivery } from "../broker/amqp.ts";
 import { readMaxBodyBytes } from "../broker/amqp_error.ts";
 import { BodyLimits } from "../broker/body_limits.ts";
 import { Connection } from "../broker/connection.ts";
@@ -10,8 +10,6 @@ import type { PublishOutcome } from "../broker/publisher.ts";
 import { readDeadLetterReason } from "../protocol/dead_letter.ts";
 import { cancelMessage, creditMessage, readCallback, readItem } from "../protocol/envelope.ts";
 import { isLaterKind } from "../protocol/later_kind.ts";
-import { isBatch, splitBatch } from "../protocol/message_batch.ts";
-import type { PersistentOutcome, Recipient } from "../protocol/parking.ts";
 import { isProbe, probeMessage } from "../protocol/reply_address.ts";
 import { backoffMs, type BackoffOptions, sleep } from "../time.ts";
 import {
@@ -24,14 +22,16 @@ import {
   unsendable,
   vanished,
 } from "./call_errors.ts";
-import { CallBatches } from "./call_batches.ts";
+import { type BatchTakers, CallBatches } from "./call_batches.ts";
 import type { CallRequest } from "./call_request.ts";
 import type { Callbacks } from "./callbacks.ts";
 import { type ClientSession, messageOf, openClientSession } from "./client_session.ts";
 import { TimeoutReasons } from "./timeouts/timeout_reasons.ts";
 import type { ClientSettings } from "./client_settings.ts";
+import type { ReplyReader } from "./reply_reader.ts";
 import { endUnlessTaken, type ImmediateCallPath } from "./immediate_call.ts";
 import { PendingCall, PendingCalls } from "./pending_calls.ts";
+import { PlainCalls } from "./plain_calls.ts";
 import { type ReplyPath, ReplyWatch } from "./reply_watch.ts";
 import { UnclaimedReplies } from "./unclaimed_replies.ts";
 
@@ -50,12 +50,18 @@ export class ClientCalls {
   readonly #limits: BodyLimits;
   /** Absent unless calls may share messages. */
   readonly #batches: CallBatches | undefined;
+  /** Absent unless calls may share messages, and nothing is to be done for each of them. */
+  readonly plain: PlainCalls | undefined;
   #connection: Connection<ClientSession> | undefined;
   /** Why no call can be started any more. */
   #ended: RpcError | undefined;
   /** Calls whose replies are left in the durable queue, for the next start. */
   readonly #released = new Set<string>();
   readonly #closing = new AbortController();
+  readonly #takers: BatchTakers = {
+    accept: (reply) => this.#acceptOne(reply),
+    publish: (call) => this.#publish(call),
+  };
   readonly #path: ImmediateCallPath = {
     countWaiting: (queue) => this.#connection?.session?.countWaiting(queue),
     signal: this.#closing.signal,
@@ -71,8 +77,9 @@ export class ClientCalls {
    *
    * @param settings The client's.
    * @param callbacks Take the replies to calls of an earlier start.
+   * @param reader Reads the replies to calls that share messages.
    */
-  constructor(settings: ClientSettings, callbacks: Callbacks) {
+  constructor(settings: ClientSettings, callbacks: Callbacks, reader: ReplyReader) {
     const { maxBodyBytes, replyQueue } = settings;
     this.#settings = settings;
     this.#callbacks = callbacks;
@@ -86,16 +93,27 @@ export class ClientCalls {
       onOutcome: settings.isObserved ? settings.onEvent : undefined,
       reasons: settings.explainTimeouts ? this.#reasons : undefined,
     });
+    if (this.#batches !== undefined) this.plain = this.#openPlain(this.#batches, reader);
     if (replyQueue !== "direct") {
       const isWaiting = () => this.pending.size > 0;
       this.#replyWatch = new ReplyWatch({ isWaiting, replyPath: () => this.#replyPath() });
     }
     this.#unclaimed = new UnclaimedReplies(settings, {
       limits: this.#limits,
-      publish: (message, recipient) => this.#publishKept(message, recipient),
-      declareQueue: async (name, options) => {
-        await (await this.#connection?.whenOpen())?.declareQueue(name, options);
-      },
+      session: () => this.#connection?.session ?? this.#connection?.whenOpen(),
+      signal: this.#closing.signal,
+    });
+  }
+
+  #openPlain(batches: CallBatches, reader: ReplyReader): PlainCalls | undefined {
+    return PlainCalls.of(this.#settings, {
+      batches,
+      reader,
+      pending: this.pending,
+      session: () => this.#ended === undefined ? this.#connection?.session : undefined,
+      ...this.#takers,
+      onPublished: (call, outcome) => this.#onPublished(call, outcome),
+      onSent: () => this.#replyWatch?.start(),
     });
   }
 
@@ -193,6 +211,8 @@ export class ClientCalls {
     this.#closing.abort();
     this.#unclaimed.close();
     this.#replyWatch?.stop();
+    this.plain?.close();
+    this.#batches?.close();
     this.pending.rejectAll((call) => ended(call.report(), reason));
   }
 
@@ -282,26 +302,10 @@ export class ClientCalls {
   #publishAll(session: ClientSession): void {
     this.#sessions++;
     this.#batches?.open(session.publisher);
+    this.plain?.handOver();
     for (const call of this.pending.started()) {
       if (this.#isDurable && call.phase === "queued") continue;
       this.#publish(call, session);
-    }
-  }
-
-  /** Publishes until the broker has the message, or does not want it for too long. */
-  async #publishKept(message: AmqpPublish, recipient: Recipient): Promise<PersistentOutcome> {
-    for (;;) {
-      const session = this.#connection?.session ?? await this.#connection?.whenOpen();
-      switch (await session?.publisher.publish(() => message)) {
-        case "confirmed":
-          return "confirmed";
-        case "returned":
-          return "orphaned";
-        case "too-large":
-          return "too-large";
-      }
-      if (!recipient.isWanted) return "unpublished";
-      await sleep(STRANDED_PAUSE.firstMs, this.#closing.signal);
     }
   }
 
@@ -333,11 +337,13 @@ export class ClientCalls {
 
   #accept(reply: AmqpDelivery): void {
     this.#replyWatch?.onReply();
-    if (!(this.#batches && this.#acceptBatch(this.#batches, reply))) this.#acceptOne(reply);
+    if (this.plain?.accept(reply)) return;
+    if (!this.#batches?.accept(reply, this.#takers)) this.#acceptOne(reply);
   }
 
   #acceptOne(reply: AmqpDelivery): void {
     const { properties } = reply;
+    if (this.plain?.acceptOne(reply)) return;
     if (this.#released.has(properties.correlationId ?? "")) return;
     const call = isLaterKind(properties) ? "settled" : this.pending.claim(properties.correlationId);
     if (call === "settled") return reply.ack();
@@ -350,26 +356,6 @@ export class ClientCalls {
     call.resolve(reply);
     // A callback by name is to run before its reply is gone from a durable queue.
     if (call.request.callback === undefined) reply.ack();
-  }
-
-  /** Takes the replies that share a message; or a batch of requests, come back or not understood. */
-  #acceptBatch(batches: CallBatches, reply: AmqpDelivery): boolean {
-    const { properties } = reply;
-    const reason = readDeadLetterReason(properties);
-    if (reason === undefined && isBatch(properties)) {
-      const parts = splitBatch(reply);
-      for (const part of parts) this.#acceptOne(part);
-      return parts.length > 0;
-    }
-    const entries = batches.claim(reply, { isUnderstood: reason !== undefined });
-    if (entries === undefined) return false;
-    for (const { call } of entries) {
-      call.phase = "queued";
-      if (reason === undefined) this.#publish(call);
-      else call.resolve(reply);
-    }
-    reply.ack();
-    return true;
   }
 
   #acceptUnknown(reply: AmqpDelivery): void {

@@ -6,11 +6,10 @@ import type { BrokerNode } from "../../options/interceptors.ts";
 import type { RpcClientStats } from "../../options/client_options.ts";
 import type { AmqpDelivery } from "../broker/amqp.ts";
 import type { IncomingItem } from "../protocol/envelope.ts";
-import type { ServerTiming } from "../protocol/timing_header.ts";
 import { RecentMap } from "../recent_map.ts";
 import { DeadlineTimer, waitAtMost } from "../time.ts";
 import { overloaded, timedOut } from "./call_errors.ts";
-import { callTimingOf, ServerClocks } from "./call_timing.ts";
+import { callTimingOf, type ObservedReply, ServerClocks } from "./call_timing.ts";
 import type { CallRequest } from "./call_request.ts";
 
 /** What an observer is told of a call's outcome. */
@@ -55,9 +54,12 @@ export class PendingCalls {
   /** Whether a settled call had its reply: tells late and duplicate replies from unknown ones. */
   readonly #settled = new RecentMap<boolean>();
   #lateReplies = 0;
-  #duplicateReplies = 0;
+  /** Replies to calls that have had one. */
+  duplicateReplies = 0;
   #unknownReplies = 0;
   #onEmpty: () => void = () => {};
+  /** Calls that have a place and no entry, as somebody else waits for them. */
+  plain = 0;
   /** Left running between calls, for the next one. */
   readonly #timer = new DeadlineTimer(() => this.#expireDue());
 
@@ -67,16 +69,35 @@ export class PendingCalls {
 
   /** Calls that are not settled. */
   get size(): number {
-    return this.#calls.size + this.#waiting.size;
+    return this.#calls.size + this.#waiting.size + this.plain;
+  }
+
+  /** Whether a call gets a place at once. */
+  get hasPlace(): boolean {
+    return this.#calls.size + this.plain < this.#options.maxPending;
+  }
+
+  /** Notes that one of {@linkcode PendingCalls.plain} has its outcome. */
+  release(): void {
+    this.plain--;
+    if (this.#waiting.size > 0) this.#admitNext();
+    if (this.size === 0) this.#onEmpty();
+  }
+
+  /** Takes over one of them: from now on it is a call as any other. */
+  takeOver(call: PendingCall): void {
+    this.plain--;
+    this.#calls.set(call.request.correlationId, call);
+    this.#timer.schedule(this.#lookAt(call));
   }
 
   /** Counts for {@linkcode RpcClient.stats}. */
   stats(): RpcClientStats {
     return {
-      pending: this.#calls.size,
+      pending: this.#calls.size + this.plain,
       waiting: this.#waiting.size,
       lateReplies: this.#lateReplies,
-      duplicateReplies: this.#duplicateReplies,
+      duplicateReplies: this.duplicateReplies,
       unknownReplies: this.#unknownReplies,
     };
   }
@@ -88,9 +109,8 @@ export class PendingCalls {
    */
   add(call: PendingCall): boolean {
     this.#timer.schedule(this.#lookAt(call));
-    const hasPlace = this.#calls.size < this.#options.maxPending;
-    const calls = hasPlace ? this.#calls : this.#waiting;
-    calls.set(call.request.correlationId, call);
+    const { hasPlace } = this;
+    (hasPlace ? this.#calls : this.#waiting).set(call.request.correlationId, call);
     return hasPlace;
   }
 
@@ -106,7 +126,7 @@ export class PendingCalls {
     if (call !== undefined) return call;
     const hadReply = this.#settled.get(correlationId);
     if (hadReply === undefined) return "unknown";
-    if (hadReply) this.#duplicateReplies++;
+    if (hadReply) this.duplicateReplies++;
     else this.#lateReplies++;
     return "settled";
   }
@@ -182,7 +202,7 @@ export class PendingCalls {
 
   #admitNext(): void {
     for (const [correlationId, call] of this.#waiting) {
-      if (this.#calls.size >= this.#options.maxPending) return;
+      if (!this.hasPlace) return;
       this.#waiting.delete(correlationId);
       this.#calls.set(correlationId, call);
       this.#options.onPlace(call);
@@ -224,15 +244,6 @@ export class PendingCalls {
   }
 }
 
-/** When the reply of a call was read, and what its server has told of it. */
-export interface ObservedReply {
-  /** Absent if there was none. */
-  readonly receivedAt: number | undefined;
-  settledAt: number | undefined;
-  decodeMs: number;
-  readonly server: ServerTiming | undefined;
-}
-
 /**
  * A call that waits for its outcome, and gets exactly one. There may be 100,000 of them, so that what
  * can be reckoned, or is there at the end only, has no field of its own.
@@ -258,16 +269,24 @@ export class PendingCall {
   observed: ObservedReply | undefined;
   /** How far the call has come. */
   phase: CallPhase = "not-published";
-  readonly #startedAt = performance.now();
+  readonly #startedAt: number;
   readonly #resolve: (outcome: AmqpDelivery | undefined | Promise<never>) => void;
   readonly #calls: PendingCalls;
   /** Listens to the signals, if there are any. */
   #abort: (() => void) | undefined;
   #isSettled = false;
 
-  constructor(request: CallRequest, calls: PendingCalls) {
+  /**
+   * Makes a call that waits.
+   *
+   * @param request Its request.
+   * @param calls Those that it belongs to.
+   * @param startedAt When its clock started, by `performance.now()`.
+   */
+  constructor(request: CallRequest, calls: PendingCalls, startedAt: number = performance.now()) {
     const { promise, resolve } = Promise.withResolvers<AmqpDelivery | undefined>();
     this.request = request;
+    this.#startedAt = startedAt;
     this.reply = promise;
     const isAsked = request.kind !== "notify" && request.timeoutMs >= MIN_ASKED_MS;
     this.askBeforeMs = isAsked ? ASK_BEFORE_MS : undefined;

@@ -23,7 +23,8 @@ import { withCallerStack } from "../caller_stack.ts";
 import { dropped, ended, undecodable } from "./call_errors.ts";
 import type { CallRequest } from "./call_request.ts";
 import type { ClientSettings } from "./client_settings.ts";
-import type { ObservedReply, PendingCall } from "./pending_calls.ts";
+import type { ObservedReply } from "./call_timing.ts";
+import type { PendingCall } from "./pending_calls.ts";
 
 /** The part of a call that matters to its outcome; a reply after a restart has no more. */
 export type CallSubject =

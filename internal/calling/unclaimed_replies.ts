@@ -1,21 +1,26 @@
 /** Replies in a durable queue whose callback by name is not registered. @module */
 
 import { RpcError } from "../../errors.ts";
-import type { AmqpDelivery, AmqpQueueOptions } from "../broker/amqp.ts";
+import type { AmqpDelivery, AmqpPublish } from "../broker/amqp.ts";
 import type { BodyLimits } from "../broker/body_limits.ts";
-import { Parking, type ParkingOptions } from "../protocol/parking.ts";
+import { Parking, type PersistentOutcome, type Recipient } from "../protocol/parking.ts";
 import { DURABLE_REPLY_PREFIX } from "../protocol/reply_address.ts";
+import { sleep } from "../time.ts";
 import { unknownCallback } from "./call_errors.ts";
+import type { ClientSession } from "./client_session.ts";
 import type { ClientSettings } from "./client_settings.ts";
 
 /** What {@linkcode UnclaimedReplies} need of their client. */
 export interface UnclaimedRepliesMeans {
   readonly limits: BodyLimits;
-  /** Publishes until the broker has the message, or does not want it for too long. */
-  readonly publish: ParkingOptions["replies"]["publish"];
-  /** Declares a queue on whatever session there is. */
-  readonly declareQueue: (name: string, options: AmqpQueueOptions) => Promise<void>;
+  /** The session that there is, or the next one. */
+  readonly session: () => ClientSession | Promise<ClientSession> | undefined;
+  /** Aborts when the client is closed. */
+  readonly signal: AbortSignal;
 }
+
+/** Pause before a message is published again that the broker did not take, in milliseconds. */
+const PAUSE_MS = 200;
 
 /**
  * Most replies for unknown callbacks that are held while their parking queue does not take them:
@@ -33,16 +38,18 @@ export class UnclaimedReplies {
 
   constructor(
     { replyQueue, unknownCallbacks, declare, onEvent }: ClientSettings,
-    { limits, publish, declareQueue }: UnclaimedRepliesMeans,
+    means: UnclaimedRepliesMeans,
   ) {
     this.#onEvent = onEvent;
     if (typeof replyQueue !== "object" || unknownCallbacks !== "park") return;
     this.#parking = new Parking({
       queue: DURABLE_REPLY_PREFIX + replyQueue.name,
       durability: "replicated",
-      limits,
-      replies: { publish },
-      declare: declare ? declareQueue : undefined,
+      limits: means.limits,
+      replies: { publish: (message, recipient) => publishKept(message, recipient, means) },
+      declare: declare
+        ? async (name, options) => await (await means.session())?.declareQueue(name, options)
+        : undefined,
     });
   }
 
@@ -78,5 +85,25 @@ export class UnclaimedReplies {
   /** Holds nothing any more. */
   close(): void {
     this.#parking?.close();
+  }
+}
+
+/** Publishes until the broker has the message, or does not want it for too long. */
+async function publishKept(
+  message: AmqpPublish,
+  recipient: Recipient,
+  { session, signal }: UnclaimedRepliesMeans,
+): Promise<PersistentOutcome> {
+  for (;;) {
+    switch (await (await session())?.publisher.publish(() => message)) {
+      case "confirmed":
+        return "confirmed";
+      case "returned":
+        return "orphaned";
+      case "too-large":
+        return "too-large";
+    }
+    if (!recipient.isWanted) return "unpublished";
+    await sleep(PAUSE_MS, signal);
   }
 }

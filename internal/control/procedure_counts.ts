@@ -2,7 +2,7 @@
 
 import { Histogram } from "../histogram.ts";
 import type { ProcedureStats } from "../protocol/control_question.ts";
-import type { SettledRequest } from "../serving/request_service.ts";
+import type { SettledRequest } from "../serving/outcome_counts.ts";
 
 /** All procedures that the server does not have: strangers choose their names. */
 const OTHER = "_OTHER";
@@ -23,13 +23,13 @@ export class ProcedureCounts {
     this.#counts = new Map(names.map((name) => [name, new ProcedureCount()]));
   }
 
-  /** Counts a request that was settled. */
-  add({ procedure, active, outcome }: SettledRequest): void {
+  /** Counts a request that was settled, or several of one batch. */
+  add({ procedure, active, outcome, count: times = 1 }: SettledRequest): void {
     const count = this.#counts.get(procedure ?? "") ?? this.#other;
     const sentAt = publishedAt(active.request.correlationId);
     const waitMs = sentAt === undefined ? undefined : Math.max(0, active.startedAt - sentAt);
-    if (waitMs !== undefined) this.#lag.add(waitMs);
-    count.add(outcome, active.runMs, waitMs);
+    if (waitMs !== undefined) this.#lag.add(waitMs, times);
+    count.add(outcome, { runMs: active.runMs, waitMs, times });
   }
 
   /** How old requests were of late when they came, in milliseconds; `undefined` if none came. */
@@ -45,6 +45,13 @@ export class ProcedureCounts {
   }
 }
 
+/** How long requests took, and how many took so long. */
+interface Durations {
+  readonly runMs: number;
+  readonly waitMs: number | undefined;
+  readonly times: number;
+}
+
 /** The counts of one procedure. */
 class ProcedureCount {
   readonly #run = new RecentDurations();
@@ -58,13 +65,13 @@ class ProcedureCount {
     return this.#requests === 0;
   }
 
-  add(outcome: SettledRequest["outcome"], runMs: number, waitMs: number | undefined): void {
-    this.#requests++;
-    this.#runMs += runMs;
-    this.#run.add(runMs);
-    if (waitMs !== undefined) this.#wait.add(waitMs);
+  add(outcome: SettledRequest["outcome"], { runMs, waitMs, times }: Durations): void {
+    this.#requests += times;
+    this.#runMs += runMs * times;
+    this.#run.add(runMs, times);
+    if (waitMs !== undefined) this.#wait.add(waitMs, times);
     if (GOOD.includes(outcome)) return;
-    this.#errors++;
+    this.#errors += times;
     this.#lastError = { at: new Date().toISOString(), outcome };
   }
 
@@ -92,9 +99,9 @@ class RecentDurations {
   #previous: Histogram | undefined;
   #since = 0;
 
-  add(ms: number): void {
+  add(ms: number, count: number): void {
     this.#turn();
-    (this.#current ??= new Histogram()).add(ms);
+    (this.#current ??= new Histogram()).add(ms, count);
   }
 
   /** Those that still count. */

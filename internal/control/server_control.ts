@@ -29,7 +29,8 @@ import {
   type ServerWhy,
 } from "../protocol/control_question.ts";
 import type { CapacityLoad } from "../running/encoded_handler.ts";
-import type { RequestService, SettledRequest } from "../serving/request_service.ts";
+import type { SettledRequest } from "../serving/outcome_counts.ts";
+import type { RequestService } from "../serving/request_service.ts";
 import type { QuestionTaker, ServerSessions } from "../serving/server_sessions.ts";
 import { toPrintable } from "../text.ts";
 import { ProcedureCounts } from "./procedure_counts.ts";

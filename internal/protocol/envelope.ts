@@ -16,7 +16,7 @@ import { BATCHES_HEADER, TAKES_BATCHES, takesBatches } from "./message_batch.ts"
 import { isShortText, readNumber, readText, toPrintable } from "../text.ts";
 
 /** When the caller stops waiting, in Unix milliseconds. */
-const DEADLINE_HEADER = "rpc-deadline";
+export const DEADLINE_HEADER = "rpc-deadline";
 /** How often the client has published the request before: absent the first time. */
 const ATTEMPT_HEADER = "rpc-attempt";
 /** Present, and false, if the request must not be run again after a worker has died of it. */

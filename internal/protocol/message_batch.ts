@@ -14,7 +14,7 @@ import { isShortText, readText } from "../text.ts";
 const BATCH_CONTENT_TYPE = "application/vnd.warren.rpc-batch";
 
 /** What a server that knows no batches takes for the name of a procedure, and refuses. */
-const BATCH_TYPE = "rpc.batch";
+export const BATCH_TYPE = "rpc.batch";
 
 /** Says that whoever sends the message takes batches. */
 export const BATCHES_HEADER = "rpc-batches";
@@ -141,7 +141,7 @@ interface SettledMessage {
 }
 
 /** Settles a batch when all its parts are settled. */
-class Settlement implements Settler {
+export class Settlement implements Settler {
   readonly #delivery: AmqpDelivery;
   readonly #onFailed: (parts: readonly FailedPart[]) => void;
   readonly #failed: FailedPart[] = [];
@@ -162,7 +162,13 @@ class Settlement implements Settler {
   }
 
   ack(): void {
-    if (--this.#left > 0) return;
+    this.ackMany(1);
+  }
+
+  /** Tells that so many parts are dealt with. */
+  ackMany(count: number): void {
+    this.#left -= count;
+    if (this.#left > 0 || count === 0) return;
     if (this.#failed.length === 0) this.#delivery.ack();
     else this.#onFailed(this.#failed);
   }

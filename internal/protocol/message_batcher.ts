@@ -34,6 +34,8 @@ export type OnBatch<Entry> = (id: string, entries: readonly Entry[]) => void;
 interface Group<Entry> {
   readonly entries: Entry[];
   size: number;
+  /** Sends it, if it is to wait for longer than its turn. */
+  delay: ReturnType<typeof setTimeout> | undefined;
 }
 
 /** What has come back goes another way than what goes for the first time. */
@@ -79,10 +81,10 @@ export class MessageBatcher<Entry extends BatchEntry = BatchEntry> {
       group = undefined;
     }
     if (group === undefined) {
-      const opened: Group<Entry> = group = { entries: [], size: 0 };
+      const opened: Group<Entry> = group = { entries: [], size: 0, delay: undefined };
       this.#groups.set(key, opened);
       const flush = () => this.#flush(key, opened);
-      if (maxDelayMs > 0) setTimeout(flush, maxDelayMs);
+      if (maxDelayMs > 0) opened.delay = setTimeout(flush, maxDelayMs);
       else afterTurn(flush);
     }
     group.entries.push(entry);
@@ -90,10 +92,17 @@ export class MessageBatcher<Entry extends BatchEntry = BatchEntry> {
     if (group.entries.length >= maxCalls) this.#flush(key, group);
   }
 
+  /** Sends nothing of what waits. */
+  close(): void {
+    for (const { delay } of this.#groups.values()) clearTimeout(delay);
+    this.#groups.clear();
+  }
+
   /** Does nothing for a group that has left already. */
   #flush(key: string, group: Group<Entry>): void {
     if (this.#groups.get(key) !== group) return;
     this.#groups.delete(key);
+    clearTimeout(group.delay);
     this.#publish(group.entries);
   }
 

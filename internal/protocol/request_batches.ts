@@ -46,15 +46,28 @@ export class RequestBatches {
    * @returns Whether the batch can be read.
    */
   take(delivery: AmqpDelivery): boolean {
-    const parts = splitBatch(delivery, (failed) => void this.#sendEach(delivery, failed));
+    const parts = splitBatch(delivery, (failed) => this.sendAgain(delivery, failed));
     if (parts.length === 0) return false;
-    if (delivery.redeliveries > 0) {
-      void this.#sendEach(delivery, parts);
-      return true;
-    }
+    this.takeParts(delivery, parts);
+    return true;
+  }
+
+  /** Takes the requests of a batch over: see {@linkcode RequestBatches.take}. */
+  takeParts(delivery: AmqpDelivery, parts: readonly AmqpDelivery[]): void {
+    if (delivery.redeliveries > 0) return this.sendAgain(delivery, parts);
     for (const part of parts) this.#waiting.push(part);
     this.startNext();
-    return true;
+  }
+
+  /** Takes one request of a batch over, which waits for a place. */
+  wait(part: AmqpDelivery): void {
+    this.#waiting.push(part);
+    this.startNext();
+  }
+
+  /** Sends requests of a batch to the queue, one by one, and settles the batch then. */
+  sendAgain(delivery: AmqpDelivery, parts: readonly FailedPart[]): void {
+    void this.#sendEach(delivery, parts);
   }
 
   /** Starts requests that wait, while there are places, or will be at once. */

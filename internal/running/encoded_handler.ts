@@ -98,6 +98,14 @@ export interface EncodedHandler {
    */
   handle(request: EncodedRequest): Promise<EncodedReply> | EncodedReply;
   /**
+   * Runs a request of JSON text, as {@linkcode EncodedHandler.handle} does. Present if the handler is a
+   * function of this thread.
+   */
+  readonly runText?: (
+    body: string,
+    context: CallContext,
+  ) => Promise<EncodedReply> | EncodedReply;
+  /**
    * Runs a request whose caller wants its items or its progress. Absent if the handler has neither.
    *
    * @throws {unknown} As {@linkcode EncodedHandler.handle} does.

@@ -1,7 +1,7 @@
 /** The requests that a server has in hand, and whether their callers still wait. @module */
 
 import type { MessageHeaders } from "../../contract.ts";
-import { RpcError } from "../../errors.ts";
+import type { RpcError } from "../../errors.ts";
 import type { RpcServerEvent } from "../../options/events.ts";
 import type { SettledOutcome } from "../../options/interceptors.ts";
 import { DeadlineTimer, isExpired, waitAtMost } from "../time.ts";
@@ -18,6 +18,7 @@ import { StreamCredits } from "../streaming/stream_credits.ts";
 import { toPrintable } from "../text.ts";
 import type { EncodedItem } from "../encoded_reply.ts";
 import type { WorkPlace } from "../running/encoded_handler.ts";
+import { dropReason } from "./callers/drop_reason.ts";
 import type { RunningWork, Seat, SurroundingWork } from "./running_work.ts";
 import { clockAheadMs, localDeadline, withoutClock } from "./request_context.ts";
 
@@ -170,8 +171,8 @@ export class ActiveRequest {
 
   /** Whether it waits for that work, or for the confirm of its reply. */
   isOf(work: object): boolean {
-    const { name } = this.#state;
-    return name !== "idle" && this.#state.waiting?.work === work;
+    const waiting = this.#state.name === "idle" ? undefined : this.#state.waiting;
+    return waiting !== undefined && (waiting.work === work || waiting.work.scope === work);
   }
 
   /** Notes what is around what will run, which is not waited for any longer. */
@@ -213,7 +214,7 @@ export class ActiveRequest {
       const { waiting } = this.#state;
       if (now < this.#expiresAt) return void this.stop(waiting.work.overrun());
     }
-    if (this.#state.name !== "dropped") this.drop(expired());
+    if (this.#state.name !== "dropped") this.drop(dropReason("expired"));
     return this.#abandon();
   }
 
@@ -257,6 +258,9 @@ export class ActiveRequest {
   }
 }
 
+/** What a request is known by before it is served. */
+type Origin = Pick<IncomingRequest, "correlationId" | "replyTo">;
+
 /** All requests in hand. */
 export class ActiveRequests {
   readonly #requests = new Set<ActiveRequest>();
@@ -269,6 +273,8 @@ export class ActiveRequests {
     if (this.#closed === undefined && dueAt < Infinity) this.#timer.schedule(dueAt);
   };
   #closed: RpcError | undefined;
+  /** Of batches, see {@linkcode ActiveRequests.hold}. */
+  #replied = 0;
   /** Look whether they have waited for long enough. */
   readonly #drains = new Set<() => void>();
 
@@ -281,9 +287,29 @@ export class ActiveRequests {
     this.#onAbandoned = onAbandoned;
   }
 
-  /** How many there are. */
+  /** How many there are, those of batches that wait for the confirm of their reply included. */
   get size(): number {
+    return this.#requests.size + this.#replied;
+  }
+
+  /** How many of them take a place of the server. */
+  get running(): number {
     return this.#requests.size;
+  }
+
+  /**
+   * Notes that so many requests of a batch more are in hand which are run, or have been, at once; a
+   * negative number if they are settled.
+   */
+  hold(count: number): void {
+    this.#replied += count;
+    this.#look();
+  }
+
+  /** Whether a request that is not here would be dropped. */
+  drops(request: Origin): boolean {
+    const isQuiet = this.#cancelled.isEmpty && this.#orphaned.isEmpty;
+    return this.#closed !== undefined || !isQuiet && this.#reasonToDrop(request) !== undefined;
   }
 
   /** How long the one that came first has been in hand, in milliseconds. */
@@ -304,8 +330,12 @@ export class ActiveRequests {
   /** Lets a request go. */
   delete(active: ActiveRequest): void {
     this.#requests.delete(active);
-    if (this.#drains.size > 0) { for (const look of this.#drains) look(); }
+    this.#look();
     active.tellSettled();
+  }
+
+  #look(): void {
+    if (this.#drains.size > 0) { for (const look of this.#drains) look(); }
   }
 
   /** Does what a client says of a request. */
@@ -321,7 +351,7 @@ export class ActiveRequests {
   /** Notes a cancellation, which may come before its request. */
   cancel(correlationId: string): void {
     this.#cancelled.set(correlationId, true);
-    this.#drop((request) => request.correlationId === correlationId, cancelled());
+    this.#drop((request) => request.correlationId === correlationId, dropReason("cancelled"));
   }
 
   /**
@@ -333,7 +363,7 @@ export class ActiveRequests {
     { mayReturn = false }: { readonly mayReturn?: boolean } = {},
   ): void {
     if (isServerNamed(replyTo) && !mayReturn) this.#orphaned.set(replyTo, true);
-    this.#drop((request) => request.replyTo === replyTo, orphaned());
+    this.#drop((request) => request.replyTo === replyTo, dropReason("orphaned"));
   }
 
   /** All of them, those that came first in front. */
@@ -373,6 +403,7 @@ export class ActiveRequests {
   /** Waits until there are none, or only those of that work, at most so long. */
   async drain(graceMs: number, except?: object): Promise<void> {
     const isDone = () =>
+      this.#replied === 0 &&
       [...this.#requests].every((active) => except !== undefined && active.isOf(except));
     if (isDone()) return;
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -395,9 +426,9 @@ export class ActiveRequests {
     return next === Infinity ? undefined : next;
   }
 
-  #reasonToDrop({ correlationId, replyTo }: IncomingRequest): RpcError | undefined {
-    if (correlationId !== undefined && this.#cancelled.has(correlationId)) return cancelled();
-    return replyTo !== undefined && this.#orphaned.has(replyTo) ? orphaned() : undefined;
+  #reasonToDrop({ correlationId, replyTo }: Origin): RpcError | undefined {
+    if (correlationId && this.#cancelled.has(correlationId)) return dropReason("cancelled");
+    return replyTo && this.#orphaned.has(replyTo) ? dropReason("orphaned") : undefined;
   }
 
   #grant(correlationId: string, count: number): void {
@@ -411,19 +442,4 @@ export class ActiveRequests {
       if (isMeant(active.request)) active.drop(reason);
     }
   }
-}
-
-function cancelled(): RpcError {
-  return new RpcError("cancelled", "Cannot go on with the request as its caller has cancelled it");
-}
-
-function expired(): RpcError {
-  return new RpcError("expired", "Cannot go on with the request as its deadline has passed");
-}
-
-function orphaned(): RpcError {
-  return new RpcError(
-    "orphaned",
-    "Cannot go on with the request as its reply queue does not exist any more",
-  );
 }

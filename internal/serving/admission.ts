@@ -1,6 +1,7 @@
 /** Which requests a server does not run, or does not run again. @module */
 
 import { RpcError } from "../../errors.ts";
+import type { AmqpProperties } from "../broker/amqp.ts";
 import { countRejections } from "../protocol/dead_letter.ts";
 import { isDirectReply, isReplyAddress } from "../protocol/reply_address.ts";
 import { parkingQueueOf } from "../protocol/parked_message.ts";
@@ -64,6 +65,11 @@ export class Admission {
     this.#replyQueues = replyQueues &&
       new RegExp(replyQueues.source, replyQueues.flags.replace(/[gy]/g, ""));
     this.#maxDeliveries = maxDeliveries;
+  }
+
+  /** Whether a batch that comes for the first time is to be run, as far as that is the same for all of it. */
+  admits({ replyTo, malformed }: AmqpProperties): boolean {
+    return malformed === undefined && replyTo !== undefined && this.#isReplyQueue(replyTo);
   }
 
   /** Tells why a request is not to be run, if that is so. */

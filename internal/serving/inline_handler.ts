@@ -1,6 +1,6 @@
 /** Handlers that are functions of the server's own thread. @module */
 
-import type { Codec } from "../../codec.ts";
+import { type Codec, codecFor, jsonCodec } from "../../codec.ts";
 import type { CallContext } from "../../contract.ts";
 import { encodeItem } from "../running/encode.ts";
 import { describeValue } from "../check.ts";
@@ -38,7 +38,9 @@ export function toEncodedHandler(
 
 /** Puts the codec around a function; one that is a generator streams. */
 export function inlineHandler(run: RunnableHandler, codecs: readonly Codec[]): EncodedHandler {
+  const codec = codecFor(undefined, codecs) ?? jsonCodec;
   return {
+    runText: (body, context) => runHandler(run, body, { context, codec }),
     handle(request: EncodedRequest): Promise<EncodedReply> | EncodedReply {
       const { body, context, timing } = request;
       return runHandler(run, body, { context, codec: requireCodec(request, codecs), timing });

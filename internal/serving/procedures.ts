@@ -71,6 +71,11 @@ export class Procedures {
     return name !== undefined && this.#handlers.has(name);
   }
 
+  /** Finds the handler of a procedure by its own name, if it is there. */
+  get(name: string): EncodedHandler | undefined {
+    return this.#handlers.get(name);
+  }
+
   /** What else is to be known of it, if anything, by the name in a request, if it has one. */
   metaOf(requested: string | undefined): Readonly<Record<string, unknown>> | undefined {
     const name = requested ?? this.defaultName;

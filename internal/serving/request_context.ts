@@ -13,6 +13,12 @@ type State =
 const RUNNING: State = { name: "running" };
 const OVER: State = { name: "over" };
 
+/** What a context is made of. */
+export type ContextRequest = Pick<
+  IncomingRequest,
+  "correlationId" | "table" | "deadline" | "expiresInMs" | "credits"
+>;
+
 /** What a handler may know of its request, with a signal that costs nothing unless used. */
 export class RequestContext implements CallContext, Disposable {
   readonly procedure: string;
@@ -26,7 +32,7 @@ export class RequestContext implements CallContext, Disposable {
   #controller: AbortController | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(procedure: string, request: IncomingRequest, redeliveries: number) {
+  constructor(procedure: string, request: ContextRequest, redeliveries: number) {
     this.procedure = procedure;
     this.correlationId = request.correlationId;
     this.redeliveries = redeliveries;
@@ -79,7 +85,7 @@ export class RequestContext implements CallContext, Disposable {
 
   /** Ends the watch over the deadline. */
   [Symbol.dispose](): void {
-    clearTimeout(this.#timer);
+    if (this.#timer !== undefined) clearTimeout(this.#timer);
     if (this.#state === RUNNING) this.#state = OVER;
   }
 
@@ -118,7 +124,10 @@ function latest(one: number | undefined, other: number | undefined): number | un
  * @returns `undefined` if it does not matter, or cannot be known.
  */
 export function clockAheadMs(
-  { deadline, expiresInMs, credits }: IncomingRequest,
+  { deadline, expiresInMs, credits }: Pick<
+    IncomingRequest,
+    "deadline" | "expiresInMs" | "credits"
+  >,
   expiration: string | undefined,
 ): number | undefined {
   if (deadline === undefined || expiration === undefined) return undefined;
@@ -141,7 +150,7 @@ export function withoutClock(request: IncomingRequest): IncomingRequest {
  * The deadline by our clock, never too early: no later than the time that the request had when it
  * was published, counted from now, which is exact for a request that came at once.
  */
-export function localDeadline(request: IncomingRequest): number | undefined {
+export function localDeadline(request: ContextRequest): number | undefined {
   const { deadline } = request;
   // What expires a stream's request is the wait for its first item.
   const expiresInMs = request.credits === undefined ? request.expiresInMs : undefined;

@@ -2,25 +2,17 @@
 
 import { RpcError } from "../../errors.ts";
 import { checkBodySize } from "../check.ts";
-import { readAmqpValue } from "../protocol/amqp_value.ts";
 import type { IncomingRequest } from "../protocol/envelope.ts";
 import { encodeError } from "../running/encode.ts";
-import type {
-  EncodedHandler,
-  EncodedRequest,
-  HandlerCapacity,
-  RunningRequest,
-  WorkPlace,
-} from "../running/encoded_handler.ts";
+import type { EncodedHandler } from "../running/encoded_handler.ts";
 import type { EncodedReply, ItemSink } from "../encoded_reply.ts";
-import type { RunTiming } from "../run_timing.ts";
 import { isShortText, MAX_SHORT_TEXT_BYTES } from "../text.ts";
-import { callScope } from "../call_scope.ts";
+import { type CallScope, callScope } from "../call_scope.ts";
 import type { ActiveRequest } from "./active_requests.ts";
-import type { RunningWork, Seat } from "./running_work.ts";
 import type { Procedures } from "./procedures.ts";
-import type { ReplyCache } from "./keys/reply_cache.ts";
-import { RequestContext } from "./request_context.ts";
+import type { BatchOutputs, ReplyCache } from "./keys/reply_cache.ts";
+import { type ContextRequest, RequestContext } from "./request_context.ts";
+import { Run, startWork, type TextScope } from "./keys/run.ts";
 import type { ClaimedWork } from "./keys/claimed_work.ts";
 import { type KeyScope, WorkKey } from "./keys/work_key.ts";
 
@@ -39,10 +31,27 @@ export interface RunnerOptions {
   readonly handlerTimeLimitMs?: number | undefined;
 }
 
+/** A request of a batch that has a procedure, an input of JSON text and a deadline, and no more. */
+export interface TextRequest extends ContextRequest {
+  readonly procedure: string;
+  readonly body: string;
+}
+
+/** Work on a request that has begun before there was anybody to wait for it. */
+export interface BegunWork {
+  readonly procedure: string;
+  readonly scope: TextScope;
+  /** Somebody takes notice if it rejects. */
+  readonly result: Promise<EncodedReply>;
+}
+
 /** How the error of a body that is too large begins. */
 const SUBJECT = "Cannot serve the request as";
 const INPUT = { subject: `${SUBJECT} its input` };
 const OUTPUT = { subject: `${SUBJECT} its output` };
+
+/** No text of UTF-16 has more bytes for one of its units. */
+const MAX_UNIT_BYTES = 3;
 
 /** Runs the requests of one server. */
 export class RequestRunner {
@@ -50,6 +59,7 @@ export class RequestRunner {
   /** By idempotency key. */
   readonly #runs = new Map<string, Run>();
   #reused = 0;
+  #current: CallScope | undefined;
 
   constructor(options: RunnerOptions) {
     this.#options = options;
@@ -80,7 +90,7 @@ export class RequestRunner {
    * attempt may do better.
    */
   async run(active: ActiveRequest, sink?: ItemSink): Promise<EncodedReply | RpcError> {
-    const { procedures, maxBodyBytes, cache, includeStack } = this.#options;
+    const { procedures, maxBodyBytes, cache } = this.#options;
     const { request, delivery } = active;
     let run: Run | undefined;
     try {
@@ -99,30 +109,99 @@ export class RequestRunner {
         capacity: handler.capacity,
       });
       const reply = run.join(active);
-      this.#start(run, handler, sink);
+      const begun = run;
+      // What the handler calls can tell whose work it is part of.
+      void this.#finish(begun, () => callScope.run(begun, startWork, begun, handler, sink));
       return await reply;
     } catch (error) {
-      // It may never end.
-      if (run?.isWanted === false) this.#forget(run);
-      if (error instanceof RpcError && error.code === "worker-crashed") return error;
-      return withReplyHeaders(encodeError(error, { includeStack }), run);
+      return this.#failed(error, run);
     }
   }
 
-  #reuse<Reply>(active: ActiveRequest, reply: Reply): Reply {
+  /** The scope of the handler of a {@linkcode TextRequest} that is on the stack. */
+  get current(): CallScope | undefined {
+    return this.#current;
+  }
+
+  /**
+   * Runs a request of a batch that has just come for the first time: without a promise, an entry in a
+   * table and a key for each, which would take ten times as long as a short handler.
+   *
+   * @returns The reply; or what has begun, if its handler takes time; `undefined` if the request is to
+   * be run as any other.
+   */
+  runText(request: TextRequest): EncodedReply | BegunWork | undefined {
+    const { procedures, maxBodyBytes, includeStack } = this.#options;
+    const { procedure, body, correlationId = "" } = request;
+    const { runText } = procedures.get(procedure) ?? {};
+    if (runText === undefined || MAX_UNIT_BYTES * body.length > maxBodyBytes) return undefined;
+    // Its client has sent it again meanwhile.
+    if (this.#runs.size > 0 && this.#runs.has(WorkKey.nameOf(procedure, correlationId))) {
+      return undefined;
+    }
+    const context = new RequestContext(procedure, request, 0);
+    const scope = { context };
+    this.#current = scope;
+    try {
+      const result = callScope.run(scope, runText, body, context);
+      if (result instanceof Promise) return begun({ procedure, scope, result });
+      context[Symbol.dispose]();
+      const { replyHeaders: headers } = context;
+      checkReply(result, maxBodyBytes);
+      return headers === undefined ? result : { ...result, headers };
+    } catch (error) {
+      const isCrash = error instanceof RpcError && error.code === "worker-crashed";
+      if (isCrash) return begun({ procedure, scope, result: Promise.reject(error) });
+      context[Symbol.dispose]();
+      const reply = encodeError(error, { includeStack });
+      const { replyHeaders: headers } = context;
+      return headers === undefined ? reply : { ...reply, headers };
+    } finally {
+      this.#current = undefined;
+    }
+  }
+
+  /** Keeps the outputs of a batch, in case that its requests come again, one by one. */
+  keep(batch: BatchOutputs): void {
+    this.#options.cache?.keepBatch(batch);
+  }
+
+  /** Waits for what has begun, as {@linkcode RequestRunner.run} does for what it begins. Never rejects. */
+  async takeOver(active: ActiveRequest, work: BegunWork): Promise<EncodedReply | RpcError> {
+    const { procedure: name, scope, result } = work;
+    let run: Run | undefined;
+    try {
+      const key = this.#keyOf(name, active);
+      const limitMs = this.#options.handlerTimeLimitMs ?? Infinity;
+      run = new Run(active, { name, key, limitMs, capacity: undefined, scope });
+      const reply = run.join(active);
+      void this.#finish(run, () => result);
+      return await reply;
+    } catch (error) {
+      return this.#failed(error, run);
+    }
+  }
+
+  #failed(error: unknown, run: Run | undefined): EncodedReply | RpcError {
+    // It may never end.
+    if (run?.isWanted === false) this.#forget(run);
+    if (error instanceof RpcError && error.code === "worker-crashed") return error;
+    const { includeStack } = this.#options;
+    return withReplyHeaders(encodeError(error, { includeStack }), run);
+  }
+
+  #reuse<Reply>(active: { isReused: boolean }, reply: Reply): Reply {
     this.#reused++;
     active.isReused = true;
     return reply;
   }
 
   /** Never rejects. */
-  async #start(run: Run, handler: EncodedHandler, sink: ItemSink | undefined): Promise<void> {
+  async #finish(run: Run, work: () => EncodedReply | Promise<EncodedReply>): Promise<void> {
     const { cache, maxBodyBytes } = this.#options;
     const { key } = run;
     if (key !== undefined) this.#runs.set(key.name, run);
     try {
-      // What the handler calls can tell whose work it is part of.
-      const work = () => callScope.run(run, startWork, run, handler, sink);
       const result = key?.input === undefined ? await work() : await this.#once(key, run, work);
       const reply = withReplyHeaders(result, run);
       checkReply(reply, maxBodyBytes);
@@ -173,169 +252,16 @@ export class RequestRunner {
   }
 }
 
-/** Runs a handler once, or as a stream where there is a sink for its items. */
-function startWork(
-  run: Run,
-  handler: EncodedHandler,
-  sink: ItemSink | undefined,
-): Promise<EncodedReply> | EncodedReply {
-  return sink === undefined ? handler.handle(run) : run.stream(handler, sink);
-}
-
-/** What a {@linkcode Run} is made of, beside its first request. */
-interface RunParts {
-  /** The procedure. */
-  readonly name: string;
-  readonly key: WorkKey | undefined;
-  /** How long it may take, in milliseconds. */
-  readonly limitMs: number;
-  /** Of its handler. */
-  readonly capacity: HandlerCapacity | undefined;
-}
-
-/** A handler at work, for all requests with one key; also what the handler is told of it. */
-class Run implements EncodedRequest, RunningWork {
-  readonly procedure: string;
-  readonly body: Uint8Array;
-  readonly contentType: string | undefined;
-  readonly priority: number | undefined;
-  readonly context: RequestContext;
-  readonly timing: RunTiming | undefined;
-  /** The one that it was begun for. */
-  readonly first: ActiveRequest;
-  /** Absent if the request is run for itself. */
-  readonly key: WorkKey | undefined;
-  readonly endsAt: number;
-  readonly #limitMs: number;
-  readonly #capacity: HandlerCapacity | undefined;
-  #seats: Seat[] = [];
-  /** Of those that want to be told of progress. */
-  readonly #sinks: ItemSink[] = [];
-  #wanted = 0;
-  #stream: RunningRequest | undefined;
-
-  constructor(first: ActiveRequest, { name, key, limitMs, capacity }: RunParts) {
-    const { request, delivery, timing } = first;
-    this.first = first;
-    this.timing = timing;
-    this.procedure = name;
-    this.endsAt = limitMs === Infinity ? Infinity : performance.now() + limitMs;
-    this.#limitMs = limitMs;
-    this.#capacity = capacity;
-    const { body, contentType } = bodyOf(name, request, delivery.body);
-    this.body = body;
-    this.contentType = contentType;
-    this.priority = request.priority;
-    this.context = new RequestContext(name, request, delivery.redeliveries);
-    this.key = key;
-  }
-
-  /** Whether a request waits for the reply; if none does, the handler has been aborted. */
-  get isWanted(): boolean {
-    return this.#wanted > 0;
-  }
-
-  /** Waits for the reply. */
-  join(active: ActiveRequest): Promise<EncodedReply> {
-    const seat = Promise.withResolvers<EncodedReply>();
-    this.#seats.push(seat);
-    this.#wanted++;
-    active.run(this, seat);
-    return seat.promise;
-  }
-
-  /** Waits for the reply, and perhaps for longer than those before; is told what is told from now on. */
-  joinLate(active: ActiveRequest, sink: ItemSink | undefined): Promise<EncodedReply> {
-    this.context.prolong(active.request);
-    if (sink !== undefined) this.#sinks.push(sink);
-    return this.join(active);
-  }
-
-  place(): WorkPlace {
-    return this.#capacity?.locate?.(this.context.signal) ?? { state: "running" };
-  }
-
-  leave(seat: Seat, reason: RpcError): void {
-    // The handler goes on for others; this request makes room for the next.
-    if (--this.#wanted > 0) this.abandon(seat, reason);
-    else this.context.abort(reason);
-  }
-
-  abandon(seat: Seat, reason: RpcError): boolean {
-    if (!this.#seats.includes(seat)) return false;
-    this.#seats = this.#seats.filter((other) => other !== seat);
-    seat.reject(reason);
-    return true;
-  }
-
-  overrun(): RpcError {
-    return new RpcError(
-      "timeout",
-      `Cannot complete "${this.procedure}" as it runs for longer than its limit: ${this.#limitMs} ms`,
-    );
-  }
-
-  /** Has the handler send its items, or its progress, while it runs. */
-  stream(handler: EncodedHandler, sink: ItemSink): Promise<EncodedReply> {
-    this.#sinks.push(sink);
-    this.#stream = handler.start?.(this, sink.onProgress === undefined ? sink : this.#toAll(sink));
-    if (this.#stream !== undefined) return this.#stream.reply;
-    throw new RpcError(
-      "not-a-stream",
-      `Cannot stream "${this.procedure}" as its handler cannot`,
-    );
-  }
-
-  /** What the handler tells of its progress is for all that wait. */
-  #toAll(sink: ItemSink): ItemSink {
-    return {
-      ...sink,
-      onProgress: (progress) => {
-        for (const { onProgress } of this.#sinks) onProgress?.(progress);
-      },
-    };
-  }
-
-  grant(count: number): void {
-    this.#stream?.grant(count);
-  }
-
-  /** Settles the wait of all requests. */
-  end(settle: (seat: Seat) => void): void {
-    this.context[Symbol.dispose]();
-    const seats = this.#seats;
-    this.#seats = [];
-    seats.forEach(settle);
-  }
+/** Whoever takes it over sees its rejection, which may be later than it rejects. */
+function begun(work: BegunWork): BegunWork {
+  work.result.catch(() => {});
+  return work;
 }
 
 /** A worker has put the headers that its handler has set into the reply. */
 function withReplyHeaders(reply: EncodedReply, run: Run | undefined): EncodedReply {
   const headers = run?.context.replyHeaders;
   return headers === undefined ? reply : { ...reply, headers };
-}
-
-/** The input of a request, and what it is. */
-function bodyOf(
-  procedure: string,
-  request: IncomingRequest,
-  body: Uint8Array,
-): Pick<EncodedRequest, "contentType"> & { readonly body: Uint8Array } {
-  const { compression, isAmqpValue, contentType } = request;
-  if (compression !== undefined) {
-    throw unreadable(procedure, `it is compressed: its content encoding is "${compression}"`);
-  }
-  if (!isAmqpValue) return { body, contentType };
-  const value = readAmqpValue(body);
-  if (value !== undefined) return value;
-  throw unreadable(
-    procedure,
-    "it is a value of AMQP 1.0 that is no text and no bytes: send it as a data section",
-  );
-}
-
-function unreadable(procedure: string, reason: string): RpcError {
-  return new RpcError("undecodable", `Cannot decode the input of "${procedure}" as ${reason}`);
 }
 
 /** Checks what a handler has encoded itself, while there is somebody to tell. */

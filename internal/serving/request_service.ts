@@ -12,6 +12,7 @@ import type { RpcServerStats } from "../../options/server_options.ts";
 import type { AmqpDelivery } from "../broker/amqp.ts";
 import type { BodyLimits } from "../broker/body_limits.ts";
 import { type ControlMessage, type OutgoingReply, takenMessage } from "../protocol/envelope.ts";
+import { isPlainBatch } from "../protocol/batches/plain_batch.ts";
 import { isBatch } from "../protocol/message_batch.ts";
 import { Parking, type ParkingOptions } from "../protocol/parking.ts";
 import { UNDELIVERED } from "../protocol/parked_message.ts";
@@ -25,9 +26,11 @@ import { Admission, type AdmissionOptions, outcomeOfDropped, Refusal } from "./a
 import { CallerPresence } from "./callers/caller_presence.ts";
 import { ItemPublisher } from "./item_publisher.ts";
 import { PausedStreams } from "./paused_streams.ts";
+import { type KnownResult, PlainRequests } from "./batches/plain_requests.ts";
 import { Replies } from "./replies.ts";
 import { toPrintable } from "../text.ts";
 import { isExpired } from "../time.ts";
+import { type Outcome, OutcomeCounts, type SettledRequest } from "./outcome_counts.ts";
 import { RequestInterception } from "./request_interception.ts";
 import type { RequestRunner } from "./request_runner.ts";
 import type { ServerSessions } from "./server_sessions.ts";
@@ -55,16 +58,6 @@ export interface RequestServiceOptions
   readonly sessions: ServerSessions;
 }
 
-/** A request that was settled. */
-export interface SettledRequest {
-  readonly active: ActiveRequest;
-  readonly procedure: string | undefined;
-  readonly outcome: Outcome;
-}
-
-/** How a request ended. */
-type Outcome = Extract<RpcServerEvent, { type: "served" }>["outcome"];
-
 /** So much of the grace is for the reply of a handler that closes its server, in milliseconds. */
 const OWN_REPLY_MS = 500;
 
@@ -74,18 +67,7 @@ export class RequestService {
   /** Absent once it was told. */
   #warn: RequestServiceOptions["warn"];
   readonly #active: ActiveRequests;
-  readonly #outcomes: Record<Outcome, number> = {
-    "output": 0,
-    "error": 0,
-    "notified": 0,
-    "orphaned": 0,
-    "cancelled": 0,
-    "expired": 0,
-    "crashed": 0,
-    "unpublished": 0,
-    "reply-to-refused": 0,
-  };
-  #parked = 0;
+  readonly #counts: OutcomeCounts;
   #hasToldOfClocks = false;
   readonly #admission: Admission;
   readonly #replies: Replies;
@@ -94,10 +76,12 @@ export class RequestService {
   readonly #streams: PausedStreams;
   readonly #stalls: StallWatch;
   readonly #batches: RequestBatches;
+  readonly #plain: PlainRequests;
 
   constructor(options: RequestServiceOptions) {
     const { sessions, limits } = options;
     this.#options = options;
+    this.#counts = new OutcomeCounts(options.onSettled);
     this.#warn = options.warn;
     this.#active = new ActiveRequests((active, { code }) => {
       const { runMs } = active;
@@ -109,7 +93,7 @@ export class RequestService {
       hasMajority: () => sessions.consumer?.session?.hasMajority(),
     });
     this.#replies = new Replies({ sessions, callers: this.#callers, limits });
-    const isFull = () => this.#active.size >= this.#prefetch();
+    const isFull = () => this.#active.running >= this.#prefetch();
     this.#stalls = new StallWatch({ isFull, active: this.#active, emit: options.emit });
     this.#streams = new PausedStreams({
       streams: () => this.#active.streams(),
@@ -120,8 +104,9 @@ export class RequestService {
       queue: options.queue,
       replies: this.#replies,
       accept: (request) => this.accept(request),
-      places: () => this.#prefetch() - this.#active.size,
+      places: () => this.#places(),
     });
+    this.#plain = this.#openPlain();
     this.#parking = new Parking({
       ...options,
       replies: this.#replies,
@@ -140,20 +125,7 @@ export class RequestService {
 
   /** Counts requests. */
   stats(): RpcServerStats {
-    const { output, notified, ...outcomes } = this.#outcomes;
-    return {
-      active: this.#active.size,
-      succeeded: output + notified,
-      failed: outcomes.error,
-      orphaned: outcomes.orphaned,
-      expired: outcomes.expired,
-      cancelled: outcomes.cancelled,
-      crashed: outcomes.crashed,
-      unpublished: outcomes.unpublished,
-      replyToRefused: outcomes["reply-to-refused"],
-      parked: this.#parked,
-      reused: this.#options.runner.reused,
-    };
+    return this.#counts.stats({ active: this.#active.size, reused: this.#options.runner.reused });
   }
 
   /** The requests in hand. */
@@ -184,7 +156,8 @@ export class RequestService {
    */
   othersServed(graceMs: number): Promise<void> | undefined {
     const own = callScope.getStore();
-    if (own === undefined || !this.#active.have(own)) return undefined;
+    if (own === undefined) return undefined;
+    if (own !== this.#options.runner.current && !this.#active.have(own)) return undefined;
     return this.#active.drain(Math.max(graceMs / 2, graceMs - OWN_REPLY_MS), own);
   }
 
@@ -200,11 +173,16 @@ export class RequestService {
     );
   }
 
-  /** Serves a request, or several that share a message, until it is acknowledged. Never rejects. */
-  async accept(delivery: AmqpDelivery): Promise<void> {
+  /**
+   * Serves a request, or several that share a message, until it is acknowledged. Never rejects.
+   *
+   * @param known Its reply, or what is to give it, if the request has been run already.
+   */
+  async accept(delivery: AmqpDelivery, known?: KnownResult): Promise<void> {
+    if (isPlainBatch(delivery.properties) && this.#plain.take(delivery)) return;
     if (isBatch(delivery.properties) && this.#batches.take(delivery)) return;
     const active = this.#active.add(delivery);
-    const { isObserved, emit, onSettled } = this.#options;
+    const { isObserved, emit } = this.#options;
     if (isObserved || active.request.wantsTiming) active.timing = new RunTiming();
     this.#callers.watch();
     this.#stalls.onStart();
@@ -213,13 +191,12 @@ export class RequestService {
     // No handler runs inside amqplib's callback.
     await undefined;
     try {
-      const outcome = await this.#answer(active);
+      const outcome = await this.#answer(active, known);
       if (outcome === "crashed") delivery.requeue();
       else delivery.ack();
       active.outcome = outcome;
-      this.#outcomes[outcome]++;
       const procedure = this.procedureOf(active);
-      onSettled?.({ active, procedure, outcome });
+      this.#counts.add({ active, procedure, outcome });
       // To put it into words for nobody would cost each request.
       if (isObserved) {
         const meta = this.#options.runner.metaOf(active.request);
@@ -236,6 +213,23 @@ export class RequestService {
     }
   }
 
+  #openPlain(): PlainRequests {
+    const { interceptors, isObserved, runner, emit } = this.#options;
+    return new PlainRequests({
+      isAlone: interceptors !== undefined || isObserved,
+      runner,
+      active: this.#active,
+      batches: this.#batches,
+      replies: this.#replies,
+      admits: (request) => this.#admission.admits(request),
+      places: () => this.#places(),
+      accept: (request, known) => this.accept(request, known),
+      onOrphaned: (replyTo) => this.#markOrphaned(replyTo),
+      onSettled: (settled) => this.#counts.add(settled),
+      onUnserved: (error) => emit({ type: "unserved", error }),
+    });
+  }
+
   /** Once: anybody can send a wrong deadline, as often as they like. */
   #tellOfClocks(aheadMs: number): void {
     if (this.#hasToldOfClocks) return;
@@ -248,7 +242,11 @@ export class RequestService {
     return this.#options.sessions.consumer?.session?.intake.prefetch || Infinity;
   }
 
-  async #answer(active: ActiveRequest): Promise<Outcome> {
+  #places(): number {
+    return this.#prefetch() - this.#active.running;
+  }
+
+  async #answer(active: ActiveRequest, known: KnownResult | undefined): Promise<Outcome> {
     try {
       const early = isExpired(active.request.deadline) ? "expired" : outcomeOfDropped(active);
       if (early !== undefined) return early;
@@ -256,7 +254,11 @@ export class RequestService {
       if (refusal !== undefined) return await this.#refuse(active, refusal);
       if (active.request.wantsTaken) this.#tellTaken(active);
       const items = this.#itemsOf(active);
-      const result = await this.#run(active, items?.sink());
+      const result = known === undefined
+        ? await this.#run(active, items?.sink())
+        : "result" in known
+        ? await this.#options.runner.takeOver(active, known)
+        : known;
       const reply = items === undefined ? result : await items.finish(result);
       // An error of a handler that was aborted is no answer.
       const late = outcomeOfDropped(active);
@@ -342,7 +344,7 @@ export class RequestService {
         emit({ type: "parking-delayed", procedure, code, error });
         return true;
       });
-      this.#parked++;
+      this.#counts.parked++;
       emit({ type: "parked", procedure, code, id });
     } catch (error) {
       // The request is still in its queue if the server was closed meanwhile.

@@ -12,6 +12,8 @@ export type Seat = PromiseWithResolvers<EncodedReply>;
 export interface RunningWork {
   /** When it must have ended, by `performance.now()`, the pauses of its reader not counted. */
   readonly endsAt: number;
+  /** What its handler was begun with, if that is something else. */
+  readonly scope?: object | undefined;
   /** The error of work that has not. */
   overrun(): RpcError;
   /** Settles the wait of a request that was dropped; tells whether it still waited. */

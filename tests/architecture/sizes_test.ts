@@ -53,6 +53,9 @@ import { findings, type FunctionNode, functionVisitor, linesOf } from "../helper
  * Six are for what calls, whatever is behind it (caller.ts, internal/callers/call_options.ts, caller_with.ts
  * and derived_caller.ts, internal/running/local_caller.ts and local_context.ts).
  * Two are for what servers know of their callers (internal/serving/callers/node_lag.ts, reply_patience.ts).
+ * Four are for calls that are lines of a message (internal/protocol/batches, internal/serving/batches,
+ * internal/calling/plain_calls.ts and plain_batch.ts), three were taken out of files that were full
+ * (internal/serving/keys/run.ts, outcome_counts.ts and callers/drop_reason.ts).
  * One describes procedures (extras/describe.ts).
  * Three are for servers with several queues (internal/queues/) and clients that choose a shard
  * (shard_of.ts).
@@ -60,7 +63,7 @@ import { findings, type FunctionNode, functionVisitor, linesOf } from "../helper
  * One reads frames without amqplib (internal/broker/frames/frame_reader.ts).
  * One looks at what servers answer (internal/protocol/control/control_answer.ts).
  */
-const MAX_PRODUCT_FILES = 269;
+const MAX_PRODUCT_FILES = 276;
 const MAX_FOLDER_FILES = 18;
 const MAX_CODE_LINES = 300;
 const MAX_FUNCTION_LINES = 50;

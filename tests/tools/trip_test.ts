@@ -24,10 +24,11 @@ const LIMITS: readonly Limit[] = [
   // Two more that tell replies from what servers answer of calls that are about to time out.
   // One more for options that all callers share, one for kinds of messages that later versions may have.
   // One more for the queue that a call takes, of several, and one for frames that are read here.
-  { what: "files of a call, inline handler", most: 57, of: filesOf("call, inline handler") },
+  // Three more for a batch of plain calls, and for what was taken out of files that were full.
+  { what: "files of a call, inline handler", most: 60, of: filesOf("call, inline handler") },
   // One more for the headers that go to the worker.
-  // And the same four.
-  { what: "files of a call, pool", most: 72, of: filesOf("call, pool") },
+  // And the same four, and three.
+  { what: "files of a call, pool", most: 75, of: filesOf("call, pool") },
 ];
 
 function filesOf(trip: string): Limit["of"] {

@@ -1,5 +1,6 @@
 /** Runs requests with the same key once, and keeps their outputs for a while. @module */
 
+import { jsonCodec } from "../../../codec.ts";
 import type { EncodedReply } from "../../encoded_reply.ts";
 import type { ReplyCacheOptions } from "../../../options/server_options.ts";
 import { mostBytesOf } from "../../message_headers.ts";
@@ -15,6 +16,32 @@ interface KeptReply {
   readonly input: string | undefined;
   readonly keptAt: number;
 }
+
+/** Outputs of the requests of a batch, which are kept together. */
+export interface BatchOutputs {
+  /** What the ids of the requests begin with. */
+  readonly id: string;
+  readonly replies: readonly BatchOutput[];
+}
+
+/** The reply to a request of a batch. */
+export interface BatchOutput {
+  /** The number of the request. */
+  readonly index: number;
+  readonly isError: boolean;
+  /** As JSON. */
+  readonly body: string;
+  readonly request: { readonly procedure: string };
+}
+
+interface KeptBatch {
+  readonly replies: BatchOutputs["replies"];
+  readonly size: number;
+  readonly keptAt: number;
+}
+
+/** Takes the id of a batch and the number of its request out of the name of a key. */
+const PART_REGEXP = /^-\n(.*)\n([^\n]+)\.(\d+)$/s;
 
 /** Why the output of a key that its caller set is not kept as long as it should be. */
 export type ForgottenReason = "too-large" | "full" | "store-failed";
@@ -34,6 +61,10 @@ export class ReplyCache {
   /** Of keys that callers set, oldest first. */
   readonly #own = new Map<string, KeptReply>();
   readonly #others = new Map<string, KeptReply>();
+  /** By the ids of the batches. */
+  readonly #batches = new Map<string, KeptBatch>();
+  /** In all batches together. */
+  #batched = 0;
   #bytes = 0;
 
   /**
@@ -70,7 +101,7 @@ export class ReplyCache {
     const { name } = key;
     const shelf = this.#shelfOf(name);
     const kept = shelf.get(name);
-    if (kept === undefined) return undefined;
+    if (kept === undefined) return this.#batches.size > 0 ? this.#getPart(name) : undefined;
     if (!this.#isFresh(kept)) {
       this.#drop(shelf, name, kept);
       return undefined;
@@ -89,16 +120,53 @@ export class ReplyCache {
     shelf.set(name, { reply, input, keptAt: Date.now() });
     this.#bytes += sizeOf(reply);
     if (shelf.size > this.#maxEntries) this.#dropOldest(shelf);
-    while (this.#bytes > this.#maxBytes) {
-      this.#dropOldest(this.#others.size > 0 ? this.#others : this.#own);
-    }
+    while (this.#bytes > this.#maxBytes) this.#dropOne();
+  }
+
+  /** Keeps the outputs of a batch: an entry for each would take longer than to run what is short. */
+  keepBatch({ id, replies }: BatchOutputs): void {
+    let size = 0;
+    for (const { body } of replies) size += body.length;
+    if (size > this.#maxBytes || replies.length === 0) return;
+    this.#batches.set(id, { replies, size, keptAt: Date.now() });
+    this.#bytes += size;
+    this.#batched += replies.length;
+    while (this.#batched > this.#maxEntries && this.#batches.size > 1) this.#dropOldestBatch();
+    while (this.#bytes > this.#maxBytes) this.#dropOne();
+  }
+
+  #getPart(name: string): EncodedReply | undefined {
+    const [, procedure, id = "", index] = PART_REGEXP.exec(name) ?? [];
+    const batch = this.#batches.get(id);
+    if (batch === undefined || !this.#isFresh(batch)) return undefined;
+    const output = batch.replies.find((reply) => reply.index === Number(index));
+    // An error is not kept, so that a later attempt may do better.
+    if (output === undefined || output.isError) return undefined;
+    if (output.request.procedure !== procedure) return undefined;
+    return { type: "output", body: output.body, contentType: jsonCodec.contentType };
   }
 
   #shelfOf(name: string): Map<string, KeptReply> {
     return WorkKey.isOwn(name) ? this.#own : this.#others;
   }
 
-  #isFresh({ keptAt }: KeptReply): boolean {
+  /** What callers have set keys for is the last to go. */
+  #dropOne(): void {
+    if (this.#others.size > 0) this.#dropOldest(this.#others);
+    else if (this.#batches.size > 0) this.#dropOldestBatch();
+    else this.#dropOldest(this.#own);
+  }
+
+  #dropOldestBatch(): void {
+    for (const [id, { size, replies }] of this.#batches) {
+      this.#batches.delete(id);
+      this.#batched -= replies.length;
+      this.#bytes -= size;
+      return;
+    }
+  }
+
+  #isFresh({ keptAt }: Pick<KeptReply, "keptAt">): boolean {
     return Date.now() - keptAt <= this.#maxAgeMs;
   }
 

@@ -35,7 +35,7 @@ export class WorkKey {
     this.#key = key;
     this.name = isKeyed
       ? `${OWN}${scope === "caller" ? caller : ""}\n${procedure}\n${key}`
-      : `${OTHER}\n${procedure}\n${key}`;
+      : WorkKey.nameOf(procedure, key);
     this.input = isKeyed ? digestOf(request.contentType, body) : undefined;
   }
 
@@ -44,6 +44,11 @@ export class WorkKey {
     const { idempotencyKey, credits } = keyed.request;
     if (idempotencyKey === undefined || credits !== undefined) return undefined;
     return new WorkKey(idempotencyKey, keyed);
+  }
+
+  /** The name of a request by its id, which tells its redeliveries. */
+  static nameOf(procedure: string, id: string): string {
+    return `${OTHER}\n${procedure}\n${id}`;
   }
 
   /** Whether a name is that of a key that its caller set. */
