@@ -8,7 +8,7 @@ type StreamContract = {
   readonly countLater: (to: number) => AsyncGenerator<number>;
   readonly failAfter: (count: number) => Generator<number>;
   readonly exitAfter: (count: number) => Generator<number>;
-  readonly stall: () => AsyncGenerator<string>;
+  readonly stall: (ms: number) => AsyncGenerator<string>;
   readonly yieldFunction: () => Generator<unknown>;
   readonly counters: () => { readonly produced: number; readonly closed: number };
   readonly plain: () => number;
@@ -68,7 +68,7 @@ for (const isolation of ["thread", "process"] as const) {
 
   Deno.test(`WorkerPool.stream() limits the wait for an item of a ${isolation}`, async () => {
     await using pool = await open();
-    const items = pool.stream("stall", undefined, { idleTimeoutMs: 1_000 });
+    const items = pool.stream("stall", 60_000, { idleTimeoutMs: 1_000 });
     assertEquals((await items.next()).value, "first");
     const error = await assertRejects(() => items.next(), RpcError, "within 1000 ms");
     assertEquals(error.code, "timeout");
@@ -189,7 +189,7 @@ Deno.test("The pauses of a stream's reader do not count against timeLimitMs", as
   assertEquals(items.length, 20);
   // One that works is limited all the same.
   const error = await assertRejects(
-    () => Array.fromAsync(pool.stream("stall", undefined)),
+    () => Array.fromAsync(pool.stream("stall", 400)),
     RpcError,
   );
   assertEquals(error.code, "timeout");
