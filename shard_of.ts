@@ -30,7 +30,7 @@ const FNV_PRIME = 0x01000193;
  * import { assertEquals } from "jsr:@std/assert@^1.0.0";
  * import { shardOf } from "@warren/rpc";
  *
- * assertEquals(`orders.${shardOf("tenant-7", 16)}`, "orders.6");
+ * assertEquals(`orders.${shardOf("tenant-7", 16)}`, "orders.13");
  * ```
  */
 export function shardOf(key: string, shards: number): number {

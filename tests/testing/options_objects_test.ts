@@ -4,7 +4,7 @@ import { RpcControl } from "../../extras/control/rpc_control.ts";
 import { brokerDefinitions } from "../../extras/definitions.ts";
 import { healthHandler, HeartbeatFile } from "../../extras/health/mod.ts";
 import { logEvents } from "../../extras/log_events.ts";
-import { instrumentRequests } from "../../extras/otel/mod.ts";
+import { instrumentCalls, instrumentRequests } from "../../extras/otel/mod.ts";
 import { ParkedRequests } from "../../extras/parked/parked_requests.ts";
 import { withResilience } from "../../extras/resilience/resilience.ts";
 import { createJsonCodec, RpcClient, RpcConnection, RpcServer } from "../../mod.ts";
@@ -68,6 +68,7 @@ const TAKERS: Readonly<Record<string, Give>> = {
   brokerDefinitions,
   logEvents,
   healthHandler: (options) => healthHandler({}, options),
+  instrumentCalls: (options) => instrumentCalls(options),
   instrumentRequests: (options) => instrumentRequests("math", options),
   withResilience: (options, { client }) => withResilience(client, options),
   fakeClient: (options) => fakeClient({ a: () => 1 }, options),
