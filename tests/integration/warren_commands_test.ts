@@ -12,6 +12,8 @@ function commandsOn(
   quick: readonly string[] = ["--timeout", "300ms"],
 ): readonly (readonly string[])[] {
   return [
+    // First, as a paused server is a finding.
+    ["doctor", queue, ...quick],
     ["call", queue, "echo", "1"],
     ["bench", queue, "echo", "1", "--duration", "50ms"],
     ["ls", queue, ...quick],
@@ -22,7 +24,6 @@ function commandsOn(
     ["why", queue, "x", ...quick],
     ["top", queue, "-n", "1", "--watch", "300ms"],
     ["events", queue, "-n", "1", "--watch", "300ms"],
-    ["doctor", queue, ...quick],
     ["pause", queue, "-y", ...quick],
     ["resume", queue, "-y", ...quick],
     ["drain", queue, "-y", ...quick],
