@@ -111,13 +111,16 @@ async function runBeside(
   return sumReports(reports);
 }
 
+/** Steps come after the one that checks types, and each run would check those of its files again. */
+const CHECKED: RunArguments = ["--no-check"];
+
 async function runOnNamed(
   name: BrokerName,
   context: TestContext,
   args: RunArguments,
 ): Promise<TestReport> {
   await using broker = await startNamedBroker(name, { signal: context.interruption.signal });
-  return await runOn(broker, context, [args]);
+  return await runOn(broker, context, [[...CHECKED, ...args]]);
 }
 
 /** Runs so many at a time, and returns all results in order. */
