@@ -32,7 +32,7 @@ const ALL_BUT_SERIAL: RunArguments = ["--parallel", `--ignore=${SERIAL_FOLDERS.j
 const ON_EVERY_BROKER: RunArguments = ["--parallel", ...BROKER_FOLDERS];
 const ON_RABBITMQ: RunArguments = ["--parallel", ...BROKER_FOLDERS, ...RABBITMQ_FOLDERS];
 
-/** Tests that mostly wait for nodes to start can share two cores: half of the time these are idle. */
+/** So many runs, and files of one run, go side by side: two cores are idle for a third of their time. */
 const LANES = 3;
 
 /** What a run of tests has to work with. */
@@ -120,7 +120,8 @@ async function runOnNamed(
   args: RunArguments,
 ): Promise<TestReport> {
   await using broker = await startNamedBroker(name, { signal: context.interruption.signal });
-  return await runOn(broker, context, [[...CHECKED, ...args]]);
+  const env = { ...context.env, DENO_JOBS: `${LANES}` };
+  return await runOn(broker, { ...context, env }, [[...CHECKED, ...args]]);
 }
 
 /** Runs so many at a time, and returns all results in order. */
