@@ -14,9 +14,10 @@ export function canAsk(): boolean {
  * @throws {CommandError} If it is given up, by Ctrl-C or Ctrl-D.
  */
 export async function askPassword(question: string): Promise<string> {
-  writeAll(question, Deno.stderr);
+  // Before the question: what is typed at once must not be shown, nor end a program around this one.
   Deno.stdin.setRaw(true);
   try {
+    writeAll(question, Deno.stderr);
     return await readLine();
   } finally {
     Deno.stdin.setRaw(false);
