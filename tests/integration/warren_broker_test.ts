@@ -170,7 +170,10 @@ Deno.test(testUnless(missing, "warren asks for a password, and shows none of it"
   );
   const asked = /Password of "\w+" at [\w.:]+: *$/m;
   const begin = async () => {
-    await tmux.type(`clear; sh ${script} ${home.queue} echo 1`);
+    // The question before is not this one.
+    await tmux.type("clear");
+    await eventually(async () => assert(!asked.test(await tmux.screen())));
+    await tmux.type(`sh ${script} ${home.queue} echo 1`);
     await eventually(async () => assertMatch((await tmux.screen()).trimEnd(), asked), 30_000);
   };
   const end = async (code: number) => {
