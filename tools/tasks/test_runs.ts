@@ -32,8 +32,11 @@ const ALL_BUT_SERIAL: RunArguments = ["--parallel", `--ignore=${SERIAL_FOLDERS.j
 const ON_EVERY_BROKER: RunArguments = ["--parallel", ...BROKER_FOLDERS];
 const ON_RABBITMQ: RunArguments = ["--parallel", ...BROKER_FOLDERS, ...RABBITMQ_FOLDERS];
 
-/** So many runs, and files of one run, go side by side: two cores are idle for a third of their time. */
-const LANES = 3;
+/** So many runs that start brokers go side by side; three take so much longer that nothing is won. */
+const LANES = 2;
+
+/** So many files of one run go side by side: they wait for a third of their time. */
+const FILES = 3;
 
 /** What a run of tests has to work with. */
 interface TestContext extends TaskContext {
@@ -120,7 +123,7 @@ async function runOnNamed(
   args: RunArguments,
 ): Promise<TestReport> {
   await using broker = await startNamedBroker(name, { signal: context.interruption.signal });
-  const env = { ...context.env, DENO_JOBS: `${LANES}` };
+  const env = { ...context.env, DENO_JOBS: `${FILES}` };
   return await runOn(broker, { ...context, env }, [[...CHECKED, ...args]]);
 }
 
