@@ -214,6 +214,8 @@ export class Publisher {
     if (this.#takeReturn(message)) return "returned";
     switch (confirm) {
       case "acked":
+        // Not one that came back, which no queue has taken.
+        lane.isProven = true;
         this.#limits.onTaken(message.body);
         return "confirmed";
       case "nacked":
@@ -249,7 +251,6 @@ export class Publisher {
     if (confirm === "nacked" && !lane.isProven && lane === this.#lane) {
       this.#startRenewal(RENEW_PAUSE_MS);
     }
-    if (confirm === "acked") lane.isProven = true;
     if (this.#state === "holding" && this.#lane.unconfirmed === 0) this.#state = "open";
     this.#closeIfDone(lane);
     this.#sendWaiting();

@@ -217,6 +217,18 @@ Deno.test("Publisher replaces a channel that has not confirmed anything", async 
   assert(publisher.isOpen);
 });
 
+Deno.test("Publisher does not take what came back for proof of a channel", async () => {
+  await using subject = await newPublisher();
+  const { channels, channel, publisher } = subject;
+  const returned = message("1");
+  const outcomes = [returned, message("2")].map((each) => publisher.publish(() => each));
+  channel.onReturn(returned);
+  channel.confirm("acked");
+  channel.confirm("nacked");
+  assertEquals(await Promise.all(outcomes), ["returned", "stranded"]);
+  await eventually(() => assertEquals(channels.length, 2));
+});
+
 Deno.test("Publisher keeps a channel that has confirmed something", async () => {
   await using subject = await newPublisher();
   const { channels, channel, publisher } = subject;
