@@ -19,8 +19,8 @@ const LANES = 4;
 const TIMEOUT_MS = 60_000;
 const CALLS_BETWEEN = 50;
 
-/** What a call may reject with while a new broker has no queue yet. */
-const PASSING: readonly RpcErrorCode[] = ["unroutable", "disconnected"];
+/** What a call may reject with while a new broker has no queue yet, or one without a leader. */
+const PASSING: readonly RpcErrorCode[] = ["unroutable", "disconnected", "queue-full"];
 
 /** A client of each kind. */
 const CALLERS: readonly Caller[] = [

@@ -68,6 +68,7 @@ export const ONCE: readonly PlannedRun[] = [
     ],
   },
   { title: "measured", args: MEASURED_ONCE },
+  { title: "change of releases", args: [VERSION_CHANGE] },
 ];
 
 /** What runs with the embedded broker. */
@@ -100,7 +101,6 @@ export const EACH_BESIDE: readonly PlannedRun[] = [
 /** What runs once, with the first release, beside those. */
 export const ONCE_BESIDE: readonly PlannedRun[] = [
   { title: "programs, tools", args: ["tests/tools", ...PROGRAM_TESTS] },
-  { title: "change of releases", args: [VERSION_CHANGE] },
 ];
 
 function ignoring(paths: readonly string[]): string {
