@@ -35,9 +35,6 @@ const ON_RABBITMQ: RunArguments = ["--parallel", ...BROKER_FOLDERS, ...RABBITMQ_
 /** So many runs that start brokers go side by side; three take so much longer that nothing is won. */
 const LANES = 2;
 
-/** So many files of one run go side by side: they wait for a third of their time. */
-const FILES = 3;
-
 /** What a run of tests has to work with. */
 interface TestContext extends TaskContext {
   /** Whether to keep what it prints until its end. */
@@ -123,8 +120,7 @@ async function runOnNamed(
   args: RunArguments,
 ): Promise<TestReport> {
   await using broker = await startNamedBroker(name, { signal: context.interruption.signal });
-  const env = { ...context.env, DENO_JOBS: `${FILES}` };
-  return await runOn(broker, { ...context, env }, [[...CHECKED, ...args]]);
+  return await runOn(broker, context, [[...CHECKED, ...args]]);
 }
 
 /** Runs so many at a time, and returns all results in order. */
