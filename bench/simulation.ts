@@ -5,6 +5,7 @@
  * @module
  */
 
+import { keepResults } from "../tools/measuring/kept_results.ts";
 import { parseArgs } from "../deps/std_cli.ts";
 import { say } from "../tools/tasks/say.ts";
 import { checkArguments } from "./arguments.ts";
@@ -43,7 +44,7 @@ if (import.meta.main) {
   const results = await find(url, quick ? 0.1 : 1);
   console.log(figures(results));
   if (write) {
-    await Deno.writeTextFile(RESULTS_FILE, `${JSON.stringify(results, undefined, 1)}\n`);
+    await keepResults(RESULTS_FILE, results);
     await Deno.writeTextFile(PAGE, withFigures(await Deno.readTextFile(PAGE), results));
   }
   const off = results.checks.filter((one) => deviation(one) > MAX_DEVIATION);

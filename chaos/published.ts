@@ -1,5 +1,6 @@
 /** The run whose figures docs/chaos.md shows. @module */
 
+import { keepResults, readResults } from "../tools/measuring/kept_results.ts";
 import { table, withPart, wrap } from "../tools/measuring/markdown.ts";
 import { type Report, ROW_HEADS, rowCells } from "./report.ts";
 
@@ -10,18 +11,13 @@ const UNMEASURED =
 
 /** Keeps a run, and writes its figures into the page. */
 export async function publish(report: Report): Promise<void> {
-  await Deno.writeTextFile(REPORT_FILE, `${JSON.stringify(report, undefined, 1)}\n`);
+  await keepResults(REPORT_FILE, report);
   await Deno.writeTextFile(PAGE, withFigures(await Deno.readTextFile(PAGE), await readKept()));
 }
 
 /** Reads the run that is kept; nothing if there is none. */
 export async function readKept(): Promise<Report | undefined> {
-  try {
-    return JSON.parse(await Deno.readTextFile(REPORT_FILE));
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
+  return await readResults<Report>(REPORT_FILE);
 }
 
 /**

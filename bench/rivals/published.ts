@@ -1,5 +1,6 @@
 /** What readers see of bench/results.json: tables, the README's part, and charts. @module */
 
+import { keepResults, readResults as readKept } from "../../tools/measuring/kept_results.ts";
 import { table, withPart, wrap } from "../../tools/measuring/markdown.ts";
 import { barChart, type BarGroup } from "../pool/chart.ts";
 import {
@@ -15,7 +16,7 @@ const IMAGES = new URL("../../docs/images/", import.meta.url);
 
 /** Writes the file, the README's part and the charts. */
 export async function publish(results: Results): Promise<void> {
-  await Deno.writeTextFile(RESULTS_FILE, `${JSON.stringify(results, undefined, 1)}\n`);
+  await keepResults(RESULTS_FILE, results);
   await Deno.writeTextFile(README, withSummary(await Deno.readTextFile(README), results));
   await Deno.writeTextFile(PAGE, withTable(await Deno.readTextFile(PAGE), results));
   for (const [name, svg] of charts(results)) {
@@ -25,12 +26,7 @@ export async function publish(results: Results): Promise<void> {
 
 /** Reads what was published last; nothing if there is no such file. */
 export async function readResults(): Promise<Results | undefined> {
-  try {
-    return JSON.parse(await Deno.readTextFile(RESULTS_FILE));
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
+  return await readKept<Results>(RESULTS_FILE);
 }
 
 const UNMEASURED =

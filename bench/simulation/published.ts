@@ -1,5 +1,6 @@
 /** What readers see of bench/simulation/results.json: the part of docs/scaling.md about limits. @module */
 
+import { readResults as readKept } from "../../tools/measuring/kept_results.ts";
 import { type PagePart, table, withPart, wrap } from "../../tools/measuring/markdown.ts";
 import type { Carried, Crowd } from "./carried.ts";
 import type { Check, Measured } from "./measure.ts";
@@ -26,12 +27,7 @@ const PART: PagePart = { page: "docs/scaling.md", name: "simulation" };
 
 /** Reads what was found last; nothing if there is no such file. */
 export async function readResults(): Promise<SimulationResults | undefined> {
-  try {
-    return JSON.parse(await Deno.readTextFile(RESULTS_FILE));
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
+  return await readKept<SimulationResults>(RESULTS_FILE);
 }
 
 /**
