@@ -11,10 +11,12 @@ import type {
   AnyContract,
   Contract,
   InputOf,
+  ItemOf,
+  MemberOf,
   OutputOf,
-  PlainNames,
   ProcedureName,
   StandardSchema,
+  StreamsAs,
 } from "../contract.ts";
 import type { RpcRemoteError } from "../errors.ts";
 import type { RpcClientEvent } from "./events.ts";
@@ -174,14 +176,18 @@ export interface RpcClientOptions<C extends Contract = AnyContract> extends Conn
     readonly [Name in ProcedureName<C>]?: StandardSchema<InputOf<C, Name>, unknown> | undefined;
   };
   /**
-   * Schemas that outputs must fulfil, by procedure. An output that does not rejects the call with
-   * `invalid-output`; otherwise the call resolves with what the schema makes of it.
+   * Schemas that outputs must fulfil, by procedure; of a stream, each item, and such a schema is
+   * synchronous. What does not fulfil it rejects the call, or ends the stream, with
+   * `invalid-output`; otherwise the caller gets what the schema makes of it.
    *
    * @default {none}
    */
   readonly outputs?: {
-    readonly [Name in PlainNames<C> & string]?:
-      | StandardSchema<unknown, OutputOf<C, Name>>
+    readonly [Name in ProcedureName<C>]?:
+      | StandardSchema<
+        unknown,
+        StreamsAs<MemberOf<C, Name>, ItemOf<OutputOf<C, Name>>, OutputOf<C, Name>>
+      >
       | undefined;
   };
   /**

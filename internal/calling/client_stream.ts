@@ -117,12 +117,12 @@ export class ClientStream implements CallSink {
 
   /** Has the items read; leaving the loop abandons the call. */
   connect(call: PendingCall, wake: () => void): ItemBuffer {
-    const { reader } = this.#options;
+    const { reader, procedure } = this.#options;
     this.#call = call;
     return this.#items.connect({
       ended: call.reply.then((reply) => this.#end(call, reply)),
       grant: (count) => this.#grant(count),
-      decode: (item) => reader.decodeItem(item),
+      decode: (item) => reader.readItem(procedure, item),
       cancel: (reason) => call.abandon(reason),
     }, wake);
   }
@@ -146,7 +146,7 @@ export class ClientStream implements CallSink {
     return this.#items.connect({
       ended: around(make).then(() => {}),
       grant: (count) => this.#grant(count),
-      decode: (item) => reader.decodeItem(item),
+      decode: (item) => reader.readItem(procedure, item),
       cancel: (reason) => {
         left = { reason };
         this.#call?.abandon(reason);

@@ -14,6 +14,7 @@ import {
   isErrorReply,
   readCompression,
   readContentType,
+  readItemCount,
 } from "../protocol/envelope.ts";
 import type { EncodedItem } from "../encoded_reply.ts";
 import { readTiming } from "../protocol/timing_header.ts";
@@ -124,7 +125,9 @@ export class ReplyReader {
     const value = this.#decode(call, reply);
     if (isErrorReply(properties)) throw this.#remoteError(call, value);
     const schema = this.#schemas.get(procedure);
-    return schema === undefined ? value : check(schema, value, call);
+    // The end of a stream has no output: its schema is for its items.
+    if (schema === undefined || readItemCount(properties) !== undefined) return value;
+    return check(schema, value, call);
   }
 
   /** Why an item of a stream, or a progress, is not taken, if so: what waits here is bounded. */
@@ -134,6 +137,25 @@ export class ReplyReader {
       "too-large",
       `Cannot take what came before the reply as it has ${body.length} bytes: ` +
         `the limit "maxBodyBytes" is ${this.#maxBodyBytes}`,
+    );
+  }
+
+  /**
+   * Decodes an item of a stream, and checks it if there is a schema for its procedure.
+   *
+   * @throws {RpcError} `too-large`, `undecodable` or `invalid-output`.
+   * @throws {TypeError} If the schema is asynchronous: items are read one after the other, at once.
+   */
+  readItem(procedure: string, item: EncodedItem): unknown {
+    const value = this.decodeItem(item);
+    const schema = this.#schemas.get(procedure);
+    if (schema === undefined) return value;
+    const checked = validate(schema, value, { procedure, part: "output" });
+    if (!(checked instanceof Promise)) return checked;
+    // What it says comes too late; nobody else waits for it.
+    checked.catch(() => {});
+    throw new TypeError(
+      `Cannot stream "${procedure}" as the schema of its items is asynchronous`,
     );
   }
 

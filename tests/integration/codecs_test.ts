@@ -100,6 +100,51 @@ Deno.test("An output that its schema refuses names each place", async () => {
   assertEquals(JSON.stringify(details).includes('"path":["tags",1]'), true);
 });
 
+Deno.test("An output schema of a stream checks each item, and changes it", async () => {
+  const left = Promise.withResolvers<void>();
+  const handlers = {
+    *days() {
+      yield "2026-11-21T00:00:00.000Z";
+    },
+    async *mixed() {
+      try {
+        yield 1;
+        yield "two";
+        for (;;) yield await Promise.resolve(3);
+      } finally {
+        left.resolve();
+      }
+    },
+  };
+  const days = z.string().transform((text) => new Date(text));
+  const outputs = { days, mixed: z.number() };
+  await using pair = await startPair(handlers, { client: { outputs } });
+  assertEquals(await Array.fromAsync(pair.client.stream("days")), [new Date("2026-11-21")]);
+  const items: unknown[] = [];
+  const { code, details } = await assertRejects(async () => {
+    for await (const item of pair.client.stream("mixed")) items.push(item);
+  }, RpcError);
+  assertEquals([items, code], [[1], "invalid-output"]);
+  assertEquals(JSON.stringify(details).includes('"path":[]'), true);
+  // Nobody reads the rest.
+  await left.promise;
+});
+
+Deno.test("A client refuses to check items by asynchronous schemas", async () => {
+  const outputs = { numbers: z.unknown().refine(async () => await true) };
+  const handlers = {
+    *numbers() {
+      yield 1;
+    },
+  };
+  await using pair = await startPair(handlers, { client: { outputs } });
+  await assertRejects(
+    () => Array.fromAsync(pair.client.stream("numbers")),
+    TypeError,
+    "asynchronous",
+  );
+});
+
 Deno.test("Bytes need no codec: they are carried as they are, both ways", async () => {
   const seen: unknown[] = [];
   await using pair = await startPair({
