@@ -16,6 +16,8 @@ export interface Fault {
   readonly isLong?: boolean;
   /** The first release of RabbitMQ that is to outlive it; all by default. */
   readonly since?: string;
+  /** Whether a broker of another release may behave otherwise: it takes one node, of each release. */
+  readonly isOfRelease?: boolean;
   /** The limit that must be broken, in a row that proves that the checker sees. */
   readonly mustBreak?: string;
   /** Injects the fault, and tells what came of it. */

@@ -15,6 +15,7 @@ export const brokerKills: Fault = {
   id: "R2",
   title: "the broker is killed and restarted",
   seconds: 75,
+  isOfRelease: true,
   run,
 };
 

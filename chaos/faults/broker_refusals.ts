@@ -76,6 +76,7 @@ export const brokerRefusals: readonly Fault[] = REFUSALS.map((refusal) => ({
   id: "R7",
   title: refusal.title,
   seconds: refusal.seconds,
+  isOfRelease: true,
   run: (scene) => run(scene, refusal),
 }));
 

@@ -14,6 +14,7 @@ export const memoryAlarm: Fault = {
   id: "R8",
   title: "a memory alarm blocks publishers",
   seconds: 42,
+  isOfRelease: true,
   run,
 };
 

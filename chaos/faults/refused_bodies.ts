@@ -19,6 +19,7 @@ export const refusedBodies: Fault = {
   id: "R18",
   title: "bodies that the broker refuses",
   seconds: 20,
+  isOfRelease: true,
   run,
 };
 

@@ -13,6 +13,7 @@ export const serverKills: Fault = {
   id: "R1",
   title: "a server is killed (SIGKILL)",
   seconds: 60,
+  isOfRelease: true,
   run,
 };
 

@@ -1,9 +1,10 @@
 import { type Channel, connect } from "../../deps/amqplib.ts";
-import { assert, assertEquals, assertNotEquals } from "../../deps/std_assert.ts";
+import { assert, assertEquals, assertExists, assertNotEquals } from "../../deps/std_assert.ts";
 import { type CallContext, RpcClient, RpcError, RpcServer } from "../../mod.ts";
 import { RpcControl } from "../../extras/control/rpc_control.ts";
 import { ParkedRequests } from "../../extras/parked/parked_requests.ts";
 import { PrivateNode } from "../../tools/brokers/private_node.ts";
+import { findRabbitmq } from "../../tools/brokers/rabbitmq_install.ts";
 import { AmqpPeer } from "../helpers/amqp_peer.ts";
 import { deleteQueue } from "../helpers/broker.ts";
 import { eventually } from "../helpers/eventually.ts";
@@ -12,10 +13,12 @@ import { rabbitmqTest } from "../helpers/features.ts";
 const QUEUE = "math";
 const TIMEOUT_MS = 2_000;
 const RIGHTS = ["configure", "write", "read"] as const;
+const USERS = ["math-server", "math-client", "math-admin", "math-operator"] as const;
+const EXCHANGES = ["math.requests", "rpc.control", "rpc.admin", "rpc.returns"];
 
 type Right = (typeof RIGHTS)[number];
 type Grants = Readonly<Record<Right, string>>;
-type User = "math-server" | "math-client" | "math-admin" | "math-operator";
+type User = typeof USERS[number];
 type Users = Readonly<Record<"math-server" | "math-client", Grants>>;
 
 /** What there is to have a right to, as the names that are asked for. */
@@ -58,18 +61,39 @@ async function documented(): Promise<Users[]> {
   return [0, 2, 4].map((at) => toUsers(users.slice(at, at + 2)));
 }
 
+/** Grants all of it by one command, as each takes a second. */
 async function grant(node: PrivateNode, users: Partial<Record<User, Grants>>): Promise<void> {
-  for (const [user, { configure, write, read }] of Object.entries(users)) {
-    await node.ctl("set_permissions", user, configure, write, read);
-  }
+  const permissions = Object.entries(users).map(([user, grants]) => {
+    return { user, vhost: "/", ...grants };
+  });
+  await importDefinitions(node, { permissions });
 }
 
-async function startNode(): Promise<PrivateNode> {
-  const node = await PrivateNode.start();
-  for (const user of ["math-server", "math-client", "math-admin", "math-operator"]) {
-    await node.ctl("add_user", user, "secret");
-  }
-  return node;
+async function importDefinitions(node: PrivateNode, definitions: unknown): Promise<void> {
+  const file = await Deno.makeTempFile({ suffix: ".json" });
+  await Deno.writeTextFile(file, JSON.stringify(definitions));
+  await node.ctl("import_definitions", file);
+  await Deno.remove(file);
+}
+
+let shared: PrivateNode | undefined;
+
+Deno.test.beforeAll(async () => {
+  if (typeof findRabbitmq() === "string") return;
+  shared = await PrivateNode.start();
+  const users = USERS.map((name) => ({ name, password: "secret", tags: "" }));
+  await importDefinitions(shared, { users });
+});
+Deno.test.afterAll(async () => await shared?.[Symbol.asyncDispose]());
+
+/** The node of all these tests, as new: its users have no rights, and nothing is declared. */
+async function newNode(): Promise<PrivateNode> {
+  assertExists(shared);
+  await deleteQueue(QUEUE, shared.url);
+  await deleteExchanges(shared);
+  const nothing = { configure: "^$", write: "^$", read: "^$" };
+  await grant(shared, Object.fromEntries(USERS.map((user) => [user, nothing])));
+  return shared;
 }
 
 function urlOf(node: PrivateNode, user: User): string {
@@ -157,12 +181,12 @@ function without(pattern: string, resource: string): string {
 async function deleteExchanges({ url }: PrivateNode): Promise<void> {
   const connection = await connect(url);
   const channel = await connection.createChannel();
-  for (const exchange of ["math.requests", "rpc.control"]) await channel.deleteExchange(exchange);
+  for (const exchange of EXCHANGES) await channel.deleteExchange(exchange);
   await connection.close();
 }
 
 Deno.test(rabbitmqTest("The documented permissions suffice, and each is needed", async () => {
-  await using node = await startNode();
+  const node = await newNode();
   const [users] = await documented();
   assert(users !== undefined);
   await grant(node, users);
@@ -190,7 +214,7 @@ Deno.test(rabbitmqTest("The documented permissions suffice, and each is needed",
 
 Deno.test(
   rabbitmqTest("The documented permissions without exchanges suffice for calls", async () => {
-    await using node = await startNode();
+    const node = await newNode();
     const [, users] = await documented();
     assert(users !== undefined);
     await grant(node, users);
@@ -206,7 +230,7 @@ Deno.test(
 
 Deno.test(
   rabbitmqTest("The permissions of version 0.1.0 suffice for calls and cancellations", async () => {
-    await using node = await startNode();
+    const node = await newNode();
     const [current, , old] = await documented();
     assert(current !== undefined && old !== undefined);
     const both: readonly Users[] = [old, current];
@@ -249,7 +273,7 @@ async function learnsOfLoss(node: PrivateNode): Promise<boolean> {
 }
 
 Deno.test(rabbitmqTest("A durable reply queue takes the documented right to its name", async () => {
-  await using node = await startNode();
+  const node = await newNode();
   const [users] = await documented();
   assert(users !== undefined);
   const text = await Deno.readTextFile(new URL("../../docs/permissions.md", import.meta.url));
@@ -302,7 +326,7 @@ Deno.test(
   rabbitmqTest(
     "A client's documented rights harm no other client's queues and exchanges",
     async () => {
-      await using node = await startNode();
+      const node = await newNode();
       const [users] = await documented();
       assert(users !== undefined);
       await grant(node, users);
@@ -339,7 +363,7 @@ Deno.test(
   rabbitmqTest(
     "An administrator's documented permissions suffice, and each is needed",
     async () => {
-      await using node = await startNode();
+      const node = await newNode();
       const [, grants] = (await documentedGrants()).find(([user]) => user === "math-admin") ?? [];
       assert(grants !== undefined);
       await grant(node, { "math-admin": grants });
@@ -353,7 +377,7 @@ Deno.test(
 );
 
 Deno.test(rabbitmqTest("A client's documented rights ask servers, and change none", async () => {
-  await using node = await startNode();
+  const node = await newNode();
   const grants = Object.fromEntries((await documentedGrants()).slice(0, 2)) as Users;
   const operator = (await documentedGrants()).find(([user]) => user === "math-operator")?.[1];
   assert(operator !== undefined);

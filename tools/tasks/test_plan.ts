@@ -26,7 +26,31 @@ const COMPARISONS = [
   "tests/testing/differential_test.ts",
 ];
 
+/** Tests of the command line; `doctor` is to know each release. */
+const COMMANDS = [
+  "tests/integration/warren_bench_test.ts",
+  "tests/integration/warren_broker_test.ts",
+  "tests/integration/warren_call_test.ts",
+  "tests/integration/warren_commands_test.ts",
+  "tests/integration/warren_contracts_test.ts",
+  "tests/integration/warren_replay_test.ts",
+  "tests/integration/warren_serve_test.ts",
+  "tests/integration/warren_watch_test.ts",
+];
+
+/** Faults of our processes, of networks and of clusters, and of the broker. */
 const CHAOS = "tests/serial/chaos_test.ts";
+const CHAOS_OF_RELEASE = "tests/serial/chaos_release_test.ts";
+
+/** Tests of tests/serial of what clients, servers and programs do, whatever the release. */
+const FAULTS_ONCE = [
+  "tests/serial/credentials_test.ts",
+  "tests/serial/long_stream_test.ts",
+  "tests/serial/mixed_calls_test.ts",
+  "tests/serial/tls_test.ts",
+  "tests/serial/unknown_names_test.ts",
+  "tests/serial/warren_night_test.ts",
+];
 
 /** Tests of tests/serial that measure time. */
 const MEASURED = ["tests/serial/abort_latency_test.ts", "tests/serial/saturated_pool_test.ts"];
@@ -77,11 +101,16 @@ export const EMBEDDED: PlannedRun = {
   args: ["--parallel", ...BROKER_FOLDERS],
 };
 
+/** What runs once, with the newest release. */
+export const ONCE_NEWEST: readonly PlannedRun[] = [
+  { title: "the command line", args: ["--parallel", ...COMMANDS] },
+];
+
 /** What runs with each release, and nothing beside it. */
 export const EACH_ALONE: readonly PlannedRun[] = [
   {
     title: "clients, servers, comparisons",
-    args: ["--parallel", "tests/integration", ...COMPARISONS],
+    args: ["--parallel", "tests/integration", ...COMPARISONS, ignoring(COMMANDS)],
   },
   { title: "measured", args: MEASURED },
 ];
@@ -92,15 +121,29 @@ export const EACH_BESIDE: readonly PlannedRun[] = [
     title: "faults",
     args: [
       "tests/serial",
-      ignoring([...MEASURED, ...MEASURED_ONCE, ...PROGRAM_TESTS, CHAOS, VERSION_CHANGE]),
+      ignoring([
+        ...MEASURED,
+        ...MEASURED_ONCE,
+        ...PROGRAM_TESTS,
+        ...FAULTS_ONCE,
+        CHAOS,
+        CHAOS_OF_RELEASE,
+        VERSION_CHANGE,
+      ]),
     ],
   },
-  { title: "chaos", args: [CHAOS] },
+  { title: "chaos of the broker", args: [CHAOS_OF_RELEASE] },
 ];
 
 /** What runs once, with the first release, beside those. */
 export const ONCE_BESIDE: readonly PlannedRun[] = [
   { title: "programs, tools", args: ["tests/tools", ...PROGRAM_TESTS] },
+];
+
+/** What runs once, with the newest release, beside those. */
+export const ONCE_NEWEST_BESIDE: readonly PlannedRun[] = [
+  { title: "chaos", args: [CHAOS] },
+  { title: "faults that no release changes", args: FAULTS_ONCE },
 ];
 
 function ignoring(paths: readonly string[]): string {

@@ -2,7 +2,7 @@
 export interface TestReport {
   /** How many tests and steps have passed. */
   readonly passed: number;
-  /** What has failed, by name. */
+  /** What has failed, by name; further lines say why. */
   readonly failed: readonly string[];
   /** What was left out, by name. */
   readonly skipped: readonly string[];
@@ -37,8 +37,9 @@ export function readTestReport(xml: string | undefined, exitCode: number): TestR
   const skipped: string[] = [];
   for (const [, attributes = "", content = ""] of (xml ?? "").matchAll(TEST_CASE_REGEXP)) {
     const name = `${attribute(attributes, "name")} (${attribute(attributes, "classname")})`;
-    if (/<(?:failure|error)[ />]/.test(content)) failed.push(name);
-    else if (/<skipped[ />]/.test(content)) skipped.push(name);
+    if (/<(?:failure|error)[ />]/.test(content)) {
+      failed.push([name, ...reasonOf(content)].join("\n"));
+    } else if (/<skipped[ />]/.test(content)) skipped.push(name);
     else passed++;
   }
   if (exitCode !== 0 && failed.length === 0) {
@@ -47,9 +48,11 @@ export function readTestReport(xml: string | undefined, exitCode: number): TestR
   return { passed, failed, skipped };
 }
 
+const MAX_REASON_LINES = 25;
+
 /** The same report with names that tell where the tests ran. */
 export function reportOn({ passed, failed, skipped }: TestReport, place: string): TestReport {
-  const named = (name: string) => `${name} on ${place}`;
+  const named = (text: string) => text.replace(/$/m, () => ` on ${place}`);
   return { passed, failed: failed.map(named), skipped: skipped.map(named) };
 }
 
@@ -76,7 +79,20 @@ export function countLine({ passed, failed, skipped }: TestReport): string {
   return skipped.length === 0 ? line : `${line}, ${skipped.length} skipped`;
 }
 
+/** What the error says, without its stack: the end of a log is what one reads of a long run. */
+function reasonOf(content: string): string[] {
+  const [, text = ""] = /<(?:failure|error)[^>]*>([\s\S]*?)<\/(?:failure|error)>/.exec(content) ??
+    [];
+  const lines = decode(text).split("\n").map((line) => line.trimEnd())
+    .filter((line) => line !== "" && !/^ +at /.test(line));
+  return lines.slice(0, MAX_REASON_LINES).map((line) => `    ${line}`);
+}
+
 function attribute(attributes: string, name: string): string {
   const [, value = ""] = attributes.match(new RegExp(`(?:^| )${name}="([^"]*)"`)) ?? [];
-  return value.replace(/&(?:lt|gt|quot|apos|#39|amp);/g, (entity) => ENTITIES[entity] ?? entity);
+  return decode(value);
+}
+
+function decode(text: string): string {
+  return text.replace(/&(?:lt|gt|quot|apos|#39|amp);/g, (entity) => ENTITIES[entity] ?? entity);
 }

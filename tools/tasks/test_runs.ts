@@ -6,7 +6,11 @@ import {
   startNamedBroker,
   takeBrokers,
 } from "../brokers/named_broker.ts";
-import { isRabbitmqVersion, type RabbitmqVersion } from "../brokers/rabbitmq_versions.ts";
+import {
+  compareVersions,
+  isRabbitmqVersion,
+  type RabbitmqVersion,
+} from "../brokers/rabbitmq_versions.ts";
 import { runDeno } from "./deno_child.ts";
 import { isPath } from "./package_files.ts";
 import type { Step } from "./ok.ts";
@@ -20,6 +24,8 @@ import {
   EMBEDDED,
   ONCE,
   ONCE_BESIDE,
+  ONCE_NEWEST,
+  ONCE_NEWEST_BESIDE,
   type PlannedRun,
   RABBITMQ_FOLDERS,
   type RunArguments,
@@ -68,17 +74,18 @@ export async function runUnitTests(context: TaskContext): Promise<TestReport> {
 export function testSteps(names: readonly BrokerName[]): Step[] {
   const versions = names.filter(isRabbitmqVersion);
   const [first] = versions;
-  const once = first === undefined ? [] : stepsOn(first, ONCE);
+  const newest = versions.toSorted(compareVersions).at(-1);
   const embedded = names.filter(isEmbeddedName).flatMap((name) => stepsOn(name, [EMBEDDED]));
   const alone = versions.flatMap((version) => stepsOn(version, EACH_ALONE));
-  if (first === undefined) return embedded;
-  // The longest first; and release by release, as chaos of all of them at a time takes both cores.
+  if (first === undefined || newest === undefined) return embedded;
+  // The longest first.
   const beside = [
+    ...ONCE_NEWEST_BESIDE.map((run) => [newest, run] as const),
     ...versions.flatMap((version) => EACH_BESIDE.map((run) => [version, run] as const)),
     ...ONCE_BESIDE.map((run) => [first, run] as const),
   ];
   const step = { name: "chaos, faults", run: (context: TaskContext) => runBeside(beside, context) };
-  return [...once, ...embedded, ...alone, step];
+  return [...stepsOn(first, ONCE), ...stepsOn(newest, ONCE_NEWEST), ...embedded, ...alone, step];
 }
 
 function stepsOn(name: BrokerName, runs: readonly PlannedRun[]): Step[] {
