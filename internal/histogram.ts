@@ -45,8 +45,8 @@ export class Histogram {
 
   /** Adds all durations of another one. */
   merge(other: Histogram): void {
-    for (const [index, count] of other.#counts.entries()) {
-      this.#counts[index] = (this.#counts[index] ?? 0) + count;
+    for (let index = 0; index < CLASSES; index++) {
+      this.#counts[index] = (this.#counts[index] ?? 0) + (other.#counts[index] ?? 0);
     }
     this.#count += other.#count;
     this.#sum += other.#sum;

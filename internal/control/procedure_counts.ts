@@ -93,6 +93,9 @@ class ProcedureCount {
   }
 }
 
+/** No durations. */
+const NONE = new Histogram();
+
 /** Durations of the last 30 to 60 seconds. */
 class RecentDurations {
   #current: Histogram | undefined;
@@ -104,11 +107,14 @@ class RecentDurations {
     (this.#current ??= new Histogram()).add(ms, count);
   }
 
-  /** Those that still count. */
+  /** Those that still count, to be read at once. */
   read(): Histogram {
     this.#turn();
+    // An idle procedure, or one of the last 30 s, has nothing to add up.
+    if (this.#previous === undefined) return this.#current ?? NONE;
     const all = new Histogram();
-    for (const part of [this.#previous, this.#current]) if (part !== undefined) all.merge(part);
+    all.merge(this.#previous);
+    if (this.#current !== undefined) all.merge(this.#current);
     return all;
   }
 

@@ -17,8 +17,10 @@ import {
   type IncomingQuestion,
   isChanging,
   type ProcedureInfo,
+  type QuestionHead,
   type ReadingVerb,
-  readQuestion,
+  readQuestionBody,
+  readQuestionHead,
   type ServerActive,
   type ServerChange,
   type ServerCondition,
@@ -75,11 +77,14 @@ const LISTED = 100;
 /** The most ids that one message cancels. */
 const MAX_CANCELLED = 100;
 
-/** The longest info with schemas, in UTF-16 units. */
-const MAX_INFO_CHARS = 262_144;
+/** The longest list of procedures with their schemas, in UTF-16 units. */
+const MAX_DESCRIBED_CHARS = 262_144;
 
 /** How long a drained server waits for what it has in hand, unless told otherwise: two hours. */
 const DRAIN_GRACE_MS = 7_200_000;
+
+/** What `info` tells of procedures. */
+type DescribedProcedures = Pick<ServerInfo, "endpoints" | "schemasOmitted">;
 
 /** The operator's side of a server. */
 export class ServerControl implements QuestionTaker {
@@ -90,6 +95,8 @@ export class ServerControl implements QuestionTaker {
   readonly #all = new RateLimit(READING_RATE);
   readonly #askers = new RateLimit(ASKER_RATE);
   readonly #changes = new RateLimit(CHANGING_RATE);
+  /** Made once: schemas can be long. */
+  #described: DescribedProcedures | undefined;
   #state: ServerCondition = "serving";
 
   constructor(options: ServerControlOptions) {
@@ -131,18 +138,22 @@ export class ServerControl implements QuestionTaker {
 
   ask(delivery: AmqpDelivery): void {
     if (this.#options.mode === "none") return;
-    const question = readQuestion(delivery);
-    if (question === undefined || !this.#isMeant(question) || !this.#admits(question)) return;
+    const head = readQuestionHead(delivery);
+    // What is refused costs nothing more: whoever sends garbage has no more of it read than questions.
+    if (head === undefined || !this.#isMeant(head) || !this.#admits(head)) return;
+    const body = readQuestionBody(delivery.body);
+    if (body === undefined) return;
+    const question: IncomingQuestion = { ...head, body };
     const askedAt = performance.now();
     // Nothing of it inside amqplib's callback; and so it is known how long the loop takes for a turn.
     setImmediate(() => this.#answer(question, performance.now() - askedAt));
   }
 
-  #isMeant({ server }: IncomingQuestion): boolean {
+  #isMeant({ server }: QuestionHead): boolean {
     return server === undefined || server === this.#identity.id;
   }
 
-  #admits({ verb, replyTo }: IncomingQuestion): boolean {
+  #admits({ verb, replyTo }: QuestionHead): boolean {
     if (isChanging(verb)) return this.#changes.admits("");
     // Who asks too often takes nothing from the others.
     return this.#askers.admits(replyTo) && this.#all.admits("");
@@ -182,7 +193,7 @@ export class ServerControl implements QuestionTaker {
   #info(): ServerInfo {
     const { procedures, mode, limits, sessions } = this.#options;
     const returns = sessions.consumer?.session?.intake.hasReturns;
-    const info: ServerInfo = {
+    return {
       ...this.#identity,
       version: VERSION,
       platform: PLATFORM,
@@ -192,14 +203,8 @@ export class ServerControl implements QuestionTaker {
       prefetch: this.prefetch,
       ...limits,
       ...(returns !== undefined && { returns }),
-      endpoints: procedures,
+      ...(this.#described ??= describeProcedures(procedures)),
     };
-    if (JSON.stringify(info).length <= MAX_INFO_CHARS) return info;
-    const endpoints = procedures.slice(0, MAX_LISTED).map(({ name, kind }) => ({
-      name,
-      ...(kind && { kind }),
-    }));
-    return { ...info, endpoints, schemasOmitted: true };
   }
 
   #stats(): ServerStats {
@@ -314,6 +319,16 @@ export class ServerControl implements QuestionTaker {
   get #requests(): RequestService["requests"] {
     return this.#service.requests;
   }
+}
+
+/** With their schemas, unless these are too long. */
+function describeProcedures(procedures: readonly ProcedureInfo[]): DescribedProcedures {
+  if (JSON.stringify(procedures).length <= MAX_DESCRIBED_CHARS) return { endpoints: procedures };
+  const endpoints = procedures.slice(0, MAX_LISTED).map(({ name, kind }) => ({
+    name,
+    ...(kind && { kind }),
+  }));
+  return { endpoints, schemasOmitted: true };
 }
 
 function cancelledByAdministrator(): RpcError {

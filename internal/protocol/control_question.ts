@@ -225,14 +225,18 @@ export interface ControlQuestion {
   readonly user?: string | undefined;
 }
 
-/** A question as it came. */
-export interface IncomingQuestion {
+/** What is known of a question before its body is read. */
+export interface QuestionHead {
   readonly verb: ReadingVerb | ChangingVerb;
   readonly server: string | undefined;
   readonly id: string;
   readonly replyTo: string;
-  readonly body: Readonly<Record<string, unknown>>;
   readonly user: string | undefined;
+}
+
+/** A question as it came. */
+export interface IncomingQuestion extends QuestionHead {
+  readonly body: Readonly<Record<string, unknown>>;
 }
 
 /** Characters of the ids by which operators know requests. */
@@ -264,13 +268,13 @@ export function questionMessage(question: ControlQuestion): AmqpPublish {
 }
 
 /**
- * Reads a question. Anybody may have written it: what changes something is none unless it came through
- * the exchange of administrators, and as the broker says that, not a header.
+ * Reads a question, but for its body. Anybody may have written it: what changes something is none
+ * unless it came through the exchange of administrators, and as the broker says that, not a header.
  *
  * @returns `undefined` if it is none that is known, or asks for an answer where none is given: to a queue
  * that the broker has not named.
  */
-export function readQuestion(delivery: AmqpDelivery): IncomingQuestion | undefined {
+export function readQuestionHead(delivery: AmqpDelivery): QuestionHead | undefined {
   const { type: verb = "", correlationId, replyTo, headers, userId } = delivery.properties;
   const isAdministrators = delivery.exchange === ADMIN_EXCHANGE;
   const isKnown = isAdministrators ? isChanging : isReading;
@@ -280,15 +284,23 @@ export function readQuestion(delivery: AmqpDelivery): IncomingQuestion | undefin
   if (correlationId === undefined || replyTo === undefined || !isServerNamed(replyTo)) {
     return undefined;
   }
-  const body = readBody(delivery.body);
-  if (body === undefined) return undefined;
   const server = headers?.[SERVER_HEADER];
-  return { verb, server: readText(server), id: correlationId, replyTo, body, user: userId };
+  return { verb, server: readText(server), id: correlationId, replyTo, user: userId };
+}
+
+/**
+ * Reads the body of a question, which takes longer than all else if it is none.
+ *
+ * @returns `undefined` if it is too long, or no object of JSON.
+ */
+export function readQuestionBody(body: Uint8Array): IncomingQuestion["body"] | undefined {
+  if (body.length === 0) return {};
+  return body.length > MAX_QUESTION_BYTES ? undefined : readObject(body);
 }
 
 /** Writes an answer. Nobody waits for it who is gone. */
 export function answerMessage(
-  { verb, id, replyTo }: Pick<IncomingQuestion, "verb" | "id" | "replyTo">,
+  { verb, id, replyTo }: Pick<QuestionHead, "verb" | "id" | "replyTo">,
   answer: ServerIdentity,
 ): AmqpPublish {
   return {
@@ -319,15 +331,12 @@ export function isChanging(verb: string): verb is ChangingVerb {
   return (CHANGING_VERBS as readonly string[]).includes(verb);
 }
 
-function readBody(body: Uint8Array): Readonly<Record<string, unknown>> | undefined {
-  if (body.length === 0) return {};
-  return body.length > MAX_QUESTION_BYTES ? undefined : readObject(body);
-}
+const utf8 = new TextDecoder();
 
 /** Reads a body that is to be an object of JSON. */
 export function readObject(body: Uint8Array): Readonly<Record<string, unknown>> | undefined {
   try {
-    const value: unknown = JSON.parse(new TextDecoder().decode(body));
+    const value: unknown = JSON.parse(utf8.decode(body));
     return isObject(value) ? value : undefined;
   } catch {
     return undefined;

@@ -405,6 +405,24 @@ Deno.test("Threat: garbage and floods of questions cost other askers nothing", a
   await model.close();
 });
 
+Deno.test("Threat: broken questions count as questions of whoever sends them", async () => {
+  await using scene = await startScene({ echo: (value: unknown) => value });
+  const model = await connect(clientUrl(scene.broker));
+  const channel = await model.createConfirmChannel();
+  const { queue: replyTo } = await channel.assertQueue("", { exclusive: true });
+  for (let n = 0; n < 2_000; n++) {
+    const body = n % 40 === 39 ? NO_BODY : Buffer.from("{");
+    const properties = { type: "ping", correlationId: "1", replyTo };
+    channel.publish("rpc.control", "math", body, properties);
+  }
+  await channel.waitForConfirms();
+  await scene.control.ping(math);
+  const { messageCount } = await channel.checkQueue(replyTo);
+  // Of 50 honest ones a burst of 20 would be answered if nothing but they counted.
+  assert(messageCount < 15, `${messageCount} answers`);
+  await model.close();
+});
+
 Deno.test("Threat: answers that are none trouble neither operators nor calls", async () => {
   await using broker = await startBroker();
   await using stack = new AsyncDisposableStack();
