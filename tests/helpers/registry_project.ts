@@ -1,5 +1,6 @@
 /** A project of a user who has this package from a registry. @module */
 
+import { dirname } from "node:path";
 import config from "../../deno.json" with { type: "json" };
 import { type JsrPackage, startJsrServer } from "../../tools/tasks/jsr_server.ts";
 import { type Child, startProgram } from "./child.ts";
@@ -24,6 +25,10 @@ export interface RegistryProject extends AsyncDisposable {
   deno(...args: readonly string[]): Promise<DenoResult>;
   /** Starts `deno` in the folder, to be read line by line. */
   start(...args: readonly string[]): Child;
+  /** Runs a command as it is typed, with the `deno` that runs the tests. */
+  shell(command: string): Promise<DenoResult>;
+  /** Starts a command as it is typed. */
+  startShell(command: string): Child;
   /** Takes the registry away. */
   goOffline(): Promise<void>;
 }
@@ -56,24 +61,36 @@ export async function startRegistryProject(
     ["no_proxy"]: LOOPBACK,
   };
   const owned = stack.move();
+  const program = Deno.execPath();
+  const path = `${folder}/bin:${dirname(program)}:${Deno.env.get("PATH") ?? ""}`;
+  const shellEnv = { ...env, PATH: path };
   return {
     folder,
     write: (name, text) => Deno.writeTextFile(`${folder}/${name}`, text),
-    async deno(...args) {
-      const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-        args: [...args],
-        cwd: folder,
-        env,
-        stdin: "null",
-        signal: AbortSignal.timeout(60_000),
-      }).output();
-      const decoder = new TextDecoder();
-      return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
-    },
-    start: (...args) => startProgram([Deno.execPath(), ...args], { cwd: folder, env }),
+    deno: (...args) => run([program, ...args], { cwd: folder, env }),
+    start: (...args) => startProgram([program, ...args], { cwd: folder, env }),
+    shell: (command) => run(["sh", "-c", command], { cwd: folder, env: shellEnv }),
+    // The program takes the place of the shell, and gets its signals.
+    startShell: (command) =>
+      startProgram(["sh", "-c", `exec ${command}`], { cwd: folder, env: shellEnv }),
     goOffline: async () => await registry[Symbol.asyncDispose](),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+/** Runs a program to its end, as long as a command may take. */
+async function run(
+  [program = "", ...args]: readonly string[],
+  options: Pick<Deno.CommandOptions, "cwd" | "env">,
+): Promise<DenoResult> {
+  const { code, stdout, stderr } = await new Deno.Command(program, {
+    ...options,
+    args,
+    stdin: "null",
+    signal: AbortSignal.timeout(60_000),
+  }).output();
+  const decoder = new TextDecoder();
+  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
 }
 
 /** What `deno publish` would publish. */

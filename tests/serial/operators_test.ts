@@ -4,6 +4,7 @@ import { sealHandler } from "../../internal/running/encoded_handler.ts";
 import { RpcClient, RpcError, RpcServer } from "../../mod.ts";
 import { PrivateNode } from "../../tools/brokers/private_node.ts";
 import { declareQueue } from "../helpers/broker.ts";
+import { argumentsOf, docCommands } from "../helpers/doc_commands.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { rabbitmqTest } from "../helpers/features.ts";
 import {
@@ -153,3 +154,35 @@ Deno.test(rabbitmqTest("A request rests by policy before it is tried again", asy
   assertEquals(others, []);
   assert(first >= 2_000 && second >= 4_000, `It rested for ${first} and ${second} ms`);
 }, { needs: "delayed retry" }));
+
+/** What a command of docs has in place of names and secrets. */
+const FILLED: Readonly<Record<string, string>> = { "$MATH_PASSWORD": "secret" };
+
+Deno.test(rabbitmqTest("rabbitmqctl takes the commands of docs", async () => {
+  await using node = await PrivateNode.start();
+  const folder = await Deno.makeTempDir({ prefix: "warren-docs-" });
+  await using stack = new AsyncDisposableStack();
+  stack.defer(() => Deno.remove(folder, { recursive: true }));
+  const definitions = brokerDefinitions({ services: [{ queue: "math" }] });
+  await Deno.writeTextFile(`${folder}/definitions.json`, JSON.stringify(definitions));
+  const said: string[] = [];
+  for (const { command } of await docCommands()) {
+    // Permissions are tried one by one, in permissions_test.ts.
+    if (!command.startsWith("rabbitmqctl ") || command.includes("set_permissions")) continue;
+    const words = (await argumentsOf(command.replaceAll(/"(\$\w+)"/g, (_, name) => {
+      return FILLED[name] ?? name;
+    }))).map((word) => word.replace(/^definitions\.json$/, `${folder}/$&`));
+    await node.ctl(...words);
+    said.push(words[0] ?? "");
+  }
+  assertEquals(said.toSorted(), [
+    "add_user",
+    "add_vhost",
+    "import_definitions",
+    "set_policy",
+    "set_policy",
+    "set_vhost_limits",
+  ]);
+  assert((await node.ctl("list_policies", "-p", "tenant-a")).includes("reject-publish"));
+  assert((await node.ctl("list_policies")).includes("dead-letter-exchange"));
+}));

@@ -12,6 +12,7 @@ import {
   hasOpenssl,
   type KeyPair,
 } from "../../tools/brokers/certificates.ts";
+import { docCommands } from "../helpers/doc_commands.ts";
 import { eventually, within } from "../helpers/eventually.ts";
 import { rabbitmqTest } from "../helpers/features.ts";
 import { ToldServer } from "../helpers/told_server.ts";
@@ -117,6 +118,13 @@ tlsTest("Clients and servers check the certificate of the broker", async (t) => 
       await assertRefused({ url: broker.url(host), tls, says: `for other hosts than "${host}"` });
     }
   });
+  await t.step("and serve with what docs/tls.md makes", async () => {
+    const files = await documentedFiles();
+    const { "broker.crt": cert = "", "broker.key": key = "", "ca.crt": made = "" } = files;
+    await broker.show({ cert, key });
+    await assertServes(broker.url("localhost"), { ca: made });
+    await assertServes(broker.url(), { ca: made });
+  });
   await t.step("and wait for another one in place of one that has expired", async () => {
     await broker.show(certificate);
     const queue = randomQueue();
@@ -141,6 +149,28 @@ tlsTest("Clients and servers check the certificate of the broker", async (t) => 
     await program.assertTold("serving", "tries again: ", "has expired", "serving again");
   });
 });
+
+/** What the commands of docs/tls.md make, by the names of their files. */
+async function documentedFiles(): Promise<Readonly<Record<string, string>>> {
+  const folder = await Deno.makeTempDir({ prefix: "warren-tls-docs-" });
+  try {
+    const commands = (await docCommands()).filter(({ page }) => page === "docs/tls.md");
+    for (const { command } of commands) {
+      const { code, stderr } = await new Deno.Command("sh", {
+        args: ["-c", command],
+        cwd: folder,
+        stdin: "null",
+      }).output();
+      assertEquals(code, 0, `${command}: ${new TextDecoder().decode(stderr)}`);
+    }
+    const files = Array.from(Deno.readDirSync(folder), ({ name }) => {
+      return [name, Deno.readTextFileSync(`${folder}/${name}`)] as const;
+    });
+    return Object.fromEntries(files);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
 
 tlsTest("Clients and servers show a certificate to a broker that demands one", async (t) => {
   using authority = await CertificateAuthority.create();

@@ -2,6 +2,7 @@ import config from "../../deno.json" with { type: "json" };
 import { assertEquals, assertMatch, assertStringIncludes } from "../../deps/std_assert.ts";
 import { RpcClient, RpcServer } from "../../mod.ts";
 import { TestBroker } from "../../testing/mod.ts";
+import { argumentsOf, commandOf } from "../helpers/doc_commands.ts";
 import { docPrograms, programAt } from "../helpers/doc_programs.ts";
 import { testUnless } from "../helpers/features.ts";
 import { NodeProject, type NodeRuntime, whyNoNodeProject } from "../helpers/node_project.ts";
@@ -93,6 +94,13 @@ async function tryBroker(project: NodeProject): Promise<void> {
   assertEquals((await broker.status).code, 0);
 }
 
+/** The page's command finds the broker in what is installed; that it serves is tried above. */
+async function tryNpx(project: NodeProject): Promise<void> {
+  const words = await argumentsOf(await commandOf("docs/node.md", "npx"));
+  assertEquals(words, ["@warren/rpc", "--port", "5672"]);
+  assertStringIncludes(await project.run("npx", "@warren/rpc", "--help"), "--port");
+}
+
 /** TypeScript takes the types for what they are: the wrong call is an error, the right one none. */
 async function tryTypes(project: NodeProject): Promise<void> {
   await project.write(
@@ -120,4 +128,5 @@ Deno.test(testUnless(whyNoNodeProject(), "The npm package works on Node and Bun"
   }
   await t.step("types", () => tryTypes(project));
   await t.step("the embedded broker on Node", () => tryBroker(project));
+  await t.step("the embedded broker by npx", () => tryNpx(project));
 }));
