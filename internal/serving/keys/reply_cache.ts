@@ -34,8 +34,15 @@ export interface BatchOutput {
   readonly request: { readonly procedure: string };
 }
 
+/** No more than that: the request has its input, and that the text of all inputs of its batch. */
+interface KeptOutput {
+  readonly index: number;
+  readonly procedure: string;
+  readonly body: string;
+}
+
 interface KeptBatch {
-  readonly replies: BatchOutputs["replies"];
+  readonly outputs: readonly KeptOutput[];
   readonly size: number;
   readonly keptAt: number;
 }
@@ -125,12 +132,20 @@ export class ReplyCache {
 
   /** Keeps the outputs of a batch: an entry for each would take longer than to run what is short. */
   keepBatch({ id, replies }: BatchOutputs): void {
+    const outputs: KeptOutput[] = [];
     let size = 0;
-    for (const { body } of replies) size += body.length;
-    if (size > this.#maxBytes || replies.length === 0) return;
-    this.#batches.set(id, { replies, size, keptAt: Date.now() });
+    for (const { index, isError, body, request: { procedure } } of replies) {
+      // An error is not kept, so that a later attempt may do better.
+      if (isError) continue;
+      outputs.push({ index, procedure, body });
+      size += body.length;
+    }
+    if (size > this.#maxBytes || outputs.length === 0) return;
+    const earlier = this.#batches.get(id);
+    if (earlier !== undefined) this.#dropBatch(id, earlier);
+    this.#batches.set(id, { outputs, size, keptAt: Date.now() });
     this.#bytes += size;
-    this.#batched += replies.length;
+    this.#batched += outputs.length;
     while (this.#batched > this.#maxEntries && this.#batches.size > 1) this.#dropOldestBatch();
     while (this.#bytes > this.#maxBytes) this.#dropOne();
   }
@@ -139,10 +154,8 @@ export class ReplyCache {
     const [, procedure, id = "", index] = PART_REGEXP.exec(name) ?? [];
     const batch = this.#batches.get(id);
     if (batch === undefined || !this.#isFresh(batch)) return undefined;
-    const output = batch.replies.find((reply) => reply.index === Number(index));
-    // An error is not kept, so that a later attempt may do better.
-    if (output === undefined || output.isError) return undefined;
-    if (output.request.procedure !== procedure) return undefined;
+    const output = batch.outputs.find((each) => each.index === Number(index));
+    if (output === undefined || output.procedure !== procedure) return undefined;
     return { type: "output", body: output.body, contentType: jsonCodec.contentType };
   }
 
@@ -158,12 +171,13 @@ export class ReplyCache {
   }
 
   #dropOldestBatch(): void {
-    for (const [id, { size, replies }] of this.#batches) {
-      this.#batches.delete(id);
-      this.#batched -= replies.length;
-      this.#bytes -= size;
-      return;
-    }
+    for (const [id, batch] of this.#batches) return this.#dropBatch(id, batch);
+  }
+
+  #dropBatch(id: string, { size, outputs }: KeptBatch): void {
+    this.#batches.delete(id);
+    this.#batched -= outputs.length;
+    this.#bytes -= size;
   }
 
   #isFresh({ keptAt }: Pick<KeptReply, "keptAt">): boolean {

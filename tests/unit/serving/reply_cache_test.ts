@@ -1,6 +1,10 @@
 import { assertEquals, assertStrictEquals, assertThrows } from "../../../deps/std_assert.ts";
 import type { EncodedReply } from "../../../internal/encoded_reply.ts";
-import { type CacheKey, ReplyCache } from "../../../internal/serving/keys/reply_cache.ts";
+import {
+  type BatchOutputs,
+  type CacheKey,
+  ReplyCache,
+} from "../../../internal/serving/keys/reply_cache.ts";
 import { eventually } from "../../helpers/eventually.ts";
 
 function outputOf(body: string | Uint8Array): EncodedReply {
@@ -112,4 +116,37 @@ Deno.test("ReplyCache says which keys of callers it cannot keep", async () => {
 Deno.test("ReplyCache names the option that has taken the place of its scope", () => {
   const options = { maxEntries: 1, scope: "caller" };
   assertThrows(() => new ReplyCache(options), TypeError, '"idempotency.scope"');
+});
+
+/** The outputs of a batch that has one procedure. */
+function batchOf(id: string, ...outputs: string[]): BatchOutputs {
+  const replies = outputs.map((body, index) => ({
+    index,
+    isError: false,
+    body,
+    request: { procedure: "add" },
+  }));
+  return { id, replies };
+}
+
+Deno.test("ReplyCache counts a batch once that is kept again", () => {
+  const cache = new ReplyCache({ maxBytes: 10, maxEntries: 3 });
+  // Counted each time, it would take the place of all others for ever, those with keys of callers too.
+  for (let times = 0; times < 5; times++) cache.keepBatch(batchOf("a", "1234"));
+  cache.keepBatch(batchOf("b", "1234", "5"));
+  assertEquals(cache.get(key("-\nadd\na.0"))?.body, "1234");
+  assertEquals(cache.get(key("-\nadd\nb.1"))?.body, "5");
+  cache.keepBatch(batchOf("c", "123"));
+  assertEquals(cache.get(key("-\nadd\na.0")), undefined);
+  assertEquals(cache.get(key("-\nadd\nc.0"))?.body, "123");
+});
+
+Deno.test("ReplyCache keeps no more of a batch than its outputs", () => {
+  const cache = new ReplyCache({});
+  // It has the input of the request, too, which is a part of the text of all inputs of its batch.
+  const reply = { index: 0, isError: false, body: "1", request: { procedure: "add" } };
+  cache.keepBatch({ id: "a", replies: [reply] });
+  reply.body = "2";
+  reply.request.procedure = "sub";
+  assertEquals(cache.get(key("-\nadd\na.0"))?.body, "1");
 });
