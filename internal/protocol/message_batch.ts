@@ -184,8 +184,8 @@ export class Settlement implements Settler {
   }
 }
 
-/** Without those of the user's, which are the parts'. */
-function ownHeaders(headers: AmqpProperties["headers"] = {}): AmqpProperties["headers"] {
+/** Without those of the user's, which are the parts', and of the broker's. */
+export function ownHeaders(headers: AmqpProperties["headers"] = {}): Record<string, unknown> {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => name.startsWith("rpc-")));
 }
 
@@ -318,11 +318,11 @@ function isHead(head: unknown): head is Head {
   if (!isObject(head) || !isPlainPart(head.common) || !Array.isArray(head.parts)) return false;
   const { parts } = head;
   if (parts.length === 0 || parts.length > MAX_PARTS || !parts.every(isPart)) return false;
-  return hasFewHeaders(head as unknown as Head);
+  return haveFewHeaders(head as unknown as Head);
 }
 
 /** A short text makes many headers if it stands for each of a thousand parts. */
-function hasFewHeaders({ common, parts }: Head): boolean {
+function haveFewHeaders({ common, parts }: Head): boolean {
   const commonSize = headersSize(common.headers);
   let all = commonSize;
   for (const [, , own] of parts) {
@@ -332,6 +332,12 @@ function hasFewHeaders({ common, parts }: Head): boolean {
     all += size;
   }
   return commonSize <= MAX_HEADERS_SIZE && all <= MAX_ALL_HEADERS_SIZE;
+}
+
+/** Tells whether so many parts may have the same headers. */
+export function hasFewHeaders(headers: AmqpProperties["headers"], parts: number): boolean {
+  const size = headersSize(headers);
+  return size <= MAX_HEADERS_SIZE && size * parts <= MAX_ALL_HEADERS_SIZE;
 }
 
 function headersSize(headers: AmqpProperties["headers"]): number {

@@ -238,17 +238,18 @@ testPairs(
   "Each call of a batch has its own output, error, time and cancellation",
   async (startBatching) => {
     const stopped: unknown[] = [];
+    const controller = new AbortController();
     await using pair = await startBatching({
       fail: (text) => Promise.reject(new RangeError(String(text))),
       hang: (_input, { signal }) =>
         new Promise((_resolve, reject) => {
+          queueMicrotask(() => controller.abort("enough"));
           signal.addEventListener("abort", () => {
             stopped.push(signal.reason.code);
             reject(signal.reason);
           });
         }),
     });
-    const controller = new AbortController();
     const { client } = pair;
     const results = await Promise.allSettled([
       client.call("echo", "ä"),
@@ -256,7 +257,7 @@ testPairs(
       client.call("nobody", 1),
       client.call("hang", 1, { timeoutMs: 29_000, signal: controller.signal }),
       ...Array.from({ length: 300 }, (_, number) => client.call("echo", { number })),
-      client.call("echo", new Uint8Array([1, 2])).finally(() => controller.abort("enough")),
+      client.call("echo", new Uint8Array([1, 2])),
     ]);
     const [plain, failed, unknown, aborted, ...others] = results.map((result) =>
       result.status === "fulfilled" ? result.value : result.reason

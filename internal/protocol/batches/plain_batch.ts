@@ -10,7 +10,7 @@ import { Buffer } from "node:buffer";
 import { decodeUtf8 } from "../../../codec.ts";
 import type { AmqpDelivery, AmqpProperties, AmqpPublish } from "../../broker/amqp.ts";
 import { isShortText, toPrintable } from "../../text.ts";
-import { BATCH_TYPE, MAX_PARTS } from "../message_batch.ts";
+import { BATCH_TYPE, hasFewHeaders, MAX_PARTS, ownHeaders } from "../message_batch.ts";
 
 /** What the body is. */
 const PLAIN_CONTENT_TYPE = "application/vnd.warren.rpc-plain-batch";
@@ -120,15 +120,14 @@ export function encodePlainRequests(
 
 /** Reads requests; `undefined` if all of it has not the right form: anybody may have written it. */
 export function readPlainRequests(delivery: AmqpDelivery): PlainRequests | undefined {
-  const { correlationId: id } = delivery.properties;
+  const { correlationId: id, headers } = delivery.properties;
   const read = readLines(delivery.body);
-  if (read === undefined || id === undefined || !isShortText(partId(id, MAX_PARTS))) {
-    return undefined;
-  }
+  if (read === undefined || id === undefined) return undefined;
   const { lines } = read;
   const count = lines.length - 1;
-  if (!isRequestsHead(read.head, count)) return undefined;
+  if (!isRequestsHead(read.head, count) || !hasFewHeaders(headers, count)) return undefined;
   const { procedures, calls, later, numbers, deadline } = read.head;
+  if (!isShortText(partId(id, numbers ? Math.max(...numbers) : count - 1))) return undefined;
   // Whatever errors and events repeat must not write lines of its own into a log.
   const names = procedures.map((name) => toPrintable(name));
   const requests: PlainRequest[] = [];
@@ -189,7 +188,10 @@ export function readPlainReplies(body: Uint8Array): readonly PlainReply[] | unde
   return found;
 }
 
-/** The message of a part, for all that does not know it as a line: as if it had come alone. */
+/**
+ * The message of a part, for all that does not know it as a line: as if it had come alone. Of what is no
+ * header of ours the broker might make copies, wherever the part is sent to.
+ */
 export function plainPart(
   { properties }: AmqpDelivery,
   id: string,
@@ -211,7 +213,7 @@ export function plainPart(
       replyTo,
       type,
       messageId: undefined,
-      headers: { ...properties.headers, ...headers },
+      headers: { ...ownHeaders(properties.headers), ...headers },
       ...malformed !== undefined && { malformed },
     },
   };
@@ -254,14 +256,15 @@ function isRequestsHead(head: unknown, count: number): head is RequestsHead {
 function isRepliesHead(head: unknown, count: number): head is RepliesHead {
   if (typeof head !== "object" || head === null) return false;
   const { replies, first, errors } = head as Readonly<Record<string, unknown>>;
-  const areErrors = errors === undefined || Array.isArray(errors);
-  return areErrors && isColumn(replies, count) &&
+  return isColumn(replies, count) && isColumn(errors, { max: count }) &&
     isColumn(first === undefined ? first : [first], 1);
 }
 
-/** Numbers, one for each line. */
-function isColumn(column: unknown, count: number): boolean {
+/** Numbers, one for each line, or for some. */
+function isColumn(column: unknown, count: number | { readonly max: number }): boolean {
   if (column === undefined) return true;
-  return Array.isArray(column) && column.length === count &&
-    column.every((value) => Number.isSafeInteger(value) && value >= 0);
+  if (!Array.isArray(column)) return false;
+  const { length } = column;
+  const isFull = typeof count === "number" ? length === count : length <= count.max;
+  return isFull && column.every((value) => Number.isSafeInteger(value) && value >= 0);
 }

@@ -58,6 +58,13 @@ export interface PlainRequestsOptions {
 /** Most UTF-16 units in a message of replies. */
 const MAX_REPLY_UNITS = 65_536;
 
+/**
+ * For so long, in milliseconds, and until they have given so many UTF-16 units, the handlers of a batch
+ * run without a pause. What is left has to wait for a place, as if it had come alone: a thousand outputs
+ * are too much at once, and the connection and other lanes are not served meanwhile.
+ */
+const [MAX_TURN_MS, MAX_TURN_UNITS] = [20, 1_048_576] as const;
+
 /** Serves batches of plain requests. */
 export class PlainRequests {
   readonly #options: PlainRequestsOptions;
@@ -103,14 +110,15 @@ export class PlainRequests {
   #serve(batch: Batch): void {
     const { runner, active, batches, places } = this.#options;
     const { requests, replyTo, expiresInMs } = batch;
-    const { headers: table } = batch.delivery.properties;
-    const credits = undefined;
+    // There are none of the user's among them.
+    const [table, credits] = [undefined, undefined];
+    const endsAt = performance.now() + MAX_TURN_MS;
     let taken = 0;
     for (const request of requests) {
       const { index, procedure, body, deadline } = request;
       const correlationId = partId(batch.id, index);
-      const isDue = places() > 0 && !isExpired(deadline) &&
-        !active.drops({ correlationId, replyTo });
+      const isDue = places() > 0 && !isExpired(deadline) && performance.now() < endsAt &&
+        batch.units < MAX_TURN_UNITS && !active.drops({ correlationId, replyTo });
       const terms = { procedure, body, correlationId, deadline, expiresInMs, credits, table };
       const result = isDue ? runner.runText(terms) : undefined;
       if (result !== undefined && batch.add(request, result)) continue;
@@ -209,6 +217,10 @@ class Batch {
   readonly startedAt = Date.now();
   /** Those that can be lines. */
   readonly replies: DoneRequest[] = [];
+  /** Of their bodies. */
+  units = 0;
+  /** Unix milliseconds; of its last deadline. */
+  readonly #wantedUntil: number;
 
   constructor(
     delivery: AmqpDelivery,
@@ -218,6 +230,7 @@ class Batch {
     this.delivery = delivery;
     this.id = id;
     this.requests = requests;
+    this.#wantedUntil = requests.reduce((last, each) => Math.max(last, each.deadline), 0);
     this.replyTo = readReplyTo(delivery.properties.replyTo);
     this.expiresInMs = readRequestEnvelope(delivery.properties).expiresInMs;
     this.settlement = new Settlement(delivery, requests.length, onFailed);
@@ -225,7 +238,7 @@ class Batch {
 
   /** Whether somebody waits for the replies. */
   get isWanted(): boolean {
-    return !isExpired(this.requests.at(-1)?.deadline);
+    return !isExpired(this.#wantedUntil);
   }
 
   /**
@@ -238,6 +251,7 @@ class Batch {
     const { type, body, contentType } = result;
     if (contentType !== jsonCodec.contentType || !isLine(body)) return false;
     const isError = type === "error";
+    this.units += body.length;
     this.replies.push({ index: request.index, isError, body, request, reply: result });
     return true;
   }

@@ -110,6 +110,35 @@ Deno.test("readPlainRequests() reads nothing that has not the right form", () =>
   assertEquals(readPlainRequests(fakeDelivery({ body, properties: long })), undefined);
 });
 
+Deno.test("readPlainRequests() refuses numbers whose ids could not be sent back", () => {
+  const head = { procedures: ["add"], deadline: 1, numbers: [Number.MAX_SAFE_INTEGER] };
+  const body = Buffer.from(`${JSON.stringify(head)}\n1`);
+  const read = (correlationId: string) =>
+    readPlainRequests(fakeDelivery({ body, properties: { correlationId } }));
+  assertEquals(read("x".repeat(238))?.requests.length, 1);
+  assertEquals(read("x".repeat(239)), undefined);
+});
+
+Deno.test("readPlainRequests() refuses headers that are too many for a thousand requests", () => {
+  const read = ({ count, headers }: { readonly count: number; readonly headers: number }) => {
+    const lines = [JSON.stringify({ procedures: ["add"], deadline: 1 }), ...Array(count).fill("1")];
+    const table = Array.from({ length: headers }, (_, index) => [`header-${index}`, index]);
+    const properties = { correlationId: "batch", headers: Object.fromEntries(table) };
+    return readPlainRequests(fakeDelivery({ body: Buffer.from(lines.join("\n")), properties }));
+  };
+  assertEquals(read({ count: 1_000, headers: 100 })?.requests.length, 1_000);
+  assertEquals(read({ count: 1_000, headers: 200 }), undefined);
+  assertEquals(read({ count: 10, headers: 4_000 })?.requests.length, 10);
+  assertEquals(read({ count: 10, headers: 6_000 }), undefined);
+});
+
+Deno.test("readPlainReplies() reads no more errors than lines", () => {
+  const read = (errors: readonly unknown[]) =>
+    readPlainReplies(Buffer.from(`${JSON.stringify({ errors })}\n1\n2`));
+  assertEquals(read([1])?.map(({ isError }) => isError), [false, true]);
+  for (const errors of [[0, 1, 1], ["0"], [-1], [null]]) assertEquals(read(errors), undefined);
+});
+
 Deno.test("Plain batches of any bytes are read, or not", () => {
   fc.assert(fc.property(fc.uint8Array(), fc.json(), (bytes, json) => {
     for (const body of [bytes, Buffer.from(`${json}\n${json}`)]) {
