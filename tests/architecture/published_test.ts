@@ -32,3 +32,12 @@ Deno.test("No package of the tests is published", () => {
     assertEquals(isPublished(`deps/${name}`), used.has(`deps/${name}`), name);
   }
 });
+
+Deno.test("The package is checked by the strictest options of who imports it by path", () => {
+  // What is imported by path is checked by the options of its user, and not by its own.
+  const { strict, noImplicitReturns, noImplicitOverride, noUncheckedIndexedAccess } =
+    config.compilerOptions;
+  const options = { strict, noImplicitReturns, noImplicitOverride, noUncheckedIndexedAccess };
+  assertEquals(Object.values(options), [true, true, true, true]);
+  assertEquals(config.compilerOptions.exactOptionalPropertyTypes, true);
+});

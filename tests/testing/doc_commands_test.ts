@@ -71,3 +71,18 @@ Deno.test("README's deno.json links a checkout, which works without JSR", async 
   server.kill("SIGTERM");
   assertEquals((await server.status).code, 0);
 });
+
+Deno.test("docs/permissions.md names JSR beside other hosts that programs import from", async () => {
+  const text = await Deno.readTextFile(new URL("docs/permissions.md", ROOT));
+  const [flag = ""] = /--allow-import=jsr\.io,[\w.]+/.exec(text) ?? [];
+  await using project = await startRegistryProject();
+  await project.write("main.ts", 'import { RpcError } from "@warren/rpc";\nvoid RpcError;\n');
+  const run = (allowed: string) => {
+    return project.shell(`h=\${JSR_URL#http://}; deno run --reload ${allowed} main.ts`);
+  };
+  const { code, stderr } = await run(flag.replace("jsr.io", "${h%/}"));
+  assertEquals(code, 0, stderr);
+  const without = await run(flag.replace("jsr.io,", ""));
+  assertEquals(without.code, 1);
+  assertStringIncludes(without.stderr, "--allow-import");
+});
