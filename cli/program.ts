@@ -79,7 +79,12 @@ export async function runProgram(args: readonly string[]): Promise<number> {
     return exitCode;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_CODE.usage;
-    complain(error instanceof Error ? error.message : String(error));
+    complain(inWordsOfFlags(error instanceof Error ? error.message : String(error)));
     return exitCodeOf(error);
   }
+}
+
+/** The library names its options, which here are flags. */
+function inWordsOfFlags(message: string): string {
+  return message.replaceAll(/"tls\.(ca|cert|key)"/g, "--tls-$1");
 }

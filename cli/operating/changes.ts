@@ -47,6 +47,7 @@ export function addChanges(program: Command, onExitCode: (code: number) => void)
       const ids = Array.isArray(given) ? given.map(String) : [];
       const workers = typeof given === "number" ? given : 0;
       const parts = { queue, ids, workers, flags };
+      confirmChange(change, parts);
       onExitCode(await askServers(flags, (scene) => tell(scene, change, parts)));
     });
   };
@@ -65,9 +66,16 @@ interface ChangeParts {
   readonly flags: ChangeFlags;
 }
 
+/** Before anything is connected: what is asked does not depend on it. */
+function confirmChange(change: Change, { queue, ids, workers, flags }: ChangeParts): void {
+  if (flags.dryRun || change === "resume") return;
+  const part = ids.length > 0 ? `${ids.length} of ` : "";
+  confirmOrThrow(`${change} ${part}${queue}${workers > 0 ? ` to ${workers}` : ""}`, flags);
+}
+
 async function tell(scene: ControlScene, change: Change, parts: ChangeParts): Promise<number> {
   const { control, output, target } = scene;
-  const { queue, ids, workers, flags } = parts;
+  const { queue, ids, flags } = parts;
   if (flags.dryRun) {
     const servers = await control.ping(target(queue));
     output.list(
@@ -75,10 +83,6 @@ async function tell(scene: ControlScene, change: Change, parts: ChangeParts): Pr
       servers.map(({ id, host = "-" }) => ({ WOULD: change, SERVER: id, HOST: host })),
     );
     return EXIT_CODE.ok;
-  }
-  if (change !== "resume") {
-    const part = ids.length > 0 ? `${ids.length} of ` : "";
-    confirmOrThrow(`${change} ${part}${queue}${workers > 0 ? ` to ${workers}` : ""}`, flags);
   }
   const answers = await send(scene, change, parts);
   if (answers.length === 0) {

@@ -50,6 +50,7 @@ export function addParked(program: Command, onExitCode: (code: number) => void):
   const add = (
     [usage, description]: readonly [string, string],
     work: (scene: Scene) => Promise<number>,
+    check: (ids: readonly string[], flags: ParkedFlags) => void = () => {},
   ) => {
     const command = group.command(usage).description(description)
       .option("--all", "all that the filters let through")
@@ -62,17 +63,26 @@ export function addParked(program: Command, onExitCode: (code: number) => void):
       .addOption(new Option("--limit <n>", "at most so many").argParser(parseCount).default(1_000));
     withGlobalOptions(command).action(async (queue: string, ids: unknown) => {
       const flags = command.opts<ParkedFlags>();
+      const given = (Array.isArray(ids) ? ids : [ids]).filter((id) => typeof id === "string");
+      check(given, flags);
       const broker = await brokerOf(flags);
       await using parked = await ParkedRequests.open(broker.url, { ...broker.options, queue });
-      const given = (Array.isArray(ids) ? ids : [ids]).filter((id) => typeof id === "string");
       onExitCode(await work({ parked, output: outputOf(flags), ids: given, flags }));
     });
   };
   add(["ls <queue>", "List them"], list);
   add(["show <queue> <id>", "Print one with its headers and its body"], show);
-  add(["redrive <queue> [ids...]", "Run them again"], (scene) => change(scene, "redrive"));
+  add(
+    ["redrive <queue> [ids...]", "Run them again"],
+    (scene) => change(scene, "redrive"),
+    checkMeant,
+  );
   addReplay(group, onExitCode);
-  add(["drop <queue> [ids...]", "Drop them for good"], (scene) => change(scene, "drop"));
+  add(
+    ["drop <queue> [ids...]", "Drop them for good"],
+    (scene) => change(scene, "drop"),
+    checkMeant,
+  );
 }
 
 function addReplay(group: Command, onExitCode: (code: number) => void): void {
@@ -93,6 +103,8 @@ Example:
     );
   withGlobalOptions(command, "30s").action(async (queue: string, id: string, file: string) => {
     const flags = command.opts<GlobalOptions & { readonly inspectBrk?: string }>();
+    // First what needs no broker.
+    await checkWorkerFile(file);
     const broker = await brokerOf(flags);
     const found = await findOne(broker, queue, id);
     const output = outputOf(flags);
@@ -101,6 +113,12 @@ Example:
     const { inspectBrk } = flags;
     onExitCode(await replay(found, { file, timeoutMs: flags.timeout, inspectBrk, output }));
   });
+}
+
+async function checkWorkerFile(file: string): Promise<void> {
+  const isFile = await Deno.stat(file).then(({ isFile }) => isFile, () => false);
+  if (isFile) return;
+  throw new CommandError(EXIT_CODE.data, `Cannot run "${file}" as there is no such file`);
 }
 
 async function findOne(broker: Broker, queue: string, id: string): Promise<ParkedDetails> {
@@ -145,11 +163,14 @@ async function show({ parked, output, ids: [id = ""] }: Scene): Promise<number> 
   return EXIT_CODE.ok;
 }
 
+/** Nothing is connected for what says too little. */
+function checkMeant(ids: readonly string[], flags: ParkedFlags): void {
+  if (ids.length > 0 || flags.all) return;
+  throw new CommandError(EXIT_CODE.usage, "Which ones is not said: give ids, or --all");
+}
+
 async function change(scene: Scene, verb: "redrive" | "drop"): Promise<number> {
   const { parked, output, ids, flags } = scene;
-  if (ids.length === 0 && !flags.all) {
-    throw new CommandError(EXIT_CODE.usage, "Which ones is not said: give ids, or --all");
-  }
   const chosen = ids.length > 0 ? undefined : await select(parked, flags);
   if (flags.dryRun) {
     printAll(chosen ?? await those(parked, ids), output);

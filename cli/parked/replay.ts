@@ -46,10 +46,6 @@ export async function replay(request: ParkedDetails, options: ReplayOptions): Pr
   if (procedure === undefined) {
     throw new CommandError(EXIT_CODE.data, "Cannot run the request as it names no procedure");
   }
-  const isFile = await Deno.stat(file).then(({ isFile }) => isFile, () => false);
-  if (!isFile) {
-    throw new CommandError(EXIT_CODE.data, `Cannot run "${file}" as there is no such file`);
-  }
   if (inspectBrk !== undefined) {
     output.say(`The worker waits for a debugger at ${inspectBrk}: chrome://inspect, or an editor`);
   }

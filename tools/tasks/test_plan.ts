@@ -68,6 +68,7 @@ const PROGRAM_TESTS = [
   "tests/serial/refusals_test.ts",
   "tests/serial/timeout_reasons_test.ts",
   "tests/serial/top_test.ts",
+  "tests/serial/warren_tls_test.ts",
 ];
 
 /** A test that has all releases in it. */
