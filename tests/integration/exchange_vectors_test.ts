@@ -50,6 +50,13 @@ interface ClientVector {
   readonly outcomes: readonly { readonly output?: unknown; readonly code?: string }[];
 }
 
+interface OperatorVector {
+  readonly name: string;
+  readonly question: VectorPart;
+  /** Absent if there is to be none. */
+  readonly answer?: VectorPart;
+}
+
 const LINES = "application/vnd.warren.rpc-plain-batch";
 const PARTS = "application/vnd.warren.rpc-batch";
 const KNOWS_BATCHES = { "rpc-batches": true };
@@ -190,4 +197,25 @@ Deno.test("RpcClient exchanges what tests/vectors/exchanges.json has", async (t)
       assertEquals<unknown>(await settled, outcomes);
     });
   }
+});
+
+Deno.test("RpcServer answers operators as tests/vectors/exchanges.json has it", async (t) => {
+  await using pair = await startPair(handlers as never);
+  await using peer = await AmqpPeer.open();
+  const ask = ({ body: _1, base64: _2, json: _3, ...properties }: VectorPart, body: Buffer) => {
+    const asked = { ...properties, replyTo: peer.replyQueue };
+    return peer.publish("rpc.control", pair.queue, body, asked);
+  };
+  for (const { name, question, answer } of exchanges.operators as readonly OperatorVector[]) {
+    await t.step(name, async () => {
+      await ask(question, bodyOf(question));
+      // What is not answered is passed over by the next answer.
+      const next = answer ?? { type: "control-reply", correlationId: "next" };
+      if (answer === undefined) await ask({ type: "ping", correlationId: "next" }, Buffer.alloc(0));
+      const [part] = partsOf(await peer.nextReply());
+      assertEquals([part?.type, part?.correlationId], [next.type, next.correlationId]);
+      if (answer !== undefined) assertPart(part, answer);
+    });
+  }
+  assertEquals(pair.server.state.name, "serving");
 });
