@@ -12,6 +12,7 @@ import {
   type Message,
 } from "../../deps/amqplib.ts";
 import { abortable, waitAtMost, withTimeout } from "../time.ts";
+import { explainLoss } from "./amqp_error.ts";
 import type { AmqpProperties, AmqpPublish } from "./amqp_publish.ts";
 import type { BrokerAddress } from "./broker_address.ts";
 import { type BrokerFeatures, brokerFeaturesOf } from "./broker_features.ts";
@@ -439,15 +440,10 @@ function toConfirm(error: unknown): AmqpConfirm {
 function whenClosed(emitter: ChannelModel | ConfirmChannel): Promise<Error | undefined> {
   const { promise, resolve } = Promise.withResolvers<Error | undefined>();
   let failure: Error | undefined;
-  emitter.on("error", (error: Error) => failure ??= reasonOf(error));
+  emitter.on("error", (error: Error) => failure ??= explainLoss(error));
   emitter.on("handler-error", (error: Error) => failure ??= error);
   emitter.on("close", (error?: Error) => resolve(failure ?? error));
   return promise;
-}
-
-/** Of a socket that was destroyed, the reason why. */
-function reasonOf(error: Error): Error {
-  return error.name === "AbortError" && error.cause instanceof Error ? error.cause : error;
 }
 
 async function settleClose(close: () => Promise<void>, closed: Promise<unknown>): Promise<void> {

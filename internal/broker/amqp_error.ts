@@ -15,6 +15,15 @@ export function amqpCodeOf(error: unknown): number | undefined {
   return isAmqpError(error) ? error.code : undefined;
 }
 
+/** Says why a connection was lost, where amqplib says what in its own code went wrong. */
+export function explainLoss(error: Error): Error {
+  // Of a socket that was destroyed, the reason why.
+  if (error.name === "AbortError" && error.cause instanceof Error) return error.cause;
+  if (!(error instanceof TypeError) || error.message !== "reply is not a function") return error;
+  const reason = "Cannot go on with the broker as it has answered what nobody has asked";
+  return new Error(reason, { cause: error });
+}
+
 /** Tells whether the broker names something in its error, which has no field for it. */
 export function namesInError(error: unknown, name: string): boolean {
   return error instanceof Error && error.message.includes(name);

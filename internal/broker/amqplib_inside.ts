@@ -110,6 +110,14 @@ export class AmqplibInsideError extends Error {
   }
 }
 
+/** The broker, or what is between, has sent what is no frame: amqplib tells of octets and offsets. */
+class UnreadableFrameError extends Error {
+  constructor(cause: unknown) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    super(`Cannot go on with the broker as it has sent what cannot be read: ${reason}`, { cause });
+  }
+}
+
 /**
  * Changes how amqplib's connection reads and writes.
  *
@@ -208,7 +216,12 @@ function readFrames(connection: Inside): void {
     const frame = reader.read();
     if (frame !== undefined) return frame;
     this.rest = reader.rest;
-    return receive.call(this);
+    try {
+      return receive.call(this);
+    } catch (error) {
+      // It calls itself by this.
+      throw error instanceof UnreadableFrameError ? error : new UnreadableFrameError(error);
+    }
   };
 }
 

@@ -158,6 +158,9 @@ const INTERJECTIONS: Readonly<Record<string, Uint8Array>> = {
   "a frame of 4 GiB": HUGE_FRAME,
   "an unknown frame": Uint8Array.of(9, 0, 1, 0, 0, 0, 0, 0xce),
   "an unknown method": Uint8Array.of(1, 0, 1, 0, 0, 0, 4, 0, 99, 0, 99, 0xce),
+  // It is queue.purge-ok.
+  "an answer to no question": Uint8Array.of(1, 0, 1, 0, 0, 0, 8, 0, 50, 0, 31, 0, 0, 0, 1, 0xce),
+  "a method that is cut off": Uint8Array.of(1, 0, 1, 0, 0, 0, 5, 0, 60, 0, 60, 9, 0xce),
   "a body without a delivery": Uint8Array.of(3, 0, 1, 0, 0, 0, 1, 0, 0xce),
   "a frame on a channel of nobody": Uint8Array.of(3, 3, 0xe7, 0, 0, 0, 1, 0, 0xce),
 };
@@ -181,7 +184,9 @@ for (const [what, bytes] of Object.entries(INTERJECTIONS)) {
     for (const client of clients) await client.write(bytes);
     assertEquals(await within(30_000, "a call", pair.client.call("echo", 2)), 2);
     await eventually(() => {
-      assert(pair.clientEvents.some(({ type }) => type === "disconnected"));
+      const lost = pair.clientEvents.find(({ type }) => type === "disconnected");
+      assert(lost?.type === "disconnected");
+      assert(!/undefined|not a function|^The value/.test(lost.error.message), lost.error.message);
       assert(pair.clientEvents.filter(({ type }) => type === "connected").length > 1);
     });
     assertEquals(await pair.client.call("echo", 3), 3);

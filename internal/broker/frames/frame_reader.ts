@@ -36,7 +36,7 @@ const [BASIC_CLASS, BASIC_DELIVER, BASIC_ACK] = [60, 60 << 16 | 60, 60 << 16 | 8
 const HEADER_PREFIX_BYTES = 12;
 /** Larger frames are amqplib's. */
 const MAX_FRAME_BYTES = 64 * 1_024;
-const TWO_TO_32 = 2 ** 32;
+const [TWO_TO_32, TWO_TO_63] = [2 ** 32, 2 ** 63] as const;
 
 /** Texts that are longer are made anew each time. */
 const MAX_KEPT_CHARS = 64;
@@ -165,6 +165,8 @@ export class FrameReader {
     if (id !== BASIC_CLASS) throw UNUSUAL;
     this.#at += 4;
     const size = this.#uint64();
+    // Less than none, as amqplib reads it: the message would be waited for without an end.
+    if (size >= TWO_TO_63) throw UNUSUAL;
     const flags = octets(this.#bytes, this.#at);
     this.#at += 2;
     return { id, channel, size, fields: this.#properties(flags) };

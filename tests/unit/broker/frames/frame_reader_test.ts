@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { connect, type ConsumeMessage } from "../../../../deps/amqplib.ts";
 import { fc } from "../../../../deps/fast_check.ts";
-import { assertEquals } from "../../../../deps/std_assert.ts";
+import { assert, assertEquals } from "../../../../deps/std_assert.ts";
 import { FrameReader, type ReadFrame } from "../../../../internal/broker/frames/frame_reader.ts";
 import { FrameWriter } from "../../../../internal/broker/frames/frame_writer.ts";
 import { patchAmqplibInside } from "../../../../internal/broker/amqplib_inside.ts";
@@ -177,4 +177,22 @@ Deno.test("FrameReader leaves to amqplib whatever is damaged, and takes no byte 
     }),
     { numRuns: 2_000 },
   );
+});
+
+/** The header of a message whose body has so many bytes, as it says, and no properties. */
+function headerOf(size: bigint): Buffer {
+  const frame = Buffer.alloc(7 + 14 + 1);
+  frame.set([2, 0, 1, 0, 0, 0, 14, 0, 60]);
+  frame.writeBigUInt64BE(size, 11);
+  frame[frame.length - 1] = 0xce;
+  return frame;
+}
+
+Deno.test("FrameReader leaves to amqplib what says that it has more bytes than there can be", () => {
+  const read = (size: bigint) => new FrameReader(headerOf(size)).read();
+  const [most, none] = [read(2n ** 53n - 1n), read(0n)];
+  assert(most !== undefined && none !== undefined && "size" in most);
+  assertEquals(most, { ...none, size: Number.MAX_SAFE_INTEGER });
+  // amqplib takes them for less than none, and ends the channel with the first byte.
+  for (const size of [2n ** 63n, 2n ** 64n - 1n]) assertEquals(read(size), undefined);
 });
