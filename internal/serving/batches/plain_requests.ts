@@ -63,7 +63,7 @@ const MAX_REPLY_UNITS = 65_536;
  * run without a pause. What is left has to wait for a place, as if it had come alone: a thousand outputs
  * are too much at once, and the connection and other lanes are not served meanwhile.
  */
-const [MAX_TURN_MS, MAX_TURN_UNITS] = [20, 1_048_576] as const;
+const [MAX_TURN_MS, MAX_TURN_UNITS] = [50, 1_048_576] as const;
 
 /** Serves batches of plain requests. */
 export class PlainRequests {
