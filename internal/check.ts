@@ -83,12 +83,16 @@ export function checkNumber(action: string, options: CheckedOptions, bounds: Num
  *
  * @param action What cannot be done otherwise.
  * @param options The options; here one that is absent is wrong.
- * @throws {TypeError} If one is empty, not a string, or longer than 255 bytes.
+ * @throws {TypeError} If one is empty, not a string, longer than 255 bytes, or no Unicode.
  */
 export function checkName(action: string, options: CheckedOptions): void {
   for (const [name, value] of Object.entries(options)) {
-    if (typeof value === "string" && value !== "" && isShortText(value)) continue;
-    const kind = `a text of 1 to ${MAX_SHORT_TEXT_BYTES} bytes`;
+    const isShort = typeof value === "string" && value !== "" && isShortText(value);
+    if (isShort && value.isWellFormed()) continue;
+    // Each such character would leave as the same one, and be that of another name.
+    const kind = isShort
+      ? "a text without halves of characters"
+      : `a text of 1 to ${MAX_SHORT_TEXT_BYTES} bytes`;
     throw new TypeError(wrongValue(action, [name, value], kind));
   }
 }

@@ -9,7 +9,7 @@ import type { AmqpDelivery } from "../broker/amqp.ts";
 import { callScope } from "../call_scope.ts";
 import type { RpcClientOptions } from "../../options/client_options.ts";
 import { checkBodySize, checkProcedureName, describeValue } from "../check.ts";
-import { isShortText, MAX_SHORT_TEXT_BYTES } from "../text.ts";
+import { isPrintable, isShortText, MAX_SHORT_TEXT_BYTES } from "../text.ts";
 import { checkMessageHeaders, NO_HEADERS } from "../message_headers.ts";
 import { safeObserver } from "../observer.ts";
 import type { IncomingItem, OutgoingRequest } from "../protocol/envelope.ts";
@@ -243,8 +243,11 @@ class CallRoute {
     const queue = this.#route?.(procedure, input) ?? this.#queue;
     if (queue === this.#queue || this.#queues.has(queue)) return queue;
     const subject = `Cannot call "${procedure}" as`;
-    if (typeof queue !== "string" || queue === "" || !isShortText(queue)) {
-      const kind = `the name of a queue, of 1 to ${MAX_SHORT_TEXT_BYTES} bytes, or nothing`;
+    // It may be made of an input, which then must not write lines of its own into a log.
+    const isName = typeof queue === "string" && isShortText(queue) && isPrintable(queue);
+    if (!isName || queue === "") {
+      const kind = `the name of a queue, of 1 to ${MAX_SHORT_TEXT_BYTES} bytes without control ` +
+        "characters, or nothing";
       throw new TypeError(`${subject} "route" must return ${kind}: it is ${describeValue(queue)}`);
     }
     if (this.#queues.size >= MAX_QUEUES) {

@@ -230,11 +230,23 @@ Deno.test("RpcServer.listen() refuses queues that it cannot serve", async () => 
 });
 
 Deno.test("RpcClient rejects a call whose route names no queue", async () => {
+  const wrong: unknown[] = [
+    7,
+    "",
+    "x".repeat(256),
+    "two\nlines",
+    "\ud83d",
+    Promise.resolve("math"),
+  ];
+  let name: unknown;
   await using lanes = await startLanes({
     handlers: { quick: () => 1 },
-    client: { route: () => 7 as unknown as string },
+    client: { route: () => name as string },
   });
-  await assertRejects(() => lanes.client.call("quick"), TypeError, '"route" must return');
+  for (name of wrong) {
+    await assertRejects(() => lanes.client.call("quick"), TypeError, '"route" must return');
+    await assertRejects(() => lanes.client.notify("quick"), TypeError, '"route" must return');
+  }
 });
 
 Deno.test("RpcClient rejects a call to a lane that nobody serves", async () => {

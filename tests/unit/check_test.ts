@@ -113,6 +113,8 @@ Deno.test("checkName() takes 1 to 255 bytes of UTF-8 and nothing else", () => {
   }));
   checkName("call", { name: "é".repeat(127) });
   assertThrows(() => checkName("call", { name: "é".repeat(128) }), TypeError, "1 to 255 bytes");
+  checkName("call", { name: "\u{1f407}" });
+  assertThrows(() => checkName("call", { name: "\ud83d" }), TypeError, "halves of characters");
 });
 
 Deno.test("checkBodySize() counts bytes, not characters", () => {
