@@ -20,7 +20,7 @@ import {
   nameProgram,
   resolveConnectOptions,
 } from "./internal/broker/connect_settings.ts";
-import { optionsByQueue } from "./internal/queues/options_by_queue.ts";
+import { ofQueue, optionsByQueue } from "./internal/queues/options_by_queue.ts";
 import { ServedQueue } from "./internal/queues/served_queue.ts";
 import { ServerLife } from "./internal/server_life.ts";
 
@@ -59,7 +59,7 @@ export class RpcServer<C extends Contract = Contract> implements AsyncDisposable
     this.#options = options;
     const all = optionsByQueue(options);
     this.#life = new ServerLife(this, options, all.map(({ queue }) => queue));
-    this.#queues = all.map((each) => this.#serve(each));
+    this.#queues = all.map((each) => this.#check(each));
   }
 
   /**
@@ -150,6 +150,15 @@ export class RpcServer<C extends Contract = Contract> implements AsyncDisposable
   /** Closes the server with the default grace. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** Of a queue beside the main one, an error says which it is. */
+  #check(options: RpcServerOptions): ServedQueue {
+    try {
+      return this.#serve(options);
+    } catch (error) {
+      throw options === this.#options ? error : ofQueue(options.queue, error);
+    }
   }
 
   #serve(options: RpcServerOptions): ServedQueue {

@@ -283,8 +283,11 @@ function checkQueueOptions(options: RpcServerOptions): void {
 }
 
 function checkNames(procedures: unknown): void {
-  if (procedures === undefined || Array.isArray(procedures)) return;
-  throw new TypeError(wrongValue("listen", ["procedures", procedures], "an array of names"));
+  if (procedures === undefined) return;
+  const isArray = Array.isArray(procedures);
+  if (isArray && procedures.length > 0) return;
+  const kind = isArray ? "an array of at least one name" : "an array of names";
+  throw new TypeError(wrongValue("listen", ["procedures", procedures], kind));
 }
 
 function checkStore(store: IdempotencyStore): void {

@@ -226,7 +226,15 @@ Deno.test("RpcServer.listen() refuses queues that it cannot serve", async () => 
   await assertRejects(() => listen({ other: 1 }), TypeError, '"queues.other" must be an object');
   await assertRejects(() => listen({ math: {} }), TypeError, 'another queue than "queue"');
   await assertRejects(() => listen({ "": {} }), TypeError, '"queue" must be');
-  await assertRejects(() => listen({ other: { prefetch: 0 } }), RangeError, '"prefetch"');
+  const parked = "the parking queue of another";
+  await assertRejects(() => listen({ "math.parked": {} }), TypeError, parked);
+  await assertRejects(() => listen({ other: {}, "other.parked": {} }), TypeError, parked);
+  // Which of many it is.
+  const prefetch = '"queues.other.prefetch" must be';
+  await assertRejects(() => listen({ other: { prefetch: 0 } }), RangeError, prefetch);
+  const procedures = '"queues.other.procedures" ';
+  await assertRejects(() => listen({ other: { procedures: ["no"] } }), TypeError, procedures);
+  await assertRejects(() => listen({ other: { procedures: [] } }), TypeError, procedures);
 });
 
 Deno.test("RpcClient rejects a call whose route names no queue", async () => {
