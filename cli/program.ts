@@ -12,6 +12,7 @@ import { addEvents } from "./operating/events.ts";
 import { addDoctor } from "./operating/doctor.ts";
 import { addQuestions } from "./operating/questions.ts";
 import { addTop } from "./operating/top/top.ts";
+import { addBroker } from "./serving/broker.ts";
 import { addServe } from "./serving/serve.ts";
 import { addDefinitions } from "./serving/definitions.ts";
 import { addParked } from "./parked/parked.ts";
@@ -41,6 +42,7 @@ const COMMANDS = [
   addChanges,
   addParked,
   addServe,
+  addBroker,
   addTypes,
   addDefinitions,
   addCompletions,

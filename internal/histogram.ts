@@ -62,8 +62,11 @@ export class Histogram {
 
   /** So great a share of the durations was shorter, to within 10 %. */
   quantile(share: number): number {
+    if (this.#count === 0) return 0;
     let left = share * this.#count;
-    for (const [index, count] of this.#counts.entries()) {
+    // By the index: entries() takes more than four times as long, optimised by V8 or not.
+    for (let index = 0; index < CLASSES; index++) {
+      const count = this.#counts[index] ?? 0;
       left -= count;
       if (left <= 0 && count > 0) {
         return Math.min(FIRST_MS * 2 ** (index / CLASSES_PER_DOUBLING), this.#max);

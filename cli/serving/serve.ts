@@ -165,6 +165,9 @@ async function serveFile(file: string, parts: ServeParts): Promise<number> {
   if (page !== undefined) stack.defer(() => page.shutdown());
   const banner = [
     `warren serves ${queue} at ${broker.url.protocol}//${broker.url.host}`,
+    ...(flags.queue === undefined
+      ? ["queue       has the name of the file: --queue gives it another"]
+      : []),
     `worker      ${file}`,
     `procedures  ${service.procedures.join(", ")}`,
     `workers     ${workers}, each a ${isolation}`,

@@ -147,3 +147,26 @@ Deno.test("warren dev needs no broker, and says how its procedures are called", 
   child.kill("SIGINT");
   assertEquals((await child.status).code, 0);
 });
+
+Deno.test("warren broker is one that serve and call can use, until a signal ends it", async () => {
+  await using broker = startWarren(["broker", "--port", "0"], "amqp://127.0.0.1:1");
+  const lines = await linesUntil(broker, /Ctrl-C ends it$/);
+  const [, url = ""] = /^AMQP_URL=(amqp:.+)$/m.exec(lines.join("\n")) ?? [];
+  await using file = await workerFile("hello_worker.ts");
+  await using server = startWarren(["serve", file.path, "--workers", "1"], url);
+  const banner = (await linesUntil(server, /^Ctrl-C ends it/)).join("\n");
+  assertMatch(banner, /^warren serves hello at /m);
+  assertMatch(banner, /^queue +has the name of the file: --queue gives it another$/m);
+  const called = await warren(["call", "hello", "word"], url);
+  assertEquals([called.code, called.stdout], [0, '"one"\n'], called.stderr);
+  const taken = await warren(["broker", "--port", new URL(url).port]);
+  assertEquals([taken.code, taken.stdout], [69, ""]);
+  assertMatch(
+    taken.stderr,
+    /^warren: Cannot listen at port \d+ as it is taken: give another --port\n$/,
+  );
+  for (const child of [server, broker]) {
+    child.kill("SIGTERM");
+    assertEquals((await child.status).code, 0);
+  }
+});

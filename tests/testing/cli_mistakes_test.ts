@@ -72,6 +72,7 @@ const MISTAKES: readonly Mistake[] = [
   ["drain math --yes --grace soon", 64, /time such as/],
   [`serve ${NO_FILE}`, 65, /no such file/],
   [`dev ${NO_FILE} --port 1 --page 1`, 65, /no such file/],
+  ["broker --compat 5", 64, /Allowed choices/],
   ["definitions", 64, /missing required argument 'queues'/],
   ["completions csh", 64, /Allowed choices/],
   ["pign math", 64, /Did you mean ping\?/],
