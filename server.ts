@@ -167,15 +167,22 @@ export class RpcServer<C extends Contract = Contract> implements AsyncDisposable
     const served = new ServedQueue(options, {
       ...life.toldOf(queue),
       onConnection: (role, event) => life.onConnection(role, event, queue),
-      onPaused: () => life.setPaused(this.#queues.every(({ isPaused }) => isPaused)),
+      onPaused: () => this.#tellPaused(),
       onDrain: (graceMs) => {
         // A queue that is drained leaves the others alone; with the last one the server ends.
         const isLast = this.#queues.every((each) => each === served || each.isClosing);
         // Neither rejects with such a grace.
         void (isLast ? this.close({ graceMs }) : served.close(graceMs));
+        this.#tellPaused();
       },
     });
     return served;
+  }
+
+  /** A server is paused if all its queues are, but for those that are drained. */
+  #tellPaused(): void {
+    const left = this.#queues.filter(({ isClosing }) => !isClosing);
+    this.#life.setPaused(left.length > 0 && left.every(({ isPaused }) => isPaused));
   }
 
   /** Several queues share one connection, for which each has channels of its own. */

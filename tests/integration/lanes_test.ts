@@ -29,10 +29,13 @@ interface LanesOptions {
   readonly own?: NonNullable<RpcServerOptions["queues"]>[string];
   readonly server?: Partial<RpcServerOptions>;
   readonly client?: Partial<RpcClientOptions>;
+  /** Of the server, beside the two. */
+  readonly queues?: RpcServerOptions["queues"];
 }
 
 /** A server of two queues; its client's calls of what begins with `quick` or `echo` take the second. */
-async function startLanes({ handlers, own = {}, server, client }: LanesOptions): Promise<Lanes> {
+async function startLanes(parts: LanesOptions): Promise<Lanes> {
+  const { handlers, own = {}, server, client, queues } = parts;
   const url = brokerUrl();
   const queue = randomQueue();
   const lane = `${queue}.quick`;
@@ -40,7 +43,7 @@ async function startLanes({ handlers, own = {}, server, client }: LanesOptions):
   stack.defer(() => deleteQueue(queue, url));
   stack.defer(() => deleteQueue(lane, url));
   const events: { readonly type: string; readonly queue?: string }[] = [];
-  const options = { queue, queues: { [lane]: own }, handlers, ...server };
+  const options = { queue, queues: { [lane]: own, ...queues }, handlers, ...server };
   const onEvent = (event: typeof events[number]) => void events.push(event);
   const served = stack.use(await RpcServer.listen(url, { ...options, onEvent }));
   const route = (name: string) => /^(quick|echo)/.test(name) ? lane : undefined;
@@ -188,6 +191,29 @@ Deno.test("A queue that is drained leaves the others to serve", async () => {
   await control.drain({ queue: lanes.lane, expect: 1 });
   await lanes.server.finished;
   assertEquals(lanes.server.state.name, "closed");
+});
+
+Deno.test("A server is paused if all its queues are that were not drained", async () => {
+  const handlers = { wait: () => 1, quick: () => 2 };
+  const third = `${randomQueue()}.third`;
+  await using lanes = await startLanes({
+    handlers,
+    server: { control: "admin" },
+    queues: { [third]: {} },
+  });
+  await using control = await RpcControl.connect(brokerUrl());
+  await control.drain({ queue: third, expect: 1 });
+  for (const queue of [lanes.queue, lanes.lane]) {
+    assertEquals(lanes.server.state.name, "serving");
+    await control.pause({ queue, expect: 1 });
+  }
+  assertEquals(lanes.server.state.name, "paused");
+  await control.resume({ queue: lanes.queue, expect: 1 });
+  assertEquals(lanes.server.state.name, "serving");
+  // With it goes the last one that is not paused.
+  await control.drain({ queue: lanes.queue, expect: 1 });
+  await eventually(() => assertEquals(lanes.server.state.name, "paused"));
+  await deleteQueue(third);
 });
 
 Deno.test("RpcServer with several queues names them in its events", async () => {
