@@ -155,8 +155,11 @@ export class PlainCalls {
     const { correlationId = "", type, contentType, contentEncoding } = reply.properties;
     const dot = correlationId.lastIndexOf(".");
     const batch = dot < 0 ? undefined : this.#batches.get(correlationId.slice(0, dot));
-    const call = batch?.calls[Number(correlationId.slice(dot + 1))];
-    if (batch === undefined || !call?.isOpen) return false;
+    const index = Number(correlationId.slice(dot + 1));
+    const call = batch?.calls[index];
+    if (batch === undefined || !call?.isOpen || partId(batch.id, index) !== correlationId) {
+      return false;
+    }
     const isPlain = type === "output" && contentType === jsonCodec.contentType &&
       !contentEncoding && reply.body.length <= this.#settings.maxBodyBytes &&
       readDeadLetterReason(reply.properties) === undefined;

@@ -129,6 +129,12 @@ Deno.test("Plain calls of one turn are lines of a message", async () => {
   await hand.peer.send(replyTo, '{"first":1}\n"B"', { ...PLAIN_BATCH, correlationId });
   // One that has come already, and one that comes alone.
   await hand.peer.send(replyTo, '{"first":1}\n"B"', { ...PLAIN_BATCH, correlationId });
+  // None of them, though JavaScript takes its number for 2.
+  await hand.peer.send(replyTo, '"wrong"', {
+    type: "output",
+    contentType: "application/json",
+    correlationId: `${correlationId}.02`,
+  });
   await hand.peer.send(replyTo, '"C"', {
     type: "output",
     contentType: "application/json",
