@@ -12,11 +12,9 @@ import { isDirectReply, isServerNamed, readReplyTo } from "./reply_address.ts";
 import { CONTROL_EXCHANGE, REPLY_TO_HEADER } from "./topology.ts";
 import { type EncodedItem, type EncodedReply, MAX_CREDITS } from "../encoded_reply.ts";
 import { TIMING_HEADER } from "./timing_header.ts";
-import { BATCHES_HEADER, TAKES_BATCHES, takesBatches } from "./message_batch.ts";
+import { BATCHES_HEADER, DEADLINE_HEADER, TAKES_BATCHES, takesBatches } from "./message_batch.ts";
 import { isShortText, readNumber, readText, toPrintable } from "../text.ts";
 
-/** When the caller stops waiting, in Unix milliseconds. */
-export const DEADLINE_HEADER = "rpc-deadline";
 /** How often the client has published the request before: absent the first time. */
 const ATTEMPT_HEADER = "rpc-attempt";
 /** Present, and false, if the request must not be run again after a worker has died of it. */

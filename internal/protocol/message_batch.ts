@@ -8,7 +8,8 @@
 import { Buffer } from "node:buffer";
 import type { Body } from "../../codec.ts";
 import type { AmqpDelivery, AmqpProperties, AmqpPublish, Settler } from "../broker/amqp.ts";
-import { isShortText, readText } from "../text.ts";
+import { isShortText, readNumber, readText } from "../text.ts";
+import { MAX_TIMEOUT_MS } from "../time.ts";
 
 /** What the body of a batch is. */
 const BATCH_CONTENT_TYPE = "application/vnd.warren.rpc-batch";
@@ -21,6 +22,9 @@ export const BATCHES_HEADER = "rpc-batches";
 
 /** The header of whoever does. */
 export const TAKES_BATCHES: Readonly<Record<string, true>> = { [BATCHES_HEADER]: true };
+
+/** When the caller of a request stops waiting, in Unix milliseconds. */
+export const DEADLINE_HEADER = "rpc-deadline";
 
 const LENGTH_BYTES = 4;
 
@@ -123,15 +127,38 @@ export function splitBatch(
   const { head, end } = split;
   const settlement = new Settlement(delivery, head.parts.length, onFailed);
   const common = commonProperties(delivery.properties, head.common);
+  const all = head.parts.map(([id, , own]) => partProperties(common, id, own));
+  const earliest = all.reduce((least, each) => Math.min(least, deadlineOf(each)), Infinity);
   let start = end;
-  return head.parts.map(([correlationId, bytes, own]) => {
+  return head.parts.map(([, bytes], index) => {
+    const properties = all[index] ?? common;
+    const expiration = expirationAfter(properties.expiration, deadlineOf(properties) - earliest);
     const part = delivery.part(settlement, {
-      properties: partProperties(common, correlationId, own),
+      properties: expiration === properties.expiration ? properties : { ...properties, expiration },
       body: body.subarray(start, start + bytes),
     });
     start += bytes;
     return part;
   });
+}
+
+/**
+ * The time of a part: that of its batch is the shortest of all.
+ *
+ * @param laterMs By how much its deadline is later than the earliest.
+ */
+export function expirationAfter(
+  expiration: string | undefined,
+  laterMs: number,
+): string | undefined {
+  const ms = Number.parseInt(expiration ?? "", 10) + laterMs;
+  // What is no time has none that could be longer.
+  return laterMs > 0 && !Number.isNaN(ms) ? String(Math.min(ms, MAX_TIMEOUT_MS)) : expiration;
+}
+
+/** A reply has none. */
+function deadlineOf({ headers }: AmqpProperties): number {
+  return readNumber(headers?.[DEADLINE_HEADER]) ?? Infinity;
 }
 
 /** A part, as it is told of. */

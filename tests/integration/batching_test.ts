@@ -279,6 +279,21 @@ testPairs(
   },
 );
 
+testPairs("Each call of a batch has its own deadline on the server", async (startBatching) => {
+  await using pair = await startBatching({
+    left: (_input, { deadline = 0 }) => deadline - Date.now(),
+  });
+  // They differ by less than a tenth.
+  const times = [620_000, 570_000];
+  for (const each of [times, times.toReversed()]) {
+    const left = await Promise.all(
+      each.map((timeoutMs) => pair.client.call("left", undefined, { timeoutMs })),
+    );
+    left.forEach((ms, index) => assertGreater(Number(ms), (each[index] ?? 0) - 20_000));
+  }
+  assertEquals(pair.serverEvents.filter(({ type }) => type === "clocks-differ"), []);
+});
+
 testPairs("A server runs no more of a batch at a time than its prefetch", async (startBatching) => {
   let [running, most] = [0, 0];
   await using pair = await startBatching({

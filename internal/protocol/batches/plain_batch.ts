@@ -10,7 +10,13 @@ import { Buffer } from "node:buffer";
 import { decodeUtf8 } from "../../../codec.ts";
 import type { AmqpDelivery, AmqpProperties, AmqpPublish } from "../../broker/amqp.ts";
 import { isShortText, toPrintable } from "../../text.ts";
-import { BATCH_TYPE, hasFewHeaders, MAX_PARTS, ownHeaders } from "../message_batch.ts";
+import {
+  BATCH_TYPE,
+  expirationAfter,
+  hasFewHeaders,
+  MAX_PARTS,
+  ownHeaders,
+} from "../message_batch.ts";
 
 /** What the body is. */
 const PLAIN_CONTENT_TYPE = "application/vnd.warren.rpc-plain-batch";
@@ -195,10 +201,12 @@ export function readPlainReplies(body: Uint8Array): readonly PlainReply[] | unde
 export function plainPart(
   { properties }: AmqpDelivery,
   id: string,
-  { type, body, headers }: {
+  { type, body, headers, laterMs = 0 }: {
     readonly type: string;
     readonly body: string;
     readonly headers?: AmqpProperties["headers"];
+    /** By how much its deadline is later than the earliest. */
+    readonly laterMs?: number;
   },
 ): { readonly properties: AmqpProperties; readonly body: Uint8Array } {
   const { deliveryMode, expiration, priority, replyTo, malformed } = properties;
@@ -208,7 +216,7 @@ export function plainPart(
       contentType: "application/json",
       correlationId: id,
       deliveryMode,
-      expiration,
+      expiration: expirationAfter(expiration, laterMs),
       priority,
       replyTo,
       type,

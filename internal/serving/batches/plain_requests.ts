@@ -20,8 +20,8 @@ import {
   type PlainRequests as PlainBatch,
   readPlainRequests,
 } from "../../protocol/batches/plain_batch.ts";
-import { DEADLINE_HEADER, readRequestEnvelope, replyMessage } from "../../protocol/envelope.ts";
-import { Settlement } from "../../protocol/message_batch.ts";
+import { readRequestEnvelope, replyMessage } from "../../protocol/envelope.ts";
+import { DEADLINE_HEADER, Settlement } from "../../protocol/message_batch.ts";
 import type { RequestBatches } from "../../protocol/request_batches.ts";
 import { isDurableReplyQueue, readReplyTo } from "../../protocol/reply_address.ts";
 import { isExpired } from "../../time.ts";
@@ -97,11 +97,11 @@ export class PlainRequests {
     return true;
   }
 
-  #isPlain({ delivery, requests, expiresInMs }: Batch): boolean {
+  #isPlain({ delivery, earliest, expiresInMs }: Batch): boolean {
     const { isAlone, admits } = this.#options;
     if (isAlone || delivery.redeliveries > 0 || !admits(delivery.properties)) return false;
     const { replyTo, expiration } = delivery.properties;
-    const terms = { deadline: requests[0]?.deadline, expiresInMs, credits: undefined };
+    const terms = { deadline: earliest, expiresInMs, credits: undefined };
     const isDurable = replyTo !== undefined && isDurableReplyQueue(replyTo);
     return !isDurable && clockAheadMs(terms, expiration) === undefined;
   }
@@ -109,7 +109,7 @@ export class PlainRequests {
   /** Never throws: handlers that do have given a reply. */
   #serve(batch: Batch): void {
     const { runner, active, batches, places } = this.#options;
-    const { requests, replyTo, expiresInMs } = batch;
+    const { requests, replyTo } = batch;
     // There are none of the user's among them.
     const [table, credits] = [undefined, undefined];
     const endsAt = performance.now() + MAX_TURN_MS;
@@ -119,6 +119,7 @@ export class PlainRequests {
       const correlationId = partId(batch.id, index);
       const isDue = places() > 0 && !isExpired(deadline) && performance.now() < endsAt &&
         batch.units < MAX_TURN_UNITS && !active.drops({ correlationId, replyTo });
+      const expiresInMs = batch.expiresInMs && batch.expiresInMs + deadline - batch.earliest;
       const terms = { procedure, body, correlationId, deadline, expiresInMs, credits, table };
       const result = isDue ? runner.runText(terms) : undefined;
       if (result !== undefined && batch.add(request, result)) continue;
@@ -219,8 +220,9 @@ class Batch {
   readonly replies: DoneRequest[] = [];
   /** Of their bodies. */
   units = 0;
-  /** Unix milliseconds; of its last deadline. */
-  readonly #wantedUntil: number;
+  /** Of the deadlines, to which the time of the message belongs, in Unix milliseconds. */
+  readonly earliest: number;
+  readonly #latest: number;
 
   constructor(
     delivery: AmqpDelivery,
@@ -230,7 +232,13 @@ class Batch {
     this.delivery = delivery;
     this.id = id;
     this.requests = requests;
-    this.#wantedUntil = requests.reduce((last, each) => Math.max(last, each.deadline), 0);
+    let [earliest, latest] = [Infinity, -Infinity];
+    for (const { deadline } of requests) {
+      if (deadline < earliest) earliest = deadline;
+      if (deadline > latest) latest = deadline;
+    }
+    this.earliest = earliest;
+    this.#latest = latest;
     this.replyTo = readReplyTo(delivery.properties.replyTo);
     this.expiresInMs = readRequestEnvelope(delivery.properties).expiresInMs;
     this.settlement = new Settlement(delivery, requests.length, onFailed);
@@ -238,7 +246,7 @@ class Batch {
 
   /** Whether somebody waits for the replies. */
   get isWanted(): boolean {
-    return !isExpired(this.#wantedUntil);
+    return !isExpired(this.#latest);
   }
 
   /**
@@ -259,10 +267,11 @@ class Batch {
   /** A request as if it had come alone. */
   part({ index, procedure: type, body, deadline }: PlainRequest): AmqpDelivery {
     const headers = { [DEADLINE_HEADER]: deadline };
-    const id = partId(this.id, index);
+    const laterMs = deadline - this.earliest;
+    const message = { type, body, headers, laterMs };
     return this.delivery.part(
       this.settlement,
-      plainPart(this.delivery, id, { type, body, headers }),
+      plainPart(this.delivery, partId(this.id, index), message),
     );
   }
 }

@@ -111,6 +111,23 @@ Deno.test("splitBatch() makes no heap of headers of a few bytes", () => {
   assertEquals(splitBatch(fakeDelivery({ body: few })).length, 10);
 });
 
+Deno.test("splitBatch() gives each part the time that it has", () => {
+  const messageOf = (deadline: number): AmqpPublish => ({
+    routingKey: "queue",
+    mandatory: true,
+    body: "",
+    properties: { correlationId: "id", expiration: "1000", headers: { "rpc-deadline": deadline } },
+  });
+  const expirations = (...deadlines: number[]) => {
+    const { properties, body } = encodeMessageBatch("batch", deadlines.map(messageOf));
+    const parts = splitBatch(fakeDelivery({ properties, body: body as Uint8Array }));
+    return parts.map((part) => part.properties.expiration);
+  };
+  assertEquals(expirations(5_000, 5_100, 5_000, 6_000), ["1000", "1100", "1000", "2000"]);
+  // The broker would close the channel over a longer one.
+  assertEquals(expirations(1, Number.MAX_SAFE_INTEGER), ["1000", "2147483647"]);
+});
+
 Deno.test("splitBatch() leaves out headers that no request can have", () => {
   const headers = { CC: "a", BCC: "b", ["x".repeat(256)]: 1, list: [1], tenant: "t" };
   for (
