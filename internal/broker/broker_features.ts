@@ -22,6 +22,8 @@ export interface BrokerFeatures {
    * and later releases always have, only the node that declared it knows of it at once.
    */
   readonly mayLag: boolean;
+  /** Whether it confirms direct replies, and drops them, until its start has ended. */
+  readonly dropsEarlyReplies: boolean;
 }
 
 /**
@@ -39,6 +41,8 @@ export function brokerFeaturesOf(properties: Readonly<Record<string, unknown>>):
     version: version ?? "",
     hasConsumerTimeouts: isRabbitmq && isSince(version ?? "", [4, 3]),
     mayLag: isRabbitmq && isSince(version ?? "", [4, 0]),
+    dropsEarlyReplies: isRabbitmq && isSince(version ?? "", [3, 12]) &&
+      !isSince(version ?? "", [4, 2]),
   };
 }
 

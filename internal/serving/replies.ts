@@ -15,6 +15,7 @@ import type { RunTiming } from "../run_timing.ts";
 import type { ActiveRequest } from "./active_requests.ts";
 import type { CallerPresence } from "./callers/caller_presence.ts";
 import { NodeLag } from "./callers/node_lag.ts";
+import type { NodeStart } from "./callers/node_start.ts";
 import { ReplyPatience } from "./callers/reply_patience.ts";
 
 /**
@@ -41,6 +42,7 @@ interface PublishingSession {
   };
   /** See `PublisherSession`. */
   readonly catchUp?: () => Promise<boolean>;
+  readonly nodeStart?: Pick<NodeStart, "whenOver">;
 }
 
 /** What the caller got, or why nothing. */
@@ -118,6 +120,8 @@ export class Replies {
     for (let losses = 0; !isDirect || losses < MAX_DIRECT_LOSSES;) {
       const { publisher: connection } = this.#options.sessions;
       const session = connection?.session ?? await connection?.whenOpen();
+      const starting = isDirect ? session?.nodeStart?.whenOver(message.routingKey) : undefined;
+      if (starting !== undefined) await starting;
       const outcome = suspicions > 0
         ? this.#publishAlone(message)
         : session && this.#publishOn(session, message, recipient);

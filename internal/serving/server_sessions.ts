@@ -5,6 +5,7 @@ import { amqpCodeOf, isDownWithNode } from "../broker/amqp_error.ts";
 import type { Connection, Session } from "../broker/connection.ts";
 import type { BrokerNode } from "../../options/interceptors.ts";
 import { type ControlMessage, readControl } from "../protocol/envelope.ts";
+import { NodeStart } from "./callers/node_start.ts";
 import { Intake, type IntakeOptions, type RequestTaker } from "./intake.ts";
 import { ServerExchanges } from "../protocol/server_exchanges.ts";
 import { ADMIN_EXCHANGE } from "../protocol/topology.ts";
@@ -46,6 +47,8 @@ export interface PublisherSession extends Session {
    * user may not ask. A node that is cut off does not answer. Absent where nodes know at once.
    */
   readonly catchUp?: () => Promise<boolean>;
+  /** Absent where direct replies are not lost, whatever the node is doing. */
+  readonly nodeStart?: NodeStart;
 }
 
 /** Options of {@linkcode openConsumerSession}. */
@@ -174,6 +177,9 @@ export async function openPublisherSession(
     },
     ...connection.features.mayLag && {
       catchUp: () => options.declare ? canDeclare(connection, false) : Promise.resolve(false),
+    },
+    ...connection.features.dropsEarlyReplies && {
+      nodeStart: new NodeStart((address) => lacksQueue(connection, address)),
     },
   };
 }

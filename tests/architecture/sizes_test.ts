@@ -64,7 +64,7 @@ import { findings, type FunctionNode, functionVisitor, linesOf } from "../helper
  * One reads frames without amqplib (internal/broker/frames/frame_reader.ts).
  * One looks at what servers answer (internal/protocol/control/control_answer.ts).
  */
-const MAX_PRODUCT_FILES = 277;
+const MAX_PRODUCT_FILES = 278;
 const MAX_FOLDER_FILES = 18;
 const MAX_CODE_LINES = 300;
 const MAX_FUNCTION_LINES = 50;

@@ -9,6 +9,16 @@ Deno.test("brokerFeaturesOf() tells releases apart", () => {
   const recent = ["4.3.0", "4.3.0-rc.1", "4.3.6", "4.10.0", "5.0.0"].map((version) => has(version));
   assertEquals(recent, [true, true, true, true, true]);
   assertEquals(has("4.3.6", "LavinMQ"), false);
+  const drops = (version: string) =>
+    brokerFeaturesOf({ product: "RabbitMQ", version }).dropsEarlyReplies;
+  assertEquals(["3.10.8", "3.12.0", "4.0.5", "4.1.9", "4.2.0", "4.3.6"].map(drops), [
+    false,
+    true,
+    true,
+    true,
+    false,
+    false,
+  ]);
 });
 
 Deno.test("brokerFeaturesOf() takes whatever a broker says of itself", () => {
@@ -21,5 +31,6 @@ Deno.test("brokerFeaturesOf() takes whatever a broker says of itself", () => {
     version: "",
     hasConsumerTimeouts: false,
     mayLag: false,
+    dropsEarlyReplies: false,
   });
 });

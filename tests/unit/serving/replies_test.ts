@@ -27,7 +27,10 @@ function repliesTo(...answers: (PublishOutcome | Error)[]) {
 
 /** The same, through a session that has something besides. */
 function repliesThrough(
-  more: { readonly catchUp?: () => Promise<boolean> },
+  more: {
+    readonly catchUp?: () => Promise<boolean>;
+    readonly nodeStart?: { whenOver(address: string): Promise<void> | undefined };
+  },
   ...answers: (PublishOutcome | Error)[]
 ) {
   const published: AmqpPublish[] = [];
@@ -75,6 +78,19 @@ Deno.test("Replies.publish() believes a node that a queue is not there once it h
   const direct = { ...REPLY, routingKey: "amq.rabbitmq.reply-to.g1h2.k" };
   const left = repliesThrough({ catchUp: informed }, "returned", "confirmed");
   assertEquals(await left.replies.publish(direct, WANTED), "orphaned");
+});
+
+Deno.test("Replies.publish() keeps direct replies until the start of the node is over", async () => {
+  const direct = { ...REPLY, routingKey: "amq.rabbitmq.reply-to.g1h2.k" };
+  const over = Promise.withResolvers<void>();
+  const nodeStart = { whenOver: () => over.promise };
+  const { replies, published } = repliesThrough({ nodeStart });
+  const outcome = replies.publish(direct, WANTED);
+  assertEquals(await replies.publish(REPLY, WANTED), "confirmed");
+  assertEquals(published, [REPLY]);
+  over.resolve();
+  assertEquals(await outcome, "confirmed");
+  assertEquals(published, [REPLY, direct]);
 });
 
 Deno.test("Replies.publish() insists while the caller waits", async () => {
