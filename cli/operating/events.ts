@@ -14,7 +14,7 @@ import {
 import { printableLine } from "../output.ts";
 import { connectControl } from "./control_scene.ts";
 import { EventWatch } from "./event_watch.ts";
-import { ignoreLoss, lookAt } from "./top/look.ts";
+import { lookAt, missedLook } from "./top/look.ts";
 
 interface EventsFlags extends Omit<GlobalOptions, "timeout"> {
   readonly watch: number;
@@ -51,6 +51,7 @@ async function tail(queues: readonly string[], flags: EventsFlags): Promise<numb
   const output = outputOf(flags);
   const watch = new EventWatch();
   let last = "connected";
+  let missed: string | undefined;
   await using control = await connectControl(await brokerOf(flags), {
     onConnection: (state) => {
       if (state !== last) output.say(`The broker is ${state === "connected" ? "back" : "away"}`);
@@ -59,17 +60,22 @@ async function tail(queues: readonly string[], flags: EventsFlags): Promise<numb
   });
   for (let looks = 1;; looks++) {
     const turn = new Promise((resolve) => setTimeout(resolve, flags.watch));
-    const sample = await lookAt(control, queues, flags.watch).catch(ignoreLoss);
-    if (looks === 1 && sample?.servers.length === 0) output.say("No server has answered yet");
+    const sample = await lookAt(control, queues, flags.watch).catch(missedLook);
+    const isMissed = sample === undefined || typeof sample === "string";
+    if (typeof sample === "string" && sample !== missed) output.say(sample);
+    missed = typeof sample === "string" ? sample : undefined;
+    if (looks === 1 && !isMissed && sample.servers.length === 0) {
+      output.say("No server has answered yet");
+    }
     const at = new Date().toISOString();
-    for (const event of sample === undefined ? [] : watch.add(sample)) {
+    for (const event of isMissed ? [] : watch.add(sample)) {
       const { queue, server, words } = event;
       if (output.isText) {
         const place = server === undefined ? queue : `${queue}/${server}`;
         output.raw(`${printableLine(`${at}  ${place}  ${words}`)}\n`);
       } else output.one({ type: "warren.rpc.v1.event", at, ...event });
     }
-    if (looks === flags.count) return EXIT_CODE.ok;
+    if (looks === flags.count) return isMissed ? EXIT_CODE.tryAgain : EXIT_CODE.ok;
     await turn;
   }
 }

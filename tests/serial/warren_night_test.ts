@@ -4,7 +4,7 @@ import { TestBroker } from "../../testing/mod.ts";
 import { PrivateNode } from "../../tools/brokers/private_node.ts";
 import type { ChildResult } from "../helpers/child.ts";
 import { rabbitmqTest } from "../helpers/features.ts";
-import { warren } from "../helpers/warren.ts";
+import { startWarren, warren } from "../helpers/warren.ts";
 
 const handlers = { echo: (value: unknown) => value };
 
@@ -15,6 +15,8 @@ const SENDING: readonly (readonly string[])[] = [
   ["ls", "--timeout", "1s"],
   ["stats", "math", "--timeout", "1s"],
   ["pause", "math", "--yes", "--timeout", "1s"],
+  ["top", "math", "-n", "1"],
+  ["events", "math", "-n", "1"],
 ];
 
 interface Finding {
@@ -54,6 +56,23 @@ Deno.test("warren says soon that the broker takes no messages", async () => {
   });
   broker.faults.blockPublishers();
   await askWhileBlocked(url);
+});
+
+Deno.test("warren events and top go on when the broker takes messages again", async () => {
+  await using broker = await TestBroker.start();
+  const { url } = broker;
+  await using _server = await RpcServer.listen(url, { queue: "math", handlers, log: false });
+  broker.faults.blockPublishers();
+  await using events = startWarren(["events", "math"], url);
+  await using top = startWarren(["top", "math"], url);
+  for (const child of [events, top]) {
+    while (!/takes no messages|does not answer/.test(await child.nextLine()));
+  }
+  broker.faults.unblockPublishers();
+  for (const child of [events, top]) {
+    while (!/math\/[\da-f]{12} +serving/.test(await child.nextLine()));
+    child.kill("SIGINT");
+  }
 });
 
 Deno.test(rabbitmqTest("warren says so of RabbitMQ", async () => {

@@ -53,10 +53,14 @@ function noRight(error: unknown): undefined {
 }
 
 /**
- * Forgets that the broker was away: the connection heals by itself, and whoever watches wants to see that.
+ * Tells why a look was in vain: the broker is away, and the connection heals by itself, or it takes its
+ * time. Whoever watches wants to see how that ends.
  *
+ * @returns What to say of it; nothing of a lost connection, as its owner is told of that.
  * @throws {unknown} All else.
  */
-export function ignoreLoss(error: unknown): void {
-  if (!(error instanceof RpcError) || error.code !== "disconnected") throw error;
+export function missedLook(error: unknown): string | undefined {
+  if (error instanceof RpcError && error.code === "disconnected") return undefined;
+  if (error instanceof RpcError && error.code === "timeout") return error.message;
+  throw error;
 }

@@ -14,7 +14,7 @@ import {
 import { printableLine } from "../../output.ts";
 import { hasColors, hasScreen } from "../../screen.ts";
 import { connectControl } from "../control_scene.ts";
-import { ignoreLoss, lookAt } from "./look.ts";
+import { lookAt, missedLook } from "./look.ts";
 import { TopDisplay } from "./top_display.ts";
 import { keyOf, type QueueCounts, TopModel, type TopServer } from "./top_model.ts";
 import { slotsOf } from "./top_screen.ts";
@@ -78,11 +78,14 @@ async function top(queues: readonly string[], flags: TopFlags): Promise<number> 
     const looked = lookAt(control, queues, flags.watch).then((sample) => {
       model.add(sample);
       if (display === undefined) printLook(model, output);
-    }, ignoreLoss);
-    const code = await Promise.race([Promise.all([looked, turn]), ended]);
-    if (typeof code === "number") return code;
-    display?.show();
-    if (looks === flags.count) return EXIT_CODE.ok;
+      return "";
+    }, missedLook);
+    const outcome = await Promise.race([Promise.all([looked, turn]), ended]);
+    if (typeof outcome === "number") return outcome;
+    const [missed] = outcome;
+    display?.show(missed ?? "");
+    if (display === undefined && missed) output.say(missed);
+    if (looks === flags.count) return missed === "" ? EXIT_CODE.ok : EXIT_CODE.tryAgain;
   }
 }
 

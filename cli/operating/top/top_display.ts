@@ -39,6 +39,7 @@ export class TopDisplay implements Disposable {
   #status = "";
   #question: Question | undefined;
   #lostAt: number | undefined;
+  #missed = "";
 
   constructor(parts: DisplayParts) {
     this.#parts = parts;
@@ -57,8 +58,13 @@ export class TopDisplay implements Disposable {
     this.#draw();
   }
 
-  /** Shows what the model knows by now, and asks for what is looked at closely. */
-  show(): void {
+  /**
+   * Shows what the model knows by now, and asks for what is looked at closely.
+   *
+   * @param missed Why the last look was in vain; empty if it was not.
+   */
+  show(missed: string): void {
+    this.#missed = missed;
     this.#draw();
     this.#lookClosely();
   }
@@ -83,7 +89,9 @@ export class TopDisplay implements Disposable {
       procedures: model.procedures(),
       selected,
       details: near && { server: near, requests: this.#requests },
-      status: this.#question === undefined ? lost || this.#status : `${this.#question.words} y/n`,
+      status: this.#question === undefined
+        ? lost || this.#missed || this.#status
+        : `${this.#question.words} y/n`,
       isHelp: this.#isHelp,
     };
     this.#screen.show(topScreen(view, this.#screen.size, hasColors));
