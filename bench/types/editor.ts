@@ -40,7 +40,7 @@ export class Editor implements AsyncDisposable {
   }
 
   /**
-   * Types a comment after the last call, and asks what is called there.
+   * Types a line at the end, and asks what is called there.
    *
    * @returns How long the answer took, in seconds.
    * @throws {Error} If the server knows no type there.
@@ -58,7 +58,7 @@ export class Editor implements AsyncDisposable {
   }
 
   async #hover(): Promise<void> {
-    const line = this.#lines.length - 1;
+    const line = this.#lines.findLastIndex((text) => text.includes(".total"));
     const character = (this.#lines[line] ?? "").lastIndexOf(".total") + 2;
     const found = JSON.stringify(
       await this.#server.request("textDocument/hover", {
