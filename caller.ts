@@ -17,13 +17,15 @@ import type {
   MemberErrors,
   MemberInput,
   MemberOutput,
+  MemberProgress,
   MessageHeaders,
   OutputOf,
   PlainNames,
-  PoolHandler,
   Primitive,
+  ProgressOf,
   StreamNames,
   StreamsAs,
+  Unusable,
   WithMsgpack,
 } from "./contract.ts";
 import type { RpcPromise } from "./errors.ts";
@@ -41,12 +43,12 @@ export interface Caller<C extends Contract = AnyContract> {
   /** Calls a procedure and waits for its output, as {@linkcode RpcClient.call}. */
   call<Name extends PlainNames<C> & string>(
     procedure: Name,
-    ...rest: CallArguments<InputOf<C, Name>, CallOptions>
+    ...rest: CallArguments<InputOf<C, Name>, CallOptions<ProgressOf<C, Name>>>
   ): RpcPromise<OutputOf<C, Name>, ErrorsOf<C, Name>>;
   /** Calls a procedure and reads its items while it runs, as {@linkcode RpcClient.stream}. */
   stream<Name extends StreamNames<C>>(
     procedure: Name,
-    ...rest: CallArguments<InputOf<C, Name>, StreamOptions>
+    ...rest: CallArguments<InputOf<C, Name>, StreamOptions<ProgressOf<C, Name>>>
   ): AsyncGenerator<ItemOf<OutputOf<C, Name>>, void, undefined>;
   /** Calls one procedure with many inputs, as {@linkcode RpcClient.map}. */
   map<Name extends PlainNames<C> & string>(
@@ -55,10 +57,10 @@ export interface Caller<C extends Contract = AnyContract> {
     options?: BatchOptions,
   ): AsyncGenerator<OutputOf<C, Name>, void, undefined>;
   /** Calls several procedures, as {@linkcode RpcClient.callAll}. */
-  callAll<const Calls extends readonly BatchCall<C>[]>(
-    calls: Calls,
+  callAll<const Names extends readonly PlainNames<C>[]>(
+    calls: { readonly [Index in keyof Names]: BatchCall<C, Names[Index]> },
     options?: BatchOptions,
-  ): Promise<BatchOutputs<C, Calls>>;
+  ): Promise<BatchOutputs<C, Names>>;
   /**
    * Calls a procedure without waiting, as {@linkcode RpcClient.callAsync}.
    *
@@ -66,9 +68,7 @@ export interface Caller<C extends Contract = AnyContract> {
    */
   callAsync<Name extends PlainNames<C> & string>(
     procedure: Name,
-    input: InputOf<C, Name>,
-    callback: CallCallback<OutputOf<C, Name>>,
-    options?: CallOptions,
+    ...rest: CallAsyncArguments<C, Name, CallOptions<ProgressOf<C, Name>>>
   ): string;
   /** Sends a request that wants no reply, as {@linkcode RpcClient.notify}. */
   notify<Name extends PlainNames<C> & string>(
@@ -77,8 +77,12 @@ export interface Caller<C extends Contract = AnyContract> {
   ): Promise<void>;
 }
 
-/** Options of {@linkcode RpcClient.call} and {@linkcode RpcClient.callAsync}. */
-export interface CallOptions {
+/**
+ * Options of {@linkcode RpcClient.call} and {@linkcode RpcClient.callAsync}.
+ *
+ * @typeParam Progress What the procedure reports as its progress.
+ */
+export interface CallOptions<Progress = unknown> {
   /**
    * Time until the call rejects with `timeout`, in milliseconds, from 1 to 2147483647. The clock
    * starts at once, also while there is no connection.
@@ -128,7 +132,7 @@ export interface CallOptions {
    *
    * @default {undefined}
    */
-  readonly onProgress?: ((value: unknown) => void) | undefined;
+  readonly onProgress?: ((value: Progress) => void) | undefined;
   /**
    * Names the work, in 1 to 255 bytes: a server runs requests of one caller with the same key and
    * input once, and answers all of them, also with `onProgress`: whoever joins is told what comes
@@ -160,8 +164,12 @@ export interface ReplyDetails {
   readonly headers: MessageHeaders;
 }
 
-/** Options of {@linkcode RpcClient.stream}. */
-export interface StreamOptions extends CallOptions {
+/**
+ * Options of {@linkcode RpcClient.stream}.
+ *
+ * @typeParam Progress What the procedure reports as its progress.
+ */
+export interface StreamOptions<Progress = unknown> extends CallOptions<Progress> {
   /**
    * Time until the stream must have ended, in milliseconds, from 1 to 2147483647.
    *
@@ -214,20 +222,44 @@ export type CallResult<Output> =
 export type CallCallback<Output> = (result: CallResult<Output>) => unknown;
 
 /** One call of {@linkcode RpcClient.callAll}: a procedure's name and its input. */
-export type BatchCall<C extends Contract> = {
-  [Name in PlainNames<C>]: readonly [
+export type BatchCall<C extends Contract, Name = PlainNames<C>> = Name extends
+  PlainNames<C> & string ? readonly [
     procedure: Name,
     ...input: undefined extends InputOf<C, Name> ? [input?: InputOf<C, Name>]
       : [input: InputOf<C, Name>],
-  ];
-}[PlainNames<C>];
+  ]
+  : never;
 
 /** The outputs of {@linkcode RpcClient.callAll}, in the order of its calls. */
-export type BatchOutputs<C extends Contract, Calls extends readonly BatchCall<C>[]> = {
-  -readonly [Index in keyof Calls]: Calls[Index] extends
-    readonly [infer Name extends string, unknown?] ? OutputOf<C, Name>
-    : never;
+export type BatchOutputs<C extends Contract, Names extends readonly unknown[]> = {
+  -readonly [Index in keyof Names]: OutputOf<C, Names[Index] & string>;
 };
+
+/**
+ * The arguments of {@linkcode RpcClient.callAsync} after the procedure's name; the input may be left out
+ * where it may be undefined, before a function.
+ *
+ * @typeParam Named What may stand for the callback, beside a function.
+ */
+export type CallAsyncArguments<
+  C extends Contract,
+  Name extends string,
+  Options,
+  Named = never,
+  Input = InputOf<C, Name>,
+> = undefined extends Input ?
+    | [callback: CallCallback<OutputOf<C, Name>>, options?: Options | undefined]
+    | [
+      input: Input,
+      callback: CallCallback<OutputOf<C, Name>> | Named,
+      options?: Options | undefined,
+    ]
+  : [
+    input: [Input] extends [never] ? Unusable<"no value is the input of each such procedure">
+      : Input,
+    callback: CallCallback<OutputOf<C, Name>> | Named,
+    options?: Options | undefined,
+  ];
 
 /**
  * The procedures of a contract as members: what {@linkcode RpcClient.api} is. A procedure that gives
@@ -241,15 +273,18 @@ export type ClientApi<C extends Contract> = {
 };
 
 /** A member of {@linkcode ClientApi}: a procedure, or an object of them. */
-export type ApiMember<Member, Wire = unknown> = Member extends AnyFunction | PoolHandler
-  ? StreamsAs<
+export type ApiMember<Member, Wire = unknown> = Member extends AnyFunction ? StreamsAs<
     Member,
-    (...rest: CallArguments<MemberInput<Member, Wire>, StreamOptions>) => AsyncGenerator<
+    (
+      ...rest: CallArguments<MemberInput<Member, Wire>, StreamOptions<MemberProgress<Member>>>
+    ) => AsyncGenerator<
       ItemOf<MemberOutput<Member, Wire>>,
       void,
       undefined
     >,
-    (...rest: CallArguments<MemberInput<Member, Wire>, CallOptions>) => RpcPromise<
+    (
+      ...rest: CallArguments<MemberInput<Member, Wire>, CallOptions<MemberProgress<Member>>>
+    ) => RpcPromise<
       MemberOutput<Member, Wire>,
       MemberErrors<Member>
     >

@@ -8,7 +8,7 @@ import type {
   BatchCall,
   BatchOptions,
   BatchOutputs,
-  CallCallback,
+  CallAsyncArguments,
   Caller,
   CallOptions,
   ClientApi,
@@ -36,6 +36,7 @@ import type {
   ItemOf,
   OutputOf,
   PlainNames,
+  ProgressOf,
   StreamNames,
   WithMsgpack,
 } from "./contract.ts";
@@ -46,7 +47,7 @@ import { type ApiCaller, clientApi } from "./internal/callers/client_api.ts";
 import { CallbackTickets } from "./internal/calling/callback_tickets.ts";
 import { Callbacks } from "./internal/calling/callbacks.ts";
 import { type CallInterception, interceptCall } from "./internal/calling/call_interception.ts";
-import { resolveStreamOptions, signalsOf } from "./internal/callers/call_options.ts";
+import { resolveStreamOptions, signalsOf, withInput } from "./internal/callers/call_options.ts";
 import { type CallParts, RequestMaker } from "./internal/calling/call_request.ts";
 import { ClientCalls } from "./internal/calling/client_calls.ts";
 import { type ClientSettings, resolveClientOptions } from "./internal/calling/client_settings.ts";
@@ -195,10 +196,10 @@ export class RpcClient<C extends Contract = AnyContract> implements Caller<C>, A
    */
   call<Name extends PlainNames<C> & string>(
     procedure: Name,
-    ...rest: CallArguments<InputOf<C, Name>, CallOptions>
+    ...rest: CallArguments<InputOf<C, Name>, CallOptions<ProgressOf<C, Name>>>
   ): RpcPromise<OutputOf<C, Name>, ErrorsOf<C, Name>> {
-    const [input, options = {}]: [unknown?, CallOptions?] = rest;
-    // The contract says what the server returns; it is not checked at run time.
+    // The contract says what the server takes and gives; it is not checked at run time.
+    const [input, options = {}] = rest as [unknown?, CallOptions?];
     return this.#call(procedure, input, options) as Promise<OutputOf<C, Name>>;
   }
 
@@ -208,26 +209,24 @@ export class RpcClient<C extends Contract = AnyContract> implements Caller<C>, A
    *
    * @typeParam Name The procedure.
    * @param procedure The procedure's name.
-   * @param input The input.
-   * @param callback Gets `{ ok: true, output }` or `{ ok: false, error }`, never before this
+   * @typeParam Context What a callback by name is given along with the result.
+   * @param rest The input, which may be left out before a function if there is none; the callback; and
+   * the options. The callback gets `{ ok: true, output }` or `{ ok: false, error }`, never before this
    * method has returned. The name of a registered callback instead of a function lets the reply
    * find it after a restart, if the reply queue is durable: then it runs at least once.
-   * @param options Timeout, signal, and whether it is idempotent.
    * @returns The correlation id, for {@linkcode RpcClient.cancel}.
    * @throws {TypeError} If the callback is neither a function nor the name of one, there are no
    * `callbackKeys` for a name, or the options are no object.
    */
-  callAsync<Name extends PlainNames<C> & string>(
+  callAsync<Name extends PlainNames<C> & string, Context = unknown>(
     procedure: Name,
-    input: InputOf<C, Name>,
-    callback: CallCallback<OutputOf<C, Name>> | string,
-    options: NamedCallbackOptions = {},
+    ...rest: CallAsyncArguments<C, Name, NamedCallbackOptions<Context, ProgressOf<C, Name>>, string>
   ): string {
+    // As in call(): the contract is not checked at run time.
+    const [input, given, options = {}] = withInput<NamedCallbackOptions>(rest);
     checkOptions("call", options);
     const correlationId = newCorrelationId();
     const { callbackContext: context } = options;
-    // As in call(): the contract is not checked at run time.
-    const given = callback as CallCallback<unknown> | string;
     const run = this.#callbacks.bind(given, { correlationId, procedure, context });
     const queue = this.#requests.queueOf(procedure, input);
     const ticketOf = this.#tickets.writerFor({ name: given, procedure, queue }, options);
@@ -250,13 +249,20 @@ export class RpcClient<C extends Contract = AnyContract> implements Caller<C>, A
    * while the client was away are handed to it now. Register it within 5 s after connecting:
    * `unknownCallbacks` says what becomes of replies whose callback is not registered by then.
    *
+   * @typeParam Name The procedure whose calls it is for, which types their output:
+   * `registerCallback<"add">("done", …)`.
+   * @typeParam Context What these calls have as `callbackContext`.
    * @param name Its name, the same after every start.
    * @param callback Gets the result, and the context that the call was sent with.
    * @throws {TypeError} If there is one of that name, it is no function, or there are no
    * `callbackKeys`.
    */
-  registerCallback(name: string, callback: NamedCallback): void {
-    this.#callbacks.register(name, callback);
+  registerCallback<Name extends PlainNames<C> & string = never, Context = unknown>(
+    name: string,
+    callback: NamedCallback<[Name] extends [never] ? unknown : OutputOf<C, Name>, Context>,
+  ): void {
+    // What it is given comes from calls of its name: that they fit is their program's promise.
+    this.#callbacks.register(name, callback as NamedCallback);
   }
 
   /**
@@ -313,11 +319,11 @@ export class RpcClient<C extends Contract = AnyContract> implements Caller<C>, A
    */
   stream<Name extends StreamNames<C>>(
     procedure: Name,
-    ...rest: CallArguments<InputOf<C, Name>, StreamOptions>
+    ...rest: CallArguments<InputOf<C, Name>, StreamOptions<ProgressOf<C, Name>>>
   ): AsyncGenerator<ItemOf<OutputOf<C, Name>>, void, undefined> {
-    const [input, options = {}]: [unknown?, StreamOptions?] = rest;
-    const items = readStream(() => this.#openStream(procedure, input, options));
     // As in call(): the contract is not checked at run time.
+    const [input, options = {}] = rest as [unknown?, StreamOptions?];
+    const items = readStream(() => this.#openStream(procedure, input, options));
     return items as AsyncGenerator<ItemOf<OutputOf<C, Name>>, void, undefined>;
   }
 
@@ -360,22 +366,22 @@ export class RpcClient<C extends Contract = AnyContract> implements Caller<C>, A
    * Calls several procedures, so many at a time, and waits for all outputs. The first failure
    * rejects the batch and cancels what is under way.
    *
-   * @typeParam Calls Pairs of a procedure's name and its input.
-   * @param calls The calls.
+   * @typeParam Names The procedures.
+   * @param calls Pairs of a procedure's name and its input.
    * @param options Concurrency, and a time and a signal for the whole batch.
    * @returns The outputs, in the order of the calls.
    * @throws As {@linkcode RpcClient.call}.
    */
-  async callAll<const Calls extends readonly BatchCall<C>[]>(
-    calls: Calls,
+  async callAll<const Names extends readonly PlainNames<C>[]>(
+    calls: { readonly [Index in keyof Names]: BatchCall<C, Names[Index]> },
     options: BatchOptions = {},
-  ): Promise<BatchOutputs<C, Calls>> {
+  ): Promise<BatchOutputs<C, Names>> {
     const outputs = await callInOrder(calls, options, {
       timeoutMs: this.#settings.timeoutMs,
       call: (procedure, input, options) => this.#call(procedure, input, options),
     });
     // As in call(): the contract is not checked at run time.
-    return outputs as BatchOutputs<C, Calls>;
+    return outputs as BatchOutputs<C, Names>;
   }
 
   /**

@@ -19,8 +19,8 @@ export type AnyContract = Record<string, (input: unknown) => unknown>;
 export type AnyFunction = (...args: never[]) => unknown;
 
 /** The function of a member of a contract: a pool's handler stands for the one that it runs. */
-export type FunctionOf<Member> = Member extends AnyFunction ? Member
-  : Member extends PoolHandler<infer Run> ? FunctionOf<Run>
+export type FunctionOf<Member> = Member extends AnyFunction
+  ? Member extends PoolHandler<infer Run> ? FunctionOf<Run> : Member
   : never;
 
 /**
@@ -41,7 +41,7 @@ export type MemberOf<C, Name> = string extends keyof C ? C[keyof C]
 
 /** The names of a member's procedures: a function is one, an object has some, all else has none. */
 export type NamesOf<Member, Name extends string> = Member extends
-  Typed<unknown, unknown> | AnyFunction | PoolHandler ? Name
+  Typed<unknown, unknown> | AnyFunction ? Name
   : Member extends readonly unknown[] ? never
   : Member extends object ? `${Name}.${ProcedureName<Member>}`
   : never;
@@ -200,10 +200,18 @@ export type Arriving<Output, C> = unknown extends Output ? Output
  * contract that is written first: `get: Procedure<{ id: string }, User, { NOT_FOUND: { id: string } }>`.
  *
  * @typeParam Errors The details of each error, by its code.
+ * @typeParam Progress What its `context.progress()` takes, and a caller's `onProgress` is given.
  */
-export type Procedure<Input, Output, Errors extends object = never> =
+export type Procedure<Input, Output, Errors extends object = never, Progress = unknown> =
   & Handler<Input, Output>
-  & ThrowsErrors<Errors>;
+  & ThrowsErrors<Errors>
+  & ReportsProgress<Progress>;
+
+/** What tells the compiler of the values that a procedure reports as its progress. */
+export interface ReportsProgress<Progress> {
+  /** Only a mark for the compiler; never set. */
+  readonly "~progress": Progress;
+}
 
 /** What tells the compiler of the errors that a procedure throws. */
 export interface ThrowsErrors<Errors extends object> {
@@ -214,9 +222,25 @@ export interface ThrowsErrors<Errors extends object> {
 /** The errors that a procedure of a contract says it throws: their details, by code. */
 export type ErrorsOf<C extends Contract, Name extends string> = MemberErrors<MemberOf<C, Name>>;
 
+/** What a procedure of a contract reports as its progress; `unknown` if it does not say so. */
+export type ProgressOf<C extends Contract, Name extends string> = MemberProgress<
+  MemberOf<C, Name>
+>;
+
 /** The errors that a member of a contract says it throws. */
 export type MemberErrors<Member> = FunctionOf<Member> extends ThrowsErrors<infer Errors> ? Errors
   : never;
+
+/** What a member of a contract reports as its progress; `unknown` if it does not say so. */
+export type MemberProgress<Member> = FunctionOf<Member> extends ReportsProgress<infer Progress>
+  ? Progress
+  : unknown;
+
+/** What the handler of a procedure is told of its call, if it says what its progress is. */
+export interface ProgressContext<Progress> extends CallContext {
+  /** Tells the caller how far the work has come, if the caller wants to know. */
+  progress(value: Progress): void;
+}
 
 /** What no value is of, and why: the compiler's message shows the reason. */
 export interface Unusable<Reason extends string> {
@@ -317,6 +341,15 @@ export interface StandardSchema<Input = unknown, Output = Input> {
   };
 }
 
+/**
+ * Never a schema: it stands beside one that a contract asks for, and the compiler's message shows the
+ * reason instead of all that differs within two schemas.
+ */
+export interface OtherSchema<Reason extends string> extends StandardSchema, Unusable<Reason> {
+  /** As zod's schemas and valibot's have it: the compiler tells of what has most in common. */
+  readonly type?: unknown;
+}
+
 /** What a schema says of a value: the value that it makes of it, or what is wrong with it. */
 export type StandardSchemaResult<Output> =
   | { readonly value: Output; readonly issues?: undefined }
@@ -337,9 +370,22 @@ export interface StandardSchemaIssue {
  * @typeParam Run The function that it stands for, so that contracts can be checked.
  */
 export interface PoolHandler<Run = unknown> {
+  /** Runs the procedure in a worker; the context's deadline and signal hold for it. */
+  (input: RunInput<Run>, context?: CallContext): RunOutput<Run>;
   /** Only a mark for the compiler; never set. */
   readonly "~runs": Run;
 }
+
+/** What a function takes. */
+export type RunInput<Run> = Run extends (...args: infer Args) => unknown ? Args[0] : never;
+
+/** What comes of a function that runs in a worker: a promise, or the items. */
+export type RunOutput<Run> = Run extends (...args: never[]) => infer Output ? KindOf<
+    Awaited<Output>,
+    AsyncGenerator<ItemOf<Awaited<Output>>, void, undefined>,
+    Promise<Awaited<Output>>
+  >
+  : unknown;
 
 /** What a handler may give where its contract has an output: any stream for a stream. */
 export type Given<Output> = [Output] extends [never] ? never
@@ -347,18 +393,23 @@ export type Given<Output> = [Output] extends [never] ? never
   : Output;
 
 /** What serves a member of a contract. */
-export type HandlerOf<Member> = Member extends AnyFunction | PoolHandler
+export type HandlerOf<Member> = Member extends AnyFunction
   ? FunctionOf<Member> extends (...args: infer Args) => infer Output
-    ? ServedBy<Handler<Args[0], Given<Awaited<Output>>>>
+    ? FunctionOf<Member> extends ReportsProgress<infer Progress>
+      ? ReportingHandler<Args[0], Given<Awaited<Output>>, Progress>
+    : Handler<Args[0], Given<Awaited<Output>>>
   : never
   : Member extends object ? Handlers<Member>
   : never;
 
+/** A handler of a contract that says what the progress of the procedure is. */
+export type ReportingHandler<Input, Output, Progress> = (
+  input: Input,
+  context: ProgressContext<Progress>,
+) => Output | Promise<Output>;
+
 /** What is no member of a contract, such as a field of a class. */
 export type Primitive = string | number | bigint | boolean | symbol | null;
-
-/** A function of a server's own, or a pool's handler that runs such a one. */
-export type ServedBy<Run> = Run | PoolHandler<Run>;
 
 /**
  * The handlers that a server of a contract must have: functions, async or not, with the context or
@@ -370,15 +421,15 @@ export type Handlers<C extends Contract = Record<string, Handler>> = {
 
 /** Handlers of any contract, in objects or not. */
 export interface AnyHandlers {
-  /** A function, a pool's handler, or more of them. */
-  readonly [name: string]: Handler | PoolHandler | AnyHandlers;
+  /** A function, or more of them. */
+  readonly [name: string]: Handler | AnyHandlers;
 }
 
 /** What can be served at all, whatever its contract: functions of one input and the context. */
 export type Servable<H> = {
   readonly [Name in keyof H]: unknown extends H[Name] ? Handler | object
+    : NonNullable<H[Name]> extends Handler ? unknown
     : NonNullable<H[Name]> extends AnyFunction ? Handler
-    : NonNullable<H[Name]> extends AnyFunction | PoolHandler ? unknown
     : NonNullable<H[Name]> extends object ? Servable<H[Name]>
     : Handler;
 };

@@ -54,6 +54,7 @@ export type {
   PlainNames,
   Procedure,
   ProcedureName,
+  ProgressOf,
   StreamNames,
   WithMsgpack,
 } from "./contract.ts";
@@ -120,7 +121,13 @@ export type {
   IdempotencyStore,
 } from "./options/idempotency_options.ts";
 // What the signatures of the others name, and few programs do.
-export type { ApiMember, BatchCall, BatchOutputs, ClientApi } from "./caller.ts";
+export type {
+  ApiMember,
+  BatchCall,
+  BatchOutputs,
+  CallAsyncArguments,
+  ClientApi,
+} from "./caller.ts";
 export type {
   AnyContract,
   AnyHandlers,
@@ -128,7 +135,6 @@ export type {
   ItemOf,
   PoolHandler,
   Servable,
-  ServedBy,
   StandardSchema,
   StandardSchemaIssue,
   StandardSchemaResult,

@@ -27,6 +27,7 @@ import type {
   CallArguments,
   CallContext,
   HeaderValue,
+  ReportsProgress,
   StandardSchema,
   Streamed,
   ThrowsErrors,
@@ -35,15 +36,19 @@ import type {
 import { RpcError } from "../errors.ts";
 import { noteSchemas } from "../internal/procedure_notes.ts";
 import {
+  check,
+  checkedProgress,
+  checkOutput,
+  checkStream,
+  isStream,
   type SchemaOutput,
-  validate,
-  type ValidationSubject,
   whenSettled,
 } from "../internal/validate.ts";
 
 export type {
   CallArguments,
   CallContext,
+  ReportsProgress,
   StandardSchema,
   StandardSchemaIssue,
   StandardSchemaResult,
@@ -71,6 +76,8 @@ export interface ProcedureSchemas<
   Input extends StandardSchema = StandardSchema,
   Output extends StandardSchema = StandardSchema,
   Errors extends ErrorSchemas = ErrorSchemas,
+  Item extends StandardSchema = StandardSchema,
+  Progress extends StandardSchema = StandardSchema,
 > {
   /**
    * Checks what callers send, before the handler runs.
@@ -84,6 +91,20 @@ export interface ProcedureSchemas<
    * @default {undefined} Whatever the handler gives is sent.
    */
   readonly output?: Output | undefined;
+  /**
+   * Checks each item of a procedure that streams, as `output` does, which it takes the place of: a
+   * handler that does not stream is refused.
+   *
+   * @default {undefined}
+   */
+  readonly item?: Item | undefined;
+  /**
+   * Checks what the handler gives to `context.progress()`, which throws `invalid-output` if it does not
+   * match, and types the `onProgress` of callers. Such a schema is synchronous.
+   *
+   * @default {undefined} Progress may be anything.
+   */
+  readonly progress?: Progress | undefined;
   /**
    * The details of the errors that the handler throws, by their codes: `context.errors` makes them.
    *
@@ -107,7 +128,16 @@ export interface ProcedureSchemas<
 }
 
 /** What the handler of a {@linkcode procedure} is told of its call. */
-export interface ProcedureContext<Errors extends ErrorSchemas> extends CallContext {
+export interface ProcedureContext<
+  Errors extends ErrorSchemas,
+  Progress extends StandardSchema = never,
+> extends CallContext {
+  /**
+   * Tells the caller how far the work has come, if the caller wants to know.
+   *
+   * @throws {RpcError} `invalid-output`, if the schema of the progress refuses it.
+   */
+  progress(value: [Progress] extends [never] ? unknown : SchemaInput<Progress>): void;
   /** Makes the errors that the procedure says it throws: `throw context.errors.NOT_FOUND({ id })`. */
   readonly errors: {
     readonly [Code in keyof Errors]: (
@@ -118,8 +148,8 @@ export interface ProcedureContext<Errors extends ErrorSchemas> extends CallConte
 }
 
 /** A handler that knows its schemas. */
-export interface CheckedProcedure<Input, Output, Errors extends object = never>
-  extends ThrowsErrors<Errors>, Typed<Input, Output> {
+export interface CheckedProcedure<Input, Output, Errors extends object = never, Progress = unknown>
+  extends ThrowsErrors<Errors>, ReportsProgress<Progress>, Typed<Input, Output> {
   /** Runs it, as a server does. */
   (input: Input, context: CallContext): Output | Promise<Output>;
   /** Its schemas. */
@@ -139,13 +169,21 @@ export interface CheckedProcedure<Input, Output, Errors extends object = never>
 }
 
 /** What a handler gives where a schema accepts something: it, or a stream of it. */
-export type GivenFor<Output extends StandardSchema> = [Output] extends [never] ? unknown
-  : SchemaInput<Output> | Streamed<SchemaInput<Output>>;
+export type GivenFor<Output extends StandardSchema, Item extends StandardSchema = never> =
+  [Item] extends [never] ? [Output] extends [never] ? unknown
+    : SchemaInput<Output> | Streamed<SchemaInput<Output>>
+    : Streamed<SchemaInput<Item>>;
 
 /** What callers get of what a handler gives, by way of a schema. */
-export type SentBy<Output extends StandardSchema, Given> = [Output] extends [never] ? Given
-  : [Given] extends [Streamed] ? AsyncGenerator<SchemaOutput<Output>, void, undefined>
-  : SchemaOutput<Output>;
+export type SentBy<Output extends StandardSchema, Given, Item extends StandardSchema = never> =
+  [Item] extends [never] ? [Output] extends [never] ? Given
+    : [Given] extends [Streamed] ? AsyncGenerator<SchemaOutput<Output>, void, undefined>
+    : SchemaOutput<Output>
+    : AsyncGenerator<SchemaOutput<Item>, void, undefined>;
+
+/** What callers are told of progress; by no schema anything. */
+export type ToldBy<Progress extends StandardSchema> = [Progress] extends [never] ? unknown
+  : SchemaOutput<Progress>;
 
 /** What a function around a procedure is told of a call. */
 export interface MiddlewareCall<Known> {
@@ -195,23 +233,32 @@ export interface ProcedureMaker<Known = unknown> {
    * @typeParam Input The schema of the input.
    * @typeParam Output The schema of the output.
    * @typeParam Errors The schemas of the details of errors.
+   * @typeParam Item The schema of the items.
+   * @typeParam Progress The schema of the progress.
    * @param schemas The schemas.
    * @param handler Runs with what the input schema makes of the input.
    * @returns The handler for a server, or for `expose()` in a worker.
    * @throws {TypeError} If a schema does not follow Standard Schema.
    */
   <
-    Given extends GivenFor<NoInfer<Output>>,
+    Given extends GivenFor<NoInfer<Output>, NoInfer<Item>>,
     Input extends StandardSchema = StandardSchema<undefined>,
     Output extends StandardSchema = never,
     const Errors extends ErrorSchemas = Record<never, never>,
+    Item extends StandardSchema = never,
+    Progress extends StandardSchema = never,
   >(
-    schemas: ProcedureSchemas<Input, Output, Errors>,
+    schemas: ProcedureSchemas<Input, Output, Errors, Item, Progress>,
     handler: (
       input: SchemaOutput<Input>,
-      context: ProcedureContext<Errors> & Known,
+      context: ProcedureContext<Errors, Progress> & Known,
     ) => Given | Promise<Given>,
-  ): CheckedProcedure<SchemaInput<Input>, SentBy<Output, Given>, ErrorDetails<Errors>>;
+  ): CheckedProcedure<
+    SchemaInput<Input>,
+    SentBy<Output, Given, Item>,
+    ErrorDetails<Errors>,
+    ToldBy<Progress>
+  >;
   /**
    * Puts a function around the procedures that are made from here on, inside those that are there. What
    * it adds has its type in their handlers' context. Procedures with middleware are asynchronous.
@@ -264,7 +311,7 @@ interface Common {
  *   schema can fill in defaults, or turn a `number` into a `bigint`.
  * - The handler does not run if the input does not match.
  * - With schemas and a handler that are synchronous, so is the procedure.
- * - Of a handler that streams, the schema of the output checks each item.
+ * - Of a handler that streams, `item` checks each item; so does `output`, which also allows one output.
  *
  * An input that does not match rejects the call with code `invalid-input`, an output with
  * `invalid-output`; both have {@linkcode ValidationDetails} as `details`. They are not retryable.
@@ -315,16 +362,21 @@ function makeProcedure(
   handler: AnyHandler,
   common: Common,
 ): object {
-  const { input, output, errors = {} } = schemas;
-  const all = { ...(input && { input }), ...(output && { output }), ...errors };
-  for (const [part, schema] of Object.entries(all)) checkSchema(part, schema);
+  checkSchemas(schemas);
+  const { input, output, item, progress, errors = {} } = schemas;
   const makers = errorMakers(Object.keys(errors));
   const inner = (value: unknown, context: CallContext, added?: object) => {
     const { procedure } = context;
+    const told = progress === undefined
+      ? added
+      : { ...added, ...checkedProgress(progress, context) };
     const given = whenSettled(
       input === undefined ? undefined : check(input, value, { procedure, part: "input" }),
-      (valid) => handler(valid, withAdded(context, added, makers)),
+      (valid) => handler(valid, withAdded(context, told, makers)),
     );
+    if (item !== undefined) {
+      return whenSettled(given, (given: unknown) => checkStream(item, given, procedure));
+    }
     if (output === undefined) return given;
     return whenSettled(given, (given: unknown) => checkOutput(output, given, procedure));
   };
@@ -362,44 +414,6 @@ function around(inner: InnerRun, { middleware, meta }: Common): AnyHandler {
     };
     return (await pass(0, {})).output;
   };
-}
-
-function checkOutput(schema: StandardSchema, given: unknown, procedure: string): unknown {
-  const subject = { procedure, part: "output" } as const;
-  return isStream(given) ? checkItems(schema, given, subject) : check(schema, given, subject);
-}
-
-/** What a schema throws is for whoever keeps the server, not for callers: it may be anything. */
-function check(schema: StandardSchema, value: unknown, subject: ValidationSubject): unknown {
-  try {
-    const valid = validate(schema, value, subject);
-    return valid instanceof Promise ? valid.catch((error) => raise(error, subject)) : valid;
-  } catch (error) {
-    return raise(error, subject);
-  }
-}
-
-function raise(thrown: unknown, { procedure, part }: ValidationSubject): never {
-  if (thrown instanceof RpcError) throw thrown;
-  const message = `Cannot complete the call of "${procedure}" as the schema of its ${part} failed`;
-  const error = new RpcError("handler-error", message);
-  // A cause would travel. A stack does not, unless the server is told to send stacks.
-  const reason = thrown instanceof Error ? thrown.stack ?? thrown.message : String(thrown);
-  error.stack = `${error.stack}\nCaused by: ${reason}`;
-  throw error;
-}
-
-async function* checkItems(
-  schema: StandardSchema,
-  items: AsyncIterable<unknown> | Iterable<unknown>,
-  subject: ValidationSubject,
-): AsyncGenerator<unknown, void, undefined> {
-  for await (const item of items) yield await check(schema, item, subject);
-}
-
-function isStream(given: unknown): given is AsyncIterable<unknown> | Iterable<unknown> {
-  if (typeof given !== "object" || given === null) return false;
-  return Symbol.asyncIterator in given || ("next" in given && Symbol.iterator in given);
 }
 
 /** Makes an error of a procedure's own, once it is known which one runs. */
@@ -492,6 +506,18 @@ function readable(given: Promise<unknown>): Promise<unknown> {
     return: () => items.return(),
     throw: (error: unknown) => items.throw(error),
   });
+}
+
+function checkSchemas({ input, output, item, progress, errors }: ProcedureSchemas): void {
+  const all = { input, output, item, progress };
+  for (const [part, schema] of Object.entries(all)) {
+    if (schema !== undefined) checkSchema(part, schema);
+  }
+  for (const [code, schema] of Object.entries(errors ?? {})) checkSchema(code, schema);
+  if (output === undefined || item === undefined) return;
+  throw new TypeError(
+    'Cannot define a procedure as it has both "output" and "item": leave "output" out if it streams',
+  );
 }
 
 function checkSchema(part: string, schema: unknown): void {

@@ -6,6 +6,8 @@ import type { StandardSchema } from "../contract.ts";
 export interface ProcedureNotes {
   readonly input?: StandardSchema | undefined;
   readonly output?: StandardSchema | undefined;
+  readonly item?: StandardSchema | undefined;
+  readonly progress?: StandardSchema | undefined;
   /** Of the details of its errors, by their codes. */
   readonly errors?: Readonly<Record<string, StandardSchema>> | undefined;
   readonly description?: string | undefined;

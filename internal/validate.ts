@@ -1,7 +1,7 @@
 /** Checks values against schemas, and says what is wrong with them. @module */
 
 import { formatPath } from "../codec.ts";
-import type { StandardSchema, StandardSchemaIssue } from "../contract.ts";
+import type { CallContext, StandardSchema, StandardSchemaIssue } from "../contract.ts";
 import { RpcError } from "../errors.ts";
 import { toPrintable } from "./text.ts";
 
@@ -10,7 +10,7 @@ export type SchemaOutput<Schema extends StandardSchema> = NonNullable<
   Schema["~standard"]["types"]
 >["output"];
 
-/** One thing that is wrong with an input or an output, in a form that any codec carries. */
+/** One thing that is wrong with an input, an output or progress, in a form that any codec carries. */
 export interface ValidationIssue {
   /** What is wrong, at most 500 characters. */
   readonly message: string;
@@ -29,7 +29,7 @@ export interface ValidationSubject {
   /** The procedure that was called. */
   readonly procedure: string;
   /** Which of its values it is: it decides the error's code. */
-  readonly part: "input" | "output";
+  readonly part: "input" | "output" | "progress";
 }
 
 /** An error reply is to stay small, however wrong a value is. */
@@ -79,7 +79,7 @@ function invalid(
   const shown = details.issues.slice(0, 3).map(describeIssue).join("; ");
   const more = issues.length > 3 ? `; and ${issues.length - 3} more` : "";
   return new RpcError(
-    `invalid-${part}`,
+    part === "input" ? "invalid-input" : "invalid-output",
     `Cannot complete the call of "${procedure}" as its ${part} does not match the schema: ` +
       `${shown}${more}`,
     { details },
@@ -102,4 +102,73 @@ function toPlainKey(part: PropertyKey | { readonly key: PropertyKey }): string |
 function describeIssue({ message, path }: ValidationIssue): string {
   // Schemas quote the value that they refuse.
   return `${toPrintable(message)} at "${toPrintable(formatPath(path))}"`;
+}
+
+/**
+ * Checks a value of a procedure. What a schema throws is for whoever keeps the server, not for callers:
+ * it may be anything.
+ */
+export function check(schema: StandardSchema, value: unknown, subject: ValidationSubject): unknown {
+  try {
+    const valid = validate(schema, value, subject);
+    return valid instanceof Promise ? valid.catch((error) => raise(error, subject)) : valid;
+  } catch (error) {
+    return raise(error, subject);
+  }
+}
+
+function raise(thrown: unknown, { procedure, part }: ValidationSubject): never {
+  if (thrown instanceof RpcError) throw thrown;
+  const message = `Cannot complete the call of "${procedure}" as the schema of its ${part} failed`;
+  const error = new RpcError("handler-error", message);
+  // A cause would travel. A stack does not, unless the server is told to send stacks.
+  const reason = thrown instanceof Error ? thrown.stack ?? thrown.message : String(thrown);
+  error.stack = `${error.stack}\nCaused by: ${reason}`;
+  throw error;
+}
+
+async function* checkItems(
+  schema: StandardSchema,
+  items: AsyncIterable<unknown> | Iterable<unknown>,
+  subject: ValidationSubject,
+): AsyncGenerator<unknown, void, undefined> {
+  for await (const item of items) yield await check(schema, item, subject);
+}
+
+/** Checks an output, or each item of a stream. */
+export function checkOutput(schema: StandardSchema, given: unknown, procedure: string): unknown {
+  const subject = { procedure, part: "output" } as const;
+  return isStream(given) ? checkItems(schema, given, subject) : check(schema, given, subject);
+}
+
+/** Checks each item of what must be a stream. */
+export function checkStream(schema: StandardSchema, given: unknown, procedure: string): unknown {
+  if (isStream(given)) return checkItems(schema, given, { procedure, part: "output" });
+  const message = `Cannot complete the call of "${procedure}" as its handler must stream items`;
+  throw new RpcError("invalid-output", `${message}: it gave ${typeof given}`);
+}
+
+/** Makes what the context of a handler has in place of its own `progress()`. */
+export function checkedProgress(
+  schema: StandardSchema,
+  context: CallContext,
+): Pick<CallContext, "progress"> {
+  const { procedure } = context;
+  return {
+    progress(value) {
+      const valid = check(schema, value, { procedure, part: "progress" });
+      if (!(valid instanceof Promise)) return context.progress(valid);
+      // What it would reject with is of no use to anybody.
+      valid.catch(() => {});
+      throw new TypeError(
+        `Cannot report progress of "${procedure}" as the schema of its progress is asynchronous`,
+      );
+    },
+  };
+}
+
+/** Whether a handler gave a stream. */
+export function isStream(given: unknown): given is AsyncIterable<unknown> | Iterable<unknown> {
+  if (typeof given !== "object" || given === null) return false;
+  return Symbol.asyncIterator in given || ("next" in given && Symbol.iterator in given);
 }

@@ -12,11 +12,15 @@ import type {
   Contract,
   InputOf,
   ItemOf,
+  JsonPlain,
   MemberOf,
+  OddIn,
+  OtherSchema,
   OutputOf,
   ProcedureName,
   StandardSchema,
   StreamsAs,
+  Unusable,
 } from "../contract.ts";
 import type { RpcRemoteError } from "../errors.ts";
 import type { RpcClientEvent } from "./events.ts";
@@ -173,7 +177,10 @@ export interface RpcClientOptions<C extends Contract = AnyContract> extends Conn
    * @default {none}
    */
   readonly inputs?: {
-    readonly [Name in ProcedureName<C>]?: StandardSchema<InputOf<C, Name>, unknown> | undefined;
+    readonly [Name in ProcedureName<C>]?:
+      | StandardSchema<InputOf<C, Name>, unknown>
+      | OtherSchema<"it takes not what the contract says">
+      | undefined;
   };
   /**
    * Schemas that outputs must fulfil, by procedure; of a stream, each item, and such a schema is
@@ -188,6 +195,7 @@ export interface RpcClientOptions<C extends Contract = AnyContract> extends Conn
         unknown,
         StreamsAs<MemberOf<C, Name>, ItemOf<OutputOf<C, Name>>, OutputOf<C, Name>>
       >
+      | OtherSchema<"it gives not what the contract says">
       | undefined;
   };
   /**
@@ -238,13 +246,13 @@ export interface RpcClientOptions<C extends Contract = AnyContract> extends Conn
 }
 
 /** What a callback by name is told beside the result. */
-export interface NamedReply {
+export interface NamedReply<Context = unknown> {
   /** The id that `callAsync` returned. */
   readonly correlationId: string;
   /** The procedure that was called. */
   readonly procedure: string;
   /** What `callAsync` was given as `callbackContext`. */
-  readonly context: unknown;
+  readonly context: Context;
   /**
    * The header `traceparent` of its request, as an interceptor had set it, if the client was started
    * anew since then.
@@ -253,10 +261,14 @@ export interface NamedReply {
 }
 
 /** A callback by name. It may return a promise. */
-export type NamedCallback = (result: CallResult<unknown>, reply: NamedReply) => unknown;
+export type NamedCallback<Output = unknown, Context = unknown> = (
+  result: CallResult<Output>,
+  reply: NamedReply<Context>,
+) => unknown;
 
 /** Options of {@linkcode RpcClient.callAsync} with a callback by name. */
-export interface NamedCallbackOptions extends CallOptions {
+export interface NamedCallbackOptions<Context = unknown, Progress = unknown>
+  extends CallOptions<Progress> {
   /**
    * Handed to the callback along with the result, also after a restart. It travels with the
    * request, signed but in clear, so anybody who can read the queue can read it. Must be encodable
@@ -264,7 +276,11 @@ export interface NamedCallbackOptions extends CallOptions {
    *
    * @default {undefined}
    */
-  readonly callbackContext?: unknown | undefined;
+  readonly callbackContext?:
+    | ([Context] extends [JsonPlain] ? Context
+      : [OddIn<Context, bigint>] extends [never] ? Context
+      : Unusable<"a context travels as JSON">)
+    | undefined;
 }
 
 /** Options of {@linkcode RpcClient.close}. */

@@ -7,10 +7,18 @@
  * @module
  */
 
-import type { Caller, CallOptions, NotifyOptions, StreamOptions } from "../../caller.ts";
+import type {
+  CallAsyncArguments,
+  Caller,
+  CallOptions,
+  NotifyOptions,
+  StreamOptions,
+} from "../../caller.ts";
+import type { AnyContract } from "../../contract.ts";
 import { newId as newIdempotencyKey } from "../../internal/text.ts";
 import { checkInteger, checkOptions, checkType } from "../../internal/check.ts";
-import { type CallAsyncArguments, DerivedCaller } from "../../internal/callers/derived_caller.ts";
+import { withInput } from "../../internal/callers/call_options.ts";
+import { DerivedCaller } from "../../internal/callers/derived_caller.ts";
 import { safeObserver } from "../../internal/observer.ts";
 import { MAX_TIMEOUT_MS } from "../../internal/time.ts";
 import {
@@ -213,9 +221,14 @@ class ResilientCaller extends DerivedCaller {
   }
 
   /** A callback by name outlives this program, and no policy does: it passes none. */
-  override callAsync(...[procedure, input, callback, options]: CallAsyncArguments): string {
-    if (typeof callback !== "string") return super.callAsync(procedure, input, callback, options);
-    return this.#caller.callAsync(procedure, input, callback, options);
+  override callAsync(
+    procedure: string,
+    ...rest: CallAsyncArguments<AnyContract, string, CallOptions>
+  ): string {
+    const isNamed = typeof withInput(rest)[1] === "string";
+    return isNamed
+      ? this.#caller.callAsync(procedure, ...rest)
+      : super.callAsync(procedure, ...rest);
   }
 
   async #pass<Output>(

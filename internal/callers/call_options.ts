@@ -1,6 +1,6 @@
 /** The options of calls, whatever is called: checked, with their defaults. @module */
 
-import type { BatchOptions, CallOptions, StreamOptions } from "../../caller.ts";
+import type { BatchOptions, CallCallback, CallOptions, StreamOptions } from "../../caller.ts";
 import {
   checkInteger,
   checkName,
@@ -124,4 +124,28 @@ export function signalsOf(
 ): readonly AbortSignal[] {
   if (signal === undefined && context === undefined) return NO_SIGNALS;
   return [signal, context?.signal].filter((signal) => signal !== undefined);
+}
+
+/** The arguments of `callAsync()` after the procedure's name, with the input. */
+export type AsyncArguments<Options = CallOptions> = [
+  input: unknown,
+  callback: CallCallback<unknown> | string,
+  options?: Options | undefined,
+];
+
+/**
+ * Fills in the input of a `callAsync()` that was left out before a function.
+ *
+ * @typeParam Options The options of the call.
+ * @param rest The arguments after the procedure's name.
+ * @returns Input, callback and options. None of them is checked, as untyped callers give anything.
+ */
+export function withInput<Options = CallOptions>(
+  rest: readonly unknown[],
+): AsyncArguments<Options> {
+  const [first, second] = rest;
+  const hasInput = typeof first !== "function" || typeof second === "function" ||
+    typeof second === "string";
+  // What is not so is refused by whoever uses it.
+  return (hasInput ? rest : [undefined, ...rest]) as AsyncArguments<Options>;
 }

@@ -3,6 +3,7 @@
 import type {
   BatchCall,
   BatchOptions,
+  CallAsyncArguments,
   Caller,
   CallOptions,
   NotifyOptions,
@@ -11,9 +12,9 @@ import type {
 import type { AnyContract } from "../../contract.ts";
 import { checkOptions } from "../check.ts";
 import { checkMessageHeaders } from "../message_headers.ts";
-import { checkCallOptions } from "./call_options.ts";
+import { checkCallOptions, withInput } from "./call_options.ts";
 import { clientApi } from "./client_api.ts";
-import type { CallAsyncArguments } from "./derived_caller.ts";
+import type { AnyCallback } from "./derived_caller.ts";
 
 /** Options that all calls of a caller can have, whatever their kind. */
 export type CommonOptions = Pick<CallOptions, "headers" | "signal" | "context">;
@@ -69,13 +70,21 @@ export class CallerWith {
   }
 
   /** Calls several procedures and waits for all outputs. */
-  callAll(calls: readonly BatchCall<AnyContract>[], options: BatchOptions = {}): Promise<unknown> {
+  callAll(
+    calls: readonly BatchCall<AnyContract, string>[],
+    options: BatchOptions = {},
+  ): Promise<unknown> {
     return this.#inner.callAll(calls, this.#with(options));
   }
 
   /** Calls a procedure without waiting. */
-  callAsync(...[procedure, input, callback, options = {}]: CallAsyncArguments): string {
-    return this.#inner.callAsync(procedure, input, callback, this.#with(options));
+  callAsync(
+    procedure: string,
+    ...rest: CallAsyncArguments<AnyContract, string, CallOptions>
+  ): string {
+    const [input, callback, options = {}] = withInput(rest);
+    // A client takes names, too.
+    return this.#inner.callAsync(procedure, input, callback as AnyCallback, this.#with(options));
   }
 
   /** Sends a request that wants no reply. */

@@ -16,7 +16,7 @@ export interface ApiCaller {
 }
 
 /** The arguments of a call after the procedure's name. */
-type Arguments = [input?: unknown, options?: CallOptions];
+export type ApiArguments = [input?: unknown, options?: CallOptions];
 
 /**
  * Makes an object whose members are procedures: `api.users.get(input, options)` calls `users.get`.
@@ -27,6 +27,18 @@ type Arguments = [input?: unknown, options?: CallOptions];
  */
 export function clientApi(caller: ApiCaller): object {
   return member(caller, "");
+}
+
+/**
+ * Calls a procedure of which nobody knows whether it streams.
+ *
+ * @param caller What makes the call.
+ * @param name The procedure.
+ * @param args Its input, and the options of the call.
+ * @returns A promise of its output, which is a generator of its items as well: whichever is used.
+ */
+export function callOrStream(caller: ApiCaller, name: string, args: ApiArguments): object {
+  return new ApiCall(caller, name, args);
 }
 
 /** What the language asks of any value. */
@@ -44,7 +56,7 @@ function member(caller: ApiCaller, name: string): object {
       inner.set(key, made);
       return made;
     },
-    apply: (_target, _this, args: Arguments) => new ApiCall(caller, name, args),
+    apply: (_target, _this, args: ApiArguments) => new ApiCall(caller, name, args),
   });
 }
 
@@ -56,12 +68,12 @@ class ApiCall implements Promise<unknown>, AsyncGenerator<unknown, void, undefin
   readonly [Symbol.toStringTag] = "Promise";
   readonly #caller: ApiCaller;
   readonly #procedure: string;
-  readonly #arguments: Arguments;
+  readonly #arguments: ApiArguments;
   #output: Promise<unknown> | undefined;
   #items: AsyncGenerator<unknown, void, undefined> | undefined;
   #isAwaited = false;
 
-  constructor(caller: ApiCaller, procedure: string, args: Arguments) {
+  constructor(caller: ApiCaller, procedure: string, args: ApiArguments) {
     this.#caller = caller;
     this.#procedure = procedure;
     this.#arguments = args;

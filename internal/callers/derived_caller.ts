@@ -2,22 +2,20 @@
 
 import type {
   BatchOptions,
+  CallAsyncArguments,
   CallCallback,
   CallOptions,
   NotifyOptions,
   StreamOptions,
 } from "../../caller.ts";
+import type { AnyContract } from "../../contract.ts";
 import { wrongValue } from "../check.ts";
 import { Batch, callInOrder, inOrder } from "./batch.ts";
+import { withInput } from "./call_options.ts";
 import { clientApi } from "./client_api.ts";
 
-/** The arguments of {@linkcode DerivedCaller.callAsync}. */
-export type CallAsyncArguments = [
-  procedure: string,
-  input: unknown,
-  callback: CallCallback<unknown>,
-  options?: CallOptions,
-];
+/** Takes whatever becomes of a call. */
+export type AnyCallback = CallCallback<unknown>;
 
 /**
  * A caller of procedures that says how one call is made; the other methods make more of them. It knows
@@ -83,7 +81,11 @@ export abstract class DerivedCaller {
   }
 
   /** Calls a procedure without waiting. */
-  callAsync(...[procedure, input, callback, options = {}]: CallAsyncArguments): string {
+  callAsync(
+    procedure: string,
+    ...rest: CallAsyncArguments<AnyContract, string, CallOptions>
+  ): string {
+    const [input, callback, options = {}] = withInput(rest);
     if (typeof callback !== "function") {
       throw new TypeError(wrongValue("call", ["callback", callback], "a function"));
     }

@@ -2,6 +2,7 @@
 
 import type { StandardSchema } from "../../contract.ts";
 import { readProcedureNotes } from "../procedure_notes.ts";
+import { openHandler } from "../running/encoded_handler.ts";
 import { membersOf } from "../running/members.ts";
 import type { ProcedureInfo } from "../protocol/control_question.ts";
 
@@ -32,11 +33,12 @@ export function describeProcedures(
 ): ProcedureDescription[] {
   const members = membersOf(handlers).filter(({ name }) => only?.includes(name) ?? true);
   return members.map(({ name, value: run }) => {
-    const { handler, input, output, errors, description, meta } = readProcedureNotes(run);
-    const kind = kindOf(handler);
+    const notes = readProcedureNotes(run);
+    const { handler, input, output, item, errors, description, meta } = notes;
+    const kind = item === undefined ? kindOf(handler) : "stream";
     const [inputSchema, outputSchema] = [
       jsonSchemaOf(input, "input"),
-      jsonSchemaOf(output, "output"),
+      jsonSchemaOf(item ?? output, "output"),
     ];
     return {
       name,
@@ -62,7 +64,7 @@ function errorSchemas(
 
 /** What a pool's worker runs is not known here. */
 function kindOf(run: unknown): ProcedureInfo["kind"] {
-  if (typeof run !== "function") return undefined;
+  if (typeof run !== "function" || openHandler(run) !== undefined) return undefined;
   return /GeneratorFunction$/.test(run.constructor.name) ? "stream" : "call";
 }
 

@@ -121,12 +121,21 @@ const INSIDE = Symbol.for("@warren/rpc.encoded-handler");
  *
  * @typeParam Run The function that it stands for.
  * @param handler What is inside.
+ * @param call Runs it for whoever calls it as a function, and no server.
  * @returns What `RpcServer.listen()` takes.
  */
-export function sealHandler<Run>(handler: EncodedHandler): PoolHandler<Run> {
-  const sealed: unknown = Object.freeze({ [INSIDE]: handler });
-  // The type has only a mark for the compiler.
+export function sealHandler<Run>(
+  handler: EncodedHandler,
+  call: (input: unknown, context?: CallContext) => unknown = notCallable,
+): PoolHandler<Run> {
+  const run = (input: unknown, context?: CallContext) => call(input, context);
+  const sealed: unknown = Object.freeze(Object.assign(run, { [INSIDE]: handler }));
+  // Its types are those of the function that it stands for.
   return sealed as PoolHandler<Run>;
+}
+
+function notCallable(): never {
+  throw new TypeError("Cannot call the handler as it is only for servers");
 }
 
 /**
@@ -136,7 +145,7 @@ export function sealHandler<Run>(handler: EncodedHandler): PoolHandler<Run> {
  * @returns What {@linkcode sealHandler} was given; `undefined` if it made no such handler.
  */
 export function openHandler(handler: unknown): EncodedHandler | undefined {
-  if (typeof handler !== "object" || handler === null || !(INSIDE in handler)) return undefined;
+  if (typeof handler !== "function" || !(INSIDE in handler)) return undefined;
   // Only this file knows the symbol.
   return handler[INSIDE] as EncodedHandler;
 }

@@ -17,6 +17,7 @@ import {
   signalsOf,
   timeLeftMs,
 } from "../callers/call_options.ts";
+import { callOrStream } from "../callers/client_api.ts";
 import { DerivedCaller } from "../callers/derived_caller.ts";
 import { withCallerStack } from "../caller_stack.ts";
 import { checkProcedureName } from "../check.ts";
@@ -108,6 +109,11 @@ export class LocalCaller extends DerivedCaller {
         cancel: (reason) => left.abort(reason),
       }, wake);
     });
+  }
+
+  /** Calls a procedure of which nobody knows whether it streams. */
+  callOrStream(procedure: string, input: unknown, options: CallOptions): object {
+    return callOrStream(this, procedure, [input, options]);
   }
 
   /** Resolves once the handler runs; what it throws is nobody's. */

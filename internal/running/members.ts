@@ -39,10 +39,14 @@ function collect(owner: object, found: Map<string, unknown>, way: Way): void {
       }
       collect(Object(value), found, path);
     } else if (kind === "handler" || !isInstance) {
-      const run = typeof value === "function" ? copyNotes(value, value.bind(owner)) : value;
-      add(found, fullName, run);
+      add(found, fullName, typeof value === "function" ? bound(value, owner) : value);
     }
   }
+}
+
+/** A function with its `this`; what only stands for one needs none. */
+function bound(run: CallableFunction, owner: object): unknown {
+  return openHandler(run) === undefined ? copyNotes(run, run.bind(owner)) : run;
 }
 
 function add(found: Map<string, unknown>, name: string, value: unknown): void {
@@ -53,7 +57,7 @@ function add(found: Map<string, unknown>, name: string, value: unknown): void {
 }
 
 function kindOf(value: unknown): "handler" | "members" | "other" {
-  if (typeof value === "function" || openHandler(value) !== undefined) return "handler";
+  if (typeof value === "function") return "handler";
   if (typeof value !== "object" || value === null || !isPlainObject(value)) return "other";
   return Object.keys(value).length > 0 ? "members" : "other";
 }

@@ -26,10 +26,10 @@ export function toEncodedHandler(
   handler: unknown,
   { action, codecs }: { readonly action: string; readonly codecs: readonly Codec[] },
 ): EncodedHandler {
-  // A handler's input type is a promise of its contract: whoever calls must keep it.
-  if (typeof handler === "function") return inlineHandler(handler as RunnableHandler, codecs);
   const inside = openHandler(handler);
   if (inside !== undefined) return inside;
+  // A handler's input type is a promise of its contract: whoever calls must keep it.
+  if (typeof handler === "function") return inlineHandler(handler as RunnableHandler, codecs);
   throw new TypeError(
     `Cannot ${action} as the handler of "${name}" must be a function: ` +
       `current value is ${describeValue(handler)}`,

@@ -2,14 +2,7 @@
 
 import type { Caller } from "../../caller.ts";
 import type { Codec } from "../../codec.ts";
-import type {
-  AnyFunction,
-  Contract,
-  HandlerOf,
-  PoolHandler,
-  Primitive,
-  WithMsgpack,
-} from "../../contract.ts";
+import type { AnyFunction, Contract, HandlerOf, Primitive, WithMsgpack } from "../../contract.ts";
 import { clientOf, type LocalClientOptions } from "./local_client.ts";
 
 /** Handlers of some procedures of a contract. */
@@ -20,7 +13,7 @@ export type FakeHandlers<C extends Contract> = {
 };
 
 /** What answers for a member of a contract: a handler, or an object with some. */
-export type FakeHandler<Member> = Member extends AnyFunction | PoolHandler ? HandlerOf<Member>
+export type FakeHandler<Member> = Member extends AnyFunction ? HandlerOf<Member>
   : Member extends object ? FakeHandlers<Member>
   : never;
 

@@ -103,23 +103,12 @@ Deno.test("Functions have at most 50 lines, comments included", () => {
   assertEquals(found, []);
 });
 
-/** Functions with more parameters, and why. */
-const MORE_PARAMETERS: Readonly<Record<string, string>> = {
-  callAsync: "as call(), and its callback stands where users of callbacks look for it",
-};
-
 Deno.test("Functions have at most three parameters", () => {
   const found = findings(productPaths, (_text, report) =>
     functionVisitor((node, name) => {
       if (node.params.length > MAX_PARAMETERS) report(`${name} has ${node.params.length}`);
     }));
-  const excepted = Object.keys(MORE_PARAMETERS).map((name) => `${name} has 4`);
-  const [known, others] = [true, false].map((isKnown) =>
-    found.filter(({ message }) => excepted.includes(message) === isKnown)
-  );
-  assertEquals(others ?? [], []);
-  // An exception that nobody needs any more would go unnoticed.
-  assertEquals(known?.map(({ message }) => message), excepted);
+  assertEquals(found, []);
 });
 
 function startOf(text: string, { range }: FunctionNode): string {

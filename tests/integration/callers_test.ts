@@ -21,6 +21,7 @@ const id = z.object({ id: z.string() });
 /** Handlers that show what becomes of values, errors, headers and aborts on their way. */
 const handlers = {
   add: ({ a, b }: { a: number; b: number }) => a + b,
+  ping: () => "pong",
   echo: (input: unknown) => input,
   users: {
     get: procedure({ input: id, errors: { NOT_FOUND: id } }, ({ id }, context) => {
@@ -57,10 +58,13 @@ async function behaviour(caller: Caller<Handlers>): Promise<readonly unknown[]> 
   assertInstanceOf(missing.error, RpcRemoteError);
   const called = Promise.withResolvers<unknown>();
   caller.callAsync("add", { a: 3, b: 4 }, called.resolve);
+  const calledWithout = Promise.withResolvers<unknown>();
+  caller.callAsync("ping", calledWithout.resolve, { timeoutMs: 5_000 });
   await caller.notify("add", { a: 1, b: 1 });
   const { procedure, remoteName, remoteStack, retryable } = missing.error;
   return [
     await caller.call("add", { a: 1, b: 2 }),
+    await calledWithout.promise,
     await caller.call("echo", { at: undefined, big: 5n, odd: [1, "ß", null] }),
     [...await caller.call("echo", new Uint8Array([1, 2])) as Uint8Array],
     [
@@ -137,7 +141,7 @@ Deno.test("RpcClient.with() gives all calls their headers, and both signals end 
   const controller = new AbortController();
   const caller = client.with({ headers: { tenant: "7" }, signal: controller.signal });
   const called = Promise.withResolvers<unknown>();
-  caller.callAsync("tenant", undefined, called.resolve);
+  caller.callAsync("tenant", called.resolve);
   assertEquals(
     [
       await caller.call("tenant"),

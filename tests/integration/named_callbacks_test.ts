@@ -314,7 +314,8 @@ Deno.test("RpcClient.callAsync() wants the name of a registered callback", async
   const context = { when: new Date() };
   await using keyless = await RpcClient.connect(brokerUrl(), { queue: place.queue });
   assertThrows(() => collect(keyless), TypeError, "openssl rand -hex 32");
-  const odd = () => client.callAsync("work", 1, "save", { callbackContext: context });
+  // As untyped callers may.
+  const odd = () => client.callAsync("work", 1, "save", { callbackContext: context as unknown });
   assertThrows(odd, RpcError, "$.context.when");
   assertEquals(client.pending, 0);
 });

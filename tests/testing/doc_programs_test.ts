@@ -1,6 +1,7 @@
 import {
   assert,
   assertEquals,
+  assertLessOrEqual,
   assertMatch,
   assertRejects,
   assertStringIncludes,
@@ -235,10 +236,12 @@ page("docs/scaling.md has a lane, shards and a gateway", async (desk) => {
 
 page("docs/schemas.md checks inputs and outputs", async (desk) => {
   await desk.serve("docs/schemas.md 1", "shapes");
-  const refusal = await desk.run("docs/schemas.md 2");
+  const told = await desk.run("docs/schemas.md 2");
+  assertEquals(told.trim().split("\n").sort(), ["0.5", "Ann"]);
+  const refusal = await desk.run("docs/schemas.md 3");
   assertMatch(refusal, /^invalid-input {"issues":\[{"message":".*","path":\["height"\]}\]}\n$/);
-  assertEquals(await desk.run("docs/schemas.md 3"), "6\n");
-  const described = await desk.run("docs/schemas.md 4");
+  assertEquals(await desk.run("docs/schemas.md 4"), "6\n");
+  const described = await desk.run("docs/schemas.md 5");
   assertEquals(described, '[ "users.get: Finds a user." ]\n[ "/users.get" ]\n');
 });
 
@@ -338,8 +341,13 @@ page("docs/deploy.md has an image that starts without a registry", async ({ brok
   assertEquals((await server.status).code, 0);
 });
 
+Deno.test("docs/contracts.md has a whole service in 14 lines", () => {
+  const lines = programAt(programs, "docs/contracts.md 1").trim().split("\n");
+  assertLessOrEqual(lines.length, 14);
+});
+
 page("docs/contracts.md has contracts that hold", async (desk) => {
-  assertEquals(await desk.run("docs/contracts.md 1"), "7\nAnn\nBob\n");
+  assertEquals(await desk.run("docs/contracts.md 1"), "No 7\nAnn\n");
   assertMatch(await desk.run("docs/contracts.md 2"), /^\[ "add", /);
   assertEquals(await desk.run("docs/contracts.md 3"), "Hello, User 7\nHello, Ann\n");
 });

@@ -40,7 +40,7 @@ Deno.test("Editors go from a call of client.api to its handler, and rename both"
     const definition = JSON.stringify(await server.request("textDocument/definition", place));
     assertStringIncludes(definition, `"start":${JSON.stringify(handler)}`);
     const hover = JSON.stringify(await server.request("textDocument/hover", place));
-    assertStringIncludes(hover, "get: (input: string, options?: CallOptions | undefined)");
+    assertStringIncludes(hover, "get: (input: string, options?: CallOptions<unknown> | undefined)");
     const renamed = await server.request("textDocument/rename", { ...place, newName: "find" });
     const starts = JSON.stringify(renamed).match(/"start":\{[^}]*\}/g) ?? [];
     const call = after("client.api.users.g");

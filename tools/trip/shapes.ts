@@ -116,6 +116,7 @@ const OTHERS: ReadonlySet<string> = new Set([
   "Streamable",
   "PoolEvent",
   "PoolProcedure",
+  "ProgressOf",
   "ProgressSink",
   "Replies",
   "ReplyReader",

@@ -25,6 +25,7 @@ import { readGraceMs, wrongValue } from "../../internal/check.ts";
 import { NO_HEADERS } from "../../internal/message_headers.ts";
 import { safeObserver } from "../../internal/observer.ts";
 import {
+  type EncodedHandler,
   type EncodedRequest,
   openHandler,
   type RunningRequest,
@@ -100,6 +101,7 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
   /** Ends the streams that are being read, each with its procedure. */
   readonly #streams = new Map<(reason: unknown) => void, string>();
   #closing: Promise<void> | undefined;
+  #madeCaller: LocalCaller | undefined;
   /** Only a mark for the compiler; never set: one contract does not pass for another. */
   declare readonly "~contract": C;
 
@@ -221,7 +223,8 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
   }
 
   /**
-   * The pool's procedures as handlers for a server.
+   * The pool's procedures as handlers for a server. Called as a function, each runs in a worker, as
+   * {@linkcode WorkerPool.caller} has it run.
    *
    * @returns One handler for each procedure, as its own enumerable properties; those of
    * `users.get` and the like stand in objects, as they do in the worker file.
@@ -237,14 +240,16 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
   handlers(): PoolHandlers<C> {
     const names = this.#scheduler.procedures;
     const capacity = new PoolCapacity(this.#scheduler);
-    const handler = sealHandler({
+    const handler: EncodedHandler = {
       capacity,
       timeLimitMs: this.#scheduler.timeLimitMs,
       handle: (request) => this.#submit(request, capacity)?.reply ?? notUtf8Reply(),
       start: (request, sink) => this.#start(request, capacity, sink),
-    });
+    };
+    const seal = (name: string) =>
+      sealHandler(handler, (input, context) => this.#caller.callOrStream(name, input, { context }));
     // The contract is the worker file's promise; nothing here can check it.
-    return inObjects(names, handler) as PoolHandlers<C>;
+    return inObjects(names, seal) as PoolHandlers<C>;
   }
 
   /**
@@ -255,20 +260,27 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
    * @returns The caller, to which the pool belongs still: nothing is to be closed.
    */
   caller(): Caller<C> {
+    // As in run(): the contract is the worker file's promise.
+    return this.#caller as unknown as Caller<C>;
+  }
+
+  get #caller(): LocalCaller {
+    return this.#madeCaller ??= this.#makeCaller();
+  }
+
+  #makeCaller(): LocalCaller {
     const handlers = new Map(
       membersOf(this.handlers()).flatMap(({ name, value }) => {
         const handler = openHandler(value);
         return handler === undefined ? [] : [[name, handler] as const];
       }),
     );
-    const caller = new LocalCaller({
+    return new LocalCaller({
       handlers,
       codecs: this.#codecs,
       timeoutMs: CALL_TIMEOUT_MS,
       place: "the pool",
     });
-    // As in run(): the contract is the worker file's promise.
-    return caller as unknown as Caller<C>;
   }
 
   /**
@@ -394,12 +406,13 @@ export class WorkerPool<C extends Contract = AnyContract> implements AsyncDispos
 }
 
 /**
- * An object with a value for each name, in objects for those with dots. A worker file may also have
+ * An object with what is made for each name, in objects for those with dots. A worker file may also have
  * written the dots itself: what cannot be seen here can be got by either way.
  */
-function inObjects(names: readonly string[], value: unknown): object {
+function inObjects(names: readonly string[], make: (name: string) => unknown): object {
   const objects: object = {};
   for (const name of names) {
+    const value = make(name);
     const path = name.split(".");
     const isNested = path.length > 1 && path.every((part) => part !== "") &&
       !path.some((_, end) => names.includes(path.slice(0, end).join(".")));

@@ -39,6 +39,7 @@ const handlers = {
     watch: procedure({ output: z.number() }, function* () {
       yield 1;
     }),
+    names: procedure({ item: z.string() }, () => ReadableStream.from(["Ann"])),
   },
   tree: procedure({ input: node }, ({ name }) => name),
   parse: procedure({ input: type({ n: "string" }) }, ({ n }) => Number(n)),
@@ -52,12 +53,13 @@ Deno.test("describe() tells what procedures take and give, as JSON Schema", () =
   assertEquals(described.map(({ name, kind }) => [name, kind]), [
     ["users.get", "call"],
     ["users.watch", "stream"],
+    ["users.names", "stream"],
     ["tree", "call"],
     ["parse", "call"],
     ["plainSchema", "call"],
     ["add", "call"],
   ]);
-  const [get, watch, , parse, plainSchema] = described;
+  const [get, watch, names, , parse, plainSchema] = described;
   assert(get !== undefined);
   assertHas(get, {
     description: "Finds a user.",
@@ -68,6 +70,7 @@ Deno.test("describe() tells what procedures take and give, as JSON Schema", () =
     meta: { auth: true },
   });
   assertHas(watch ?? {}, { output: { type: "number" } });
+  assertHas(names ?? {}, { output: { type: "string" } });
   assertHas(parse ?? {}, { input: { type: "object", required: ["n"] } });
   assertEquals(plainSchema, { name: "plainSchema", kind: "call" });
   assertThrows(() => describe(5 as unknown as object), TypeError, "handlers");
@@ -81,6 +84,7 @@ Deno.test("openApi() has a path for each procedure, and references that can be f
   assertEquals(Object.keys(paths), [
     "/users.get",
     "/users.watch",
+    "/users.names",
     "/tree",
     "/parse",
     "/plainSchema",

@@ -239,6 +239,43 @@ Deno.test("procedure() checks each item of a stream, and its input before any", 
   assertEquals([wrongItem.code, items], ["invalid-output", [1]]);
 });
 
+Deno.test("procedure() streams items that match, and refuses one output for them", async () => {
+  const item = z.number().max(1).transform(String);
+  const count = procedure({ item }, function* () {
+    yield* [1, 2];
+  });
+  const items: string[] = [];
+  const read = async () => {
+    for await (const item of count.call()) items.push(item);
+  };
+  const wrong = await assertRejects(read, RpcError);
+  assertEquals([wrong.code, items], ["invalid-output", ["1"]]);
+  const one = (() => 5) as unknown as () => Generator<number>;
+  const none = assertThrows(() => serve(procedure({ item: z.number() }, one), undefined), RpcError);
+  assertEquals(none.code, "invalid-output");
+  assertStringIncludes(none.message, "its handler must stream items: it gave number");
+  const both = { item, output: item } as never;
+  assertThrows(() => procedure(both, function* () {}), TypeError, 'both "output" and "item"');
+});
+
+Deno.test("procedure() checks progress, and tells what its schema makes of it", async () => {
+  const told: unknown[] = [];
+  const progress = z.object({ done: z.number().max(1).transform((done) => `${100 * done} %`) });
+  const work = procedure({ progress }, (_input, context) => {
+    context.progress({ done: 0.5 });
+    context.progress({ done: 5 });
+  });
+  const failed = work.call(undefined, { progress: (value) => told.push(value) });
+  const error = await assertRejects(() => failed, RpcError);
+  assertEquals([error.code, told], ["invalid-output", [{ done: "50 %" }]]);
+  assertStringIncludes(error.message, "its progress does not match the schema");
+  const later = procedure(
+    { progress: z.string().refine(async () => await Promise.resolve(false)) },
+    (_input, context) => context.progress("half"),
+  );
+  await assertRejects(() => later.call(), TypeError, "the schema of its progress is asynchronous");
+});
+
 Deno.test("procedure.use() adds to the context of handlers, in order", async () => {
   const seen: unknown[] = [];
   const greet = authed.use(async ({ ctx, next, input }) => {

@@ -39,6 +39,17 @@ Deno.test("WorkerPool.handlers() have the longest time limit of all procedures",
   assertEquals(await limitOf({ limits }), undefined);
 });
 
+Deno.test("WorkerPool.handlers() run in workers when they are called as functions", async () => {
+  await using pool = await openPlain();
+  const { addLater, workerId } = pool.handlers();
+  assertEquals(await addLater({ a: 1, b: 2 }), 3);
+  assertEquals(await workerId(undefined), await pool.run("workerId"));
+  await using streaming = await openPool<{ count(to: number): Generator<number> }>(
+    "stream_worker.ts",
+  );
+  assertEquals(await Array.fromAsync(streaming.handlers().count(3)), [0, 1, 2]);
+});
+
 Deno.test("EncodedHandler.handle() replies with an encoded output", async () => {
   await using pool = await openPlain();
   const { type, body, contentType } = await insideOf(pool.handlers().addLater).handle(
