@@ -9,6 +9,7 @@ import {
   type Options,
 } from "../../deps/amqplib.ts";
 import { brokerUrl, deleteQueue, randomQueue } from "./broker.ts";
+import { within } from "./eventually.ts";
 
 /** A message that a peer has received. */
 export type PeerMessage = ConsumeMessage;
@@ -132,8 +133,11 @@ export class AmqpPeer implements AsyncDisposable {
   }
 }
 
+/** Longer than any test waits for a message that comes: one that does not is a failure, no hang. */
+const LIMIT_MS = 60_000;
+
 /** The next message of an iterator that never ends. */
 export async function nextOf(messages: AsyncIterableIterator<PeerMessage>): Promise<PeerMessage> {
-  const { value } = await messages.next();
+  const { value } = await within(LIMIT_MS, "the wait for a message", messages.next());
   return value;
 }
