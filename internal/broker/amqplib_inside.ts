@@ -112,8 +112,7 @@ export class AmqplibInsideError extends Error {
 
 /** The broker, or what is between, has sent what is no frame: amqplib tells of octets and offsets. */
 class UnreadableFrameError extends Error {
-  constructor(cause: unknown) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+  constructor(reason: string, cause?: unknown) {
     super(`Cannot go on with the broker as it has sent what cannot be read: ${reason}`, { cause });
   }
 }
@@ -217,12 +216,27 @@ function readFrames(connection: Inside): void {
     if (frame !== undefined) return frame;
     this.rest = reader.rest;
     try {
+      checkFrameSize(this);
       return receive.call(this);
     } catch (error) {
       // It calls itself by this.
-      throw error instanceof UnreadableFrameError ? error : new UnreadableFrameError(error);
+      if (error instanceof UnreadableFrameError || !(error instanceof Error)) throw error;
+      throw new UnreadableFrameError(error.message, error);
     }
   };
+}
+
+/**
+ * Checks that a frame is no larger than was agreed, which amqplib does for those of 64 MiB and more: what
+ * says so has been damaged, and all that comes would be waited for as a part of it, heartbeats, too.
+ * Only the properties of a message may take more, as brokers do not measure what others have sent.
+ */
+function checkFrameSize({ rest, frameMax }: Inside): void {
+  if (rest.length < FRAME_PREFIX_BYTES || rest[0] === HEADER_FRAME) return;
+  const size = rest.readUInt32BE(3);
+  if (size <= frameMax) return;
+  const reason = `a frame of ${size} bytes where ${frameMax} were agreed`;
+  throw new UnreadableFrameError(reason);
 }
 
 /**

@@ -6,7 +6,7 @@ import { declareRequestQueue, missingError, type RequestQueue } from "../protoco
 import type { ReturnsPath } from "../protocol/topology.ts";
 import { toShortText } from "../text.ts";
 import { MAX_TIMEOUT_MS } from "../time.ts";
-import { IntakeWatch } from "./intake_watch.ts";
+import { IntakeWatch, type StallReason } from "./intake_watch.ts";
 
 /** Takes requests over, and settles them. */
 export interface RequestTaker {
@@ -88,7 +88,8 @@ export class Intake {
       isIdle: () => this.#state.name === "consuming" && options.requests.isIdle,
       countDeliveries: () => this.#deliveries,
       countWaiting: () => connection.onOwnChannel((channel) => channel.checkQueue(options.queue)),
-      onStall: () => connection.destroy(stalled(options.queue)),
+      isBlocked: () => connection.isBlocked,
+      onStall: (reason) => connection.destroy(stalled(options.queue, reason)),
     });
     channel.closed.then(() => this.#stopTimers());
   }
@@ -236,8 +237,9 @@ export class Intake {
   }
 }
 
-function stalled(queue: string): Error {
-  return new Error(
-    `Cannot go on with the broker as it delivers none of the requests that wait: queue "${queue}"`,
-  );
+function stalled(queue: string, reason: StallReason): Error {
+  const what = reason === "unanswered"
+    ? "does not answer how many requests wait"
+    : "delivers none of the requests that wait";
+  return new Error(`Cannot go on with the broker as it ${what}: queue "${queue}"`);
 }

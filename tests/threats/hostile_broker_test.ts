@@ -156,6 +156,7 @@ async function readClientProperties(connection: Deno.TcpConn) {
 /** What a broker says out of turn, on a connection that works. */
 const INTERJECTIONS: Readonly<Record<string, Uint8Array>> = {
   "a frame of 4 GiB": HUGE_FRAME,
+  "a frame of 60 MB": Uint8Array.of(3, 0, 1, 3, 0x93, 0x87, 0),
   "an unknown frame": Uint8Array.of(9, 0, 1, 0, 0, 0, 0, 0xce),
   "an unknown method": Uint8Array.of(1, 0, 1, 0, 0, 0, 4, 0, 99, 0, 99, 0xce),
   // It is queue.purge-ok.

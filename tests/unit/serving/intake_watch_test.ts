@@ -22,6 +22,7 @@ function startWatch(server: Partial<Server> = {}) {
       onLook();
       return Promise.resolve(waiting);
     },
+    isBlocked: () => false,
     onStall: () => told.stalls++,
     quietMs: 1,
     againMs: 1,
@@ -71,6 +72,7 @@ Deno.test("IntakeWatch that was stopped before it started looks at nothing", asy
     isIdle: () => true,
     countDeliveries: () => 0,
     countWaiting: () => Promise.resolve(++looks),
+    isBlocked: () => false,
     onStall: () => looks++,
     quietMs: 0,
     againMs: 0,
@@ -78,4 +80,41 @@ Deno.test("IntakeWatch that was stopped before it started looks at nothing", asy
   watch.stop();
   await watch.start();
   assertEquals(looks, 0);
+});
+
+/** A watch of a broker that answers nothing. */
+function silentWatch(broker: { deliveries?: () => number; isBlocked?: boolean } = {}) {
+  const { deliveries = () => 0, isBlocked = false } = broker;
+  const told: string[] = [];
+  const watch = new IntakeWatch({
+    isIdle: () => true,
+    countDeliveries: deliveries,
+    countWaiting: () => Promise.withResolvers<number>().promise,
+    isBlocked: () => isBlocked,
+    onStall: (reason) => told.push(reason),
+    quietMs: 1,
+    againMs: 1,
+    answerMs: 1,
+  });
+  return { watch, told };
+}
+
+Deno.test("IntakeWatch tells of a broker that does not answer", async () => {
+  const { watch, told } = silentWatch();
+  await watch.start();
+  assertEquals(told, ["unanswered"]);
+});
+
+Deno.test("IntakeWatch bears with a broker that is blocked, or delivers", async () => {
+  let deliveries = 0;
+  const watches = [
+    silentWatch({ isBlocked: true }),
+    silentWatch({ deliveries: () => deliveries++ }),
+  ];
+  const ended = watches.map(({ watch }) => watch.start());
+  using place = startWatch({ waiting: 0 });
+  await eventually(() => assertEquals(place.told.looks > 30, true));
+  for (const { watch } of watches) watch.stop();
+  await Promise.all(ended);
+  assertEquals(watches.map(({ told }) => told), [[], []]);
 });
