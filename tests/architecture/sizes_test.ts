@@ -53,7 +53,8 @@ import { findings, type FunctionNode, functionVisitor, linesOf } from "../helper
  * Eight are for metrics (extras/metrics/), ten for OpenTelemetry (extras/otel/).
  * Six are for what calls, whatever is behind it (caller.ts, internal/callers/call_options.ts, caller_with.ts
  * and derived_caller.ts, internal/running/local_caller.ts and local_context.ts).
- * Two are for what servers know of their callers (internal/serving/callers/node_lag.ts, reply_patience.ts).
+ * Three are for what servers know of their callers (internal/serving/callers/node_lag.ts, node_start.ts and
+ * reply_patience.ts).
  * Four are for calls that are lines of a message (internal/protocol/batches, internal/serving/batches,
  * internal/calling/plain_calls.ts and plain_batch.ts), three were taken out of files that were full
  * (internal/serving/keys/run.ts, outcome_counts.ts and callers/drop_reason.ts).
