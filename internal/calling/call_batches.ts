@@ -52,6 +52,11 @@ export class CallBatches {
     });
   }
 
+  /** Sends those that wait for others, as no others come. */
+  flush(): void {
+    this.#batcher?.flush();
+  }
+
   /** Sends no more. */
   close(): void {
     this.#batcher?.close();

@@ -110,7 +110,9 @@ export class ClientCalls {
       batches,
       reader,
       pending: this.pending,
-      session: () => this.#ended === undefined ? this.#connection?.session : undefined,
+      isOpen: () => this.#ended === undefined,
+      // Those that were started before the end are sent all the same.
+      session: () => this.#connection?.session,
       ...this.#takers,
       onPublished: (call, outcome) => this.#onPublished(call, outcome),
       onSent: () => this.#replyWatch?.start(),
@@ -201,6 +203,8 @@ export class ClientCalls {
     const reason = this.#ended ??= CLOSED;
     for (const call of this.pending.started()) this.#release(call);
     this.pending.abandonStreams((call) => ended(call.report(), reason));
+    this.plain?.flush();
+    this.#batches?.flush();
     await this.pending.drain(graceMs);
     this.#end(reason);
     await this.#connection?.close();

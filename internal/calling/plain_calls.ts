@@ -37,6 +37,8 @@ export interface PlainCallsOptions extends BatchTakers {
   readonly batches: CallBatches;
   readonly reader: Pick<ReplyReader, "outcomeOf">;
   readonly pending: PendingCalls;
+  /** Whether calls may be started. */
+  readonly isOpen: () => boolean;
   /** Where calls can be published, if they can. */
   readonly session: () => ClientSession | undefined;
   /** Told what became of the request of a call. */
@@ -96,9 +98,9 @@ export class PlainCalls {
    * @returns Its output; `undefined` if it is none of these, or something is wrong with it.
    */
   call(procedure: string, input: unknown, options: CallOptions): Promise<unknown> | undefined {
-    const { batches, pending, session } = this.#options;
-    const { queue } = this.#settings;
-    const isReady = pending.hasPlace && batches.isReady(queue);
+    const { batches, pending, session, isOpen } = this.#options;
+    const { queue, maxBodyBytes } = this.#settings;
+    const isReady = isOpen() && pending.hasPlace && batches.isReady(queue);
     if (!isReady || session()?.routeTo(queue) === undefined) return undefined;
     let body: string;
     try {
@@ -108,7 +110,6 @@ export class PlainCalls {
     } catch {
       return undefined;
     }
-    const { maxBodyBytes } = this.#settings;
     if (body.length > this.#limits.maxBytes || MAX_UNIT_BYTES * body.length > maxBodyBytes) {
       return undefined;
     }
@@ -169,6 +170,11 @@ export class PlainCalls {
     }
     this.#handOver(batch, call);
     return false;
+  }
+
+  /** Sends those that wait for others, as no others come. */
+  flush(): void {
+    for (const batch of this.#gathering.values()) this.#send(batch);
   }
 
   /** Hands all of them over, as there are to be no more. */
@@ -320,9 +326,7 @@ export class PlainCalls {
   }
 
   #handOverAll(batch: PlainBatch): void {
-    for (const call of batch.calls) {
-      if (call.isOpen) this.#handOver(batch, call);
-    }
+    for (const call of batch.calls) if (call.isOpen) this.#handOver(batch, call);
   }
 
   /** Makes a call one as any other. */

@@ -92,6 +92,11 @@ export class MessageBatcher<Entry extends BatchEntry = BatchEntry> {
     if (group.entries.length >= maxCalls) this.#flush(key, group);
   }
 
+  /** Sends all that waits. */
+  flush(): void {
+    for (const [key, group] of this.#groups) this.#flush(key, group);
+  }
+
   /** Sends nothing of what waits. */
   close(): void {
     for (const { delay } of this.#groups.values()) clearTimeout(delay);

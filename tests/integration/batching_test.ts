@@ -181,6 +181,20 @@ Deno.test("Plain calls end at their time, by their signal, and with their client
   assertEquals((await closed).code, "closed");
 });
 
+testPairs("RpcClient.close() sends the calls that wait for their batch", async (startBatching) => {
+  for (const batching of [true, { maxDelayMs: 60_000 }]) {
+    await using pair = await startBatching({ slow: (input) => Promise.resolve(input) }, {
+      client: { batching },
+    });
+    const { client } = pair;
+    const calls = [1, 2].map((n) => client.call("slow", n));
+    const closed = client.close();
+    await assertRejects(() => client.call("slow", 3), RpcError, "closed");
+    assertEquals(await Promise.all(calls), [1, 2]);
+    await closed;
+  }
+});
+
 testPairs("Plain calls time out while they wait for their batch to fill", async (startBatching) => {
   await using pair = await startBatching({}, { client: { batching: { maxDelayMs: 60_000 } } });
   const { client } = pair;
