@@ -34,8 +34,8 @@ const TABLE: Readonly<Record<string, Omit<WarrenCommand, "words">>> = {
   "active QUEUE": { withoutQueue: 69, atRest: 0, asks: true },
   "why QUEUE x": { withoutQueue: 69, atRest: 0, asks: true },
   // They watch what comes; a broker that takes longer to answer is another end.
-  "top QUEUE -n 1 --watch 2s": { withoutQueue: 0, atRest: 0 },
-  "events QUEUE -n 1 --watch 2s": { withoutQueue: 0, atRest: 0 },
+  "top QUEUE -n 1 --watch 5s": { withoutQueue: 0, atRest: 0 },
+  "events QUEUE -n 1 --watch 5s": { withoutQueue: 0, atRest: 0 },
   // It has nothing to cancel.
   "cancel QUEUE x --yes": { withoutQueue: 69, atRest: 3, asks: true },
   // It has no pool.
