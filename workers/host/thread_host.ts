@@ -38,6 +38,7 @@ class ThreadHost implements WorkerHost {
   readonly #channel = new MessageChannel();
   readonly #ended = Promise.withResolvers<void>();
   #worker: Worker | undefined;
+  #lastMessages: ReturnType<typeof setTimeout> | undefined;
   /** Nothing of the user's runs before the worker is `loaded`; of one `left` nothing is told. */
   #state: "booting" | "loaded" | "left" = "booting";
 
@@ -86,6 +87,7 @@ class ThreadHost implements WorkerHost {
     // No lock is held yet, nor did any of the user's code run that could go on.
     if (this.#state === "booting") this.#ended.resolve();
     this.#state = "left";
+    clearTimeout(this.#lastMessages);
     this.#worker?.terminate();
     this.#channel.port1.close();
     this.#channel.port2.close();
@@ -114,7 +116,7 @@ class ThreadHost implements WorkerHost {
   #onEnded(): void {
     this.#ended.resolve();
     if (this.#state === "left") return;
-    setTimeout(() => this.#die("it ended without a word"), LAST_MESSAGES_MS);
+    this.#lastMessages = setTimeout(() => this.#die("it ended without a word"), LAST_MESSAGES_MS);
   }
 
   #die(reason: string): void {
