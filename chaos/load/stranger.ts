@@ -92,7 +92,7 @@ export class Stranger implements AsyncDisposable {
   }
 
   #bait() {
-    return { replyTo: this.#replyQueue, correlationId: `${ID_PREFIX}${this.#published}` };
+    return { replyTo: this.#replyQueue, correlationId: idOf(this.#published) };
   }
 
   async #publish(poison: Poison): Promise<void> {
@@ -109,3 +109,8 @@ export class Stranger implements AsyncDisposable {
 }
 
 const ID_PREFIX = "poison-";
+
+/** The fuzzer turns bytes over: what becomes of an id must not be that of another message. */
+function idOf(number: number): string {
+  return `${ID_PREFIX}${number}-${(Math.imul(number, 0x9e3779b1) >>> 0).toString(16)}`;
+}
