@@ -22,6 +22,7 @@ import {
   EACH_ALONE,
   EACH_BESIDE,
   EMBEDDED,
+  ENDS_BESIDE,
   ONCE,
   ONCE_BESIDE,
   ONCE_NEWEST,
@@ -40,6 +41,9 @@ const ON_RABBITMQ: RunArguments = ["--parallel", ...BROKER_FOLDERS, ...RABBITMQ_
 
 /** So many runs that start brokers go side by side; three take so much longer that nothing is won. */
 const LANES = 2;
+
+/** So many files of one run go side by side: they wait for a third of their time. */
+const FILES = 3;
 
 /** What a run of tests has to work with. */
 interface TestContext extends TaskContext {
@@ -81,6 +85,9 @@ export function testSteps(names: readonly BrokerName[]): Step[] {
   // The longest first.
   const beside = [
     ...ONCE_NEWEST_BESIDE.map((run) => [newest, run] as const),
+    ...new Set([first, newest]).values().flatMap((version) => {
+      return ENDS_BESIDE.map((run) => [version, run] as const);
+    }),
     ...versions.flatMap((version) => EACH_BESIDE.map((run) => [version, run] as const)),
     ...ONCE_BESIDE.map((run) => [first, run] as const),
   ];
@@ -127,7 +134,8 @@ async function runOnNamed(
   args: RunArguments,
 ): Promise<TestReport> {
   await using broker = await startNamedBroker(name, { signal: context.interruption.signal });
-  return await runOn(broker, context, [[...CHECKED, ...args]]);
+  const env = { ...context.env, DENO_JOBS: `${FILES}` };
+  return await runOn(broker, { ...context, env }, [[...CHECKED, ...args]]);
 }
 
 /** Runs so many at a time, and returns all results in order. */

@@ -3,6 +3,7 @@ import {
   EACH_ALONE,
   EACH_BESIDE,
   EMBEDDED,
+  ENDS_BESIDE,
   ONCE,
   ONCE_BESIDE,
   ONCE_NEWEST,
@@ -36,12 +37,12 @@ function pathsOf({ args }: PlannedRun): string[] {
 const ALL_ONCE = [...ONCE, ...ONCE_BESIDE, ...ONCE_NEWEST, ...ONCE_NEWEST_BESIDE];
 
 Deno.test("The plan of CI has each test once on each release, or once in all", () => {
-  const runs = [...ALL_ONCE, ...EACH_ALONE, ...EACH_BESIDE];
+  const runs = [...ALL_ONCE, ...EACH_ALONE, ...EACH_BESIDE, ...ENDS_BESIDE];
   assertEquals(runs.flatMap(pathsOf).toSorted(), TEST_PATHS.toSorted());
 });
 
 Deno.test("The plan of CI names no file or folder that is not there", () => {
-  const runs = [...ALL_ONCE, EMBEDDED, ...EACH_ALONE, ...EACH_BESIDE];
+  const runs = [...ALL_ONCE, EMBEDDED, ...EACH_ALONE, ...EACH_BESIDE, ...ENDS_BESIDE];
   const names = runs.flatMap(({ args }) => args)
     .flatMap((arg) => arg.startsWith(IGNORE) ? ignoredBy(arg) : [arg])
     .filter((arg) => !arg.startsWith("--"));
