@@ -156,15 +156,24 @@ export function checkedProgress(
   const { procedure } = context;
   return {
     progress(value) {
-      const valid = check(schema, value, { procedure, part: "progress" });
-      if (!(valid instanceof Promise)) return context.progress(valid);
-      // What it would reject with is of no use to anybody.
-      valid.catch(() => {});
-      throw new TypeError(
-        `Cannot report progress of "${procedure}" as the schema of its progress is asynchronous`,
-      );
+      const made = check(schema, value, { procedure, part: "progress" });
+      const refusal = () =>
+        `Cannot report progress of "${procedure}" as the schema of its progress is asynchronous`;
+      context.progress(madeAtOnce(made, refusal));
     },
   };
+}
+
+/**
+ * Takes what a schema has made, where nobody could wait for it.
+ *
+ * @param refusal Why a schema that is asynchronous cannot be used there.
+ */
+export function madeAtOnce(made: unknown, refusal: () => string): unknown {
+  if (!(made instanceof Promise)) return made;
+  // What it says comes too late; nobody else waits for it.
+  made.catch(() => {});
+  throw new TypeError(refusal());
 }
 
 /** Whether a handler gave a stream. */

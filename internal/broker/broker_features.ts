@@ -32,17 +32,17 @@ export interface BrokerFeatures {
  * @param properties Those of `connection.start`, which may be whatever the broker likes.
  */
 export function brokerFeaturesOf(properties: Readonly<Record<string, unknown>>): BrokerFeatures {
-  const [product, version] = [properties.product, properties.version].map((value) =>
+  const [product = "", version = ""] = [properties.product, properties.version].map((value) =>
     typeof value === "string" ? value : ""
   );
-  const isRabbitmq = product === "RabbitMQ";
+  const isRabbitmqSince = (major: number, minor: number) =>
+    product === "RabbitMQ" && isSince(version, [major, minor]);
   return {
-    product: product ?? "",
-    version: version ?? "",
-    hasConsumerTimeouts: isRabbitmq && isSince(version ?? "", [4, 3]),
-    mayLag: isRabbitmq && isSince(version ?? "", [4, 0]),
-    dropsEarlyReplies: isRabbitmq && isSince(version ?? "", [3, 12]) &&
-      !isSince(version ?? "", [4, 2]),
+    product,
+    version,
+    hasConsumerTimeouts: isRabbitmqSince(4, 3),
+    mayLag: isRabbitmqSince(4, 0),
+    dropsEarlyReplies: isRabbitmqSince(3, 12) && !isRabbitmqSince(4, 2),
   };
 }
 

@@ -19,7 +19,7 @@ import {
 import type { EncodedItem } from "../encoded_reply.ts";
 import { readTiming } from "../protocol/timing_header.ts";
 import { toPrintable } from "../text.ts";
-import { validate } from "../validate.ts";
+import { madeAtOnce, validate } from "../validate.ts";
 import { withCallerStack } from "../caller_stack.ts";
 import { dropped, ended, undecodable } from "./call_errors.ts";
 import type { CallRequest } from "./call_request.ts";
@@ -150,13 +150,9 @@ export class ReplyReader {
     const value = this.decodeItem(item);
     const schema = this.#schemas.get(procedure);
     if (schema === undefined) return value;
-    const checked = validate(schema, value, { procedure, part: "output" });
-    if (!(checked instanceof Promise)) return checked;
-    // What it says comes too late; nobody else waits for it.
-    checked.catch(() => {});
-    throw new TypeError(
-      `Cannot stream "${procedure}" as the schema of its items is asynchronous`,
-    );
+    const made = validate(schema, value, { procedure, part: "output" });
+    const refusal = () => `Cannot stream "${procedure}" as the schema of its items is asynchronous`;
+    return madeAtOnce(made, refusal);
   }
 
   /**

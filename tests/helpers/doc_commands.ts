@@ -1,6 +1,6 @@
 /** The commands of README and docs, as their readers type them. @module */
 
-import { ROOT } from "./source_files.ts";
+import { docPages, ROOT } from "./source_files.ts";
 
 const SHELL_REGEXP = /^```sh\n(.*?)^```/gms;
 
@@ -12,11 +12,7 @@ export interface DocCommand {
 
 /** All commands of README.md and docs/, in the order of their pages. */
 export async function docCommands(): Promise<DocCommand[]> {
-  const pages = ["README.md"];
-  for await (const { name } of Deno.readDir(new URL("docs/", ROOT))) {
-    if (name.endsWith(".md")) pages.push(`docs/${name}`);
-  }
-  return (await Promise.all(pages.sort().map(commandsOf))).flat();
+  return (await Promise.all(docPages.map(commandsOf))).flat();
 }
 
 async function commandsOf(page: string): Promise<DocCommand[]> {

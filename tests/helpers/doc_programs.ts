@@ -1,7 +1,7 @@
 /** The programs of README and docs, run as their readers run them. @module */
 
 import { assertExists } from "../../deps/std_assert.ts";
-import { ROOT } from "./source_files.ts";
+import { docPages, ROOT } from "./source_files.ts";
 
 const PROGRAM_REGEXP = /^```ts[^\n]*\n(.*?)^```/gms;
 
@@ -17,12 +17,7 @@ export interface DocProgram {
 
 /** All TypeScript programs of README.md and docs/. */
 export async function docPrograms(): Promise<DocProgram[]> {
-  const paths = ["README.md"];
-  for await (const { name } of Deno.readDir(new URL("docs/", ROOT))) {
-    if (name.endsWith(".md")) paths.push(`docs/${name}`);
-  }
-  const pages = await Promise.all(paths.sort().map(programsOf));
-  return pages.flat();
+  return (await Promise.all(docPages.map(programsOf))).flat();
 }
 
 async function programsOf(path: string): Promise<DocProgram[]> {

@@ -3,6 +3,13 @@
 /** The root of the repository. */
 export const ROOT: URL = new URL("../../", import.meta.url);
 
+/** The pages of the documentation, relative to the root, in the order of their names. */
+export const docPages: readonly string[] = [
+  "README.md",
+  ...[...Deno.readDirSync(new URL("docs/", ROOT))].map(({ name }) => `docs/${name}`)
+    .filter((path) => path.endsWith(".md")),
+].sort();
+
 /** Folders whose modules are no part of what users import. */
 const OUTSIDE_REGEXP = /^(tests|bench|chaos|examples|tools)\//;
 

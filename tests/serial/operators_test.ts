@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "../../deps/std_assert.ts";
-import { type BrokerDefinitions, brokerDefinitions } from "../../extras/definitions.ts";
+import { brokerDefinitions } from "../../extras/definitions.ts";
 import { sealHandler } from "../../internal/running/encoded_handler.ts";
 import { RpcClient, RpcError, RpcServer } from "../../mod.ts";
 import { PrivateNode } from "../../tools/brokers/private_node.ts";
@@ -7,6 +7,7 @@ import { declareQueue } from "../helpers/broker.ts";
 import { argumentsOf, docCommands } from "../helpers/doc_commands.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { rabbitmqTest } from "../helpers/features.ts";
+import { importDefinitions } from "../helpers/import_definitions.ts";
 import {
   ALL_WORKS,
   codeOf,
@@ -24,16 +25,6 @@ async function startNode(): Promise<PrivateNode> {
   return node;
 }
 
-async function importInto(node: PrivateNode, definitions: BrokerDefinitions): Promise<void> {
-  const file = await Deno.makeTempFile({ suffix: ".json" });
-  try {
-    await Deno.writeTextFile(file, JSON.stringify(definitions));
-    await node.ctl("import_definitions", file);
-  } finally {
-    await Deno.remove(file);
-  }
-}
-
 function urlOf(node: PrivateNode, user: OperatedUser): string {
   return node.url.replace("guest:guest", `${user}:secret`);
 }
@@ -44,7 +35,7 @@ Deno.test(rabbitmqTest("Imported definitions are all that servers and clients ne
   for (const { user, configure } of definitions.permissions) {
     assertEquals(configure, user === "math-admin" ? "^math\\.parked\\.lock$" : "^$", user);
   }
-  await importInto(node, definitions);
+  await importDefinitions(node, definitions);
   const before = await node.ctl("list_queues", "name", "arguments", "policy");
   assertEquals(await useAll((user) => urlOf(node, user)), ALL_WORKS);
   assertEquals(await node.ctl("list_queues", "name", "arguments", "policy"), before);
@@ -53,7 +44,7 @@ Deno.test(rabbitmqTest("Imported definitions are all that servers and clients ne
 /** Servers of other libraries can declare a queue whose dropped requests come back by policy. */
 async function comeBackByPolicy(node: PrivateNode): Promise<void> {
   const queue = "math.policy";
-  await importInto(node, brokerDefinitions({ services: [{ queue, returns: "policy" }] }));
+  await importDefinitions(node, brokerDefinitions({ services: [{ queue, returns: "policy" }] }));
   const quorum = { durable: true, arguments: { "x-queue-type": "quorum" } };
   await declareQueue(queue, quorum, node.url);
   const gate = Promise.withResolvers<void>();
@@ -78,7 +69,7 @@ Deno.test(rabbitmqTest("Imported definitions are what a server declares itself",
   await using node = await startNode();
   for (const durability of ["replicated", "durable"] as const) {
     const queue = `math.${durability}`;
-    await importInto(node, brokerDefinitions({ services: [{ queue, durability }] }));
+    await importDefinitions(node, brokerDefinitions({ services: [{ queue, durability }] }));
     // Whatever differs is misconfigured.
     const handlers = { echo: (value: unknown) => value };
     await using _server = await RpcServer.listen(node.url, {
@@ -92,7 +83,7 @@ Deno.test(rabbitmqTest("Imported definitions are what a server declares itself",
   }
   const service = { queue: "math" };
   const users = [{ name: "math-client", calls: true, replyQueues: ["billing"] }];
-  await importInto(node, brokerDefinitions({ services: [service], users }));
+  await importDefinitions(node, brokerDefinitions({ services: [service], users }));
   await using _client = await RpcClient.connect(node.url, {
     queue: "math",
     replyQueue: { name: "billing" },
@@ -108,11 +99,11 @@ Deno.test(rabbitmqTest("A queue that operators have not declared is misconfigure
   const complete = operatedDefinitions();
   const [queue, parked, ...others] = complete.queues;
   assert(queue !== undefined && parked !== undefined && others.length === 2);
-  await importInto(node, { ...complete, queues: [], bindings: [] });
+  await importDefinitions(node, { ...complete, queues: [], bindings: [] });
   const missing = await refusalOf(listen());
   assertEquals([missing.code, missing.retryable], ["misconfigured", true]);
   assert(missing.message.includes('queue "math" does not exist'), missing.message);
-  await importInto(node, { ...complete, queues: [queue], bindings: [] });
+  await importDefinitions(node, { ...complete, queues: [queue], bindings: [] });
   const unparked = await refusalOf(listen());
   assertEquals(unparked.code, "misconfigured");
   assert(unparked.message.includes('queue "math.parked" does not exist'), unparked.message);
@@ -149,7 +140,7 @@ async function pausesOf(node: PrivateNode, tries: number): Promise<number[]> {
 Deno.test(rabbitmqTest("A request rests by policy before it is tried again", async () => {
   await using node = await startNode();
   const delayedRetry = { minMs: 2_000, maxMs: 4_000 };
-  await importInto(node, operatedDefinitions({ delayedRetry }));
+  await importDefinitions(node, operatedDefinitions({ delayedRetry }));
   const [first = 0, second = 0, ...others] = await pausesOf(node, 3);
   assertEquals(others, []);
   assert(first >= 2_000 && second >= 4_000, `It rested for ${first} and ${second} ms`);

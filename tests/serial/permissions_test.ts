@@ -9,6 +9,7 @@ import { AmqpPeer } from "../helpers/amqp_peer.ts";
 import { deleteQueue } from "../helpers/broker.ts";
 import { eventually } from "../helpers/eventually.ts";
 import { rabbitmqTest } from "../helpers/features.ts";
+import { importDefinitions } from "../helpers/import_definitions.ts";
 
 const QUEUE = "math";
 const TIMEOUT_MS = 2_000;
@@ -67,13 +68,6 @@ async function grant(node: PrivateNode, users: Partial<Record<User, Grants>>): P
     return { user, vhost: "/", ...grants };
   });
   await importDefinitions(node, { permissions });
-}
-
-async function importDefinitions(node: PrivateNode, definitions: unknown): Promise<void> {
-  const file = await Deno.makeTempFile({ suffix: ".json" });
-  await Deno.writeTextFile(file, JSON.stringify(definitions));
-  await node.ctl("import_definitions", file);
-  await Deno.remove(file);
 }
 
 let shared: PrivateNode | undefined;

@@ -78,14 +78,14 @@ export async function runUnitTests(context: TaskContext): Promise<TestReport> {
 export function testSteps(names: readonly BrokerName[]): Step[] {
   const versions = names.filter(isRabbitmqVersion);
   const [first] = versions;
-  const newest = versions.toSorted(compareVersions).at(-1);
+  const [oldest, newest] = [0, -1].map((end) => versions.toSorted(compareVersions).at(end));
   const embedded = names.filter(isEmbeddedName).flatMap((name) => stepsOn(name, [EMBEDDED]));
   const alone = versions.flatMap((version) => stepsOn(version, EACH_ALONE));
-  if (first === undefined || newest === undefined) return embedded;
+  if (first === undefined || oldest === undefined || newest === undefined) return embedded;
   // The longest first.
   const beside = [
     ...ONCE_NEWEST_BESIDE.map((run) => [newest, run] as const),
-    ...new Set([first, newest]).values().flatMap((version) => {
+    ...new Set([oldest, newest]).values().flatMap((version) => {
       return ENDS_BESIDE.map((run) => [version, run] as const);
     }),
     ...versions.flatMap((version) => EACH_BESIDE.map((run) => [version, run] as const)),

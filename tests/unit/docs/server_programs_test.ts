@@ -1,5 +1,5 @@
 import { assertEquals, assertGreater } from "../../../deps/std_assert.ts";
-import { ROOT, sourcePaths, textOf } from "../../helpers/source_files.ts";
+import { docPages, sourcePaths, textOf } from "../../helpers/source_files.ts";
 
 const PROGRAM_REGEXP = /```ts[^\n]*\n(.*?)```/gs;
 
@@ -7,12 +7,8 @@ function programsIn(texts: readonly string[]): string[] {
   return texts.flatMap((text) => [...text.matchAll(PROGRAM_REGEXP)].map(([, code = ""]) => code));
 }
 
-Deno.test("Programs in docs that only serve go on serving", async () => {
-  const paths = ["README.md"];
-  for await (const { name } of Deno.readDir(new URL("docs/", ROOT))) {
-    if (name.endsWith(".md")) paths.push(`docs/${name}`);
-  }
-  const programs = programsIn([...paths, ...sourcePaths].map(textOf));
+Deno.test("Programs in docs that only serve go on serving", () => {
+  const programs = programsIn([...docPages, ...sourcePaths].map(textOf));
   const servers = programs.filter((code) => code.includes("RpcServer.listen("));
   assertGreater(servers.length, 5);
   // At the end of a program, what it disposes of is closed.
